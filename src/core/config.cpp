@@ -1,0 +1,186 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/config.hpp"
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+namespace tessera {
+namespace {
+
+ConfigValue to_value(const toml::node& node, std::string where) {
+  ConfigValue value;
+  value.where = std::move(where);
+  if (const auto* string = node.as_string()) {
+    value.kind = ConfigValue::Kind::kString;
+    value.string = string->get();
+  } else if (const auto* integer = node.as_integer()) {
+    value.kind = ConfigValue::Kind::kInteger;
+    value.integer = integer->get();
+    value.real = static_cast<double>(integer->get());
+  } else if (const auto* real = node.as_floating_point()) {
+    value.kind = ConfigValue::Kind::kReal;
+    value.real = real->get();
+  } else if (const auto* boolean = node.as_boolean()) {
+    value.kind = ConfigValue::Kind::kBoolean;
+    value.boolean = boolean->get();
+  }
+  return value;
+}
+
+void flatten(const toml::table& table, const std::string& prefix, const std::string& file, ConfigValues& out) {
+  for (const auto& [key, node] : table) {
+    const std::string path = prefix.empty() ? std::string(key.str()) : prefix + "." + std::string(key.str());
+    if (const auto* inner = node.as_table())
+      flatten(*inner, path, file, out);
+    else
+      out[path] = to_value(node, fmt::format("{}:{}", file, node.source().begin.line));
+  }
+}
+
+const char* kind_name(ConfigValue::Kind kind) {
+  switch (kind) {
+    case ConfigValue::Kind::kString: return "a string";
+    case ConfigValue::Kind::kInteger: return "an integer";
+    case ConfigValue::Kind::kReal: return "a real number";
+    case ConfigValue::Kind::kBoolean: return "true or false";
+    case ConfigValue::Kind::kOther: break;
+  }
+  return "something else";
+}
+
+[[noreturn]] void wrong_type(const std::string& key, const ConfigValue& value, const char* expected) {
+  fail(ExitStatus::kUsage, "{}: '{}' must be {}, not {}", value.where, key, expected, kind_name(value.kind));
+}
+
+void check_range(const std::string& key, const ConfigValue& value, Range range) {
+  if (value.real >= range.least && value.real <= range.most) return;
+  if (range.most >= 1e18)
+    fail(ExitStatus::kUsage, "{}: '{}' must be at least {}, not {}", value.where, key, range.least, value.real);
+  fail(ExitStatus::kUsage, "{}: '{}' must be between {} and {}, not {}", value.where, key, range.least, range.most,
+       value.real);
+}
+
+std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+
+}  // namespace
+
+ConfigValues read_toml_file(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  if (!in) fail(ExitStatus::kMissingInput, "job file '{}' cannot be opened", file.string());
+  std::ostringstream content;
+  content << in.rdbuf();
+  ConfigValues values;
+  try {
+    flatten(toml::parse(content.str(), file.string()), "", file.string(), values);
+  } catch (const toml::parse_error& error) {
+    fail(ExitStatus::kUsage, "{}:{}: {}", file.string(), error.source().begin.line, error.description());
+  }
+  return values;
+}
+
+void apply_overrides(ConfigValues& values, const std::vector<std::string>& overrides) {
+  for (const std::string& override_text : overrides) {
+    const std::size_t equals = override_text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      fail(ExitStatus::kUsage, "'{}' is not an override; write key=value, for example model.dim=128", override_text);
+    const std::string key = override_text.substr(0, equals);
+    const std::string value = override_text.substr(equals + 1);
+    const std::string where = fmt::format("command line '{}'", override_text);
+    try {
+      const toml::table table = toml::parse("v = " + value);
+      values[key] = to_value(*table.get("v"), where);
+    } catch (const toml::parse_error&) {
+      ConfigValue string;
+      string.kind = ConfigValue::Kind::kString;
+      string.string = value;
+      string.where = where;
+      values[key] = string;
+    }
+  }
+}
+
+const ConfigValue* ConfigReader::find(const std::string& key) {
+  known_.push_back(key);
+  const auto found = values_.find(key);
+  return found == values_.end() ? nullptr : &found->second;
+}
+
+void ConfigReader::text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) {
+  const ConfigValue* found = find(key);
+  if (found == nullptr) return;
+  if (found->kind != ConfigValue::Kind::kString) wrong_type(key, *found, "a string");
+  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), found->string) == allowed.end()) {
+    const std::string guess = text::nearest(found->string, allowed);
+    fail(ExitStatus::kUsage, "{}: '{}' cannot be \"{}\"{}; it is one of: {}", found->where, key, found->string,
+         guess.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", guess), joined(allowed));
+  }
+  value = found->string;
+}
+
+void ConfigReader::integer(const std::string& key, std::uint64_t& value, Range range) {
+  const ConfigValue* found = find(key);
+  if (found == nullptr) return;
+  if (found->kind != ConfigValue::Kind::kInteger) wrong_type(key, *found, "an integer");
+  check_range(key, *found, range);
+  value = static_cast<std::uint64_t>(found->integer);
+}
+
+void ConfigReader::real(const std::string& key, double& value, Range range) {
+  const ConfigValue* found = find(key);
+  if (found == nullptr) return;
+  if (found->kind != ConfigValue::Kind::kReal && found->kind != ConfigValue::Kind::kInteger)
+    wrong_type(key, *found, "a number");
+  check_range(key, *found, range);
+  value = found->real;
+}
+
+void ConfigReader::flag(const std::string& key, bool& value) {
+  const ConfigValue* found = find(key);
+  if (found == nullptr) return;
+  if (found->kind != ConfigValue::Kind::kBoolean) wrong_type(key, *found, "true or false");
+  value = found->boolean;
+}
+
+void ConfigReader::reject_unknown() const {
+  for (const auto& [key, value] : values_) {
+    if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+    const std::string guess = text::nearest(key, known_);
+    fail(ExitStatus::kUsage, "{}: unknown key '{}'{}", value.where, key,
+         guess.empty() ? std::string("; 'tessera train --help' lists the keys") : fmt::format("; did you mean '{}'?", guess));
+  }
+}
+
+void ConfigWriter::line(const std::string& key, const std::string& value) {
+  const std::size_t dot = key.find('.');
+  const std::string table = key.substr(0, dot);
+  if (table != table_) {
+    toml_ += fmt::format("{}[{}]\n", toml_.empty() ? "" : "\n", table);
+    table_ = table;
+  }
+  toml_ += fmt::format("{} = {}\n", key.substr(dot + 1), value);
+}
+
+void ConfigWriter::text(const std::string& key, std::string& value, const std::vector<std::string>& /*allowed*/) {
+  std::ostringstream quoted;
+  quoted << toml::value<std::string>(value);
+  line(key, quoted.str());
+}
+
+void ConfigWriter::integer(const std::string& key, std::uint64_t& value, Range /*range*/) { line(key, std::to_string(value)); }
+
+void ConfigWriter::real(const std::string& key, double& value, Range /*range*/) {
+  std::string digits = fmt::format("{}", value);
+  if (digits.find_first_of(".en") == std::string::npos) digits += ".0";
+  line(key, digits);
+}
+
+void ConfigWriter::flag(const std::string& key, bool& value) { line(key, value ? "true" : "false"); }
+
+}  // namespace tessera

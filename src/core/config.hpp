@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tessera {
+
+/// One value of a job file, with the place it came from for messages.
+struct ConfigValue {
+  enum class Kind { kString, kInteger, kReal, kBoolean, kOther };
+  Kind kind = Kind::kOther;
+  std::string string;
+  std::int64_t integer = 0;
+  double real = 0;
+  bool boolean = false;
+  std::string where;  ///< "job.toml:12" or "command line"
+};
+
+/// Dotted key -> value, flat: "model.dim". Tables nest one level.
+using ConfigValues = std::map<std::string, ConfigValue>;
+
+/// Reads a TOML file. Throws Error: kMissingInput when it is not there, kUsage with file and line for a syntax error.
+ConfigValues read_toml_file(const std::filesystem::path& file);
+
+/// Adds `key=value` overrides; the value is TOML, or taken as a string when it is not. Throws Error(kUsage).
+void apply_overrides(ConfigValues& values, const std::vector<std::string>& overrides);
+
+/// What a numeric key may be.
+struct Range {
+  double least = 0;
+  double most = 1e18;
+};
+
+/// Visits every key of a description; each visitor below does one thing with it.
+class ConfigVisitor {
+ public:
+  virtual ~ConfigVisitor() = default;
+  virtual void text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) = 0;
+  virtual void integer(const std::string& key, std::uint64_t& value, Range range) = 0;
+  virtual void real(const std::string& key, double& value, Range range) = 0;
+  virtual void flag(const std::string& key, bool& value) = 0;
+};
+
+/// Assigns values, checks types and ranges, and refuses keys that nobody asked for.
+class ConfigReader final : public ConfigVisitor {
+ public:
+  explicit ConfigReader(const ConfigValues& values) : values_(values) {}
+  void text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) override;
+  void integer(const std::string& key, std::uint64_t& value, Range range) override;
+  void real(const std::string& key, double& value, Range range) override;
+  void flag(const std::string& key, bool& value) override;
+  /// Throws Error(kUsage) for the first unknown key, naming the nearest known one.
+  void reject_unknown() const;
+
+ private:
+  const ConfigValue* find(const std::string& key);
+  const ConfigValues& values_;
+  std::vector<std::string> known_;
+};
+
+/// Writes the resolved values as TOML text.
+class ConfigWriter final : public ConfigVisitor {
+ public:
+  void text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) override;
+  void integer(const std::string& key, std::uint64_t& value, Range range) override;
+  void real(const std::string& key, double& value, Range range) override;
+  void flag(const std::string& key, bool& value) override;
+  [[nodiscard]] const std::string& toml() const { return toml_; }
+
+ private:
+  void line(const std::string& key, const std::string& value);
+  std::string table_;
+  std::string toml_;
+};
+
+}  // namespace tessera

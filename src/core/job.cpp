@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/job.hpp"
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+
+namespace tessera {
+
+void visit(Job& job, ConfigVisitor& v) {
+  v.text("data.graph", job.data.graph, {});
+  v.integer("data.parts", job.data.parts, {1, 1 << 20});
+  v.text("run.folder", job.run.folder, {});
+  v.integer("run.seed", job.run.seed, {});
+  v.integer("run.threads", job.run.threads, {0, 4096});
+  v.text("run.memory", job.run.memory, {});
+  v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
+  v.text("model.name", job.model.name, {"transe_l1", "transe_l2", "distmult", "complex"});
+  v.integer("model.dim", job.model.dim, {1, 1 << 16});
+  v.text("model.init", job.model.init, {"normal", "uniform"});
+  v.real("model.init_scale", job.model.init_scale, {0, 1e3});
+  v.integer("train.epochs", job.train.epochs, {0, 1e6});
+  v.integer("train.batch_size", job.train.batch_size, {1, 1 << 26});
+  v.integer("negatives.count", job.negatives.count, {1, 1 << 22});
+  v.text("negatives.scope", job.negatives.scope, {"global", "part"});
+  v.flag("negatives.unbiased", job.negatives.unbiased);
+  v.text("loss.name", job.loss.name, {"softmax"});
+  v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3"});
+  v.real("regulariser.weight", job.regulariser.weight, {0, 1e6});
+  v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad"});
+  v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e6});
+  v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
+  v.text("exchange.mode", job.exchange.mode, {"rows"});
+  v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
+  v.integer("validate.every", job.validate.every, {0, 1e6});
+  v.integer("validate.patience", job.validate.patience, {0, 1e6});
+  v.integer("validate.max_triples", job.validate.max_triples, {});
+  v.text("expect.split", job.expect.split, {"valid", "test"});
+  v.real("expect.mrr", job.expect.mrr, {0, 1});
+}
+
+Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  ConfigValues values = read_toml_file(file);
+  apply_overrides(values, overrides);
+  ConfigReader reader(values);
+  Job job;
+  visit(job, reader);
+  reader.reject_unknown();
+  if (job.data.graph.empty())
+    fail(ExitStatus::kUsage, "{}: 'data.graph' is missing; it names the folder that 'tessera import' wrote", file.string());
+  if (job.run.folder.empty())
+    fail(ExitStatus::kUsage, "{}: 'run.folder' is missing; it names the folder for the results", file.string());
+  if (job.model.name == "complex" && job.model.dim % 2 != 0)
+    fail(ExitStatus::kUsage, "{}: 'model.dim' must be even for complex (it counts reals), not {}", file.string(), job.model.dim);
+  if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
+  return job;
+}
+
+std::string to_toml(Job job) {
+  ConfigWriter writer;
+  visit(job, writer);
+  return writer.toml();
+}
+
+}  // namespace tessera

@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/config.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tessera {
+
+/// Everything a job file says. The defaults are those of the program; docs/user/job_file.md explains each key.
+struct Job {
+  struct Data {
+    std::string graph;
+    std::uint64_t parts = 8;
+  } data;
+  struct Run {
+    std::string folder;
+    std::uint64_t seed = 1;
+    std::uint64_t threads = 0;  ///< per rank; 0: the cores of this machine shared by the ranks on it
+    std::string memory;         ///< budget per rank, "4GiB"; empty: what the machine allows
+    std::uint64_t watchdog_seconds = 120;
+  } run;
+  struct Model {
+    std::string name = "complex";
+    std::uint64_t dim = 128;  ///< reals per entity row
+    std::string init = "normal";
+    double init_scale = 1e-3;  ///< standard deviation (normal) or half width (uniform)
+  } model;
+  struct Train {
+    std::uint64_t epochs = 100;
+    std::uint64_t batch_size = 4096;  ///< queries per step, all parts together; a triple is two queries
+  } train;
+  struct Negatives {
+    std::uint64_t count = 512;  ///< shared negatives per part and step
+    std::string scope = "global";
+    bool unbiased = true;  ///< scale the sampled sum to an unbiased estimate of the full one
+  } negatives;
+  struct Loss {
+    std::string name = "softmax";
+  } loss;
+  struct Regulariser {
+    std::string name = "none";
+    double weight = 0;
+  } regulariser;
+  struct Optimiser {
+    std::string name = "adagrad";
+    double learning_rate = 0.1;
+    double epsilon = 1e-10;
+  } optimiser;
+  struct Exchange {
+    std::string mode = "rows";
+    std::uint64_t staleness = 0;
+  } exchange;
+  struct Validate {
+    std::uint64_t every = 5;        ///< epochs; 0: never
+    std::uint64_t patience = 0;     ///< checks without improvement before stopping; 0: never
+    std::uint64_t max_triples = 0;  ///< 0: the whole split
+  } validate;
+  struct Expect {
+    std::string split = "test";
+    double mrr = 0;  ///< the least MRR that `evaluate --check` accepts; 0: none
+  } expect;
+};
+
+/// Visits every key in file order: the one description that reading, writing and help share.
+void visit(Job& job, ConfigVisitor& visitor);
+
+/// Reads, overrides, checks. Throws Error(kUsage) or Error(kMissingInput).
+Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+
+/// The job as TOML text, every key resolved.
+std::string to_toml(Job job);
+
+}  // namespace tessera

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace tessera {
+
+/// Progress of a long step. On a terminal one line on stderr that is redrawn; else a log line every few seconds.
+/// A silent one (not rank 0) does nothing.
+class Progress {
+ public:
+  /// `total` 0 means unknown. `unit` is plural: "triples".
+  Progress(std::string title, std::uint64_t total, std::string unit, bool silent = false);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// Cheap when nothing is due: one clock read. `note` is shown at the end of the line ("loss 3.21").
+  void update(std::uint64_t done, const std::string& note = {});
+  /// True when the next update would be shown: callers that must build a note ask first.
+  [[nodiscard]] bool due() const;
+  /// Ends the line.
+  void finish();
+
+ private:
+  void show(std::uint64_t done, const std::string& note);
+  using Clock = std::chrono::steady_clock;
+  std::string title_;
+  std::uint64_t total_;
+  std::string unit_;
+  bool silent_;
+  bool terminal_;
+  bool drawn_ = false;
+  Clock::time_point start_;
+  Clock::time_point next_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/provenance.hpp"
+
+#include "core/build_info.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <ctime>
+#include <utility>
+
+namespace tessera {
+namespace {
+std::string& command_line() {
+  static std::string value;
+  return value;
+}
+}  // namespace
+
+void set_command_line(std::string value) { command_line() = std::move(value); }
+
+Provenance current_provenance() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::array<char, 32> time{};
+  std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return {TESSERA_VERSION_STRING, TESSERA_GIT_COMMIT, command_line(), host.data(), time.data()};
+}
+
+}  // namespace tessera

@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+namespace tessera {
+
+/// Where a file came from; written into every file.
+struct Provenance {
+  std::string version;       ///< "0.1.0"
+  std::string git_commit;    ///< 12 hex digits or "unknown"
+  std::string command_line;  ///< as set by set_command_line
+  std::string host;
+  std::string time_utc;  ///< ISO 8601
+};
+
+/// Remembers the command line for provenance; called once by main.
+void set_command_line(std::string command_line);
+
+/// The provenance of a file that is written now.
+Provenance current_provenance();
+
+}  // namespace tessera

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace tessera {
+
+/// What a stream of random numbers is for; part of its key, so streams never overlap.
+enum class Purpose : std::uint32_t { kInit = 1, kShuffle = 2, kNegatives = 3, kSplit = 4, kPartition = 5, kDropout = 6 };
+
+/// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of
+/// (seed, purpose, epoch, part, i), whoever asks for it and in whatever order.
+class RandomStream {
+ public:
+  RandomStream(std::uint64_t seed, Purpose purpose, std::uint32_t epoch = 0, std::uint32_t part = 0);
+
+  /// Four independent 32-bit words for counter `index`.
+  [[nodiscard]] std::array<std::uint32_t, 4> words(std::uint64_t index) const;
+  /// 64 random bits.
+  [[nodiscard]] std::uint64_t bits(std::uint64_t index) const;
+  /// Uniform in [0, bound), bound > 0; bias below bound / 2^64.
+  [[nodiscard]] std::uint64_t below(std::uint64_t index, std::uint64_t bound) const;
+  /// Uniform in [0, 1) with 53 bits.
+  [[nodiscard]] double uniform(std::uint64_t index) const;
+  /// Two independent standard normals (Box-Muller, in double).
+  [[nodiscard]] std::array<double, 2> normals(std::uint64_t index) const;
+
+ private:
+  std::array<std::uint32_t, 2> key_;
+  std::array<std::uint32_t, 2> counter_high_;
+};
+
+/// A pseudo-random permutation of 0 .. size-1 with O(1) memory: a Feistel network with cycle walking
+/// (Black and Rogaway, CT-RSA 2002). Same stream, same permutation.
+class Permutation {
+ public:
+  Permutation(std::uint64_t size, const RandomStream& stream);
+  [[nodiscard]] std::uint64_t operator()(std::uint64_t position) const;
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+
+ private:
+  [[nodiscard]] std::uint64_t encrypt(std::uint64_t value) const;
+  static constexpr int kRounds = 6;
+  std::uint64_t size_;
+  unsigned half_bits_;
+  std::array<std::uint64_t, kRounds> keys_{};
+};
+
+}  // namespace tessera

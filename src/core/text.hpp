@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tessera::text {
+
+/// 1234567 -> "1,234,567".
+std::string with_thousands(std::uint64_t value);
+
+/// "512 B", "1.5 KiB", "3.2 GiB".
+std::string bytes(std::uint64_t value);
+
+/// Parses "512MiB", "4 GiB", "1000000"; throws Error(kUsage) that names `what`.
+std::uint64_t parse_bytes(std::string_view value, std::string_view what);
+
+/// "0.8 s", "3 min 12 s", "2 h 05 min".
+std::string duration(double seconds);
+
+/// Number of single-character edits (insert, delete, replace, swap of neighbours) from a to b.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate nearest to `name` by edit distance, empty when none is near enough to be a likely typo.
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
+
+/// True when `bytes` is well-formed UTF-8 (no overlong forms, no surrogates).
+bool is_utf8(std::string_view bytes);
+
+}  // namespace tessera::text
