@@ -5,7 +5,7 @@ add_library(tessera_options INTERFACE)
 # Contraction to fused multiply-add is off so that a formula gives the same bits on every target; kernels that
 # want FMA ask for it by name.
 target_compile_options(tessera_options INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
-                       -Wno-psabi -ffp-contract=off)
+                       -Wno-psabi -Wno-restrict -ffp-contract=off)
 if(TESSERA_WARNINGS_AS_ERRORS)
   target_compile_options(tessera_options INTERFACE -Werror)
 endif()

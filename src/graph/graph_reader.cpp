@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/graph_reader.hpp"
+
+#include "core/error.hpp"
+
+#include <algorithm>
+
+namespace tessera::graph {
+namespace {
+
+constexpr std::uint64_t kBlockTriples = std::uint64_t{1} << 18U;
+
+storage::FileReader open_graph(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder))
+    fail(ExitStatus::kMissingInput, "graph '{}' does not exist; 'tessera import' makes it", folder.string());
+  return storage::FileReader::open_verified(folder / kGraphFile, kGraphKind, kGraphVersion);
+}
+
+}  // namespace
+
+GraphReader::GraphReader(const std::filesystem::path& folder)
+    : file_(open_graph(folder)),
+      entity_count_(file_.integer("/", "entities")),
+      relation_count_(file_.integer("/", "relations")),
+      digest_(storage::FolderChecksums::load(folder).digests().at(kGraphFile).hex()) {
+  if (entity_count_ == 0 || relation_count_ == 0 || relation_count_ > (1U << 30U))
+    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file_.path().string(), entity_count_,
+         relation_count_);
+  for (const Split split : kSplits) {
+    const std::string head = fmt::format("/splits/{}/head", name(split));
+    triple_counts_.at(static_cast<std::size_t>(split)) = file_.has(head) ? file_.shape(head).at(0) : 0;
+  }
+}
+
+storage::StringBlocks GraphReader::entity_names() const { return storage::StringBlocks::read(file_, "/entities/names"); }
+
+storage::StringBlocks GraphReader::relation_names() const { return storage::StringBlocks::read(file_, "/relations/names"); }
+
+void GraphReader::for_each_block(Split split, const std::function<void(std::span<const Triple>)>& consume) const {
+  const std::string group = fmt::format("/splits/{}", name(split));
+  const std::uint64_t total = triple_count(split);
+  std::vector<Triple> triples;
+  for (std::uint64_t first = 0; first < total; first += kBlockTriples) {
+    const std::uint64_t count = std::min(kBlockTriples, total - first);
+    std::vector<std::uint64_t> heads(count);
+    std::vector<std::uint32_t> relations(count);
+    std::vector<std::uint64_t> tails(count);
+    file_.read_rows<std::uint64_t>(group + "/head", first, count, heads);
+    file_.read_rows<std::uint32_t>(group + "/relation", first, count, relations);
+    file_.read_rows<std::uint64_t>(group + "/tail", first, count, tails);
+    triples.clear();
+    for (std::uint64_t i = 0; i < count; ++i) {
+      if (heads[i] >= entity_count_ || tails[i] >= entity_count_ || relations[i] >= relation_count_)
+        fail(ExitStatus::kBadData, "'{}', {}: triple {} has an id out of range", file_.path().string(), group, first + i);
+      triples.push_back({EntityId(heads[i]), RelationId(relations[i]), EntityId(tails[i])});
+    }
+    consume(triples);
+  }
+}
+
+}  // namespace tessera::graph

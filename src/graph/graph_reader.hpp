@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "graph/graph_writer.hpp"
+#include "graph/split.hpp"
+#include "storage/hdf5.hpp"
+#include "storage/string_blocks.hpp"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tessera::graph {
+
+/// Reads a folder DATA.kg. Everything is checked: a damaged or foreign file is an Error(kBadData).
+class GraphReader {
+ public:
+  /// Throws Error(kMissingInput) when the folder or its graph.h5 is not there.
+  explicit GraphReader(const std::filesystem::path& folder);
+
+  [[nodiscard]] std::uint64_t entity_count() const { return entity_count_; }
+  [[nodiscard]] std::uint64_t relation_count() const { return relation_count_; }
+  [[nodiscard]] std::uint64_t triple_count(Split split) const { return triple_counts_.at(static_cast<std::size_t>(split)); }
+  /// The checksum of graph.h5: partitions and runs remember which graph they belong to.
+  [[nodiscard]] const std::string& digest() const { return digest_; }
+
+  /// Loads the compressed names.
+  [[nodiscard]] storage::StringBlocks entity_names() const;
+  [[nodiscard]] storage::StringBlocks relation_names() const;
+  /// Calls `consume` with consecutive blocks of a split; ids are checked against the counts.
+  void for_each_block(Split split, const std::function<void(std::span<const Triple>)>& consume) const;
+  [[nodiscard]] const storage::FileReader& file() const { return file_; }
+
+ private:
+  storage::FileReader file_;
+  std::uint64_t entity_count_;
+  std::uint64_t relation_count_;
+  std::array<std::uint64_t, 3> triple_counts_{};
+  std::string digest_;
+};
+
+}  // namespace tessera::graph

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "graph/split.hpp"
+#include "storage/atomic.hpp"
+#include "storage/hdf5.hpp"
+#include "storage/string_blocks.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace tessera::graph {
+
+inline constexpr const char* kGraphKind = "graph";
+inline constexpr std::uint64_t kGraphVersion = 1;
+inline constexpr const char* kGraphFile = "graph.h5";
+
+/// A file that the graph was imported from.
+struct SourceFile {
+  std::string path;
+  std::uint64_t bytes = 0;
+  std::uint64_t lines = 0;
+  std::string xxh3_128;
+};
+
+/// Values of one attribute, by entity.
+struct AttributeColumn {
+  std::string name;
+  std::span<const std::uint64_t> entities;       ///< ascending; an entity may have several values
+  std::span<const std::uint64_t> value_offsets;  ///< [entities + 1] into value_bytes
+  std::span<const char> value_bytes;             ///< UTF-8
+  std::span<const std::uint16_t> datatypes;      ///< index into GraphWriter::datatypes
+};
+
+/// Writes the folder DATA.kg; it appears whole at commit() or not at all. Splits are streamed, never held.
+/// Order of calls: names, begin_split/append per split in order, attributes, sources, commit.
+class GraphWriter {
+ public:
+  /// Throws Error(kBadData) when the folder exists.
+  explicit GraphWriter(const std::filesystem::path& folder);
+
+  void names(const storage::StringBlocks& entities, const storage::StringBlocks& relations);
+  /// Announces `count` triples of one split; they follow in append(), sorted by (relation, head, tail), distinct.
+  void begin_split(Split split, std::uint64_t count);
+  void append(std::span<const Triple> triples);
+  /// Datatype IRIs and "@language" tags that AttributeColumn::datatypes points into, sorted.
+  void datatypes(const storage::StringBlocks& datatypes);
+  void attribute(const AttributeColumn& column);
+  void source(const SourceFile& source);
+  /// A count for people: "duplicates", "bad_lines", ...
+  void count(const std::string& name, std::uint64_t value);
+  void commit();
+
+ private:
+  void finish_split();
+  storage::AtomicFolder folder_;
+  storage::FileWriter file_;
+  std::unique_ptr<storage::DatasetWriter> heads_;
+  std::unique_ptr<storage::DatasetWriter> relations_;
+  std::unique_ptr<storage::DatasetWriter> tails_;
+  std::uint64_t attribute_count_ = 0;
+  std::uint64_t source_count_ = 0;
+};
+
+}  // namespace tessera::graph

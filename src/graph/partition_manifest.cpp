@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/partition_manifest.hpp"
+
+#include "core/error.hpp"
+#include "storage/hdf5.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace tessera::graph {
+namespace {
+
+constexpr const char* kKind = "partition";
+constexpr std::uint64_t kVersion = 1;
+
+using Member = std::uint64_t PartFigures::*;
+
+double balance(std::span<const PartFigures> figures, Member member) {
+  std::uint64_t sum = 0;
+  std::uint64_t most = 0;
+  for (const PartFigures& part : figures) {
+    sum += part.*member;
+    most = std::max(most, part.*member);
+  }
+  return sum == 0 ? 1 : static_cast<double>(most) * static_cast<double>(figures.size()) / static_cast<double>(sum);
+}
+
+void write_figures(storage::FileWriter& file, const std::string& group, std::span<const PartFigures> figures) {
+  const auto column = [&](const char* dataset, Member member, const char* meaning) {
+    std::vector<std::uint64_t> values;
+    for (const PartFigures& part : figures) values.push_back(part.*member);
+    file.write<std::uint64_t>(group + "/" + dataset, values, {meaning});
+  };
+  column("rows", &PartFigures::rows, "entities of each part");
+  column("queries", &PartFigures::queries, "training queries of each part");
+  column("cut_queries", &PartFigures::cut_queries, "training queries whose target is in another part");
+  column("halo_rows", &PartFigures::halo_rows, "distinct training targets in other parts");
+}
+
+std::vector<PartFigures> read_figures(const storage::FileReader& file, const std::string& group, std::size_t parts) {
+  std::vector<PartFigures> figures(parts);
+  const auto column = [&](const char* dataset, Member member) {
+    const auto values = file.read<std::uint64_t>(group + "/" + dataset);
+    if (values.size() != parts)
+      fail(ExitStatus::kBadData, "'{}', {}/{}: must have one value per part", file.path().string(), group, dataset);
+    for (std::size_t p = 0; p < parts; ++p) figures[p].*member = values[p];
+  };
+  column("rows", &PartFigures::rows);
+  column("queries", &PartFigures::queries);
+  column("cut_queries", &PartFigures::cut_queries);
+  column("halo_rows", &PartFigures::halo_rows);
+  return figures;
+}
+
+}  // namespace
+
+PartId PartitionManifest::owner(EntityId entity) const {
+  const auto next = std::upper_bound(offsets.begin(), offsets.end(), entity.value());
+  return PartId(static_cast<std::uint32_t>(next - offsets.begin() - 1));
+}
+
+double cut_fraction(std::span<const PartFigures> figures) {
+  std::uint64_t cut = 0;
+  std::uint64_t all = 0;
+  for (const PartFigures& part : figures) {
+    cut += part.cut_queries;
+    all += part.queries;
+  }
+  return all == 0 ? 0 : static_cast<double>(cut) / static_cast<double>(all);
+}
+
+double row_balance(std::span<const PartFigures> figures) { return balance(figures, &PartFigures::rows); }
+double query_balance(std::span<const PartFigures> figures) { return balance(figures, &PartFigures::queries); }
+
+std::filesystem::path partition_folder(const std::filesystem::path& graph_folder, std::uint64_t parts) {
+  return graph_folder / fmt::format("parts-{}", parts);
+}
+
+void write_manifest(const std::filesystem::path& folder, const PartitionManifest& manifest) {
+  storage::FileWriter file(folder / kManifestFile, kKind, kVersion);
+  file.attribute("/", "method", manifest.method);
+  file.attribute("/", "graph_digest", manifest.graph_digest);
+  file.attribute("/", "seed", manifest.seed);
+  file.attribute("/", "entities", manifest.entity_count);
+  file.attribute("/", "relations", manifest.relation_count);
+  file.write<std::uint64_t>("/offsets", manifest.offsets, {"first global entity id of each part, and the end"});
+  file.write<std::uint64_t>("/new_ids", manifest.new_ids, {"global id here of each entity id of graph.h5"});
+  write_figures(file, "/figures", manifest.figures);
+  if (!manifest.random_figures.empty()) write_figures(file, "/random_figures", manifest.random_figures);
+  file.close();
+}
+
+PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_ids) {
+  if (!std::filesystem::is_directory(folder))
+    fail(ExitStatus::kMissingInput, "partition '{}' does not exist; 'tessera partition' makes it", folder.string());
+  const auto file = storage::FileReader::open_verified(folder / kManifestFile, kKind, kVersion);
+  PartitionManifest manifest;
+  manifest.method = file.string("/", "method");
+  manifest.graph_digest = file.string("/", "graph_digest");
+  manifest.seed = file.integer("/", "seed");
+  manifest.entity_count = file.integer("/", "entities");
+  manifest.relation_count = file.integer("/", "relations");
+  manifest.offsets = file.read<std::uint64_t>("/offsets");
+  const bool sound = manifest.offsets.size() >= 2 && manifest.offsets.front() == 0 &&
+                     manifest.offsets.back() == manifest.entity_count &&
+                     std::is_sorted(manifest.offsets.begin(), manifest.offsets.end());
+  if (!sound) fail(ExitStatus::kBadData, "'{}', /offsets: inconsistent with {} entities", file.path().string(), manifest.entity_count);
+  manifest.figures = read_figures(file, "/figures", manifest.offsets.size() - 1);
+  if (file.has("/random_figures")) manifest.random_figures = read_figures(file, "/random_figures", manifest.offsets.size() - 1);
+  if (with_ids) {
+    manifest.new_ids = file.read<std::uint64_t>("/new_ids");
+    const bool in_range = manifest.new_ids.size() == manifest.entity_count &&
+                          std::all_of(manifest.new_ids.begin(), manifest.new_ids.end(),
+                                      [&](std::uint64_t id) { return id < manifest.entity_count; });
+    if (!in_range) fail(ExitStatus::kBadData, "'{}', /new_ids: not a permutation of the entities", file.path().string());
+  }
+  return manifest;
+}
+
+}  // namespace tessera::graph

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/budget.hpp"
+
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <string>
+
+namespace tessera::memory {
+namespace {
+
+std::optional<std::uint64_t> number_in_file(const char* path) {
+  std::ifstream in(path);
+  std::uint64_t value = 0;
+  if (in >> value) return value;
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> available_memory() {
+  std::ifstream in("/proc/meminfo");
+  std::string key;
+  std::uint64_t kib = 0;
+  std::string unit;
+  while (in >> key >> kib) {
+    if (key == "MemAvailable:") return kib * 1024;
+    std::getline(in, unit);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> mebibytes_in_environment(const char* name) {
+  const char* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read once at start
+  if (text == nullptr) return std::nullopt;
+  const unsigned long long value = std::strtoull(text, nullptr, 10);
+  if (value == 0) return std::nullopt;  // Slurm writes 0 for "all of the node"
+  return value * 1048576;
+}
+
+void consider(Budget& best, std::optional<std::uint64_t> bytes, const char* source) {
+  if (bytes && (best.host_bytes == 0 || *bytes < best.host_bytes)) best = {*bytes, source};
+}
+
+}  // namespace
+
+Budget find_budget(const std::string& job_value, int ranks_on_host) {
+  if (!job_value.empty()) return {text::parse_bytes(job_value, "run.memory"), "run.memory"};
+  Budget node;
+  consider(node, available_memory(), "available memory");
+  consider(node, number_in_file("/sys/fs/cgroup/memory.max"), "control group limit");
+  consider(node, number_in_file("/sys/fs/cgroup/memory/memory.limit_in_bytes"), "control group limit");
+  consider(node, mebibytes_in_environment("SLURM_MEM_PER_NODE"), "SLURM_MEM_PER_NODE");
+  if (node.host_bytes == 0) node = {std::uint64_t{1} << 30U, "a guess: the machine states no limit"};
+  node.host_bytes = node.host_bytes / 10 * 9 / static_cast<std::uint64_t>(std::max(1, ranks_on_host));
+  return node;
+}
+
+}  // namespace tessera::memory

@@ -1,0 +1,20 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tessera::memory {
+
+/// Bytes of host memory that one rank may use for its pool, and who said so.
+struct Budget {
+  std::uint64_t host_bytes = 0;
+  std::string source;  ///< "run.memory", "cgroup limit", "SLURM_MEM_PER_NODE", "available memory"
+};
+
+/// The budget of a rank: `job_value` ("4GiB") if not empty, else the smallest limit that the machine states (control
+/// group, Slurm, available memory) divided by the ranks on this host, less a tenth of headroom.
+Budget find_budget(const std::string& job_value, int ranks_on_host);
+
+}  // namespace tessera::memory

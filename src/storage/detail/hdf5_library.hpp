@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Shared by the two halves of the HDF5 layer; the only place besides them that sees hdf5.h.
+
+#include "core/error.hpp"
+#include "storage/hdf5.hpp"
+
+#include <hdf5.h>
+
+#include <mutex>
+#include <string>
+
+namespace tessera::storage::detail {
+
+/// The packaged library is not thread safe: every public call of this layer holds this lock.
+inline std::recursive_mutex& library_lock() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+template <herr_t (*Function)(hid_t)>
+int close_with(std::int64_t id) {
+  return Function(id);
+}
+
+/// Silences the library's own error printing and loading of plug-ins, once.
+inline void prepare_library() {
+  static const bool done = [] {
+    H5open();
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    H5PLset_loading_state(0);
+    return true;
+  }();
+  (void)done;
+}
+
+/// The innermost description on the error stack of the library.
+inline std::string library_message() {
+  std::string message;
+  H5Ewalk2(
+      H5E_DEFAULT, H5E_WALK_UPWARD,
+      [](unsigned depth, const H5E_error2_t* error, void* out) -> herr_t {
+        if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
+        return 0;
+      },
+      &message);
+  return message.empty() ? "unknown reason" : message;
+}
+
+inline hid_t memory_type(ElementType type) {
+  switch (type) {
+    case ElementType::kU8: return H5T_NATIVE_UINT8;
+    case ElementType::kU16: return H5T_NATIVE_UINT16;
+    case ElementType::kU32: return H5T_NATIVE_UINT32;
+    case ElementType::kU64: return H5T_NATIVE_UINT64;
+    case ElementType::kI64: return H5T_NATIVE_INT64;
+    case ElementType::kF32: return H5T_NATIVE_FLOAT;
+    case ElementType::kF64: return H5T_NATIVE_DOUBLE;
+  }
+  return H5I_INVALID_HID;
+}
+
+inline hid_t file_type(ElementType type) {
+  switch (type) {
+    case ElementType::kU8: return H5T_STD_U8LE;
+    case ElementType::kU16: return H5T_STD_U16LE;
+    case ElementType::kU32: return H5T_STD_U32LE;
+    case ElementType::kU64: return H5T_STD_U64LE;
+    case ElementType::kI64: return H5T_STD_I64LE;
+    case ElementType::kF32: return H5T_IEEE_F32LE;
+    case ElementType::kF64: return H5T_IEEE_F64LE;
+  }
+  return H5I_INVALID_HID;
+}
+
+inline constexpr const char* kDigestAttribute = "xxh3_128";
+
+}  // namespace tessera::storage::detail

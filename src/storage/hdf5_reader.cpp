@@ -1,0 +1,236 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/text.hpp"
+#include "storage/detail/hdf5_library.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+namespace tessera::storage {
+
+using detail::close_with;
+using detail::library_lock;
+using detail::library_message;
+
+namespace {
+
+template <class... Args>
+[[noreturn]] void bad_file(const std::filesystem::path& file, const std::string& object, fmt::format_string<Args...> reason,
+                           Args&&... args) {
+  fail(ExitStatus::kBadData, "'{}', {}: {}", file.string(), object, fmt::format(reason, std::forward<Args>(args)...));
+}
+
+std::vector<std::uint64_t> extent_of(hid_t space) {
+  const int axes = H5Sget_simple_extent_ndims(space);
+  std::vector<hsize_t> extent(static_cast<std::size_t>(std::max(axes, 0)));
+  if (axes > 0) H5Sget_simple_extent_dims(space, extent.data(), nullptr);
+  return {extent.begin(), extent.end()};
+}
+
+std::optional<ElementType> stored_type(hid_t dataset) {
+  const Handle type(H5Dget_type(dataset), close_with<H5Tclose>);
+  for (const ElementType candidate : {ElementType::kU8, ElementType::kU16, ElementType::kU32, ElementType::kU64,
+                                      ElementType::kI64, ElementType::kF32, ElementType::kF64})
+    if (type.id() >= 0 && H5Tequal(type.id(), detail::file_type(candidate)) > 0) return candidate;
+  return std::nullopt;
+}
+
+// Contiguous or compact storage without filters or external files, no larger than the file that holds it.
+bool is_plain_storage(hid_t dataset) {
+  const Handle creation(H5Dget_create_plist(dataset), close_with<H5Pclose>);
+  if (creation.id() < 0) return false;
+  const H5D_layout_t layout = H5Pget_layout(creation.id());
+  return (layout == H5D_CONTIGUOUS || layout == H5D_COMPACT) && H5Pget_nfilters(creation.id()) == 0 &&
+         H5Pget_external_count(creation.id()) == 0;
+}
+
+}  // namespace
+
+FileReader FileReader::open_unverified(const std::filesystem::path& file) {
+  const std::scoped_lock lock(library_lock());
+  detail::prepare_library();
+  if (!std::filesystem::is_regular_file(file)) fail(ExitStatus::kMissingInput, "'{}' is not a file", file.string());
+  const hid_t id = H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (id < 0) {
+    const std::string reason = library_message();
+    fail(ExitStatus::kBadData, "'{}' cannot be read as HDF5: {}{}", file.string(), reason,
+         reason.find("lock") == std::string::npos
+             ? ""
+             : "; on this file system locking may be broken: try HDF5_USE_FILE_LOCKING=FALSE");
+  }
+  return {file, Handle(id, close_with<H5Fclose>)};
+}
+
+FileReader FileReader::open_verified(const std::filesystem::path& file, const std::string& kind,
+                                     std::uint64_t newest_version) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  FolderChecksums::load(folder).verify(file.filename().string());
+  FileReader reader = open_unverified(file);
+  const std::string found = reader.string("/", "kind");
+  if (found != kind) bad_file(file, "attribute kind", "this is a '{}' file, a '{}' file is needed", found, kind);
+  const std::uint64_t version = reader.integer("/", "format_version");
+  if (version > newest_version)
+    bad_file(file, "attribute format_version", "format {} is newer than this program knows ({}); use a newer Tessera",
+             version, newest_version);
+  return reader;
+}
+
+void FileReader::require_hard_link(const std::string& path) const {
+  for (std::size_t slash = path.find('/', 1); ; slash = path.find('/', slash + 1)) {
+    const std::string prefix = path.substr(0, slash);
+    if (prefix != "/" && !prefix.empty()) {
+      H5L_info_t info;
+      if (H5Lexists(file_.id(), prefix.c_str(), H5P_DEFAULT) <= 0) bad_file(path_, path, "is missing");
+      if (H5Lget_info(file_.id(), prefix.c_str(), &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
+        bad_file(path_, prefix, "is a link; links are refused");
+    }
+    if (slash == std::string::npos) return;
+  }
+}
+
+bool FileReader::has(const std::string& path) const {
+  const std::scoped_lock lock(library_lock());
+  for (std::size_t slash = path.find('/', 1); ; slash = path.find('/', slash + 1)) {
+    if (H5Lexists(file_.id(), path.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+    if (slash == std::string::npos) return true;
+  }
+}
+
+Handle FileReader::open_dataset(const std::string& path) const {
+  require_hard_link(path);
+  Handle dataset(H5Dopen2(file_.id(), path.c_str(), H5P_DEFAULT), close_with<H5Dclose>);
+  if (dataset.id() < 0) bad_file(path_, "dataset " + path, "cannot be opened: {}", library_message());
+  if (!is_plain_storage(dataset.id())) bad_file(path_, "dataset " + path, "filters, external or virtual storage are refused");
+  return dataset;
+}
+
+std::vector<std::uint64_t> FileReader::shape(const std::string& path) const {
+  const std::scoped_lock lock(library_lock());
+  const Handle dataset = open_dataset(path);
+  const Handle space(H5Dget_space(dataset.id()), close_with<H5Sclose>);
+  return extent_of(space.id());
+}
+
+std::vector<std::string> FileReader::children(const std::string& group) const {
+  const std::scoped_lock lock(library_lock());
+  std::vector<std::string> names;
+  if (group != "/") require_hard_link(group);
+  const Handle opened(H5Gopen2(file_.id(), group.c_str(), H5P_DEFAULT), close_with<H5Gclose>);
+  if (opened.id() < 0) bad_file(path_, "group " + group, "cannot be opened: {}", library_message());
+  H5Literate(
+      opened.id(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
+      [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
+        static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+        return 0;
+      },
+      &names);
+  return names;
+}
+
+std::uint64_t FileReader::element_count(const std::string& path, ElementType type) const {
+  std::uint64_t count = 1;
+  const std::uint64_t limit = std::filesystem::file_size(path_) / element_bytes(type);
+  for (const std::uint64_t axis : shape(path)) {
+    if (axis != 0 && count > limit / axis) bad_file(path_, "dataset " + path, "claims to be larger than its file");
+    count *= axis;
+  }
+  return count;
+}
+
+void FileReader::read_into(const std::string& path, ElementType type, std::span<std::byte> out) const {
+  const std::scoped_lock lock(library_lock());
+  const std::vector<std::uint64_t> extent = shape(path);
+  const std::uint64_t rows = extent.empty() ? 1 : extent[0];
+  if (element_count(path, type) * element_bytes(type) != out.size())
+    bad_file(path_, "dataset " + path, "holds {} elements where {} are needed", element_count(path, type),
+             out.size() / element_bytes(type));
+  read_block(path, type, 0, rows, out);
+  const std::string stored = string(path, detail::kDigestAttribute);
+  if (hash_bytes(out).hex() != stored) bad_file(path_, "dataset " + path, "its values do not match their checksum");
+}
+
+void FileReader::read_block(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t count,
+                            std::span<std::byte> out) const {
+  const std::scoped_lock lock(library_lock());
+  const Handle dataset = open_dataset(path);
+  if (stored_type(dataset.id()) != type) bad_file(path_, "dataset " + path, "has another element type than documented");
+  const Handle in_file(H5Dget_space(dataset.id()), close_with<H5Sclose>);
+  const std::vector<std::uint64_t> extent = extent_of(in_file.id());
+  std::vector<hsize_t> sizes(extent.begin(), extent.end());
+  std::vector<hsize_t> start(extent.size(), 0);
+  if (extent.empty() || first > extent[0] || count > extent[0] - first)
+    bad_file(path_, "dataset " + path, "rows {} to {} are outside of it", first, first + count);
+  start[0] = first;
+  sizes[0] = count;
+  std::uint64_t bytes = element_bytes(type);
+  for (const hsize_t size : sizes) bytes *= size;
+  TESSERA_ASSERT(bytes == out.size(), "a block read needs a buffer of its size");
+  if (bytes == 0) return;
+  H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, sizes.data(), nullptr);
+  const Handle in_memory(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), close_with<H5Sclose>);
+  if (H5Dread(dataset.id(), detail::memory_type(type), in_memory.id(), in_file.id(), H5P_DEFAULT, out.data()) < 0)
+    bad_file(path_, "dataset " + path, "cannot be read: {}", library_message());
+}
+
+ElementType FileReader::check(const std::string& path) const {
+  const std::scoped_lock lock(library_lock());
+  const std::optional<ElementType> type = stored_type(open_dataset(path).id());
+  if (!type) bad_file(path_, "dataset " + path, "has an element type that Tessera does not write");
+  std::vector<std::byte> bytes(element_count(path, *type) * element_bytes(*type));
+  read_into(path, *type, bytes);
+  return *type;
+}
+
+Handle FileReader::open_attribute(const std::string& path, const std::string& name) const {
+  if (path != "/") require_hard_link(path);
+  Handle attribute(H5Aopen_by_name(file_.id(), path.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), close_with<H5Aclose>);
+  if (attribute.id() < 0) bad_file(path_, fmt::format("{}, attribute {}", path, name), "is missing");
+  const Handle space(H5Aget_space(attribute.id()), close_with<H5Sclose>);
+  if (H5Sget_simple_extent_npoints(space.id()) != 1)
+    bad_file(path_, fmt::format("{}, attribute {}", path, name), "must be a single value");
+  return attribute;
+}
+
+std::uint64_t FileReader::integer(const std::string& path, const std::string& name) const {
+  const std::scoped_lock lock(library_lock());
+  const Handle attribute = open_attribute(path, name);
+  const Handle type(H5Aget_type(attribute.id()), close_with<H5Tclose>);
+  std::uint64_t value = 0;
+  if (H5Tget_class(type.id()) != H5T_INTEGER || H5Aread(attribute.id(), H5T_NATIVE_UINT64, &value) < 0)
+    bad_file(path_, fmt::format("{}, attribute {}", path, name), "must be an integer");
+  return value;
+}
+
+double FileReader::real(const std::string& path, const std::string& name) const {
+  const std::scoped_lock lock(library_lock());
+  const Handle attribute = open_attribute(path, name);
+  const Handle type(H5Aget_type(attribute.id()), close_with<H5Tclose>);
+  double value = 0;
+  if (H5Tget_class(type.id()) != H5T_FLOAT || H5Aread(attribute.id(), H5T_NATIVE_DOUBLE, &value) < 0)
+    bad_file(path_, fmt::format("{}, attribute {}", path, name), "must be a real number");
+  return value;
+}
+
+std::string FileReader::string(const std::string& path, const std::string& name) const {
+  const std::scoped_lock lock(library_lock());
+  const std::string what = fmt::format("{}, attribute {}", path, name);
+  const Handle attribute = open_attribute(path, name);
+  const Handle type(H5Aget_type(attribute.id()), close_with<H5Tclose>);
+  constexpr std::size_t kLongest = std::size_t{1} << 20U;
+  if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) != 0 || H5Tget_size(type.id()) > kLongest)
+    bad_file(path_, what, "must be a string of fixed length");
+  std::string value(H5Tget_size(type.id()), '\0');
+  if (H5Aread(attribute.id(), type.id(), value.data()) < 0) bad_file(path_, what, "cannot be read: {}", library_message());
+  value.resize(std::min(value.size(), value.find('\0')));
+  if (!text::is_utf8(value)) bad_file(path_, what, "is not UTF-8");
+  return value;
+}
+
+std::optional<std::string> FileReader::find_string(const std::string& path, const std::string& name) const {
+  const std::scoped_lock lock(library_lock());
+  if (H5Aexists_by_name(file_.id(), path.c_str(), name.c_str(), H5P_DEFAULT) <= 0) return std::nullopt;
+  return string(path, name);
+}
+
+}  // namespace tessera::storage
