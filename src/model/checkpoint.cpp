@@ -1,0 +1,189 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model/checkpoint.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "storage/atomic.hpp"
+#include "storage/hdf5.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tessera::model {
+namespace {
+
+using kernels::ConstMatrix;
+using kernels::Matrix;
+
+constexpr const char* kPartKind = "checkpoint part";
+constexpr const char* kManifestKind = "checkpoint";
+constexpr std::uint64_t kVersion = 1;
+constexpr const char* kPrefix = "epoch-";
+
+void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
+  if (matrix.data == nullptr) return;
+  file.write<float>(path, std::span(matrix.data, matrix.rows * matrix.cols), {meaning}, {matrix.rows, matrix.cols});
+}
+
+void read_matrix(const storage::FileReader& file, const std::string& path, Matrix matrix) {
+  if (matrix.data == nullptr) return;
+  if (file.shape(path) != std::vector<std::uint64_t>{matrix.rows, matrix.cols})
+    fail(ExitStatus::kBadData, "'{}', {}: its shape is not that of the job ([{}, {}])", file.path().string(), path, matrix.rows,
+         matrix.cols);
+  file.read_to<float>(path, std::span(matrix.data, matrix.rows * matrix.cols));
+}
+
+void write_part(const std::filesystem::path& folder, const graph::Shard& shard, const PartTable& table) {
+  storage::FileWriter file(folder / graph::part_file_name(table.part), kPartKind, kVersion);
+  file.attribute("/", "part", std::uint64_t{table.part.value()});
+  file.attribute("/", "graph_digest", shard.manifest.graph_digest);
+  write_matrix(file, "/rows", table.rows, "entity rows, by local row of the part");
+  write_matrix(file, "/state", table.state, "optimiser state of the rows");
+  file.close();
+  storage::sync_path(folder / graph::part_file_name(table.part));
+}
+
+void write_manifest(const std::filesystem::path& folder, const graph::Shard& shard, const Parameters& parameters,
+                    const RunState& state) {
+  storage::FileWriter file(folder / graph::kManifestFile, kManifestKind, kVersion);
+  file.attribute("/", "graph_digest", shard.manifest.graph_digest);
+  file.attribute("/", "model", std::string(parameters.scorer().name()));
+  file.attribute("/", "dim", std::uint64_t{parameters.dim()});
+  file.attribute("/", "parts", std::uint64_t{shard.manifest.part_count()});
+  file.attribute("/", "epoch", state.epoch);
+  file.attribute("/", "best_epoch", state.best_epoch);
+  file.attribute("/", "best_mrr", state.best_mrr);
+  file.attribute("/", "checks_since_best", state.checks_since_best);
+  file.attribute("/", "finished", std::uint64_t{state.finished ? 1U : 0U});
+  write_matrix(file, "/relations/rows", parameters.relations(), "relation rows, by directed relation");
+  write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
+  file.close();
+  storage::sync_path(folder / graph::kManifestFile);
+}
+
+void commit_checksums(const std::filesystem::path& folder, std::uint32_t parts) {
+  auto checksums = storage::FolderChecksums::load(folder);
+  for (std::uint32_t part = 0; part < parts; ++part) checksums.record(graph::part_file_name(PartId(part)));
+  checksums.record(graph::kManifestFile);
+  checksums.commit();
+}
+
+storage::FileReader open_manifest(const std::filesystem::path& folder) {
+  return storage::FileReader::open_verified(folder / graph::kManifestFile, kManifestKind, kVersion);
+}
+
+}  // namespace
+
+std::filesystem::path CheckpointStore::epoch_folder(std::uint64_t epoch) const {
+  return folder_ / fmt::format("{}{:06}", kPrefix, epoch);
+}
+
+std::vector<std::uint64_t> CheckpointStore::epochs() const {
+  std::vector<std::uint64_t> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || !std::filesystem::exists(entry.path() / storage::kChecksumsName)) continue;
+    std::uint64_t epoch = 0;
+    const char* digits = name.data() + std::string_view(kPrefix).size();
+    const auto [end, error] = std::from_chars(digits, name.data() + name.size(), epoch);
+    if (error == std::errc() && end == name.data() + name.size()) found.push_back(epoch);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters,
+                           const RunState& state) const {
+  const std::filesystem::path final_folder = epoch_folder(state.epoch);
+  const std::filesystem::path temporary = folder_ / fmt::format(".{}.tmp", final_folder.filename().string());
+  comm::on_root(comm, [&] {
+    std::error_code error;
+    std::filesystem::remove_all(temporary, error);
+    std::filesystem::create_directories(temporary, error);
+    if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary.string(), error.message());
+  });
+  try {
+    comm::together(comm, [&] {
+      std::uint64_t bytes = 0;
+      for (const PartTable& table : parameters.parts())
+        bytes += (table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
+      storage::require_space(temporary, bytes);
+      for (const PartTable& table : parameters.parts()) write_part(temporary, shard, table);
+    });
+    comm::on_root(comm, [&] {
+      write_manifest(temporary, shard, parameters, state);
+      commit_checksums(temporary, shard.manifest.part_count());
+      std::error_code error;
+      std::filesystem::remove_all(final_folder, error);
+      std::filesystem::rename(temporary, final_folder, error);
+      if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
+      storage::sync_path(folder_);
+      for (const std::uint64_t epoch : epochs())
+        if (epoch != state.epoch && epoch != state.best_epoch) std::filesystem::remove_all(epoch_folder(epoch), error);
+    });
+  } catch (const Error&) {
+    std::error_code ignored;
+    if (comm.rank() == Rank(0)) std::filesystem::remove_all(temporary, ignored);
+    throw;
+  }
+}
+
+RunState CheckpointStore::read_state(std::uint64_t epoch) const {
+  const auto file = open_manifest(epoch_folder(epoch));
+  return {file.integer("/", "epoch"), file.integer("/", "best_epoch"), file.real("/", "best_mrr"),
+          file.integer("/", "checks_since_best"), file.integer("/", "finished") != 0};
+}
+
+void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const {
+  const std::filesystem::path folder = epoch_folder(epoch);
+  const auto manifest = open_manifest(folder);
+  if (manifest.string("/", "graph_digest") != shard.manifest.graph_digest ||
+      manifest.integer("/", "parts") != shard.manifest.part_count())
+    fail(ExitStatus::kBadData, "'{}' was trained on another graph or partition than the job names", folder.string());
+  if (manifest.string("/", "model") != parameters.scorer().name() || manifest.integer("/", "dim") != parameters.dim())
+    fail(ExitStatus::kBadData, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
+         manifest.string("/", "model"), manifest.integer("/", "dim"), parameters.scorer().name(), parameters.dim());
+  read_matrix(manifest, "/relations/rows", parameters.relations());
+  read_matrix(manifest, "/relations/state", parameters.relation_state());
+  for (PartTable& table : parameters.parts()) {
+    const auto file =
+        storage::FileReader::open_verified(folder / graph::part_file_name(table.part), kPartKind, kVersion);
+    if (file.string("/", "graph_digest") != shard.manifest.graph_digest || file.integer("/", "part") != table.part.value())
+      fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
+    read_matrix(file, "/rows", table.rows);
+    read_matrix(file, "/state", table.state);
+  }
+}
+
+std::uint64_t CheckpointStore::best_or_newest() const {
+  const std::vector<std::uint64_t> found = epochs();
+  if (found.empty())
+    fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
+  const RunState state = read_state(found.back());
+  const bool has_best = state.best_mrr > 0 && std::binary_search(found.begin(), found.end(), state.best_epoch);
+  return has_best ? state.best_epoch : found.back();
+}
+
+std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters) {
+  const auto hash = [](ConstMatrix matrix) {
+    return storage::hash_values<float>(std::span(matrix.data, matrix.rows * matrix.cols));
+  };
+  std::vector<storage::Digest> mine;
+  for (const PartTable& table : parameters.parts()) {
+    mine.push_back(hash(table.rows));
+    mine.push_back(hash(table.state));
+  }
+  std::vector<std::uint64_t> counts(static_cast<std::size_t>(comm.size()));
+  for (std::int32_t r = 0; r < comm.size(); ++r)
+    counts[static_cast<std::size_t>(r)] = (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) *
+                                          2 * sizeof(storage::Digest);
+  std::vector<storage::Digest> all(2 * std::size_t{shard.manifest.part_count()});
+  comm.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)), counts);
+  all.push_back(hash(parameters.relations()));
+  all.push_back(hash(parameters.relation_state()));
+  return storage::hash_values<storage::Digest>(all).hex();
+}
+
+}  // namespace tessera::model

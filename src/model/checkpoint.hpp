@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/communicator.hpp"
+#include "core/job.hpp"
+#include "graph/shard.hpp"
+#include "model/parameters.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tessera::model {
+
+/// Where a training run stands; stored with every checkpoint.
+struct RunState {
+  std::uint64_t epoch = 0;  ///< completed epochs
+  std::uint64_t best_epoch = 0;
+  double best_mrr = 0;                   ///< validation MRR of best_epoch; 0 when never validated
+  std::uint64_t checks_since_best = 0;
+  bool finished = false;                 ///< all epochs done, or stopped early
+};
+
+/// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
+class CheckpointStore {
+ public:
+  explicit CheckpointStore(std::filesystem::path run_folder) : folder_(std::move(run_folder) / "checkpoints") {}
+
+  /// Collective. Every rank writes the chunks of its parts; the folder appears when all are on disk; then all but the best
+  /// and the newest are removed. Throws AgreedError(kIo) and leaves older checkpoints untouched when writing fails.
+  void save(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters, const RunState& state) const;
+
+  /// Epochs of the complete checkpoints, ascending.
+  [[nodiscard]] std::vector<std::uint64_t> epochs() const;
+  /// State of a checkpoint. Throws Error(kMissingInput) or Error(kBadData).
+  [[nodiscard]] RunState read_state(std::uint64_t epoch) const;
+  /// Loads rows (and states when `parameters` has them) of this rank's parts. Not collective.
+  void load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const;
+  /// The checkpoint that evaluation uses: the best one by validation MRR, else the newest. Throws Error(kMissingInput).
+  [[nodiscard]] std::uint64_t best_or_newest() const;
+  [[nodiscard]] std::filesystem::path epoch_folder(std::uint64_t epoch) const;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+/// Collective. One checksum over all rows (and states), part by part: equal bits, equal digest, on any number of ranks.
+std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters);
+
+}  // namespace tessera::model

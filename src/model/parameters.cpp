@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model/parameters.hpp"
+
+#include "core/random.hpp"
+
+#include <utility>
+
+namespace tessera::model {
+namespace {
+
+using kernels::Matrix;
+using memory::Tag;
+
+constexpr std::uint32_t kRelationStream = (1U << 24U) - 1;  // no part has this number
+
+std::size_t state_columns(StateShape shape, std::size_t dim) {
+  if (shape == StateShape::kNone) return 0;
+  return shape == StateShape::kPerElement ? dim : 1;
+}
+
+void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) {
+  const bool normal = model.init == "normal";
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    for (std::size_t k = 0; k < rows.cols; ++k) {
+      const std::uint64_t index = i * rows.cols + k;
+      const double unit = normal ? stream.normals(index / 2).at(index % 2) : 2 * stream.uniform(index) - 1;
+      rows.row(i)[k] = static_cast<float>(model.init_scale * unit);
+    }
+  }
+}
+
+}  // namespace
+
+StateShape state_shape(const std::string& optimiser) {
+  return optimiser == "rowwise_adagrad" ? StateShape::kPerRow : StateShape::kPerElement;
+}
+
+Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
+                       std::vector<std::uint64_t> spare_rows)
+    : scorer_(&find_scorer(model.name)), dim_(model.dim) {
+  spare_rows.resize(shard.parts.size(), 0);
+  const auto matrix = [&](Tag tag, std::size_t rows, std::size_t cols) {
+    memory_.push_back(pool.allocate<float>(tag, rows * cols));
+    return Matrix{memory_.back().data(), rows, cols, cols};
+  };
+  for (std::size_t i = 0; i < shard.parts.size(); ++i) {
+    const std::size_t rows = shard.parts[i].rows();
+    PartTable table;
+    table.part = shard.parts[i].id();
+    table.rows_and_spare = matrix(Tag::kRows, rows + spare_rows[i], dim_);
+    table.rows = table.rows_and_spare.block(0, rows);
+    if (state != StateShape::kNone) table.state = matrix(Tag::kState, rows, state_columns(state, dim_));
+    parts_.push_back(table);
+  }
+  const std::size_t directed = 2 * shard.manifest.relation_count;
+  const std::size_t relation_dim = scorer_->relation_dim(dim_);
+  relations_ = matrix(Tag::kRows, directed, relation_dim);
+  if (state != StateShape::kNone) relation_state_ = matrix(Tag::kState, directed, state_columns(state, relation_dim));
+}
+
+void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
+  for (PartTable& table : parts_) draw(table.rows, model, RandomStream(seed, Purpose::kInit, 0, table.part.value()));
+  draw(relations_, model, RandomStream(seed, Purpose::kInit, 0, kRelationStream));
+}
+
+}  // namespace tessera::model

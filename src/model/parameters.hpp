@@ -1,0 +1,58 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "core/job.hpp"
+#include "graph/shard.hpp"
+#include "kernels/backend.hpp"
+#include "memory/pool.hpp"
+#include "model/scorer.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace tessera::model {
+
+/// Entity rows of one part: `rows` [part rows, dim]. Behind them in the same memory, `spare` more rows for the halo, so
+/// that one index reaches both.
+struct PartTable {
+  PartId part;
+  kernels::Matrix rows;
+  kernels::Matrix rows_and_spare;
+  kernels::Matrix state;  ///< optimiser state [rows, dim] or [rows, 1]; empty when not training
+};
+
+enum class StateShape { kNone, kPerElement, kPerRow };
+
+/// What training changes: entity rows by part, relation rows whole on every rank, and their optimiser states.
+class Parameters {
+ public:
+  /// Memory for the parts of `shard`, zeroed. `spare_rows` [owned parts] may be empty.
+  Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
+             std::vector<std::uint64_t> spare_rows = {});
+
+  [[nodiscard]] const Scorer& scorer() const { return *scorer_; }
+  [[nodiscard]] std::size_t dim() const { return dim_; }
+  [[nodiscard]] std::vector<PartTable>& parts() { return parts_; }
+  [[nodiscard]] const std::vector<PartTable>& parts() const { return parts_; }
+  [[nodiscard]] const PartTable& part(PartId id) const { return parts_.at(id.index() - parts_.front().part.index()); }
+  [[nodiscard]] kernels::Matrix relations() const { return relations_; }       ///< [2R, relation dim]
+  [[nodiscard]] kernels::Matrix relation_state() const { return relation_state_; }
+
+  /// Draws every row from (seed, part, row); relations from a stream of their own. Ranks cannot change it.
+  void initialise(const Job::Model& model, std::uint64_t seed);
+
+ private:
+  const Scorer* scorer_;
+  std::size_t dim_;
+  std::vector<memory::Buffer<float>> memory_;
+  std::vector<PartTable> parts_;
+  kernels::Matrix relations_;
+  kernels::Matrix relation_state_;
+};
+
+/// The state that an optimiser of that name keeps.
+StateShape state_shape(const std::string& optimiser);
+
+}  // namespace tessera::model

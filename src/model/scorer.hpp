@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tessera::model {
+
+/// A model: how queries are composed and how they are compared with entities. Stateless; calls are serial.
+class Scorer {
+ public:
+  virtual ~Scorer() = default;
+  [[nodiscard]] virtual const char* name() const = 0;
+  [[nodiscard]] virtual kernels::Similarity similarity() const = 0;
+  /// Reals per relation row.
+  [[nodiscard]] virtual std::size_t relation_dim(std::size_t dim) const = 0;
+  /// True when a row is complex numbers (real parts, then imaginary parts): regularisers then see moduli.
+  [[nodiscard]] virtual bool is_complex() const = 0;
+  /// queries[i] = q(sources[i], relation_rows[relations[i]]); sources and queries [b, dim].
+  virtual void compose(kernels::ConstMatrix sources, kernels::ConstMatrix relation_rows,
+                       std::span<const std::uint32_t> relations, kernels::Matrix queries) const = 0;
+  /// Gradients of sources [b, dim] and, per query, of its relation row [b, relation_dim] from those of the queries; overwrites.
+  virtual void backward(kernels::ConstMatrix sources, kernels::ConstMatrix relation_rows,
+                        std::span<const std::uint32_t> relations, kernels::ConstMatrix query_gradients,
+                        kernels::Matrix source_gradients, kernels::Matrix relation_gradients) const = 0;
+};
+
+/// The scorer of that name; throws Error(kUsage) naming the known ones.
+const Scorer& find_scorer(const std::string& name);
+
+/// "complex", "distmult", ...
+std::vector<std::string> scorer_names();
+
+}  // namespace tessera::model
