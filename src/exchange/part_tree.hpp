@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "graph/shard.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tessera::exchange {
+
+/// A run of parts [first, end) that is a node of the fixed binary tree over all parts.
+struct PartRange {
+  std::uint32_t first = 0;
+  std::uint32_t end = 0;
+  [[nodiscard]] std::uint32_t size() const { return end - first; }
+  auto operator<=>(const PartRange&) const = default;
+};
+
+/// Where a node splits into its children: the left one takes the largest power of two that leaves something right.
+std::uint32_t split_point(PartRange node);
+
+/// The largest nodes of the tree over `parts` parts that lie inside [owned.first, owned.end), ascending.
+std::vector<PartRange> complete_subtrees(PartRange owned, std::uint32_t parts);
+
+/// The sum of one value per part, added as the tree says: the same bits whoever owns which part.
+double tree_sum(std::span<const double> by_part);
+
+}  // namespace tessera::exchange
