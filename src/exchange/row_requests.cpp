@@ -21,7 +21,8 @@ RowRequests::RowRequests(const graph::PartitionManifest& manifest, PartId part, 
       owner_offsets_(pool.allocate<std::uint32_t>(Tag::kBatch, manifest.part_count() + 1)),
       segment_offsets_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity + 1)),
       positions_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity)),
-      table_rows_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity)) {
+      table_rows_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity)),
+      distinct_of_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity)) {
   if (capacity > kPositionMask || manifest.entity_count > (std::uint64_t{1} << (64 - kPositionBits)))
     fail(ExitStatus::kUsage,
          "a part would touch {} rows in one step, of {} entities; lower train.batch_size or negatives.count, or use more parts",
@@ -45,7 +46,10 @@ void RowRequests::build(std::span<const std::uint64_t> occurrences) {
     const bool own = entity >= own_first && entity < own_end;
     const std::uint64_t halo = own_end - own_first + u - (u < own_begin ? 0 : own_count);
     const auto row = static_cast<std::uint32_t>(own ? entity - own_first : halo);
-    for (std::uint32_t k = segment_offsets_[u]; k < segment_offsets_[u + 1]; ++k) table_rows_[positions_[k]] = row;
+    for (std::uint32_t k = segment_offsets_[u]; k < segment_offsets_[u + 1]; ++k) {
+      table_rows_[positions_[k]] = row;
+      distinct_of_[positions_[k]] = u;
+    }
   }
 }
 

@@ -31,6 +31,8 @@ class RowRequests {
   [[nodiscard]] std::span<const std::uint32_t> positions() const { return positions_.span().first(occurrences_); }
   /// Row of an occurrence in PartTable::rows_and_spare: own rows first, then the halo in order of entity.
   [[nodiscard]] std::span<const std::uint32_t> table_rows() const { return table_rows_.span().first(occurrences_); }
+  /// Index into entities() of an occurrence.
+  [[nodiscard]] std::span<const std::uint32_t> distinct() const { return distinct_of_.span().first(occurrences_); }
   /// Where the halo block of owner q starts in PartTable::rows_and_spare.
   [[nodiscard]] std::uint64_t halo_row(PartId q) const;
 
@@ -48,6 +50,7 @@ class RowRequests {
   memory::Buffer<std::uint32_t> segment_offsets_;
   memory::Buffer<std::uint32_t> positions_;
   memory::Buffer<std::uint32_t> table_rows_;
+  memory::Buffer<std::uint32_t> distinct_of_;
 };
 
 }  // namespace tessera::exchange

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/batch.hpp"
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "exchange/row_sort.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace tessera::train {
+
+using exchange::kPositionBits;
+using exchange::kPositionMask;
+using memory::Tag;
+
+StepSchedule::StepSchedule(const graph::PartitionManifest& manifest, std::uint64_t batch_size) {
+  std::uint64_t total = 0;
+  for (const graph::PartFigures& part : manifest.figures) {
+    queries_.push_back(part.queries);
+    total += part.queries;
+  }
+  steps_ = std::max<std::uint64_t>(1, (total + batch_size - 1) / batch_size);
+}
+
+std::uint64_t StepSchedule::begin(PartId part, std::uint64_t step) const {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>(static_cast<Wide>(queries_[part.index()]) * step / steps_);
+}
+
+std::uint64_t StepSchedule::largest_share(PartId part) const { return (queries_[part.index()] + steps_ - 1) / steps_; }
+
+std::uint64_t StepSchedule::size(std::uint64_t step) const {
+  std::uint64_t sum = 0;
+  for (std::uint32_t p = 0; p < queries_.size(); ++p) sum += begin(PartId(p), step + 1) - begin(PartId(p), step);
+  return sum;
+}
+
+Batch::Batch(const graph::PartitionManifest& manifest, PartId part, std::uint64_t most_queries, std::uint64_t negatives,
+             memory::Pool& pool)
+    : part_(part),
+      entity_count_(manifest.entity_count),
+      first_entity_(manifest.offsets[part.index()]),
+      directed_relations_(2 * manifest.relation_count),
+      negatives_(negatives),
+      occurrences_(pool.allocate<std::uint64_t>(Tag::kBatch, 2 * most_queries + negatives)),
+      relations_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries)),
+      keys_(pool.allocate<std::uint64_t>(Tag::kBatch, most_queries)),
+      scratch_(pool.allocate<std::uint64_t>(Tag::kBatch, most_queries)),
+      distinct_relations_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries)),
+      relation_offsets_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries + 1)),
+      relation_positions_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries)),
+      rows_(manifest, part, 2 * most_queries + negatives, pool) {}
+
+void Batch::draw(const graph::Part& part, const Draw& draw) {
+  const graph::QuerySet& queries = part.queries(graph::Split::kTrain);
+  const Permutation order(queries.size(), RandomStream(draw.seed, Purpose::kShuffle, draw.epoch, part_.value()));
+  size_ = draw.end_query - draw.first_query;
+  for (std::size_t i = 0; i < size_; ++i) {
+    const Query query = queries.query(order(draw.first_query + i));
+    occurrences_[i] = first_entity_ + query.source.value();
+    occurrences_[size_ + i] = query.target.value();
+    relations_[i] = query.relation.value();
+  }
+  const RandomStream stream(draw.seed, Purpose::kNegatives, draw.epoch, part_.value());
+  const std::uint64_t first = draw.own_part_only ? first_entity_ : 0;
+  const std::uint64_t candidates = draw.own_part_only ? part.rows() : entity_count_;
+  for (std::size_t j = 0; j < negatives_; ++j)
+    occurrences_[2 * size_ + j] = first + stream.below(draw.step * negatives_ + j, candidates);
+  rows_.build(occurrences_.span().first(2 * size_ + negatives_));
+  group_relations();
+}
+
+std::span<const std::uint32_t> Batch::negatives_equal_to_target(std::size_t i) const {
+  const std::uint32_t u = rows_.distinct()[size_ + i];
+  const auto segment = rows_.positions().subspan(rows_.segment_offsets()[u],
+                                                 rows_.segment_offsets()[u + 1] - rows_.segment_offsets()[u]);
+  const auto first = std::lower_bound(segment.begin(), segment.end(), static_cast<std::uint32_t>(2 * size_));
+  return segment.subspan(static_cast<std::size_t>(first - segment.begin()));
+}
+
+void Batch::group_relations() {
+  for (std::size_t i = 0; i < size_; ++i) keys_[i] = (std::uint64_t{relations_[i]} << kPositionBits) | i;
+  const auto bits = static_cast<unsigned>(std::bit_width(directed_relations_ - 1));
+  exchange::radix_sort(keys_.span().first(size_), scratch_.span(), kPositionBits, kPositionBits + std::max(1U, bits));
+  distinct_ = 0;
+  for (std::size_t i = 0; i < size_; ++i) {
+    const auto relation = static_cast<std::uint32_t>(keys_[i] >> kPositionBits);
+    if (i == 0 || relation != distinct_relations_[distinct_ - 1]) {
+      relation_offsets_[distinct_] = static_cast<std::uint32_t>(i);
+      distinct_relations_[distinct_++] = relation;
+    }
+    relation_positions_[i] = static_cast<std::uint32_t>(keys_[i] & kPositionMask);
+  }
+  relation_offsets_[distinct_] = static_cast<std::uint32_t>(size_);
+}
+
+}  // namespace tessera::train

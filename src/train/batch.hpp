@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/job.hpp"
+#include "exchange/row_requests.hpp"
+#include "graph/part_file.hpp"
+#include "graph/partition_manifest.hpp"
+#include "memory/pool.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tessera::train {
+
+/// How an epoch is cut into steps: every part gives each step its share of its queries, whoever owns it.
+class StepSchedule {
+ public:
+  StepSchedule(const graph::PartitionManifest& manifest, std::uint64_t batch_size);
+  [[nodiscard]] std::uint64_t steps() const { return steps_; }
+  /// Queries of one part before `step`: its share of the step is [begin(part, step), begin(part, step + 1)).
+  [[nodiscard]] std::uint64_t begin(PartId part, std::uint64_t step) const;
+  /// Largest share of a part.
+  [[nodiscard]] std::uint64_t largest_share(PartId part) const;
+  /// Queries of all parts in a step.
+  [[nodiscard]] std::uint64_t size(std::uint64_t step) const;
+
+ private:
+  std::vector<std::uint64_t> queries_;  // by part
+  std::uint64_t steps_;
+};
+
+/// What one part works on in one step. Occurrences of entity rows are numbered: sources 0 .. n-1, targets n .. 2n-1,
+/// negatives 2n .. 2n+K-1.
+class Batch {
+ public:
+  Batch(const graph::PartitionManifest& manifest, PartId part, std::uint64_t most_queries, std::uint64_t negatives,
+        memory::Pool& pool);
+
+  struct Draw {
+    std::uint64_t seed;
+    std::uint32_t epoch;
+    std::uint64_t step;
+    std::uint64_t first_query;  ///< positions in the epoch's permutation of the part's queries
+    std::uint64_t end_query;
+    bool own_part_only;  ///< negatives.scope = "part"
+  };
+  /// Fills the batch: queries by the epoch's permutation, negatives uniformly by counter. Same draw, same batch.
+  void draw(const graph::Part& part, const Draw& draw);
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t negatives() const { return negatives_; }
+  [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
+  [[nodiscard]] exchange::RowRequests& rows() { return rows_; }
+  [[nodiscard]] const exchange::RowRequests& rows() const { return rows_; }
+  /// Rows in PartTable::rows_and_spare.
+  [[nodiscard]] std::span<const std::uint32_t> source_rows() const { return rows_.table_rows().first(size_); }
+  [[nodiscard]] std::span<const std::uint32_t> target_rows() const { return rows_.table_rows().subspan(size_, size_); }
+  [[nodiscard]] std::span<const std::uint32_t> negative_rows() const { return rows_.table_rows().subspan(2 * size_); }
+  /// Positions in positions() of the negatives that are the target of query i: they must not count against it.
+  [[nodiscard]] std::span<const std::uint32_t> negatives_equal_to_target(std::size_t i) const;
+
+  /// Distinct relations of the batch, ascending, and the queries of each.
+  [[nodiscard]] std::span<const std::uint32_t> distinct_relations() const { return distinct_relations_.span().first(distinct_); }
+  [[nodiscard]] std::span<const std::uint32_t> relation_offsets() const { return relation_offsets_.span().first(distinct_ + 1); }
+  [[nodiscard]] std::span<const std::uint32_t> relation_positions() const { return relation_positions_.span().first(size_); }
+
+ private:
+  void group_relations();
+  PartId part_;
+  std::uint64_t entity_count_;
+  std::uint64_t first_entity_;
+  std::uint64_t directed_relations_;
+  std::size_t size_ = 0;
+  std::size_t negatives_;
+  std::size_t distinct_ = 0;
+  memory::Buffer<std::uint64_t> occurrences_;
+  memory::Buffer<std::uint32_t> relations_;
+  memory::Buffer<std::uint64_t> keys_;
+  memory::Buffer<std::uint64_t> scratch_;
+  memory::Buffer<std::uint32_t> distinct_relations_;
+  memory::Buffer<std::uint32_t> relation_offsets_;
+  memory::Buffer<std::uint32_t> relation_positions_;
+  exchange::RowRequests rows_;
+};
+
+}  // namespace tessera::train

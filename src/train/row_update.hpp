@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/job.hpp"
+#include "exchange/rows_exchange.hpp"
+#include "kernels/backend.hpp"
+#include "memory/pool.hpp"
+#include "model/parameters.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace tessera::train {
+
+/// An optimiser: how a summed gradient changes rows and their state.
+struct Optimiser {
+  bool per_row;  ///< row-wise Adagrad: one state per row
+  kernels::AdagradStep step;
+
+  explicit Optimiser(const Job::Optimiser& job);
+  void apply(const kernels::Backend& backend, kernels::ConstMatrix gradients, std::span<const std::uint32_t> rows,
+             kernels::Matrix table, kernels::Matrix state) const;
+};
+
+/// Adds up the gradients that arrived for one part, row by row in the order of arrival (requesting part, position), and
+/// applies the optimiser.
+class RowUpdate {
+ public:
+  RowUpdate(std::uint64_t arrival_capacity, std::size_t dim, memory::Pool& pool);
+  void apply(const kernels::Backend& backend, const Optimiser& optimiser, const exchange::RowsExchange::Arrived& arrived,
+             const model::PartTable& table);
+
+ private:
+  static constexpr std::size_t kBlockRows = 1024;
+  void group(std::span<const std::uint32_t> rows, std::size_t table_rows);
+  std::size_t dim_;
+  std::size_t distinct_ = 0;
+  memory::Buffer<std::uint64_t> keys_;
+  memory::Buffer<std::uint64_t> scratch_;
+  memory::Buffer<std::uint32_t> offsets_;
+  memory::Buffer<std::uint32_t> positions_;
+  memory::Buffer<std::uint32_t> rows_;
+  memory::Buffer<float> sums_;
+};
+
+}  // namespace tessera::train
