@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "evaluate/metrics.hpp"
+#include "graph/split.hpp"
+#include "model/setup.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+namespace tessera::evaluate {
+
+/// Whose known answers are left out when another answer to the same query is ranked.
+enum class Filter {
+  kTrainValid,      ///< for choosing a model: nothing of the test split is looked at
+  kTrainValidTest,  ///< for the number that is reported
+};
+/// "train, valid", "train, valid, test".
+const char* name(Filter filter);
+
+struct Options {
+  Filter filter = Filter::kTrainValidTest;
+  std::uint64_t max_triples = 0;       ///< 0: all; else about that many, chosen by a hash of the triple, not by rank
+  std::uint64_t block_queries = 4096;  ///< most queries ranked at once, all parts together; less when memory is short
+  bool show_progress = false;          ///< on rank 0
+};
+
+/// Receives ranked queries on every rank: the same blocks in part order; may communicate.
+using RankConsumer = std::function<void(std::span<const RankedQuery>)>;
+
+/// Exact filtered ranking of the targets of a split among all entities, both directions, without gathering the table.
+/// A score is computed where its row lives; what travels is query vectors, ids of known answers and integer counts
+/// (32 + 4 dim bytes per query to every rank, 24 bytes per query reduced). Ranks and metrics have the same bits on any number
+/// of ranks and threads. Works on the parameters as they are when run() is called.
+class Evaluator {
+ public:
+  /// Collective. Takes all its memory (Tag::kEvaluation) here. Throws AgreedError(kOverBudget).
+  Evaluator(const model::Setup& setup, const Options& options);
+  ~Evaluator();
+  Evaluator(const Evaluator&) = delete;
+  Evaluator& operator=(const Evaluator&) = delete;
+
+  /// Collective. All ranks return the same metrics. After the first run of a split the pool is not asked for more. Throws
+  /// AgreedError(kBadData) that names the entity, relation or query when a score is not a number.
+  Metrics run(graph::Split split, const RankConsumer& consume = {});
+
+  /// Bytes that an evaluator takes from the pool.
+  static std::uint64_t memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads);
+  [[nodiscard]] std::uint64_t block_queries() const;
+  [[nodiscard]] const Options& options() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tessera::evaluate
