@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/metrics_log.hpp"
+
+#include "core/error.hpp"
+#include "storage/atomic.hpp"
+#include "storage/hdf5.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <limits>
+#include <utility>
+
+namespace tessera::train {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kJsonName = "metrics.jsonl";
+constexpr const char* kHdf5Name = "metrics.h5";
+constexpr const char* kKind = "metrics";
+constexpr std::uint64_t kVersion = 1;
+
+std::string to_line(const EpochRecord& record) {
+  Json line = {{"epoch", record.epoch},
+               {"loss", record.loss},
+               {"seconds", record.seconds},
+               {"triples_per_second", record.triples_per_second},
+               {"bytes_sent", record.bytes_sent}};
+  if (record.validation_mrr) line["validation_mrr"] = *record.validation_mrr;
+  for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
+    line["peak_bytes"][memory::name(static_cast<memory::Tag>(tag))] = record.peak_bytes.at(tag);
+  return line.dump();
+}
+
+EpochRecord from_line(const std::string& text, const std::string& where) {
+  try {
+    const Json line = Json::parse(text);
+    EpochRecord record;
+    record.epoch = line.at("epoch");
+    record.loss = line.at("loss");
+    record.seconds = line.at("seconds");
+    record.triples_per_second = line.at("triples_per_second");
+    record.bytes_sent = line.at("bytes_sent");
+    if (line.contains("validation_mrr")) record.validation_mrr = line.at("validation_mrr");
+    for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
+      record.peak_bytes.at(tag) = line.at("peak_bytes").at(memory::name(static_cast<memory::Tag>(tag)));
+    return record;
+  } catch (const Json::exception& error) {
+    fail(ExitStatus::kBadData, "{}: not a line of metrics: {}", where, error.what());
+  }
+}
+
+template <class T, class Get>
+void column(storage::FileWriter& file, const std::string& name, const std::vector<EpochRecord>& records,
+            const storage::Description& description, const Get& get) {
+  std::vector<T> values;
+  for (const EpochRecord& record : records) values.push_back(get(record));
+  file.write<T>("/epochs/" + name, values, description);
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(std::filesystem::path run_folder, std::uint64_t keep_epochs) : folder_(std::move(run_folder)) {
+  std::ifstream in(folder_ / kJsonName);
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    if (in.eof()) break;  // a line without its end was cut off
+    EpochRecord record = from_line(line, fmt::format("{}:{}", (folder_ / kJsonName).string(), number));
+    if (record.epoch <= keep_epochs) records_.push_back(record);
+  }
+  storage::AtomicFile file(folder_ / kJsonName);
+  std::ofstream out(file.temporary());
+  for (const EpochRecord& record : records_) out << to_line(record) << '\n';
+  out.close();
+  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.temporary().string());
+  file.commit();
+}
+
+void MetricsLog::append(const EpochRecord& record) {
+  records_.push_back(record);
+  std::ofstream out(folder_ / kJsonName, std::ios::app);
+  out << to_line(record) << '\n';
+  out.close();
+  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", (folder_ / kJsonName).string());
+}
+
+void MetricsLog::rebuild_hdf5() const {
+  storage::AtomicFile target(folder_ / kHdf5Name);
+  storage::FileWriter file(target.temporary(), kKind, kVersion);
+  const auto u64 = [&](const std::string& name, const storage::Description& description, const auto& get) {
+    column<std::uint64_t>(file, name, records_, description, get);
+  };
+  const auto f64 = [&](const std::string& name, const storage::Description& description, const auto& get) {
+    column<double>(file, name, records_, description, get);
+  };
+  u64("epoch", {"epoch, 1 for the first"}, [](const auto& r) { return r.epoch; });
+  f64("loss", {"mean training loss per query"}, [](const auto& r) { return r.loss; });
+  f64("seconds", {"wall time of training, validation not included", "s"}, [](const auto& r) { return r.seconds; });
+  f64("triples_per_second", {"training speed", "triple/s"}, [](const auto& r) { return r.triples_per_second; });
+  u64("bytes_sent", {"sent by all ranks to other ranks", "byte"}, [](const auto& r) { return r.bytes_sent; });
+  f64("validation_mrr", {"filtered validation MRR, realistic tie rule; NaN where not validated"},
+      [](const auto& r) { return r.validation_mrr.value_or(std::numeric_limits<double>::quiet_NaN()); });
+  for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
+    u64(fmt::format("peak_bytes_{}", memory::name(static_cast<memory::Tag>(tag))),
+        {"peak pool memory of the fullest rank so far", "byte"}, [tag](const auto& r) { return r.peak_bytes.at(tag); });
+  file.close();
+  target.commit();
+  auto checksums = storage::FolderChecksums::load(folder_);
+  checksums.record(kHdf5Name);
+  checksums.commit();
+}
+
+}  // namespace tessera::train

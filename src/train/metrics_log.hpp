@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "memory/pool.hpp"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace tessera::train {
+
+/// One epoch, as it is logged.
+struct EpochRecord {
+  std::uint64_t epoch = 0;  ///< 1 for the first
+  double loss = 0;
+  double seconds = 0;
+  double triples_per_second = 0;
+  std::uint64_t bytes_sent = 0;                ///< by all ranks to other ranks, this epoch
+  std::optional<double> validation_mrr;
+  std::array<std::uint64_t, memory::kTagCount> peak_bytes{};  ///< largest of the ranks, by tag, so far
+};
+
+/// RUN/metrics.jsonl, appended line by line, and RUN/metrics.h5, rebuilt from it. Used on rank 0 only.
+class MetricsLog {
+ public:
+  /// `keep_epochs`: records of later epochs (of a run that was cut off) are dropped.
+  MetricsLog(std::filesystem::path run_folder, std::uint64_t keep_epochs);
+  /// Appends and flushes one line.
+  void append(const EpochRecord& record);
+  /// Rewrites metrics.h5 from all records.
+  void rebuild_hdf5() const;
+  [[nodiscard]] const std::vector<EpochRecord>& records() const { return records_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::vector<EpochRecord> records_;
+};
+
+}  // namespace tessera::train

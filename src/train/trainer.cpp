@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/trainer.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "storage/atomic.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+namespace tessera::train {
+namespace {
+
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  storage::AtomicFile file(path);
+  std::ofstream out(file.temporary());
+  out << text;
+  out.close();
+  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.temporary().string());
+  file.commit();
+}
+
+}  // namespace
+
+Trainer::Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
+                 std::size_t threads, const kernels::Backend& backend, memory::Pool& pool, bool resume)
+    : comm_(comm),
+      shard_(shard),
+      job_(job),
+      parameters_(parameters),
+      pool_(pool),
+      checkpoints_(job.run.folder),
+      engine_(comm, shard, job, parameters, threads, backend, pool) {
+  open_run_folder(resume);
+}
+
+void Trainer::open_run_folder(bool resume) {
+  const std::filesystem::path folder = job_.run.folder;
+  std::uint64_t newest = 0;
+  comm::on_root(comm_, [&] {
+    const bool exists = std::filesystem::exists(folder);
+    if (exists && !resume)
+      fail(ExitStatus::kUsage, "run folder '{}' exists already; continue it with --resume, remove it, or choose another run.folder",
+           folder.string());
+    const auto epochs = checkpoints_.epochs();
+    if (!epochs.empty()) newest = epochs.back();
+    std::error_code error;
+    std::filesystem::create_directories(folder / "checkpoints", error);
+    if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
+    write_text(folder / "job.toml", to_toml(job_));
+    metrics_.emplace(folder, newest);
+  });
+  comm_.broadcast_values(std::span(&newest, 1), Rank(0));
+  comm::together(comm_, [&] {
+    if (newest == 0) {
+      parameters_.initialise(job_.model, job_.run.seed);
+    } else {
+      checkpoints_.load(newest, shard_, parameters_);
+      state_ = checkpoints_.read_state(newest);
+    }
+  });
+  if (newest > 0 && comm_.rank() == Rank(0))
+    log::info("continuing after epoch {} of '{}'", newest, folder.string());
+}
+
+bool Trainer::is_due(std::uint64_t every) const {
+  return every > 0 && (state_.epoch % every == 0 || state_.epoch == job_.train.epochs);
+}
+
+Outcome Trainer::run(const Surroundings& surroundings) {
+  Outcome outcome;
+  Progress progress("training", engine_.query_count() / 2 * job_.train.epochs, "triples", comm_.rank() != Rank(0));
+  while (state_.epoch < job_.train.epochs && !state_.finished) {
+    train_epoch(progress, surroundings);
+    outcome.stopped_early = job_.validate.patience > 0 && state_.checks_since_best >= job_.validate.patience;
+    const std::int64_t stop = surroundings.stop != nullptr && surroundings.stop->load() ? 1 : 0;
+    outcome.stopped_on_request = comm_.reduce(stop, comm::Reduction::kMax) != 0;
+    state_.finished = outcome.stopped_early || state_.epoch == job_.train.epochs;
+    const bool due = is_due(job_.validate.every) || (job_.validate.every == 0 && is_due(10));
+    if (due || state_.finished || outcome.stopped_on_request) save();
+    if (outcome.stopped_on_request && !state_.finished) break;
+    outcome.stopped_on_request = false;
+  }
+  progress.finish();
+  outcome.state = state_;
+  outcome.final_loss = last_loss_;
+  outcome.parameter_digest = model::parameter_digest(comm_, shard_, parameters_);
+  return outcome;
+}
+
+void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) {
+  EpochRecord record;
+  const std::uint64_t sent_before = comm_.bytes_sent();
+  const auto start = std::chrono::steady_clock::now();
+  record.loss = engine_.run_epoch(static_cast<std::uint32_t>(state_.epoch), &progress);
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  record.triples_per_second = static_cast<double>(engine_.query_count()) / 2 / record.seconds;
+  record.epoch = ++state_.epoch;
+  last_loss_ = record.loss;
+  const auto sent = static_cast<std::int64_t>(comm_.bytes_sent() - sent_before);
+  record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
+  if (surroundings.validation_mrr && is_due(job_.validate.every)) validate(surroundings, record);
+  this->record(record);
+}
+
+void Trainer::validate(const Surroundings& surroundings, EpochRecord& record) {
+  const double mrr = surroundings.validation_mrr();
+  record.validation_mrr = mrr;
+  if (mrr > state_.best_mrr) {
+    state_.best_mrr = mrr;
+    state_.best_epoch = state_.epoch;
+    state_.checks_since_best = 0;
+  } else {
+    ++state_.checks_since_best;
+  }
+}
+
+void Trainer::record(EpochRecord record) {
+  std::array<std::int64_t, memory::kTagCount> peaks{};
+  for (std::size_t tag = 0; tag < peaks.size(); ++tag)
+    peaks[tag] = static_cast<std::int64_t>(pool_.use(static_cast<memory::Tag>(tag)).peak_bytes);
+  comm_.all_reduce(peaks, comm::Reduction::kMax);
+  for (std::size_t tag = 0; tag < peaks.size(); ++tag) record.peak_bytes[tag] = static_cast<std::uint64_t>(peaks[tag]);
+  if (comm_.rank() != Rank(0)) return;
+  metrics_->append(record);
+  std::string line = fmt::format("epoch {}: loss {:.4f}, {} triples/s", record.epoch, record.loss,
+                                 text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
+  if (record.validation_mrr)
+    line += fmt::format(", validation MRR {:.4f}{}", *record.validation_mrr, state_.best_epoch == record.epoch ? " (best)" : "");
+  log::info("{}", line);
+}
+
+void Trainer::save() {
+  checkpoints_.save(comm_, shard_, parameters_, state_);
+  comm::on_root(comm_, [&] { metrics_->rebuild_hdf5(); });
+}
+
+}  // namespace tessera::train

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/communicator.hpp"
+#include "core/job.hpp"
+#include "graph/shard.hpp"
+#include "kernels/backend.hpp"
+#include "memory/pool.hpp"
+#include "model/checkpoint.hpp"
+#include "model/parameters.hpp"
+#include "train/engine.hpp"
+#include "train/metrics_log.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace tessera::train {
+
+/// What a training run needs from outside: training does not know how models are evaluated or how a program is told to stop.
+struct Surroundings {
+  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank. Empty: no validation.
+  std::function<double()> validation_mrr;
+  /// Set by a signal handler; asks for an orderly stop after the current epoch.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+struct Outcome {
+  model::RunState state;
+  bool stopped_early = false;     ///< validation no longer improved
+  bool stopped_on_request = false;
+  double final_loss = 0;
+  std::string parameter_digest;   ///< of the parameters after the last epoch
+};
+
+/// A run from start to end: epochs, validation, checkpoints, metrics. The run folder is made when everything else is ready.
+class Trainer {
+ public:
+  /// Collective. With `resume` continues from the newest complete checkpoint, if there is one; without, an existing run
+  /// folder is an AgreedError(kUsage). `parameters` was made with halo_rows().
+  Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
+          std::size_t threads, const kernels::Backend& backend, memory::Pool& pool, bool resume);
+
+  /// Collective.
+  Outcome run(const Surroundings& surroundings);
+
+ private:
+  void open_run_folder(bool resume);
+  void train_epoch(Progress& progress, const Surroundings& surroundings);
+  void validate(const Surroundings& surroundings, EpochRecord& record);
+  void record(EpochRecord record);
+  void save();
+  [[nodiscard]] bool is_due(std::uint64_t every) const;
+
+  comm::Communicator& comm_;
+  const graph::Shard& shard_;
+  Job job_;
+  model::Parameters& parameters_;
+  memory::Pool& pool_;
+  model::CheckpointStore checkpoints_;
+  Engine engine_;
+  model::RunState state_;
+  std::optional<MetricsLog> metrics_;  // rank 0
+  double last_loss_ = 0;
+};
+
+}  // namespace tessera::train
