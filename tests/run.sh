@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: tests/run.sh [--no-install] [--build-dir DIR] [--quick] [--label LABEL]
+
+Installs what the tests need with apt, builds everything, runs every test, and closes with one line:
+"N passed, N failed" (", N skipped"). A test that cannot run here is skipped and says why.
+
+options
+  --no-install      install nothing; fail when something that the build needs is missing
+  --build-dir DIR   default build/release
+  --quick           leave out the tests with the labels slow, cluster and tidy
+  --label LABEL     only tests with this label: unit, mpi, end_to_end, check, tidy, cluster, slow
+  --help            this text
+
+exit status: 0 all passed, 1 a test or the build failed, 64 wrong usage, 69 missing packages
+TEXT
+}
+
+wrong_usage() {
+  usage >&2
+  echo "run.sh: $1" >&2
+  exit 64
+}
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+install=yes
+build_dir=$root/build/release
+select=()
+while [[ $# -gt 0 ]]; do
+  option=$1
+  shift
+  case $option in
+    --no-install) install=no ;;
+    --quick) select+=(--label-exclude '^(slow|cluster|tidy)$') ;;
+    --help | -h) usage; exit 0 ;;
+    --build-dir | --label)
+      [[ $# -gt 0 ]] || wrong_usage "$option takes a value"
+      if [[ $option == --label ]]; then select+=(--label-regex "^$1\$"); else build_dir=$1; fi
+      shift
+      ;;
+    *) wrong_usage "unknown option '$option'" ;;
+  esac
+done
+build_dir=$(realpath -m "$build_dir")
+cd "$root"
+
+if [[ $install == yes ]]; then
+  tools/install_dependencies.sh build test cluster
+else
+  tools/install_dependencies.sh --no-install build
+  tools/install_dependencies.sh --no-install test cluster || echo "run.sh: the tests that need them will be skipped"
+fi
+
+build() {
+  [[ -f $build_dir/build.ninja ]] || cmake --preset release -B "$build_dir" || return
+  cmake --build "$build_dir" -j "$(nproc)"
+}
+echo "== Building in $build_dir"
+if ! build; then
+  echo "run.sh: the build failed; its messages are above" >&2
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+
+echo "== Running the tests"
+results=$build_dir/test_results.xml
+rm -f "$results"
+status=0
+ctest --test-dir "$build_dir" --output-on-failure --no-tests=error --output-junit "$results" \
+  -j "$(nproc)" "${select[@]}" || status=1
+
+# ctest's closing line counts a skipped test as passed, so the numbers come from its report.
+python3 - "$results" "$status" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as xml
+
+
+def outcome_of(case):
+    if case.get("status") == "run":
+        return "passed"
+    skipped = case.find("skipped")
+    asked_for = skipped is not None and skipped.get("message", "").startswith("SKIP_")
+    return "skipped" if asked_for or case.get("status") == "disabled" else "failed"
+
+
+try:
+    cases = xml.parse(sys.argv[1]).getroot().findall("testcase")
+except (OSError, xml.ParseError) as error:
+    print(f"run.sh: ctest left no report: {error}", file=sys.stderr)
+    cases = []
+count = {"passed": 0, "failed": 0, "skipped": 0}
+for case in cases:
+    outcome = outcome_of(case)
+    count[outcome] += 1
+    if outcome == "skipped":
+        lines = (case.findtext("system-out") or "").splitlines()
+        print(f"skipped: {case.get('name')}: {next((l for l in lines if 'skipped' in l.lower()), 'no reason given')}")
+if not cases or (sys.argv[2] != "0" and not count["failed"]):
+    count["failed"] += 1
+line = "{passed} passed, {failed} failed".format(**count)
+print(line + (f", {count['skipped']} skipped" if count["skipped"] else ""))
+sys.exit(1 if count["failed"] else 0)
+PYTHON
