@@ -26,14 +26,14 @@ void write_text(const std::filesystem::path& path, const std::string& text) {
 }  // namespace
 
 Trainer::Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
-                 std::size_t threads, const kernels::Backend& backend, memory::Pool& pool, bool resume)
+                 Engine& engine, const memory::Pool& pool, bool resume)
     : comm_(comm),
       shard_(shard),
       job_(job),
       parameters_(parameters),
+      engine_(engine),
       pool_(pool),
-      checkpoints_(job.run.folder),
-      engine_(comm, shard, job, parameters, threads, backend, pool) {
+      checkpoints_(job.run.folder) {
   open_run_folder(resume);
 }
 

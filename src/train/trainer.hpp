@@ -5,7 +5,6 @@
 #include "comm/communicator.hpp"
 #include "core/job.hpp"
 #include "graph/shard.hpp"
-#include "kernels/backend.hpp"
 #include "memory/pool.hpp"
 #include "model/checkpoint.hpp"
 #include "model/parameters.hpp"
@@ -40,9 +39,9 @@ struct Outcome {
 class Trainer {
  public:
   /// Collective. With `resume` continues from the newest complete checkpoint, if there is one; without, an existing run
-  /// folder is an AgreedError(kUsage). `parameters` was made with halo_rows().
-  Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
-          std::size_t threads, const kernels::Backend& backend, memory::Pool& pool, bool resume);
+  /// folder is an AgreedError(kUsage). `engine` trains `parameters`.
+  Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters, Engine& engine,
+          const memory::Pool& pool, bool resume);
 
   /// Collective.
   Outcome run(const Surroundings& surroundings);
@@ -59,9 +58,9 @@ class Trainer {
   const graph::Shard& shard_;
   Job job_;
   model::Parameters& parameters_;
-  memory::Pool& pool_;
+  Engine& engine_;
+  const memory::Pool& pool_;
   model::CheckpointStore checkpoints_;
-  Engine engine_;
   model::RunState state_;
   std::optional<MetricsLog> metrics_;  // rank 0
   double last_loss_ = 0;

@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/application.hpp"
+
+#include "cli/command.hpp"
+#include "cli/logging.hpp"
+#include "comm/agreement.hpp"
+#include "comm/mpi/mpi_session.hpp"
+#include "comm/self/self_communicator.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/provenance.hpp"
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+namespace {
+
+constexpr std::chrono::seconds kDefaultWatchdog{120};
+
+struct Parsed {
+  CLI::App app{"Trains, ranks and queries embedding models of knowledge graphs that are too big for one memory.", "tessera"};
+  std::map<CLI::App*, Command> commands;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+std::string version_text() {
+  const Provenance provenance = current_provenance();
+  return fmt::format("tessera {} ({})", provenance.version, provenance.git_commit);
+}
+
+void add_commands(Parsed& parsed) {
+  const auto add = [&](const char* name, const char* description, Command (*adder)(CLI::App&)) {
+    CLI::App* sub = parsed.app.add_subcommand(name, description);
+    parsed.commands[sub] = adder(*sub);
+  };
+  parsed.app.require_subcommand(1);
+  parsed.app.set_version_flag("--version", version_text());
+  parsed.app.add_flag("-q,--quiet", parsed.quiet, "Only warnings and errors on stderr");
+  parsed.app.add_flag("-v,--verbose", parsed.verbose, "Say more on stderr");
+  parsed.app.fallthrough();
+  parsed.app.footer(
+      "Exit status: 0 done, 64 wrong usage or job file, 65 bad data, 66 input missing, 69 over the memory budget,\n"
+      "70 internal error, 74 I/O error, 75 stopped on request with a checkpoint saved.");
+  add("import", "Read triples from text, N-Triples or WordNet files into a graph folder", add_import);
+  add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
+  add("train", "Train the model that a job file describes", add_train);
+  add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
+  add("predict", "Find the best answers to queries", add_predict);
+  add("info", "Say what a file or folder of Tessera holds, and whether it is sound", add_info);
+}
+
+void report(const std::string& message) {
+  std::fprintf(stderr, "tessera: %s\n", message.c_str());
+  std::fflush(stderr);
+}
+
+std::string host_name() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return host.data();
+}
+
+// Runs the command; every failure becomes one message and an exit status. A rank that fails alone ends all of them.
+int execute(const Command& command, comm::Communicator& comm, const std::string& stage) {
+  Environment environment{comm};
+  const auto failed_alone = [&](const std::string& what, ExitStatus status) {
+    if (comm.size() == 1) {
+      report(what);
+      return static_cast<int>(status);
+    }
+    report(fmt::format("rank {} on {}, in {}: {}", comm.rank().value(), host_name(), stage, what));
+    comm::MpiSession::abort(static_cast<int>(status));
+  };
+  try {
+    if (!command.parallel && comm.size() > 1)
+      throw comm::AgreedError(ExitStatus::kUsage,
+                              fmt::format("'tessera {}' runs as one process; start it without mpirun or srun", stage));
+    command.action(environment);
+    return 0;
+  } catch (const comm::AgreedError& error) {
+    if (environment.is_root()) report(error.what());
+    return static_cast<int>(error.status());
+  } catch (const Error& error) {
+    return failed_alone(error.what(), error.status());
+  } catch (const std::bad_alloc&) {
+    return failed_alone("the system is out of memory", ExitStatus::kOverBudget);
+  } catch (const std::exception& error) {
+    return failed_alone(fmt::format("internal error: {}", error.what()), ExitStatus::kInternal);
+  }
+}
+
+std::string joined(int argc, char** argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i) line += (i == 0 ? "" : " ") + std::string(argv[i]);
+  return line;
+}
+
+std::chrono::seconds watchdog() {
+  const char* text = std::getenv("TESSERA_WATCHDOG_SECONDS");  // NOLINT(concurrency-mt-unsafe): read once at start
+  const long value = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+  return value > 0 ? std::chrono::seconds(value) : kDefaultWatchdog;
+}
+
+int dispatch(Parsed& parsed) {
+  std::optional<comm::MpiSession> session;
+  std::unique_ptr<comm::Communicator> comm;
+  if (comm::MpiSession::started_by_launcher()) {
+    session.emplace();
+    comm = session->world(watchdog());
+  } else {
+    comm = comm::make_self_communicator();
+  }
+  const Verbosity verbosity = parsed.quiet     ? Verbosity::kQuiet
+                              : parsed.verbose ? Verbosity::kVerbose
+                                               : Verbosity::kNormal;
+  start_logging(comm->rank(), verbosity);
+  CLI::App* chosen = parsed.app.get_subcommands().front();
+  const int status = execute(parsed.commands.at(chosen), *comm, chosen->get_name());
+  log::set_sink({});
+  return status;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  set_command_line(joined(argc, argv));
+  Parsed parsed;
+  add_commands(parsed);
+  try {
+    parsed.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = parsed.app.exit(error);
+    return status == 0 ? 0 : static_cast<int>(ExitStatus::kUsage);
+  }
+  return dispatch(parsed);
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/communicator.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace tessera::cli {
+
+/// What a command gets when it runs.
+struct Environment {
+  comm::Communicator& comm;
+  [[nodiscard]] bool is_root() const { return comm.rank() == Rank(0); }
+};
+
+/// A subcommand: adds its options to the parser and returns what to do. The state behind the options lives in the returned
+/// function.
+using Action = std::function<void(Environment&)>;
+struct Command {
+  Action action;
+  bool parallel = false;  ///< runs under mpirun and srun; the others refuse more than one rank
+};
+
+Command add_import(CLI::App& app);
+Command add_partition(CLI::App& app);
+Command add_train(CLI::App& app);
+Command add_evaluate(CLI::App& app);
+Command add_predict(CLI::App& app);
+Command add_info(CLI::App& app);
+
+}  // namespace tessera::cli

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/logging.hpp"
+
+#include "core/log.hpp"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <string>
+
+namespace tessera::cli {
+
+void start_logging(Rank rank, Verbosity verbosity) {
+  auto logger = std::make_shared<spdlog::logger>("tessera", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  logger->set_pattern("%H:%M:%S %^%v%$");
+  logger->flush_on(spdlog::level::trace);
+  const bool root = rank == Rank(0);
+  log::set_sink([logger, rank, root, verbosity](log::Level level, std::string_view message) {
+    const std::string who = root ? "" : fmt::format("rank {}: ", rank.value());
+    if (level == log::Level::kWarning) {
+      logger->warn("{}warning: {}", who, message);
+    } else if (level == log::Level::kError) {
+      logger->error("{}error: {}", who, message);
+    } else if (root && verbosity != Verbosity::kQuiet && (level == log::Level::kInfo || verbosity == Verbosity::kVerbose)) {
+      logger->info("{}", message);
+    }
+  });
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_context.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "memory/budget.hpp"
+#include "storage/checksum.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+namespace tessera::cli {
+namespace {
+
+// A partition of another graph of the same name must not be used with this one.
+void check_same_graph(const std::filesystem::path& graph_folder, const graph::PartitionManifest& manifest) {
+  const auto checksums = storage::FolderChecksums::load(graph_folder);
+  const auto found = checksums.digests().find("graph.h5");
+  if (found == checksums.digests().end())
+    fail(ExitStatus::kMissingInput, "graph '{}' does not exist or is not complete; 'tessera import' makes it",
+         graph_folder.string());
+  if (found->second.hex() != manifest.graph_digest)
+    fail(ExitStatus::kBadData, "'{}' was partitioned from another graph.h5 than the one that is there now; partition it again",
+         graph::partition_folder(graph_folder, manifest.part_count()).string());
+}
+
+}  // namespace
+
+Job read_job_together(Environment& environment, const std::string& file, const std::vector<std::string>& overrides) {
+  return comm::together(environment.comm, [&] { return read_job(file, overrides); });
+}
+
+Job job_of_run(Environment& environment, const std::string& run) {
+  return comm::together(environment.comm, [&] {
+    if (!std::filesystem::is_directory(run)) {
+      if (!std::filesystem::exists(run))
+        fail(ExitStatus::kMissingInput, "'{}' does not exist; name a run folder or its job file", run);
+      const Job job = read_job(run);
+      if (!std::filesystem::is_directory(job.run.folder))
+        fail(ExitStatus::kMissingInput, "run folder '{}' of job file '{}' does not exist; 'tessera train' makes it",
+             job.run.folder, run);
+      return job;
+    }
+    const std::filesystem::path file = std::filesystem::path(run) / "job.toml";
+    if (!std::filesystem::exists(file)) fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no job.toml", run);
+    Job job = read_job(file);
+    job.run.folder = run;
+    return job;
+  });
+}
+
+std::size_t thread_count(const Job& job, const comm::Communicator& comm) {
+  if (job.run.threads > 0) return job.run.threads;
+  const char* text = std::getenv("OMP_NUM_THREADS");  // NOLINT(concurrency-mt-unsafe): read once at start
+  const long wanted = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
+  if (wanted > 0) return static_cast<std::size_t>(wanted);
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t mine =
+      sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? static_cast<std::size_t>(CPU_COUNT(&allowed)) : cores;
+  // A rank that is bound to some cores has them for itself; unbound ranks share all.
+  const std::size_t sharing = mine < cores ? 1 : static_cast<std::size_t>(comm.ranks_on_host());
+  return std::max<std::size_t>(1, mine / sharing);
+}
+
+RunContext open_context(Environment& environment, const Job& job) {
+  comm::Communicator& comm = environment.comm;
+  const std::size_t threads = thread_count(job, comm);
+  std::unique_ptr<memory::Pool> pool;
+  graph::Shard shard = comm::together(comm, [&] {
+    const memory::Budget budget = memory::find_budget(job.run.memory, comm.ranks_on_host());
+    pool = std::make_unique<memory::Pool>(budget.host_bytes);
+    if (environment.is_root())
+      log::info("{} rank{}, {} thread{} each, {} of memory each ({})", comm.size(), comm.size() == 1 ? "" : "s", threads,
+                threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
+    const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
+    graph::Shard loaded = graph::load_shard(folder, comm.rank(), comm.size(), *pool);
+    check_same_graph(job.data.graph, loaded.manifest);
+    return loaded;
+  });
+  return {job, threads, std::move(pool), std::move(shard), kernels::cpu_backend()};
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cli/command.hpp"
+#include "core/job.hpp"
+#include "graph/shard.hpp"
+#include "kernels/backend.hpp"
+#include "memory/pool.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+
+/// What train, evaluate and predict share: the job, the rank's pool and its shard.
+struct RunContext {
+  Job job;
+  std::size_t threads = 1;
+  std::unique_ptr<memory::Pool> pool;
+  graph::Shard shard;
+  const kernels::Backend& backend;
+};
+
+/// Collective. Reads and agrees on a job file.
+Job read_job_together(Environment& environment, const std::string& file, const std::vector<std::string>& overrides);
+
+/// Collective. `run` is a run folder, or a job file that names one. Throws AgreedError(kMissingInput).
+Job job_of_run(Environment& environment, const std::string& run);
+
+/// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError.
+RunContext open_context(Environment& environment, const Job& job);
+
+/// Threads of this rank: run.threads, else the cores that it may use, shared with the other ranks of the host.
+std::size_t thread_count(const Job& job, const comm::Communicator& comm);
+
+}  // namespace tessera::cli

@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+#include "cli/run_context.hpp"
+#include "comm/agreement.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "evaluate/evaluator.hpp"
+#include "model/setup.hpp"
+#include "train/trainer.hpp"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+
+// Slurm warns with USR1 or USR2, people and systems stop with TERM. The second one is final.
+void request_stop(int signal) {
+  if (stop_requested.exchange(true)) std::_Exit(128 + signal);
+}
+
+void handle_stop_signals() {
+  for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM}) std::signal(signal, request_stop);
+}
+
+struct Options {
+  std::string job_file;
+  std::vector<std::string> overrides;
+  bool resume = false;
+  bool json = false;
+};
+
+evaluate::Options validation_options(const Job& job) {
+  evaluate::Options options;
+  options.filter = evaluate::Filter::kTrainValid;
+  options.max_triples = job.validate.max_triples;
+  return options;
+}
+
+void describe(const RunContext& context, const model::Parameters& parameters) {
+  const graph::PartitionManifest& manifest = context.shard.manifest;
+  std::uint64_t queries = 0;
+  for (const auto& part : manifest.figures) queries += part.queries;
+  log::info("{} entities, {} relations, {} training triples in {} parts ({}, {:.1f} % cut)",
+            text::with_thousands(manifest.entity_count), text::with_thousands(manifest.relation_count),
+            text::with_thousands(queries / 2), manifest.part_count(), manifest.method, 100 * graph::cut_fraction(manifest.figures));
+  log::info("{}, dim {}, {} negatives per part and step, {} queries per step", parameters.scorer().name(), parameters.dim(),
+            context.job.negatives.count, context.job.train.batch_size);
+  log::info("memory of this rank: {}", context.pool->describe());
+}
+
+void print_outcome(const train::Outcome& outcome, const Job& job, bool json) {
+  if (json) {
+    const nlohmann::json out = {{"run", job.run.folder},
+                                {"epochs", outcome.state.epoch},
+                                {"loss", outcome.final_loss},
+                                {"best_epoch", outcome.state.best_epoch},
+                                {"best_validation_mrr", outcome.state.best_mrr},
+                                {"parameter_digest", outcome.parameter_digest}};
+    std::printf("%s\n", out.dump().c_str());
+    return;
+  }
+  std::printf("run               %s\n", job.run.folder.c_str());
+  std::printf("epochs            %llu%s\n", static_cast<unsigned long long>(outcome.state.epoch),
+              outcome.stopped_early ? " (validation no longer improved)" : "");
+  std::printf("loss              %.6f\n", outcome.final_loss);
+  if (outcome.state.best_epoch > 0)
+    std::printf("validation MRR    %.4f after epoch %llu (the best)\n", outcome.state.best_mrr,
+                static_cast<unsigned long long>(outcome.state.best_epoch));
+  std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
+}
+
+void train(Environment& environment, const Options& options) {
+  comm::Communicator& comm = environment.comm;
+  const Job job = read_job_together(environment, options.job_file, options.overrides);
+  RunContext context = open_context(environment, job);
+  std::optional<model::Parameters> parameters;
+  std::optional<train::Engine> engine;
+  comm::together(comm, [&] {
+    parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
+                       train::halo_rows(context.shard, job));
+    engine.emplace(comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool);
+  });
+  const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
+  std::unique_ptr<evaluate::Evaluator> evaluator;
+  if (job.validate.every > 0) evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
+  handle_stop_signals();
+  train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
+  if (environment.is_root()) describe(context, *parameters);
+  train::Surroundings surroundings;
+  surroundings.stop = &stop_requested;
+  if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
+  const train::Outcome outcome = trainer.run(surroundings);
+  if (environment.is_root()) {
+    log::info("peak memory of this rank: {} of {}; {}", text::bytes(context.pool->peak_bytes()),
+              text::bytes(context.pool->budget_bytes()), context.pool->describe());
+    print_outcome(outcome, job, options.json);
+  }
+  if (outcome.stopped_on_request)
+    throw comm::AgreedError(ExitStatus::kStopped, fmt::format("stopped on request after epoch {}; continue with --resume",
+                                                              outcome.state.epoch));
+}
+
+}  // namespace
+
+Command add_train(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("job", options->job_file, "Job file (TOML)")->required();
+  app.add_option("overrides", options->overrides, "key=value, for example model.dim=256");
+  app.add_flag("--resume", options->resume, "Continue from the newest checkpoint of the run folder, if there is one");
+  app.add_flag("--json", options->json, "Print the outcome as JSON");
+  std::string keys = "Keys of a job file and their defaults:\n\n" + to_toml(Job{});
+  app.footer(keys);
+  return {[options](Environment& environment) { train(environment, *options); }, true};
+}
+
+}  // namespace tessera::cli
