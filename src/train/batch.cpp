@@ -31,6 +31,10 @@ std::uint64_t StepSchedule::begin(PartId part, std::uint64_t step) const {
 
 std::uint64_t StepSchedule::largest_share(PartId part) const { return (queries_[part.index()] + steps_ - 1) / steps_; }
 
+std::uint64_t StepSchedule::largest_share() const {
+  return (*std::max_element(queries_.begin(), queries_.end()) + steps_ - 1) / steps_;
+}
+
 std::uint64_t StepSchedule::size(std::uint64_t step) const {
   std::uint64_t sum = 0;
   for (std::uint32_t p = 0; p < queries_.size(); ++p) sum += begin(PartId(p), step + 1) - begin(PartId(p), step);

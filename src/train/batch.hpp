@@ -23,6 +23,8 @@ class StepSchedule {
   [[nodiscard]] std::uint64_t begin(PartId part, std::uint64_t step) const;
   /// Largest share of a part.
   [[nodiscard]] std::uint64_t largest_share(PartId part) const;
+  /// Largest share of any part.
+  [[nodiscard]] std::uint64_t largest_share() const;
   /// Queries of all parts in a step.
   [[nodiscard]] std::uint64_t size(std::uint64_t step) const;
 

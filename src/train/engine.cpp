@@ -65,9 +65,7 @@ Engine::Engine(comm::Communicator& comm, const graph::Shard& shard, const Job& j
       optimiser_(job.optimiser),
       exchange_(comm, shard, parameters, exchange_capacity(shard.manifest, job), job.exchange.staleness > 0, pool),
       step_(shard, parameters, largest_batches(shard, schedule_), job.negatives.count, threads, backend, pool),
-      relation_sum_(comm, shard.placement,
-                    *std::max_element(largest_batches(shard, schedule_).begin(), largest_batches(shard, schedule_).end()),
-                    parameters.relations().rows, parameters.relations().cols, pool) {
+      relation_sum_(comm, shard.placement, schedule_.largest_share(), parameters.relations().rows, parameters.relations().cols, pool) {
   for (const graph::PartFigures& part : shard.manifest.figures) query_count_ += part.queries;
   for (std::size_t slot = 0; slot < batches_.size(); ++slot) {
     for (const graph::Part& part : shard.parts) {

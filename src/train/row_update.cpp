@@ -40,7 +40,8 @@ void RowUpdate::apply(const kernels::Backend& backend, const Optimiser& optimise
   for (std::size_t first = 0; first < distinct_; first += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, distinct_ - first);
     const kernels::Matrix sums{sums_.data(), count, dim_, dim_};
-    backend.rows.sum_segments(arrived.gradients, offsets_.span().subspan(first, count + 1), positions_.span(), sums);
+    backend.rows.sum_segments(arrived.gradients, offsets_.span().subspan(first, count + 1),
+                              positions_.span().first(arrived.rows.size()), sums);
     optimiser.apply(backend, sums, rows_.span().subspan(first, count), table.rows, table.state);
   }
 }
