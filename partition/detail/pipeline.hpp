@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "partition/assignment.hpp"
+#include "partition/metis.hpp"
+#include "partition/partition.hpp"
+
+#include <string>
+
+namespace tessera::partition::detail {
+
+/// A part for each entity, and the method that found it in the end.
+struct Chosen {
+  Assignment assignment;
+  std::string method;
+};
+
+/// Asks the method of `options`. `metis` is what the child process runs; tests put failures in its place.
+Chosen choose_parts(const graph::GraphReader& reader, const TrainingSummary& summary, const PartitionOptions& options,
+                    const MetisBody& metis);
+
+/// partition_graph with another METIS.
+graph::PartitionManifest partition_graph(const PartitionOptions& options, const MetisBody& metis);
+
+}  // namespace tessera::partition::detail

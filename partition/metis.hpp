@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "partition/undirected_graph.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+namespace tessera::partition {
+
+/// What METIS is asked for.
+struct MetisSettings {
+  std::uint64_t parts = 0;
+  std::uint64_t seed = 0;
+  double imbalance = 1.03;  ///< limit for each of rows and queries
+};
+
+/// Fills `part_of_vertex`, or throws. Runs in a child process.
+using MetisBody = std::function<void(const UndirectedGraph&, const MetisSettings&, std::span<std::uint32_t> part_of_vertex)>;
+
+/// METIS k-way with two balance constraints: rows and training queries. Tries a few seeds while the balance is off.
+void run_metis(const UndirectedGraph& graph, const MetisSettings& settings, std::span<std::uint32_t> part_of_vertex);
+
+/// Bits of the index type of the METIS that this was built with.
+unsigned metis_index_bits();
+
+/// Throws Error(kUsage) that says what to install when `directed_edges` are more than an index of `bits` can count.
+void require_index_width(std::uint64_t directed_edges, unsigned bits);
+
+/// What METIS needs at its peak beside the graph itself, from measurements.
+std::uint64_t metis_bytes(const UndirectedGraph& graph);
+
+}  // namespace tessera::partition

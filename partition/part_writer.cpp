@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "partition/part_writer.hpp"
+
+#include "core/cast.hpp"
+#include "core/progress.hpp"
+#include "graph/part_file.hpp"
+#include "partition/training_graph.hpp"
+#include "storage/atomic.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace tessera::partition {
+namespace {
+
+using graph::Split;
+
+using QueryCounts = std::array<std::uint64_t, 3>;          // by split
+using QueryLists = std::array<std::vector<Query>, 3>;      // by split
+
+// Calls visit(split, part, query) for both queries of every triple.
+template <class Visit>
+void for_each_query(const PartSources& sources, const std::string& title, const Visit& visit) {
+  const auto& offsets = sources.manifest.offsets;
+  const auto relations = checked_cast<std::uint32_t>(sources.manifest.relation_count);
+  const auto visit_query = [&](Split split, EntityId source, std::uint32_t relation, EntityId target) {
+    const PartId part = sources.manifest.owner(source);
+    const auto row = static_cast<std::uint32_t>(source.value() - offsets[part.index()]);
+    visit(split, part, Query{LocalRow(row), RelationId(relation), target});
+  };
+  for (const Split split : graph::kSplits) {
+    scan_triples(sources.reader, split, fmt::format("{} {}", title, graph::name(split)), [&](const Triple& triple) {
+      const EntityId head(sources.manifest.new_ids[triple.head.index()]);
+      const EntityId tail(sources.manifest.new_ids[triple.tail.index()]);
+      visit_query(split, head, triple.relation.value(), tail);
+      visit_query(split, tail, triple.relation.value() + relations, head);
+    });
+  }
+}
+
+std::vector<QueryCounts> count_queries(const PartSources& sources) {
+  std::vector<QueryCounts> counts(sources.manifest.part_count());
+  for_each_query(sources, "counting", [&](Split split, PartId part, const Query&) {
+    ++counts[part.index()].at(static_cast<std::size_t>(split));
+  });
+  return counts;
+}
+
+std::uint64_t bytes_of(const QueryCounts& counts) { return (counts[0] + counts[1] + counts[2]) * sizeof(Query); }
+
+// The end of the group of parts that starts at `first`.
+std::size_t group_end(const std::vector<QueryCounts>& counts, std::size_t first, std::uint64_t block_bytes) {
+  std::uint64_t bytes = bytes_of(counts[first]);
+  std::size_t end = first + 1;
+  while (end < counts.size() && bytes + bytes_of(counts[end]) <= block_bytes) bytes += bytes_of(counts[end++]);
+  return end;
+}
+
+std::vector<QueryLists> gather(const PartSources& sources, const std::vector<QueryCounts>& counts, std::size_t first,
+                               std::size_t end) {
+  std::vector<QueryLists> lists(end - first);
+  for (std::size_t p = first; p < end; ++p)
+    for (std::size_t s = 0; s < 3; ++s) lists[p - first].at(s).reserve(counts[p].at(s));
+  const std::string title = fmt::format("parts {} to {} of {},", first, end - 1, counts.size());
+  for_each_query(sources, title, [&](Split split, PartId part, const Query& query) {
+    if (part.index() >= first && part.index() < end)
+      lists[part.index() - first].at(static_cast<std::size_t>(split)).push_back(query);
+  });
+  return lists;
+}
+
+// Distinct targets in other parts; being ordered by id they are ordered by owner.
+void find_halo(const graph::PartitionManifest& manifest, const std::vector<Query>& train, graph::PartContent& content) {
+  const std::uint64_t first = manifest.offsets[content.part.index()];
+  const std::uint64_t end = manifest.offsets[content.part.index() + 1];
+  auto& halo = content.halo_entities;
+  for (const Query& query : train)
+    if (query.target.value() < first || query.target.value() >= end) halo.push_back(query.target.value());
+  std::sort(halo.begin(), halo.end());
+  halo.erase(std::unique(halo.begin(), halo.end()), halo.end());
+  for (const std::uint64_t offset : manifest.offsets)
+    content.halo_offsets.push_back(static_cast<std::uint64_t>(std::lower_bound(halo.begin(), halo.end(), offset) - halo.begin()));
+}
+
+graph::PartContent make_content(const PartSources& sources, PartId part, QueryLists lists) {
+  graph::PartContent content;
+  content.part = part;
+  find_halo(sources.manifest, lists[0], content);
+  for (std::size_t s = 0; s < 3; ++s)
+    content.queries.at(s) = graph::to_columns(std::exchange(lists.at(s), {}), 2 * sources.manifest.relation_count);
+  for (std::uint64_t id = sources.manifest.offsets[part.index()]; id < sources.manifest.offsets[part.index() + 1]; ++id) {
+    content.original_ids.push_back(sources.old_ids[id]);
+    content.train_degree.push_back(sources.degree[sources.old_ids[id]]);
+  }
+  return content;
+}
+
+}  // namespace
+
+std::uint64_t partition_bytes(const PartSources& sources) {
+  constexpr std::uint64_t kPerFile = 64 << 10U;  // headers and attributes
+  const std::uint64_t parts = sources.manifest.part_count();
+  std::uint64_t queries = 0;
+  for (const Split split : graph::kSplits) queries += 2 * sources.reader.triple_count(split);
+  std::uint64_t halo_rows = 0;
+  for (const auto& part : sources.manifest.figures) halo_rows += part.halo_rows;
+  const std::uint64_t offsets = 3 * (2 * sources.manifest.relation_count + 1) + parts + 1;
+  return queries * 12 + halo_rows * 8 + sources.manifest.entity_count * 20 + parts * offsets * 8 + (parts + 1) * kPerFile;
+}
+
+void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,
+                 storage::FolderChecksums& checksums) {
+  const std::vector<QueryCounts> counts = count_queries(sources);
+  Progress progress("writing", counts.size(), "parts");
+  for (std::size_t first = 0; first < counts.size();) {
+    const std::size_t end = group_end(counts, first, block_bytes);
+    std::vector<QueryLists> lists = gather(sources, counts, first, end);
+    for (; first < end; ++first) {
+      const PartId part(static_cast<std::uint32_t>(first));
+      graph::write_part(folder, sources.manifest, make_content(sources, part, std::move(lists[first + lists.size() - end])));
+      storage::sync_path(folder / graph::part_file_name(part));
+      checksums.record(graph::part_file_name(part));
+      progress.update(first + 1);
+    }
+  }
+}
+
+}  // namespace tessera::partition

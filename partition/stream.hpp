@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "partition/partition.hpp"
+#include "partition/training_graph.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace tessera::partition {
+
+/// [vertices] a part for each vertex, by our own multilevel streaming partitioner: cluster, place the clusters, and restream
+/// while they are taken apart again. Deterministic; O(entities) memory and one block of edges.
+std::vector<std::uint32_t> stream_partition(const graph::GraphReader& reader, const TrainingSummary& summary,
+                                            const PartitionOptions& options);
+
+/// Improves the parts of vertices and brings them towards the limits of balance.
+void restream(const graph::GraphReader& reader, const TrainingSummary& summary, const PartitionOptions& options,
+              std::vector<std::uint32_t>& part_of_vertex);
+
+}  // namespace tessera::partition
