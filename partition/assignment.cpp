@@ -74,7 +74,8 @@ void fill_empty_parts(Assignment& assignment, std::uint64_t parts) {
 Assignment random_assignment(std::uint64_t entity_count, std::uint64_t parts, std::uint64_t seed) {
   const Permutation permutation(entity_count, RandomStream(seed, Purpose::kPartition));
   Assignment assignment(entity_count);
-  for (std::uint64_t e = 0; e < entity_count; ++e) assignment[e] = PartId(static_cast<std::uint32_t>(permutation(e) % parts));
+  for (std::uint64_t e = 0; e < entity_count; ++e)
+    assignment[e] = PartId(static_cast<std::uint32_t>(permutation(e) % parts));
   return assignment;
 }
 
@@ -105,7 +106,8 @@ bool is_balanced(const TrainingSummary& summary, std::span<const std::uint32_t> 
   const LoadLimits mean = load_limits(summary, parts, 1);
   const double heaviest = *std::max_element(summary.vertex_degree.begin(), summary.vertex_degree.end());
   return *std::max_element(rows.begin(), rows.end()) <= std::max(looseness * mean.rows, mean.rows + 1) &&
-         *std::max_element(queries.begin(), queries.end()) <= std::max(looseness * mean.queries, mean.queries + heaviest);
+         *std::max_element(queries.begin(), queries.end()) <=
+             std::max(looseness * mean.queries, mean.queries + heaviest);
 }
 
 }  // namespace tessera::partition

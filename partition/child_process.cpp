@@ -32,7 +32,8 @@ struct Pipe {
 
 Pipe make_pipe() {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) fail(ExitStatus::kInternal, "a pipe cannot be made: {}", std::strerror(errno));
+  if (pipe2(ends.data(), O_CLOEXEC) != 0)
+    fail(ExitStatus::kInternal, "a pipe cannot be made: {}", std::strerror(errno));
   return {ends[0], ends[1]};
 }
 
@@ -50,7 +51,8 @@ void prefer_for_out_of_memory() {
 void settle_in_child(pid_t parent, int report) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
-  for (const int signal_number : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGABRT, SIGSEGV}) std::signal(signal_number, SIG_DFL);
+  for (const int signal_number : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGABRT, SIGSEGV})
+    std::signal(signal_number, SIG_DFL);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   prefer_for_out_of_memory();

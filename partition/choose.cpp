@@ -52,8 +52,8 @@ std::optional<std::string> try_metis(const graph::GraphReader& reader, const Tra
   return std::nullopt;
 }
 
-Chosen choose_by_metis(const graph::GraphReader& reader, const TrainingSummary& summary, const PartitionOptions& options,
-                       const MetisBody& metis) {
+Chosen choose_by_metis(const graph::GraphReader& reader, const TrainingSummary& summary,
+                       const PartitionOptions& options, const MetisBody& metis) {
   require_index_width(2 * reader.triple_count(graph::Split::kTrain), metis_index_bits());
   std::vector<std::uint32_t> part_of_vertex;
   if (const auto failure = try_metis(reader, summary, options, metis, part_of_vertex)) {
@@ -77,8 +77,10 @@ Chosen choose_parts(const graph::GraphReader& reader, const TrainingSummary& sum
   if (options.method == "stream")
     return {spread(summary, stream_partition(reader, summary, options), options.parts), options.method};
   if (summary.vertex_count() >= options.parts) return choose_by_metis(reader, summary, options, metis);
-  log::warning("only {} entities have neighbours in training, too few for METIS and {} parts; the streaming partitioner "
-               "takes its place", summary.vertex_count(), options.parts);
+  log::warning(
+      "only {} entities have neighbours in training, too few for METIS and {} parts; the streaming partitioner "
+      "takes its place",
+      summary.vertex_count(), options.parts);
   return {spread(summary, stream_partition(reader, summary, options), options.parts), "stream"};
 }
 

@@ -77,8 +77,9 @@ class LabelPropagation {
 Level cluster(Adjacency& graph, const VertexWeights& weights, LoadLimits limits, std::uint64_t seed) {
   LabelPropagation propagation(weights, limits);
   for (std::uint32_t pass = 0; pass < kPasses; ++pass)
-    graph.for_each_shuffled(RandomStream(seed, Purpose::kPartition, pass),
-                            [&](std::uint32_t v, std::span<const std::uint32_t> neighbours) { propagation.visit(v, neighbours); });
+    graph.for_each_shuffled(
+        RandomStream(seed, Purpose::kPartition, pass),
+        [&](std::uint32_t v, std::span<const std::uint32_t> neighbours) { propagation.visit(v, neighbours); });
   return propagation.take();
 }
 

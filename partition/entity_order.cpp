@@ -14,7 +14,8 @@ EntityOrder order_entities(const Assignment& assignment, std::span<const std::ui
   order.old_ids.resize(assignment.size());
   std::iota(order.old_ids.begin(), order.old_ids.end(), std::uint64_t{0});
   std::sort(order.old_ids.begin(), order.old_ids.end(), [&](std::uint64_t a, std::uint64_t b) {
-    return std::tie(assignment[a], signature_ranks[a], degree[b], a) < std::tie(assignment[b], signature_ranks[b], degree[a], b);
+    return std::tie(assignment[a], signature_ranks[a], degree[b], a) <
+           std::tie(assignment[b], signature_ranks[b], degree[a], b);
   });
   order.new_ids.resize(assignment.size());
   order.offsets.assign(parts + 1, 0);

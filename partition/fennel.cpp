@@ -16,7 +16,8 @@ constexpr std::uint64_t kStillMoving = 1000;
 
 template <class T>
 double mean(const std::vector<T>& values, std::size_t parts) {
-  return static_cast<double>(std::accumulate(values.begin(), values.end(), std::uint64_t{0})) / static_cast<double>(parts);
+  return static_cast<double>(std::accumulate(values.begin(), values.end(), std::uint64_t{0})) /
+         static_cast<double>(parts);
 }
 
 }  // namespace
@@ -46,7 +47,9 @@ double PartLoads::excess_added(std::uint32_t part, double rows, double queries) 
   return added * limits_.queries;
 }
 
-double PartLoads::weight(double rows, double queries) const { return (rows * mean_queries_ / mean_rows_ + queries) / 2; }
+double PartLoads::weight(double rows, double queries) const {
+  return (rows * mean_queries_ / mean_rows_ + queries) / 2;
+}
 
 Fennel::Fennel(Adjacency& graph, const VertexWeights& weights, std::size_t parts, LoadLimits limits)
     : graph_(&graph), weights_(&weights), loads_(parts, weights, limits), links_(parts) {}
@@ -60,8 +63,8 @@ void Fennel::count_links(std::span<const std::uint32_t> neighbours, std::span<co
   }
 }
 
-// Of the parts without links only the lightest can win where a vertex fits, so a visit costs O(neighbours) as a rule. Where
-// it fits nowhere, the price of excess trades rows for queries between parts that are full of one of them.
+// Of the parts without links only the lightest can win where a vertex fits, so a visit costs O(neighbours) as a rule.
+// Where it fits nowhere, the price of excess trades rows for queries between parts that are full of one of them.
 std::uint32_t Fennel::choose(std::uint32_t vertex, std::uint32_t current) const {
   const double rows = weights_->rows[vertex];
   const auto queries = static_cast<double>(weights_->queries[vertex]);

@@ -31,7 +31,8 @@ class PartLoads {
   void remove(std::uint32_t part, double rows, double queries) { add(part, -rows, -queries); }
   /// Mean of rows and queries, each over its mean: 1 is an average part.
   [[nodiscard]] double level(std::uint32_t part) const { return level_[part]; }
-  /// What a vertex would add to what the part has above the limits, of rows and queries together, in queries: 0 if it fits.
+  /// What a vertex would add to what the part has above the limits, of rows and queries together, in queries: 0 if it
+  /// fits.
   [[nodiscard]] double excess_added(std::uint32_t part, double rows, double queries) const;
   [[nodiscard]] std::uint32_t lightest() const { return by_level_.begin()->second; }
   [[nodiscard]] std::size_t size() const { return level_.size(); }
@@ -48,8 +49,9 @@ class PartLoads {
   std::set<std::pair<double, std::uint32_t>> by_level_;
 };
 
-/// Restreaming Fennel with weights by degree (Tsourakakis et al., WSDM 2014; Nishimura and Ugander, KDD 2013): each vertex
-/// goes where most of its neighbours are, less what it adds to the load there, and less what it adds above the limits.
+/// Restreaming Fennel with weights by degree (Tsourakakis et al., WSDM 2014; Nishimura and Ugander, KDD 2013): each
+/// vertex goes where most of its neighbours are, less what it adds to the load there, and less what it adds above the
+/// limits.
 class Fennel {
  public:
   Fennel(Adjacency& graph, const VertexWeights& weights, std::size_t parts, LoadLimits limits);
@@ -62,8 +64,8 @@ class Fennel {
   Adjacency* graph_;
   const VertexWeights* weights_;
   PartLoads loads_;
-  std::vector<std::uint32_t> links_;     // edges of the current vertex into each part
-  std::vector<std::uint32_t> touched_;   // parts with links
+  std::vector<std::uint32_t> links_;    // edges of the current vertex into each part
+  std::vector<std::uint32_t> touched_;  // parts with links
 };
 
 }  // namespace tessera::partition

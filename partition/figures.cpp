@@ -19,7 +19,11 @@ constexpr std::size_t kPartsToList = 32;
 class Counter {
  public:
   Counter(std::vector<PartFigures>& figures, const Assignment& assignment, std::uint64_t first, std::uint64_t count)
-      : figures_(&figures), assignment_(&assignment), first_(first), count_(count), is_halo_(count * assignment.size()) {}
+      : figures_(&figures),
+        assignment_(&assignment),
+        first_(first),
+        count_(count),
+        is_halo_(count * assignment.size()) {}
 
   void add(EntityId source, EntityId target) {
     const PartId part = (*assignment_)[source.index()];
@@ -28,7 +32,8 @@ class Counter {
     ++figures.queries;
     if ((*assignment_)[target.index()] == part) return;
     ++figures.cut_queries;
-    const auto mark = is_halo_.begin() + static_cast<std::ptrdiff_t>((part.value() - first_) * assignment_->size() + target.value());
+    const auto mark =
+        is_halo_.begin() + static_cast<std::ptrdiff_t>((part.value() - first_) * assignment_->size() + target.value());
     if (*mark) return;
     *mark = true;
     ++figures.halo_rows;
@@ -89,7 +94,9 @@ std::vector<PartFigures> measure(const graph::GraphReader& reader, const Assignm
 void log_figures(const graph::PartitionManifest& manifest) {
   const auto& figures = manifest.figures;
   const auto& random = manifest.random_figures;
-  const auto compared = [&](auto figure) { return beside(figure(figures), random.empty() ? std::string() : figure(random)); };
+  const auto compared = [&](auto figure) {
+    return beside(figure(figures), random.empty() ? std::string() : figure(random));
+  };
   if (figures.size() <= kPartsToList) log_parts(manifest);
   log::info("cut {}", compared([](const auto& f) { return percent(graph::cut_fraction(f)); }));
   log::info("balance, largest part over mean: rows {}, queries {}",

@@ -13,8 +13,8 @@ namespace tessera::partition {
 
 /// [P] rows, training queries, cut and halo of an assignment. One scan of the training triples per group of parts whose
 /// halo marks (N / 8 bytes per part) fit `block_bytes`.
-std::vector<graph::PartFigures> measure(const graph::GraphReader& reader, const Assignment& assignment, std::uint64_t parts,
-                                        std::uint64_t block_bytes);
+std::vector<graph::PartFigures> measure(const graph::GraphReader& reader, const Assignment& assignment,
+                                        std::uint64_t parts, std::uint64_t block_bytes);
 
 /// Logs the figures of a partition, beside those of the random one where there is one.
 void log_figures(const graph::PartitionManifest& manifest);

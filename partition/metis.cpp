@@ -50,7 +50,9 @@ struct MetisInput {
   bool is_small;
 
   explicit MetisInput(const UndirectedGraph& graph)
-      : offsets(graph.offsets), neighbours(graph.neighbours), edge_weights(graph.weights),
+      : offsets(graph.offsets),
+        neighbours(graph.neighbours),
+        edge_weights(graph.weights),
         is_small(graph.neighbours.size() <= kSmallGraph) {
     vertex_weights.reserve(static_cast<std::size_t>(kConstraints) * graph.queries.size());
     for (const std::uint32_t queries : graph.queries) {
@@ -73,8 +75,8 @@ void call_metis(MetisInput& input, const MetisSettings& settings, std::uint64_t 
   limits.fill(static_cast<real_t>(settings.imbalance));
   idx_t cut = 0;
   const int status = METIS_PartGraphKway(&vertices, &constraints, input.offsets.data(), input.neighbours.data(),
-                                         input.vertex_weights.data(), nullptr, input.edge_weights.data(), &parts, nullptr,
-                                         limits.data(), options.data(), &cut, answer.data());
+                                         input.vertex_weights.data(), nullptr, input.edge_weights.data(), &parts,
+                                         nullptr, limits.data(), options.data(), &cut, answer.data());
   if (status == METIS_ERROR_MEMORY) fail(ExitStatus::kOverBudget, "METIS ran out of memory");
   if (status != METIS_OK) fail(ExitStatus::kInternal, "METIS returned error {}", status);
 }
@@ -109,7 +111,8 @@ void run_metis(const UndirectedGraph& graph, const MetisSettings& settings, std:
     const double imbalance = imbalance_of(input, answer, settings.parts);
     if (attempt > 0 && imbalance >= best) continue;
     best = imbalance;
-    std::transform(answer.begin(), answer.end(), part_of_vertex.begin(), [](idx_t part) { return static_cast<std::uint32_t>(part); });
+    std::transform(answer.begin(), answer.end(), part_of_vertex.begin(),
+                   [](idx_t part) { return static_cast<std::uint32_t>(part); });
   }
 }
 
@@ -119,7 +122,8 @@ void require_index_width(std::uint64_t directed_edges, unsigned bits) {
   const std::uint64_t most = (std::uint64_t{1} << (bits - 1)) - 1;
   if (directed_edges <= most) return;
   fail(ExitStatus::kUsage,
-       "the graph has {} directed edges, and METIS was built with {}-bit indices, which count to {}: build Tessera with a "
+       "the graph has {} directed edges, and METIS was built with {}-bit indices, which count to {}: build Tessera "
+       "with a "
        "64-bit METIS (Spack: metis+int64), or use the method 'stream'",
        text::with_thousands(directed_edges), bits, text::with_thousands(most));
 }

@@ -18,7 +18,8 @@ struct MetisSettings {
 };
 
 /// Fills `part_of_vertex`, or throws. Runs in a child process.
-using MetisBody = std::function<void(const UndirectedGraph&, const MetisSettings&, std::span<std::uint32_t> part_of_vertex)>;
+using MetisBody =
+    std::function<void(const UndirectedGraph&, const MetisSettings&, std::span<std::uint32_t> part_of_vertex)>;
 
 /// METIS k-way with two balance constraints: rows and training queries. Tries a few seeds while the balance is off.
 void run_metis(const UndirectedGraph& graph, const MetisSettings& settings, std::span<std::uint32_t> part_of_vertex);

@@ -17,8 +17,8 @@ namespace {
 
 using graph::Split;
 
-using QueryCounts = std::array<std::uint64_t, 3>;          // by split
-using QueryLists = std::array<std::vector<Query>, 3>;      // by split
+using QueryCounts = std::array<std::uint64_t, 3>;      // by split
+using QueryLists = std::array<std::vector<Query>, 3>;  // by split
 
 // Calls visit(split, part, query) for both queries of every triple.
 template <class Visit>
@@ -81,7 +81,8 @@ void find_halo(const graph::PartitionManifest& manifest, const std::vector<Query
   std::sort(halo.begin(), halo.end());
   halo.erase(std::unique(halo.begin(), halo.end()), halo.end());
   for (const std::uint64_t offset : manifest.offsets)
-    content.halo_offsets.push_back(static_cast<std::uint64_t>(std::lower_bound(halo.begin(), halo.end(), offset) - halo.begin()));
+    content.halo_offsets.push_back(
+        static_cast<std::uint64_t>(std::lower_bound(halo.begin(), halo.end(), offset) - halo.begin()));
 }
 
 graph::PartContent make_content(const PartSources& sources, PartId part, QueryLists lists) {
@@ -90,7 +91,8 @@ graph::PartContent make_content(const PartSources& sources, PartId part, QueryLi
   find_halo(sources.manifest, lists[0], content);
   for (std::size_t s = 0; s < 3; ++s)
     content.queries.at(s) = graph::to_columns(std::exchange(lists.at(s), {}), 2 * sources.manifest.relation_count);
-  for (std::uint64_t id = sources.manifest.offsets[part.index()]; id < sources.manifest.offsets[part.index() + 1]; ++id) {
+  for (std::uint64_t id = sources.manifest.offsets[part.index()]; id < sources.manifest.offsets[part.index() + 1];
+       ++id) {
     content.original_ids.push_back(sources.old_ids[id]);
     content.train_degree.push_back(sources.degree[sources.old_ids[id]]);
   }
@@ -107,7 +109,8 @@ std::uint64_t partition_bytes(const PartSources& sources) {
   std::uint64_t halo_rows = 0;
   for (const auto& part : sources.manifest.figures) halo_rows += part.halo_rows;
   const std::uint64_t offsets = 3 * (2 * sources.manifest.relation_count + 1) + parts + 1;
-  return queries * 12 + halo_rows * 8 + sources.manifest.entity_count * 20 + parts * offsets * 8 + (parts + 1) * kPerFile;
+  return queries * 12 + halo_rows * 8 + sources.manifest.entity_count * 20 + parts * offsets * 8 +
+         (parts + 1) * kPerFile;
 }
 
 void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,
@@ -119,7 +122,8 @@ void write_parts(const std::filesystem::path& folder, const PartSources& sources
     std::vector<QueryLists> lists = gather(sources, counts, first, end);
     for (; first < end; ++first) {
       const PartId part(static_cast<std::uint32_t>(first));
-      graph::write_part(folder, sources.manifest, make_content(sources, part, std::move(lists[first + lists.size() - end])));
+      graph::write_part(folder, sources.manifest,
+                        make_content(sources, part, std::move(lists[first + lists.size() - end])));
       storage::sync_path(folder / graph::part_file_name(part));
       checksums.record(graph::part_file_name(part));
       progress.update(first + 1);

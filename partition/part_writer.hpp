@@ -23,8 +23,8 @@ struct PartSources {
 /// Bytes of all part files and the manifest, a little too many rather than too few.
 std::uint64_t partition_bytes(const PartSources& sources);
 
-/// Writes, syncs and records the files of all parts. Queries are gathered for a group of parts at a time: 16 bytes per query
-/// up to `block_bytes`, or one part if that is more; one scan of the graph per group.
+/// Writes, syncs and records the files of all parts. Queries are gathered for a group of parts at a time: 16 bytes per
+/// query up to `block_bytes`, or one part if that is more; one scan of the graph per group.
 void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,
                  storage::FolderChecksums& checksums);
 

@@ -25,9 +25,11 @@ constexpr double kBalanceToWarnOf = 1.10;
 void check_options(const PartitionOptions& options) {
   if (options.parts == 0) fail(ExitStatus::kUsage, "a graph cannot be split into 0 parts; ask for at least 1");
   if (options.method != "metis" && options.method != "stream" && options.method != "random")
-    fail(ExitStatus::kUsage, "there is no method '{}' to partition by; the methods are metis, stream, random", options.method);
+    fail(ExitStatus::kUsage, "there is no method '{}' to partition by; the methods are metis, stream, random",
+         options.method);
   if (!std::isfinite(options.imbalance) || options.imbalance < 1)
-    fail(ExitStatus::kUsage, "an imbalance of {} cannot be met: it is the largest part over the mean, so at least 1 (1.03 is usual)",
+    fail(ExitStatus::kUsage,
+         "an imbalance of {} cannot be met: it is the largest part over the mean, so at least 1 (1.03 is usual)",
          options.imbalance);
 }
 
@@ -56,8 +58,10 @@ void report(const PartitionManifest& manifest) {
   log_figures(manifest);
   const double queries = graph::query_balance(manifest.figures);
   if (queries > kBalanceToWarnOf)
-    log::warning("the largest part has {:.2f} times the mean of queries: ranks will wait for each other; a few entities may "
-                 "have too many triples for so many parts", queries);
+    log::warning(
+        "the largest part has {:.2f} times the mean of queries: ranks will wait for each other; a few entities may "
+        "have too many triples for so many parts",
+        queries);
 }
 
 void write_folder(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes) {
@@ -81,7 +85,8 @@ PartitionManifest detail::partition_graph(const PartitionOptions& options, const
   const TrainingSummary summary = summarise_training(reader);
   Chosen chosen = choose_parts(reader, summary, options, metis);
   PartitionManifest manifest = make_manifest(reader, options, chosen);
-  EntityOrder order = order_entities(chosen.assignment, signature_ranks(reader, summary), summary.degree, options.parts);
+  EntityOrder order =
+      order_entities(chosen.assignment, signature_ranks(reader, summary), summary.degree, options.parts);
   chosen = {};
   manifest.offsets = std::move(order.offsets);
   manifest.new_ids = std::move(order.new_ids);
@@ -92,6 +97,8 @@ PartitionManifest detail::partition_graph(const PartitionOptions& options, const
   return manifest;
 }
 
-PartitionManifest partition_graph(const PartitionOptions& options) { return detail::partition_graph(options, run_metis); }
+PartitionManifest partition_graph(const PartitionOptions& options) {
+  return detail::partition_graph(options, run_metis);
+}
 
 }  // namespace tessera::partition

@@ -12,18 +12,19 @@ namespace tessera::partition {
 
 /// What `tessera partition` is asked for.
 struct PartitionOptions {
-  std::filesystem::path graph;    ///< the folder DATA.kg
+  std::filesystem::path graph;  ///< the folder DATA.kg
   std::uint64_t parts = 8;
-  std::string method = "metis";   ///< "metis", "stream" or "random"
+  std::string method = "metis";  ///< "metis", "stream" or "random"
   std::uint64_t seed = 1;
-  double imbalance = 1.03;        ///< aimed at: largest over mean of rows, and of training queries; at least 1
-  bool compare_random = true;     ///< also measure a random partition of the same graph
+  double imbalance = 1.03;     ///< aimed at: largest over mean of rows, and of training queries; at least 1
+  bool compare_random = true;  ///< also measure a random partition of the same graph
   std::uint64_t block_bytes = std::uint64_t{1} << 30U;  ///< memory for edges or queries that are handled together
 };
 
-/// Partitions a graph and writes DATA.kg/parts-P, which appears whole or not at all. The same graph, options and METIS give
-/// the same datasets. Logs cut, balance and halo. When METIS fails, a warning says why and "stream" takes its place.
-/// Throws Error: kUsage (options; more parts than entities), kMissingInput, kBadData (damaged graph; folder exists), kIo.
+/// Partitions a graph and writes DATA.kg/parts-P, which appears whole or not at all. The same graph, options and METIS
+/// give the same datasets. Logs cut, balance and halo. When METIS fails, a warning says why and "stream" takes its
+/// place. Throws Error: kUsage (options; more parts than entities), kMissingInput, kBadData (damaged graph; folder
+/// exists), kIo.
 graph::PartitionManifest partition_graph(const PartitionOptions& options);
 
 }  // namespace tessera::partition

@@ -14,8 +14,8 @@ namespace {
 constexpr std::uint64_t kBlockTriples = std::uint64_t{1} << 18U;
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
-// Entities in classes of equal signature so far; the classes form a list in signature order. Adding a relation moves its
-// sources out of their classes into new ones right before them.
+// Entities in classes of equal signature so far; the classes form a list in signature order. Adding a relation moves
+// its sources out of their classes into new ones right before them.
 class Classes {
  public:
   explicit Classes(std::uint64_t entity_count) : class_of_(entity_count, 0) {
@@ -127,8 +127,8 @@ std::vector<std::uint32_t> signature_ranks(const graph::GraphReader& reader, con
     const Range range = triples_of(summary, relation);
     for (std::uint64_t read = 0; read < range.count; read += sources.size()) {
       sources.resize(std::min(kBlockTriples, range.count - read));
-      reader.file().read_rows<std::uint64_t>(is_inverse ? "/splits/train/tail" : "/splits/train/head", range.first + read,
-                                             sources.size(), sources);
+      reader.file().read_rows<std::uint64_t>(is_inverse ? "/splits/train/tail" : "/splits/train/head",
+                                             range.first + read, sources.size(), sources);
       for (const std::uint64_t entity : sources) classes.move(entity);
     }
     classes.end_relation();

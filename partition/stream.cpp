@@ -63,7 +63,8 @@ class Multilevel {
   void improve(std::vector<std::uint32_t>& parts, std::uint32_t passes) {
     deepest_ = std::max(deepest_, levels_.size());
     const double depth = deepest_ > 1 ? static_cast<double>(levels_.size() - 1) / static_cast<double>(deepest_ - 1) : 0;
-    const LoadLimits limits = scaled(load_limits(*summary_, options_->parts, options_->imbalance), 1 + kCoarseSlack * depth);
+    const LoadLimits limits =
+        scaled(load_limits(*summary_, options_->parts, options_->imbalance), 1 + kCoarseSlack * depth);
     const std::vector<std::uint32_t> vertex_of = vertex_of_entities(levels_.size() - 1);
     Adjacency graph = adjacency(levels_.size() - 1, vertex_of);
     Fennel(graph, levels_.back().weights, options_->parts, limits).run(options_->seed, passes, parts);
@@ -75,7 +76,8 @@ class Multilevel {
   [[nodiscard]] std::vector<std::uint32_t> vertex_of_entities(std::size_t depth) const {
     std::vector<std::uint32_t> vertex_of = summary_->vertex;
     for (std::uint32_t& vertex : vertex_of)
-      for (std::size_t level = 1; level <= depth && vertex != kLoose; ++level) vertex = levels_[level].coarse_of[vertex];
+      for (std::size_t level = 1; level <= depth && vertex != kLoose; ++level)
+        vertex = levels_[level].coarse_of[vertex];
     return vertex_of;
   }
 

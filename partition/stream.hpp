@@ -10,8 +10,8 @@
 
 namespace tessera::partition {
 
-/// [vertices] a part for each vertex, by our own multilevel streaming partitioner: cluster, place the clusters, and restream
-/// while they are taken apart again. Deterministic; O(entities) memory and one block of edges.
+/// [vertices] a part for each vertex, by our own multilevel streaming partitioner: cluster, place the clusters, and
+/// restream while they are taken apart again. Deterministic; O(entities) memory and one block of edges.
 std::vector<std::uint32_t> stream_partition(const graph::GraphReader& reader, const TrainingSummary& summary,
                                             const PartitionOptions& options);
 

@@ -24,8 +24,8 @@ void require_countable(const graph::GraphReader& reader) {
     fail(ExitStatus::kUsage, "'{}' has {} entities; at most {} can be partitioned", reader.file().path().string(),
          reader.entity_count(), kLoose - 1);
   if (reader.triple_count(graph::Split::kTrain) > kLoose / 2)
-    fail(ExitStatus::kUsage, "'{}' has {} training triples; at most {} can be partitioned", reader.file().path().string(),
-         reader.triple_count(graph::Split::kTrain), kLoose / 2);
+    fail(ExitStatus::kUsage, "'{}' has {} training triples; at most {} can be partitioned",
+         reader.file().path().string(), reader.triple_count(graph::Split::kTrain), kLoose / 2);
 }
 
 }  // namespace

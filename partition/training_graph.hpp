@@ -34,11 +34,12 @@ TrainingSummary summarise_training(const graph::GraphReader& reader);
 void scan_triples(const graph::GraphReader& reader, graph::Split split, const std::string& title,
                   const std::function<void(const Triple&)>& consume);
 
-/// The undirected training graph by vertex, in blocks of bounded memory: each block costs one scan of the triples; if all
-/// fits one block, it is read once and kept. Entities may be merged into coarser vertices; loops are dropped.
+/// The undirected training graph by vertex, in blocks of bounded memory: each block costs one scan of the triples; if
+/// all fits one block, it is read once and kept. Entities may be merged into coarser vertices; loops are dropped.
 class Adjacency {
  public:
-  /// `vertex_of` [N] maps entities to vertices or kLoose and must outlive this; `most_neighbours` [vertices] bounds them.
+  /// `vertex_of` [N] maps entities to vertices or kLoose and must outlive this; `most_neighbours` [vertices] bounds
+  /// them.
   Adjacency(const graph::GraphReader& reader, std::span<const std::uint32_t> vertex_of,
             std::span<const std::uint64_t> most_neighbours, std::uint64_t block_bytes);
 
