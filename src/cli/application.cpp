@@ -89,6 +89,8 @@ int execute(const Command& command, comm::Communicator& comm, const std::string&
                               fmt::format("'tessera {}' runs as one process; start it without mpirun or srun", stage));
     command.action(environment);
     return 0;
+  } catch (const ReportedError& error) {
+    return static_cast<int>(error.status());
   } catch (const comm::AgreedError& error) {
     if (environment.is_root()) report(error.what());
     return static_cast<int>(error.status());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "comm/communicator.hpp"
+#include "core/error.hpp"
 
 #include <functional>
 #include <memory>
@@ -18,6 +19,12 @@ namespace tessera::cli {
 struct Environment {
   comm::Communicator& comm;
   [[nodiscard]] bool is_root() const { return comm.rank() == Rank(0); }
+};
+
+/// A failure whose message has been printed already.
+class ReportedError : public Error {
+ public:
+  explicit ReportedError(ExitStatus status) : Error(status, "") {}
 };
 
 /// A subcommand: adds its options to the parser and returns what to do. The state behind the options lives in the returned

@@ -59,6 +59,9 @@ struct Description {
   std::string units = "1";
 };
 
+/// "u8", "f32", ...
+const char* name(ElementType type);
+
 /// A dataset of known size that is written from front to back; carries its checksum.
 class DatasetWriter {
  public:
@@ -122,6 +125,7 @@ class FileReader {
 
   [[nodiscard]] bool has(const std::string& path) const;
   [[nodiscard]] std::vector<std::uint64_t> shape(const std::string& path) const;
+  [[nodiscard]] bool is_dataset(const std::string& path) const;
   [[nodiscard]] std::vector<std::string> children(const std::string& group) const;
 
   /// The whole dataset, type as asked for and as stored, checksum verified.

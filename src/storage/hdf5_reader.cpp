@@ -112,6 +112,13 @@ std::vector<std::uint64_t> FileReader::shape(const std::string& path) const {
   return extent_of(space.id());
 }
 
+bool FileReader::is_dataset(const std::string& path) const {
+  const std::scoped_lock lock(library_lock());
+  require_hard_link(path);
+  const Handle object(H5Oopen(file_.id(), path.c_str(), H5P_DEFAULT), close_with<H5Oclose>);
+  return object.id() >= 0 && H5Iget_type(object.id()) == H5I_DATASET;
+}
+
 std::vector<std::string> FileReader::children(const std::string& group) const {
   const std::scoped_lock lock(library_lock());
   std::vector<std::string> names;

@@ -41,6 +41,19 @@ std::size_t element_bytes(ElementType type) {
   return 0;
 }
 
+const char* name(ElementType type) {
+  switch (type) {
+    case ElementType::kU8: return "u8";
+    case ElementType::kU16: return "u16";
+    case ElementType::kU32: return "u32";
+    case ElementType::kU64: return "u64";
+    case ElementType::kI64: return "i64";
+    case ElementType::kF32: return "f32";
+    case ElementType::kF64: return "f64";
+  }
+  return "?";
+}
+
 namespace {
 
 Handle checked(hid_t id, Handle::Close closer, const std::string& what) {

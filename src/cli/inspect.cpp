@@ -1,0 +1,164 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/inspect.hpp"
+
+#include "core/error.hpp"
+#include "core/job.hpp"
+#include "core/text.hpp"
+#include "graph/graph_reader.hpp"
+#include "graph/partition_manifest.hpp"
+#include "model/checkpoint.hpp"
+#include "storage/hdf5.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+// Verifies every file that the folder's checksum list names.
+Json verify_folder(const fs::path& folder) {
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) checksums.verify(name);
+  return fmt::format("{} files match their checksums", checksums.digests().size());
+}
+
+Json describe_graph(const fs::path& folder) {
+  const graph::GraphReader reader(folder);
+  Json out = {{"what", "graph"}, {"sound", verify_folder(folder)}};
+  out["entities"] = reader.entity_count();
+  out["relations"] = reader.relation_count();
+  for (const graph::Split split : graph::kSplits) out["triples"][graph::name(split)] = reader.triple_count(split);
+  const storage::FileReader& file = reader.file();
+  for (std::uint64_t i = 0; i < file.integer("/", "sources"); ++i) {
+    const std::string group = fmt::format("/sources/{:06}", i);
+    out["sources"].push_back(fmt::format("{} ({} lines, {})", file.string(group, "path"),
+                                         text::with_thousands(file.integer(group, "lines")),
+                                         text::bytes(file.integer(group, "bytes"))));
+  }
+  for (std::uint64_t i = 0; i < file.integer("/", "attribute_columns"); ++i) {
+    const std::string group = fmt::format("/attributes/columns/{:06}", i);
+    out["attributes"][file.string(group, "name")] =
+        fmt::format("{} values", text::with_thousands(file.shape(group + "/entity").at(0)));
+  }
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.is_directory() && entry.path().filename().string().starts_with("parts-"))
+      out["partitions"].push_back(entry.path().filename().string());
+  return out;
+}
+
+Json describe_partition(const fs::path& folder) {
+  const graph::PartitionManifest manifest = graph::read_manifest(folder, true);
+  Json out = {{"what", "partition"}, {"sound", verify_folder(folder)}, {"method", manifest.method}, {"parts", manifest.part_count()}};
+  out["entities"] = manifest.entity_count;
+  out["relations"] = manifest.relation_count;
+  const auto summary = [](std::span<const graph::PartFigures> figures) {
+    return fmt::format("{:.1f} % of training queries cut, rows within {:.3f}, queries within {:.3f} of their mean",
+                       100 * graph::cut_fraction(figures), graph::row_balance(figures), graph::query_balance(figures));
+  };
+  out["quality"] = summary(manifest.figures);
+  if (!manifest.random_figures.empty()) out["random partition"] = summary(manifest.random_figures);
+  for (std::size_t p = 0; p < manifest.figures.size(); ++p) {
+    const graph::PartFigures& part = manifest.figures[p];
+    out["by part"].push_back(fmt::format("part {}: {} rows, {} queries, {} cut, {} halo rows", p, part.rows, part.queries,
+                                         part.cut_queries, part.halo_rows));
+  }
+  return out;
+}
+
+Json describe_run_state(const model::RunState& state) {
+  Json out = {{"epoch", state.epoch}, {"finished", state.finished}};
+  if (state.best_epoch > 0) {
+    out["best epoch"] = state.best_epoch;
+    out["best validation MRR"] = state.best_mrr;
+  }
+  return out;
+}
+
+Json describe_checkpoint(const fs::path& folder) {
+  const auto file = storage::FileReader::open_verified(folder / graph::kManifestFile, "checkpoint", 1);
+  Json out = {{"what", "checkpoint"}, {"sound", verify_folder(folder)}};
+  out["model"] = file.string("/", "model");
+  out["dim"] = file.integer("/", "dim");
+  out["parts"] = file.integer("/", "parts");
+  out["epoch"] = file.integer("/", "epoch");
+  return out;
+}
+
+Json describe_run(const fs::path& folder) {
+  const Job job = read_job(folder / "job.toml");
+  Json out = {{"what", "run"}, {"sound", verify_folder(folder)}, {"graph", job.data.graph}, {"model", job.model.name},
+              {"dim", job.model.dim}};
+  const model::CheckpointStore store(folder);
+  const auto epochs = store.epochs();
+  if (epochs.empty()) {
+    out["state"] = "no complete checkpoint yet";
+  } else {
+    out["state"] = describe_run_state(store.read_state(epochs.back()));
+  }
+  for (const std::uint64_t epoch : epochs) {
+    verify_folder(store.epoch_folder(epoch));
+    out["checkpoints"].push_back(store.epoch_folder(epoch).filename().string());
+  }
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) out["results"].push_back(name);
+  return out;
+}
+
+void describe_objects(const storage::FileReader& file, const std::string& group, Json& out) {
+  for (const std::string& child : file.children(group)) {
+    const std::string path = (group == "/" ? "" : group) + "/" + child;
+    if (!file.is_dataset(path)) {
+      describe_objects(file, path, out);
+      continue;
+    }
+    const storage::ElementType type = file.check(path);
+    out[path] = fmt::format("{} [{}] {}: {}", storage::name(type), fmt::join(file.shape(path), ", "),
+                            file.find_string(path, "units").value_or("?"), file.find_string(path, "long_name").value_or("?"));
+  }
+}
+
+Json describe_file(const fs::path& path) {
+  const auto file = storage::FileReader::open_unverified(path);
+  if (!file.find_string("/", "kind"))
+    fail(ExitStatus::kBadData, "'{}' is an HDF5 file, but not one of Tessera: it has no attribute 'kind'", path.string());
+  Json out = {{"what", file.string("/", "kind")}};
+  for (const char* name : {"tessera_version", "git_commit", "command_line", "host", "date_created"})
+    out[name] = file.find_string("/", name).value_or("?");
+  out["format_version"] = file.integer("/", "format_version");
+  out["datasets"] = Json::object();
+  describe_objects(file, "/", out["datasets"]);
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const auto checksums = storage::FolderChecksums::load(folder);
+  const std::string name = path.filename().string();
+  if (checksums.lists(name)) checksums.verify(name);
+  out["sound"] = checksums.lists(name) ? "yes: the file and every dataset match their checksums"
+                                       : "every dataset matches its checksum; no list of checksums names the file";
+  return out;
+}
+
+std::string manifest_kind(const fs::path& folder) {
+  storage::FolderChecksums::load(folder).verify(graph::kManifestFile);
+  return storage::FileReader::open_unverified(folder / graph::kManifestFile).string("/", "kind");
+}
+
+}  // namespace
+
+Json inspect(const fs::path& path) {
+  if (!fs::exists(path)) fail(ExitStatus::kMissingInput, "'{}' does not exist", path.string());
+  if (!fs::is_directory(path)) return describe_file(path);
+  if (fs::exists(path / graph::kGraphFile)) return describe_graph(path);
+  if (fs::exists(path / "job.toml")) return describe_run(path);
+  if (fs::exists(path / graph::kManifestFile))
+    return manifest_kind(path) == "checkpoint" ? describe_checkpoint(path) : describe_partition(path);
+  fail(ExitStatus::kBadData,
+       "'{}' is not a folder of Tessera: it has no graph.h5 (graph), manifest.h5 (partition, checkpoint) or job.toml (run)",
+       path.string());
+}
+
+}  // namespace tessera::cli
