@@ -33,8 +33,8 @@ using RankConsumer = std::function<void(std::span<const RankedQuery>)>;
 
 /// Exact filtered ranking of the targets of a split among all entities, both directions, without gathering the table.
 /// A score is computed where its row lives; what travels is query vectors, ids of known answers and integer counts
-/// (32 + 4 dim bytes per query to every rank, 24 bytes per query reduced). Ranks and metrics have the same bits on any number
-/// of ranks and threads. Works on the parameters as they are when run() is called.
+/// (32 + 4 dim bytes per query to every rank, 24 bytes per query reduced). Ranks and metrics have the same bits on any
+/// number of ranks and threads. Works on the parameters as they are when run() is called.
 class Evaluator {
  public:
   /// Collective. Takes all its memory (Tag::kEvaluation) here. Throws AgreedError(kOverBudget).
@@ -43,8 +43,8 @@ class Evaluator {
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  /// Collective. All ranks return the same metrics. After the first run of a split the pool is not asked for more. Throws
-  /// AgreedError(kBadData) that names the entity, relation or query when a score is not a number.
+  /// Collective. All ranks return the same metrics. After the first run of a split the pool is not asked for more.
+  /// Throws AgreedError(kBadData) that names the entity, relation or query when a score is not a number.
   Metrics run(graph::Split split, const RankConsumer& consume = {});
 
   /// Bytes that an evaluator takes from the pool.

@@ -24,6 +24,7 @@ struct RankMetrics {
   double hits_at_3 = 0;
   double hits_at_10 = 0;
   double mean_rank = 0;
+  bool operator==(const RankMetrics&) const = default;
 };
 
 /// One direction, or both together.
@@ -32,6 +33,7 @@ struct SideMetrics {
   std::uint64_t unseen = 0;  ///< queries whose source or target is in no training triple; they are ranked all the same
   std::array<RankMetrics, 3> by_rule;
   [[nodiscard]] const RankMetrics& operator[](TieRule rule) const { return by_rule.at(static_cast<std::size_t>(rule)); }
+  bool operator==(const SideMetrics&) const = default;
 };
 
 struct Metrics {
@@ -48,9 +50,9 @@ struct Metrics {
 
 /// How one query came out.
 struct RankedQuery {
-  EntityId source;  ///< global
-  EntityId target;  ///< global
-  RelationId relation;  ///< directed
+  EntityId source;              ///< global
+  EntityId target;              ///< global
+  RelationId relation;          ///< directed
   std::uint32_t n_greater = 0;  ///< candidates above the target, known answers left out
   std::uint32_t n_equal = 0;    ///< candidates level with the target, known answers and the target itself left out
   bool unseen = false;          ///< source or target is in no training triple

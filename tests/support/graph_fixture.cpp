@@ -55,7 +55,8 @@ class TripleSource {
 void write_graph(const std::filesystem::path& folder, const TestGraph& graph) {
   std::string name;
   const auto names = [&](std::uint64_t count, std::string (*make)(std::uint64_t)) {
-    return storage::StringBlocks::encode(count, [&name, make](std::uint64_t i) { return std::string_view(name = make(i)); });
+    return storage::StringBlocks::encode(count,
+                                         [&name, make](std::uint64_t i) { return std::string_view(name = make(i)); });
   };
   graph::GraphWriter writer(folder);
   writer.names(names(graph.entities, entity_name), names(graph.relations, relation_name));
@@ -80,7 +81,8 @@ std::vector<std::uint64_t> part_offsets(std::uint64_t entities, std::uint32_t pa
 }
 
 /// Both queries of every triple, at the owners of their sources.
-std::vector<std::array<std::vector<Query>, 3>> queries_by_part(const TestGraph& graph, const graph::PartitionManifest& manifest) {
+std::vector<std::array<std::vector<Query>, 3>> queries_by_part(const TestGraph& graph,
+                                                               const graph::PartitionManifest& manifest) {
   std::vector<std::array<std::vector<Query>, 3>> queries(manifest.part_count());
   const auto add = [&](Split split, EntityId source, RelationId relation, EntityId target) {
     const PartId part = manifest.owner(source);

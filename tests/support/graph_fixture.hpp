@@ -34,7 +34,9 @@ struct TestGraph {
   std::uint64_t entities = 0;
   std::uint64_t relations = 0;
   std::array<std::vector<Triple>, 3> splits;  ///< by graph::Split; each sorted by (relation, head, tail) and distinct
-  [[nodiscard]] const std::vector<Triple>& split(graph::Split which) const { return splits.at(static_cast<std::size_t>(which)); }
+  [[nodiscard]] const std::vector<Triple>& split(graph::Split which) const {
+    return splits.at(static_cast<std::size_t>(which));
+  }
   std::vector<Triple>& split(graph::Split which) { return splits.at(static_cast<std::size_t>(which)); }
 };
 
@@ -47,7 +49,8 @@ struct GraphSpec {
   std::uint64_t train = 300;
   std::uint64_t valid = 40;
   std::uint64_t test = 40;
-  std::uint64_t hubs = 3;    ///< entities 0 .. hubs-1 are in a third of all triples, so that some queries have many answers
+  std::uint64_t hubs =
+      3;  ///< entities 0 .. hubs-1 are in a third of all triples, so that some queries have many answers
   std::uint64_t unseen = 2;  ///< the last entities, which no training triple uses
   std::uint64_t seed = 1;
 };
@@ -55,16 +58,17 @@ struct GraphSpec {
 /// Distinct random triples; no triple is in two splits.
 TestGraph random_graph(const GraphSpec& spec);
 
-/// `graph` on disk, partitioned at random into parts of unequal size: DATA.kg and DATA.kg/parts-P as the programs write them.
+/// `graph` on disk, partitioned at random into parts of unequal size: DATA.kg and DATA.kg/parts-P as the programs write
+/// them.
 class StoredGraph {
  public:
   StoredGraph(TestGraph graph, std::uint32_t parts, std::uint64_t seed = 1);
 
   [[nodiscard]] const TestGraph& graph() const { return graph_; }
-  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }            ///< DATA.kg
-  [[nodiscard]] std::filesystem::path partition_folder() const;                            ///< DATA.kg/parts-P
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }                 ///< DATA.kg
+  [[nodiscard]] std::filesystem::path partition_folder() const;                                 ///< DATA.kg/parts-P
   [[nodiscard]] std::filesystem::path run_folder() const { return temporary_.path() / "run"; }  ///< made, empty
-  [[nodiscard]] const graph::PartitionManifest& manifest() const { return manifest_; }     ///< with new_ids
+  [[nodiscard]] const graph::PartitionManifest& manifest() const { return manifest_; }          ///< with new_ids
   [[nodiscard]] EntityId global_id(std::uint64_t original) const { return EntityId(manifest_.new_ids.at(original)); }
   [[nodiscard]] std::uint64_t original_id(EntityId global) const { return original_ids_.at(global.index()); }
   [[nodiscard]] graph::Shard load(Rank rank, std::int32_t ranks, memory::Pool& pool) const;

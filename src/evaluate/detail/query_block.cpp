@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluate/detail/query_block.hpp"
+
+#include "core/parallel.hpp"
+
+#include <algorithm>
+
+namespace tessera::evaluate::detail {
+namespace {
+
+using memory::Tag;
+constexpr std::size_t kComposeTask = 128;  // queries
+
+template <class Q>
+bool continues(const Q& before, const Q& query) {
+  return before.source == query.source && before.relation == query.relation;
+}
+
+}  // namespace
+
+QueryBlock::QueryBlock(const model::Setup& setup, const model::OwnRows& rows, std::uint64_t capacity)
+    : setup_(setup),
+      rows_(rows),
+      dim_(setup.parameters.dim()),
+      rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
+      known_begin_(rank_begin_.size()),
+      counts_bytes_(static_cast<std::size_t>(setup.comm.size())),
+      own_headers_(setup.pool.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
+      headers_(setup.pool.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
+      own_vectors_(setup.pool.allocate<float>(Tag::kEvaluation, capacity * dim_)),
+      vectors_(setup.pool.allocate<float>(Tag::kEvaluation, capacity * dim_)),
+      groups_(setup.pool.allocate<Group>(Tag::kEvaluation, capacity + 1)) {}
+
+std::uint64_t QueryBlock::memory_bytes(std::uint64_t capacity, std::size_t dim) {
+  return capacity * (2 * (sizeof(QueryHeader) + dim * sizeof(float)) + sizeof(Group)) + sizeof(Group);
+}
+
+void QueryBlock::gather(const QueryOrder& order, std::span<const graph::Split> splits, float row_magnitude,
+                        std::uint64_t first, std::uint64_t count) {
+  count_ = count;
+  split_by_rank(order, first);
+  compose(order, splits, row_magnitude, first);
+  exchange();
+  find_groups();
+}
+
+void QueryBlock::split_by_rank(const QueryOrder& order, std::uint64_t first) {
+  for (std::size_t r = 0; r < rank_begin_.size(); ++r)
+    rank_begin_[r] = std::clamp(order.rank_offset(r), first, first + count_) - first;
+}
+
+void QueryBlock::compose(const QueryOrder& order, std::span<const graph::Split> splits, float row_magnitude,
+                         std::uint64_t first) {
+  const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
+  const std::size_t own = rank_begin_[me + 1] - rank_begin_[me];
+  const std::uint64_t first_own = first + rank_begin_[me] - order.rank_offset(me);
+  const auto similarity = setup_.parameters.scorer().similarity();
+  const auto compose_one = [&](std::size_t i) {
+    const QueryOrder::OwnQuery query = order.own(first_own + i);
+    float* vector = own_vectors_.data() + i * dim_;
+    rows_.compose(query.source, query.relation, vector);
+    const bool ok = model::scores_are_finite(similarity, model::largest_magnitude(vector, dim_), row_magnitude, dim_);
+    own_headers_[i] = {query.source.value(),
+                       query.target.value(),
+                       0,
+                       query.relation.value(),
+                       static_cast<std::uint16_t>(rows_.is_unseen(query.source) ? 1 : 0),
+                       static_cast<std::uint16_t>(ok ? 1 : 0)};
+    if (i > 0 && continues(order.own(first_own + i - 1), query)) return;
+    for (const graph::Split split : splits)
+      own_headers_[i].known +=
+          setup_.shard.parts[query.part].queries(split).known_targets(query.row, query.relation).size();
+  };
+  parallel_for((own + kComposeTask - 1) / kComposeTask, setup_.threads, [&](std::size_t task) {
+    for (std::size_t i = task * kComposeTask; i < std::min(own, (task + 1) * kComposeTask); ++i) compose_one(i);
+  });
+}
+
+void QueryBlock::exchange() {
+  const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
+  const std::size_t own = rank_begin_[me + 1] - rank_begin_[me];
+  const auto gather = [&](auto own_values, auto values, std::size_t bytes_each) {
+    for (std::size_t r = 0; r < counts_bytes_.size(); ++r)
+      counts_bytes_[r] = (rank_begin_[r + 1] - rank_begin_[r]) * bytes_each;
+    setup_.comm.all_gather(std::as_bytes(own_values), std::as_writable_bytes(values), counts_bytes_);
+  };
+  gather(own_headers_.span().first(own), headers_.span().first(count_), sizeof(QueryHeader));
+  gather(own_vectors_.span().first(own * dim_), vectors_.span().first(count_ * dim_), dim_ * sizeof(float));
+}
+
+void QueryBlock::find_groups() {
+  group_count_ = 0;
+  std::uint64_t known = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (i == 0 || !continues(headers_[i - 1], headers_[i]))
+      groups_[group_count_++] = {known, static_cast<std::uint32_t>(i)};
+    known += headers_[i].known;
+  }
+  groups_[group_count_] = {known, static_cast<std::uint32_t>(count_)};
+  const auto groups = groups_.span().first(group_count_ + 1);
+  for (std::size_t r = 0; r < rank_begin_.size(); ++r)  // a rank starts with a new group
+    known_begin_[r] = std::partition_point(groups.begin(), groups.end(), [&](const Group& group) {
+                        return group.first_query < rank_begin_[r];
+                      })->first_known;
+}
+
+}  // namespace tessera::evaluate::detail

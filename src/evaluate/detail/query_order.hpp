@@ -1,0 +1,58 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "graph/split.hpp"
+#include "memory/pool.hpp"
+#include "model/setup.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tessera::evaluate::detail {
+
+/// The queries of one split that are ranked, in the order of the results: by part, then as the part has them. Who owns
+/// a part does not change the order.
+class QueryOrder {
+ public:
+  /// Collective. `max_triples` 0 takes all; else the triples with the smallest hashes, both queries of each.
+  QueryOrder(const model::Setup& setup, graph::Split split, std::uint64_t max_triples);
+
+  /// Queries of all ranks.
+  [[nodiscard]] std::uint64_t size() const { return rank_offsets_.back(); }
+  /// Those of `rank` are rank_offset(rank) .. rank_offset(rank + 1) - 1.
+  [[nodiscard]] std::uint64_t rank_offset(std::size_t rank) const { return rank_offsets_[rank]; }
+
+  struct OwnQuery {
+    std::size_t part;  ///< index among the owned parts
+    LocalRow row;      ///< of the source
+    EntityId source;
+    RelationId relation;
+    EntityId target;
+  };
+  /// The i-th query of this rank. O(log).
+  [[nodiscard]] OwnQuery own(std::uint64_t i) const;
+
+ private:
+  struct Place {
+    std::size_t part;
+    std::uint64_t position;
+  };
+  void select(std::uint64_t max_triples);
+  [[nodiscard]] std::uint64_t threshold(std::uint64_t max_triples) const;
+  [[nodiscard]] Place place(std::uint64_t i) const;
+  [[nodiscard]] OwnQuery at(Place place) const;
+  template <class Visit>
+  void for_each_own(const Visit& visit) const;
+
+  const model::Setup& setup_;
+  graph::Split split_;
+  std::vector<std::uint64_t> part_offsets_;  // [owned parts + 1] into the queries of this rank, all of the split
+  bool is_sample_ = false;
+  memory::Buffer<std::uint64_t> selected_;   // when a sample: which of them
+  std::vector<std::uint64_t> rank_offsets_;  // [ranks + 1]
+};
+
+}  // namespace tessera::evaluate::detail

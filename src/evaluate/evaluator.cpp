@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluate/evaluator.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "core/progress.hpp"
+#include "evaluate/detail/candidate_counts.hpp"
+#include "evaluate/detail/known_answers.hpp"
+#include "evaluate/detail/pair_scorer.hpp"
+#include "evaluate/detail/query_block.hpp"
+#include "evaluate/detail/query_order.hpp"
+#include "storage/checksum.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <limits>
+#include <optional>
+
+namespace tessera::evaluate {
+namespace {
+
+using graph::Split;
+using memory::Tag;
+
+constexpr std::uint64_t kFewestBlockQueries = 64;
+constexpr std::uint64_t kKnownPerQuery = 16;  // size of a round of known answers
+constexpr std::int64_t kUnseenBit = std::int64_t{1} << 32U;
+
+std::span<const Split> splits_of(Filter filter) {
+  return std::span(graph::kSplits).first(filter == Filter::kTrainValid ? 2 : 3);
+}
+
+std::uint64_t known_per_round(std::uint64_t block_queries) { return kKnownPerQuery * block_queries; }
+
+/// The largest halving of the wished block that takes at most half of what every rank has left.
+std::uint64_t fitting_block(const model::Setup& setup, std::uint64_t wished) {
+  std::uint64_t block = std::max<std::uint64_t>(1, wished);
+  const std::uint64_t room = (setup.pool.budget_bytes() - setup.pool.used_bytes()) / 2;
+  while (block > kFewestBlockQueries && Evaluator::memory_bytes(block, setup.parameters.dim(), setup.threads) > room)
+    block /= 2;
+  return static_cast<std::uint64_t>(setup.comm.reduce(static_cast<std::int64_t>(block), comm::Reduction::kMin));
+}
+
+}  // namespace
+
+const char* name(Filter filter) { return filter == Filter::kTrainValid ? "train, valid" : "train, valid, test"; }
+
+/// The buffers of an evaluator and the steps of one block.
+class Evaluator::State {
+ public:
+  State(const model::Setup& setup, const Options& options, std::uint64_t block)
+      : setup_(setup),
+        options_(options),
+        capacity_(block),
+        rows_(setup.shard, setup.parameters),
+        scorer_(setup_, rows_),
+        block_(setup_, rows_, block),
+        counts_(setup_, block),
+        known_(setup_, rows_, scorer_, known_per_round(block)),
+        targets_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, block)),
+        positions_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, block)),
+        target_scores_(setup.pool.allocate<float>(Tag::kEvaluation, block)),
+        reduced_(setup.pool.allocate<std::int64_t>(Tag::kEvaluation, 2 * block)),
+        ranked_(setup.pool.allocate<RankedQuery>(Tag::kEvaluation, block)) {
+    for (std::size_t i = 0; i < block; ++i) positions_[i] = static_cast<std::uint32_t>(i);
+  }
+
+  Metrics run(Split split, const RankConsumer& consume);
+
+  [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+
+ private:
+  const detail::QueryOrder& order(Split split);
+  void require_finite_scores() const;
+  void score_targets();
+  void count();
+  std::span<const RankedQuery> rank_block();
+
+  model::Setup setup_;
+  Options options_;
+  std::uint64_t capacity_;
+  model::OwnRows rows_;
+  detail::PairScorer scorer_;
+  detail::QueryBlock block_;
+  detail::CandidateCounts counts_;
+  detail::KnownAnswers known_;
+  std::array<std::optional<detail::QueryOrder>, 3> orders_;
+  memory::Buffer<std::uint64_t> targets_;
+  memory::Buffer<std::uint32_t> positions_;
+  memory::Buffer<float> target_scores_;
+  memory::Buffer<std::int64_t> reduced_;  // first the targets, then n_greater and n_equal
+  memory::Buffer<RankedQuery> ranked_;
+};
+
+Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
+  const auto start = std::chrono::steady_clock::now();
+  const detail::QueryOrder& queries = order(split);
+  const float row_magnitude = model::require_finite_rows(setup_);
+  const bool silent = !options_.show_progress || setup_.comm.rank() != Rank(0);
+  Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);
+  MetricsSum sum(setup_.shard.manifest.relation_count);
+  storage::Hasher hasher;
+  for (std::uint64_t first = 0; first < queries.size(); first += capacity_) {
+    const std::uint64_t count = std::min(capacity_, queries.size() - first);
+    block_.gather(queries, splits_of(options_.filter), row_magnitude, first, count);
+    const std::span<const RankedQuery> ranked = rank_block();
+    for (const RankedQuery& query : ranked) {
+      sum.add(query);
+      const std::array<std::uint32_t, 2> pair = {query.n_greater, query.n_equal};
+      hasher.add(std::as_bytes(std::span(pair)));
+    }
+    if (consume) consume(ranked);
+    progress.update(first + count);
+  }
+  Metrics metrics = sum.mean();
+  metrics.candidates = setup_.shard.manifest.entity_count;
+  metrics.rank_digest = hasher.digest().hex();
+  metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return metrics;
+}
+
+const detail::QueryOrder& Evaluator::State::order(Split split) {
+  auto& order = orders_.at(static_cast<std::size_t>(split));
+  if (!order) order.emplace(setup_, split, options_.max_triples);
+  return *order;
+}
+
+std::span<const RankedQuery> Evaluator::State::rank_block() {
+  require_finite_scores();
+  score_targets();
+  for (std::size_t i = 0; i < block_.size(); ++i) {  // reduced_ is about to be used for the counts
+    const detail::QueryHeader& header = block_.headers()[i];
+    ranked_[i] = {EntityId(header.source),
+                  EntityId(header.target),
+                  RelationId(header.relation),
+                  0,
+                  0,
+                  header.unseen != 0 || (reduced_[i] & kUnseenBit) != 0};
+  }
+  count();
+  const auto n_greater = reduced_.span().first(block_.size());
+  const auto n_equal = reduced_.span().subspan(block_.size(), block_.size());
+  for (std::size_t i = 0; i < block_.size(); ++i) {
+    TESSERA_ASSERT(n_greater[i] >= 0 && n_equal[i] >= 0, "single scores and counted scores differ");
+    ranked_[i].n_greater = static_cast<std::uint32_t>(n_greater[i]);
+    ranked_[i].n_equal = static_cast<std::uint32_t>(n_equal[i]);
+  }
+  return ranked_.span().first(block_.size());
+}
+
+/// Every rank sees the same headers, so all of them throw or none does.
+void Evaluator::State::require_finite_scores() const {
+  const std::uint64_t relations = setup_.shard.manifest.relation_count;
+  for (const detail::QueryHeader& header : block_.headers()) {
+    if (header.magnitude_ok != 0) continue;
+    const bool inverse = header.relation >= relations;
+    throw comm::AgreedError(
+        ExitStatus::kBadData,
+        fmt::format(
+            "the scores of the query ({}, relation {}{}, ?) with target {} are not numbers: the vector of the query is "
+            "infinite, NaN or too large (entity ids are those of the partition); training has diverged",
+            header.source, header.relation - (inverse ? relations : 0), inverse ? " inverse" : "", header.target));
+  }
+}
+
+/// Each target is scored by the owner of its row; adding bit patterns, all but one of them 0, spreads them.
+void Evaluator::State::score_targets() {
+  const std::size_t count = block_.size();
+  for (std::size_t i = 0; i < count; ++i) targets_[i] = block_.headers()[i].target;
+  const auto targets = targets_.span().first(count);
+  const auto scores = target_scores_.span().first(count);
+  const auto bits = reduced_.span().first(count);
+  scorer_.score(block_.vectors(), positions_.span().first(count), targets, scores);
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool own = rows_.owns(EntityId(targets[i]));
+    const std::int64_t unseen = own && rows_.is_unseen(EntityId(targets[i])) ? kUnseenBit : 0;
+    bits[i] = own ? std::int64_t{std::bit_cast<std::uint32_t>(scores[i])} | unseen : 0;
+  }
+  setup_.comm.all_reduce(bits, comm::Reduction::kSum);
+  for (std::size_t i = 0; i < count; ++i)
+    scores[i] = std::bit_cast<float>(static_cast<std::uint32_t>(bits[i] & 0xFFFFFFFF));
+}
+
+void Evaluator::State::count() {
+  const auto scores = target_scores_.span().first(block_.size());
+  const auto n_greater = reduced_.span().first(block_.size());
+  const auto n_equal = reduced_.span().subspan(block_.size(), block_.size());
+  counts_.count(block_, scores, n_greater, n_equal);
+  for (std::size_t i = 0; i < block_.size(); ++i)
+    n_equal[i] -= rows_.owns(EntityId(targets_[i])) ? 1 : 0;  // the target is level with itself
+  known_.subtract(block_, splits_of(options_.filter), scores, n_greater, n_equal);
+  setup_.comm.all_reduce(reduced_.span().first(2 * block_.size()), comm::Reduction::kSum);
+}
+
+Evaluator::Evaluator(const model::Setup& setup, const Options& options) {
+  if (setup.shard.manifest.entity_count > std::numeric_limits<std::uint32_t>::max())
+    throw comm::AgreedError(
+        ExitStatus::kUsage,
+        fmt::format("{} entities are more than ranks are counted for (2^32 - 1)", setup.shard.manifest.entity_count));
+  const std::uint64_t block = fitting_block(setup, options.block_queries);
+  comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, options, block); });
+}
+
+Evaluator::~Evaluator() = default;
+
+Metrics Evaluator::run(Split split, const RankConsumer& consume) { return state_->run(split, consume); }
+
+std::uint64_t Evaluator::memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads) {
+  constexpr std::uint64_t kPerQuery = 8 + 4 + 4 + 16 + sizeof(RankedQuery);  // the buffers of State itself
+  constexpr std::uint64_t kAlignment = 20 * 64;
+  return detail::QueryBlock::memory_bytes(block_queries, dim) + detail::PairScorer::memory_bytes(dim, threads) +
+         detail::CandidateCounts::memory_bytes(block_queries, threads) +
+         detail::KnownAnswers::memory_bytes(known_per_round(block_queries)) + kPerQuery * block_queries + kAlignment;
+}
+
+std::uint64_t Evaluator::block_queries() const { return state_->capacity(); }
+const Options& Evaluator::options() const { return state_->options(); }
+
+}  // namespace tessera::evaluate

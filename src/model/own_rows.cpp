@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "model/own_rows.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/cast.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace tessera::model {
+namespace {
+
+constexpr std::size_t kTileRows = 4096;
+
+struct Tile {
+  PartId part;
+  std::size_t first_row;
+  std::size_t rows;
+};
+
+std::vector<Tile> tiles_of(const Parameters& parameters) {
+  std::vector<Tile> tiles;
+  for (const PartTable& table : parameters.parts())
+    for (std::size_t first = 0; first < table.rows.rows; first += kTileRows)
+      tiles.push_back({table.part, first, std::min(kTileRows, table.rows.rows - first)});
+  return tiles;
+}
+
+Error not_finite(const PartTable& table, const Tile& tile) {
+  std::size_t row = tile.first_row;
+  while (std::isfinite(largest_magnitude(table.rows.row(row), table.rows.cols))) ++row;
+  return {ExitStatus::kBadData,
+          fmt::format(
+              "the model is not finite: row {} of part {} holds infinities or NaN, so nothing can be ranked; training "
+              "has diverged, or the checkpoint is not sound",
+              row, tile.part.value())};
+}
+
+}  // namespace
+
+OwnRows::OwnRows(const graph::Shard& shard, const Parameters& parameters)
+    : shard_(shard),
+      parameters_(parameters),
+      first_(shard.manifest.offsets[shard.placement.first_part(shard.rank).index()]),
+      end_(shard.manifest.offsets[shard.placement.end_part(shard.rank).index()]) {}
+
+OwnRows::Place OwnRows::place(EntityId entity) const {
+  const PartId part = shard_.manifest.owner(entity);
+  const std::uint64_t row = entity.value() - shard_.manifest.offsets[part.index()];
+  return {part.index() - shard_.parts.front().id().index(), LocalRow(static_cast<std::uint32_t>(row))};
+}
+
+const float* OwnRows::row(EntityId entity) const {
+  const Place at = place(entity);
+  return parameters_.parts()[at.part].rows.row(at.row.index());
+}
+
+bool OwnRows::is_unseen(EntityId entity) const {
+  const Place at = place(entity);
+  return shard_.parts[at.part].train_degree()[at.row.index()] == 0;
+}
+
+void OwnRows::compose(EntityId source, RelationId relation, float* query) const {
+  const std::size_t dim = parameters_.dim();
+  const std::uint32_t relation_row = relation.value();
+  parameters_.scorer().compose({row(source), 1, dim, dim}, parameters_.relations(), std::span(&relation_row, 1),
+                               {query, 1, dim, dim});
+}
+
+float largest_magnitude(const float* values, std::size_t n) {
+  // The bits of magnitudes are ordered as the magnitudes are, with infinity and NaN on top.
+  std::uint32_t largest = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    largest = std::max(largest, std::bit_cast<std::uint32_t>(values[i]) & 0x7FFFFFFFU);
+  return std::bit_cast<float>(largest);
+}
+
+float require_finite_rows(const Setup& setup) {
+  const std::vector<Tile> tiles = tiles_of(setup.parameters);
+  std::vector<float> magnitudes(tiles.size());
+  parallel_for(tiles.size(), setup.threads, [&](std::size_t i) {
+    const kernels::ConstMatrix rows = setup.parameters.part(tiles[i].part).rows;
+    magnitudes[i] = largest_magnitude(rows.row(tiles[i].first_row), tiles[i].rows * rows.cols);
+  });
+  std::optional<Error> error;
+  float largest = 0;
+  for (std::size_t i = 0; i < tiles.size() && !error; ++i) {
+    if (!std::isfinite(magnitudes[i])) error = not_finite(setup.parameters.part(tiles[i].part), tiles[i]);
+    largest = std::max(largest, magnitudes[i]);
+  }
+  comm::agree(setup.comm, error);
+  const std::int64_t bits = setup.comm.reduce(std::bit_cast<std::uint32_t>(largest), comm::Reduction::kMax);
+  return std::bit_cast<float>(checked_cast<std::uint32_t>(bits));
+}
+
+bool scores_are_finite(kernels::Similarity similarity, float query_magnitude, float row_magnitude, std::size_t dim) {
+  const double q = query_magnitude;
+  const double e = row_magnitude;
+  const auto terms = static_cast<double>(dim);
+  double bound = terms * q * e;
+  if (similarity == kernels::Similarity::kNegativeL1) bound = terms * (q + e);
+  if (similarity == kernels::Similarity::kNegativeL2) bound = terms * (q + e) * (q + e);
+  return bound < static_cast<double>(std::numeric_limits<float>::max()) / 2;  // half: room for rounding
+}
+
+}  // namespace tessera::model
