@@ -109,18 +109,12 @@ std::string joined(int argc, char** argv) {
   return line;
 }
 
-std::chrono::seconds watchdog() {
-  const char* text = std::getenv("TESSERA_WATCHDOG_SECONDS");  // NOLINT(concurrency-mt-unsafe): read once at start
-  const long value = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
-  return value > 0 ? std::chrono::seconds(value) : kDefaultWatchdog;
-}
-
 int dispatch(Parsed& parsed) {
   std::optional<comm::MpiSession> session;
   std::unique_ptr<comm::Communicator> comm;
   if (comm::MpiSession::started_by_launcher()) {
     session.emplace();
-    comm = session->world(watchdog());
+    comm = session->world(kDefaultWatchdog);
   } else {
     comm = comm::make_self_communicator();
   }

@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <thread>
 
@@ -71,6 +72,7 @@ std::size_t thread_count(const Job& job, const comm::Communicator& comm) {
 
 RunContext open_context(Environment& environment, const Job& job) {
   comm::Communicator& comm = environment.comm;
+  comm.set_watchdog(std::chrono::seconds(job.run.watchdog_seconds));
   const std::size_t threads = thread_count(job, comm);
   std::unique_ptr<memory::Pool> pool;
   graph::Shard shard = comm::together(comm, [&] {

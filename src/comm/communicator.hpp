@@ -4,6 +4,7 @@
 
 #include "core/ids.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -65,6 +66,9 @@ class Communicator {
   virtual Request receive(std::span<std::byte> buffer, Rank from, int tag) = 0;
   /// Lets the transport work on transfers in flight; cheap, for long computations.
   virtual void progress() = 0;
+
+  /// How long a wait may last before the peer counts as hanging.
+  virtual void set_watchdog(std::chrono::seconds /*limit*/) {}
 
   /// Bytes handed to other ranks since the start, collectives included.
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }

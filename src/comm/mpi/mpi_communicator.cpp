@@ -61,6 +61,8 @@ class MpiCommunicator final : public Communicator {
   [[nodiscard]] std::int32_t size() const override { return size_; }
   [[nodiscard]] std::int32_t ranks_on_host() const override { return ranks_on_host_; }
 
+  void set_watchdog(std::chrono::seconds limit) override { watchdog_ = limit; }
+
   void barrier() override {
     MPI_Request request = MPI_REQUEST_NULL;
     TESSERA_MPI_TRY(MPI_Ibarrier(comm_, &request));
