@@ -69,12 +69,12 @@ class Evaluator::State {
   }
 
   Metrics run(Split split, const RankConsumer& consume);
+  const detail::QueryOrder& order(Split split);
 
   [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
   [[nodiscard]] const Options& options() const { return options_; }
 
  private:
-  const detail::QueryOrder& order(Split split);
   void require_finite_scores() const;
   void score_targets();
   void count();
@@ -208,6 +208,8 @@ Evaluator::Evaluator(const model::Setup& setup, const Options& options) {
 Evaluator::~Evaluator() = default;
 
 Metrics Evaluator::run(Split split, const RankConsumer& consume) { return state_->run(split, consume); }
+
+std::uint64_t Evaluator::query_count(Split split) { return state_->order(split).size(); }
 
 std::uint64_t Evaluator::memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads) {
   constexpr std::uint64_t kPerQuery = 8 + 4 + 4 + 16 + sizeof(RankedQuery);  // the buffers of State itself

@@ -47,6 +47,9 @@ class Evaluator {
   /// Throws AgreedError(kBadData) that names the entity, relation or query when a score is not a number.
   Metrics run(graph::Split split, const RankConsumer& consume = {});
 
+  /// Collective. Queries that run() ranks, of all ranks.
+  std::uint64_t query_count(graph::Split split);
+
   /// Bytes that an evaluator takes from the pool.
   static std::uint64_t memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads);
   [[nodiscard]] std::uint64_t block_queries() const;

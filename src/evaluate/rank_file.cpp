@@ -1,0 +1,204 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluate/rank_file.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "model/original_ids.hpp"
+#include "storage/atomic.hpp"
+#include "storage/checksum.hpp"
+#include "storage/hdf5.hpp"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace tessera::evaluate {
+namespace {
+
+using graph::Split;
+using storage::DatasetWriter;
+
+constexpr const char* kKind = "evaluation";
+constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kRowBytes = 8 + 4 + 8 + 1 + 4 + 4 + 1;
+
+void write_side(storage::FileWriter& file, const std::string& group, const SideMetrics& side) {
+  file.attribute(group, "queries", side.queries);
+  file.attribute(group, "unseen_queries", side.unseen);
+  for (const TieRule rule : kTieRules) {
+    const std::string prefix = std::string(name(rule)) + "_";
+    file.attribute(group, prefix + "mrr", side[rule].mrr);
+    file.attribute(group, prefix + "hits_at_1", side[rule].hits_at_1);
+    file.attribute(group, prefix + "hits_at_3", side[rule].hits_at_3);
+    file.attribute(group, prefix + "hits_at_10", side[rule].hits_at_10);
+    file.attribute(group, prefix + "mean_rank", side[rule].mean_rank);
+  }
+}
+
+/// One column of the file, and the values of the block that is being appended.
+template <class T>
+class Column {
+ public:
+  Column(storage::FileWriter& file, const std::string& path, std::uint64_t rows, const char* meaning)
+      : writer_(file.dataset(path, storage::element_type<T>(), {rows}, {meaning})) {}
+  void add(T value) { values_.push_back(value); }
+  void flush() {
+    writer_.append(std::span<const T>(values_));
+    values_.clear();
+  }
+  void finish() { writer_.finish(); }
+
+ private:
+  DatasetWriter writer_;
+  std::vector<T> values_;
+};
+
+/// The file on rank 0.
+class RankFile {
+ public:
+  RankFile(const std::filesystem::path& path, std::uint64_t rows)
+      : atomic_(path),
+        file_(atomic_.temporary(), kKind, kVersion),
+        head_(file_, "/queries/head", rows, "entity id of the head in graph.h5"),
+        relation_(file_, "/queries/relation", rows, "relation id in graph.h5"),
+        tail_(file_, "/queries/tail", rows, "entity id of the tail in graph.h5"),
+        side_(file_, "/queries/side", rows, "which end was asked for: 0 the tail, (h, r, ?); 1 the head, (?, r, t)"),
+        n_greater_(file_, "/queries/n_greater", rows, "candidates that score above the target, known answers left out"),
+        n_equal_(file_, "/queries/n_equal", rows,
+                 "candidates that score exactly as the target, known answers and the target itself left out"),
+        unseen_(file_, "/queries/unseen", rows, "1 when the head or the tail is in no training triple") {}
+
+  /// `ids`: original ids of all sources, then of all targets.
+  void append(std::span<const RankedQuery> queries, std::span<const std::int64_t> ids, std::uint64_t relations) {
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      const bool asks_head = queries[i].relation.value() >= relations;
+      const auto source = static_cast<std::uint64_t>(ids[i]);
+      const auto answer = static_cast<std::uint64_t>(ids[queries.size() + i]);
+      head_.add(asks_head ? answer : source);
+      relation_.add(static_cast<std::uint32_t>(queries[i].relation.value() - (asks_head ? relations : 0)));
+      tail_.add(asks_head ? source : answer);
+      side_.add(asks_head ? 1 : 0);
+      n_greater_.add(queries[i].n_greater);
+      n_equal_.add(queries[i].n_equal);
+      unseen_.add(queries[i].unseen ? 1 : 0);
+    }
+    for_each_column([](auto& column) { column.flush(); });
+  }
+
+  void finish_columns() {
+    for_each_column([](auto& column) { column.finish(); });
+  }
+  [[nodiscard]] storage::FileWriter& file() { return file_; }
+  void commit() {
+    file_.close();
+    atomic_.commit();
+  }
+
+ private:
+  template <class Visit>
+  void for_each_column(const Visit& visit) {
+    visit(head_);
+    visit(relation_);
+    visit(tail_);
+    visit(side_);
+    visit(n_greater_);
+    visit(n_equal_);
+    visit(unseen_);
+  }
+
+  storage::AtomicFile atomic_;
+  storage::FileWriter file_;
+  Column<std::uint64_t> head_;
+  Column<std::uint32_t> relation_;
+  Column<std::uint64_t> tail_;
+  Column<std::uint8_t> side_;
+  Column<std::uint32_t> n_greater_;
+  Column<std::uint32_t> n_equal_;
+  Column<std::uint8_t> unseen_;
+};
+
+void describe(storage::FileWriter& file, const model::Setup& setup, const Options& options, const Metrics& metrics) {
+  file.attribute("/", "graph_digest", setup.shard.manifest.graph_digest);
+  file.attribute("/", "parts", std::uint64_t{setup.shard.manifest.part_count()});
+  file.attribute("/", "model", std::string(setup.parameters.scorer().name()));
+  file.attribute("/", "dim", std::uint64_t{setup.parameters.dim()});
+  file.attribute("/", "filter", std::string(name(options.filter)));
+  file.attribute("/", "max_triples", options.max_triples);
+  file.attribute("/", "candidates", metrics.candidates);
+  file.attribute("/", "headline_tie_rule", std::string(name(TieRule::kRealistic)));
+  file.attribute("/", "rank_digest", metrics.rank_digest);
+  write_side(file, "/metrics/all", metrics.all);
+  write_side(file, "/metrics/tail", metrics.tail);
+  write_side(file, "/metrics/head", metrics.head);
+}
+
+/// The old file is struck off the list first: a kill at any instant leaves an unlisted file, not one that looks
+/// damaged.
+void commit_listed(RankFile& file, const std::filesystem::path& folder, const std::string& name) {
+  auto checksums = storage::FolderChecksums::load(folder);
+  if (checksums.lists(name)) {
+    checksums.forget(name);
+    checksums.commit();
+  }
+  file.commit();
+  checksums.record(name);
+  checksums.commit();
+}
+
+/// Translates the ids of a block together and lets rank 0 append it.
+class BlockSink {
+ public:
+  BlockSink(const model::Setup& setup, const model::OriginalIds& original_ids, std::uint64_t block_queries)
+      : setup_(setup),
+        original_ids_(original_ids),
+        ids_(setup.pool.allocate<std::int64_t>(memory::Tag::kEvaluation, 2 * block_queries)) {}
+
+  void write(std::span<const RankedQuery> queries, RankFile* file) const {
+    const auto ids = ids_.span().first(2 * queries.size());
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      ids[i] = static_cast<std::int64_t>(queries[i].source.value());
+      ids[queries.size() + i] = static_cast<std::int64_t>(queries[i].target.value());
+    }
+    original_ids_.translate(setup_.comm, ids);
+    comm::on_root(setup_.comm, [&] { file->append(queries, ids, setup_.shard.manifest.relation_count); });
+  }
+
+ private:
+  const model::Setup& setup_;
+  const model::OriginalIds& original_ids_;
+  memory::Buffer<std::int64_t> ids_;
+};
+
+}  // namespace
+
+std::string rank_file_name(Split split) { return fmt::format("evaluation-{}.h5", graph::name(split)); }
+
+Metrics evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, Split split, const RankFileTarget& target) {
+  const std::uint64_t rows = evaluator.query_count(split);
+  if (rows == 0)
+    throw comm::AgreedError(ExitStatus::kBadData,
+                            fmt::format("the graph has no {} triples to rank", graph::name(split)));
+  const model::OriginalIds original_ids(setup.comm, setup.shard, target.partition_folder, setup.pool);
+  const auto sink = comm::together(
+      setup.comm, [&] { return std::make_unique<BlockSink>(setup, original_ids, evaluator.block_queries()); });
+  const std::string name = rank_file_name(split);
+  std::unique_ptr<RankFile> file;
+  comm::on_root(setup.comm, [&] {
+    if (!std::filesystem::is_directory(target.run_folder))
+      fail(ExitStatus::kMissingInput, "run folder '{}' does not exist", target.run_folder.string());
+    storage::require_space(target.run_folder, rows * kRowBytes);
+    file = std::make_unique<RankFile>(target.run_folder / name, rows);
+  });
+  Metrics metrics = evaluator.run(split, [&](auto queries) { sink->write(queries, file.get()); });
+  comm::on_root(setup.comm, [&] {
+    file->finish_columns();
+    file->file().attribute("/", "split", std::string(graph::name(split)));
+    file->file().attribute("/", "epoch", target.epoch);
+    describe(file->file(), setup, evaluator.options(), metrics);
+    commit_listed(*file, target.run_folder, name);
+  });
+  return metrics;
+}
+
+}  // namespace tessera::evaluate

@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "evaluate/evaluator.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace tessera::evaluate {
+
+/// Where ranks are written, and what the file says about the model.
+struct RankFileTarget {
+  std::filesystem::path run_folder;
+  std::filesystem::path partition_folder;  ///< where the ids of graph.h5 are read from
+  std::uint64_t epoch = 0;                 ///< of the checkpoint
+};
+
+/// "evaluation-test.h5".
+std::string rank_file_name(graph::Split split);
+
+/// Collective. Ranks a split and writes RUN/evaluation-SPLIT.h5 (docs/formats/evaluation.md) block by block from rank
+/// 0; the file appears whole or not at all and replaces an older one. Throws AgreedError: kBadData when the split is
+/// empty, kMissingInput, kIo.
+Metrics evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, graph::Split split,
+                         const RankFileTarget& target);
+
+}  // namespace tessera::evaluate

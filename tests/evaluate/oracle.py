@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ranks every query of RUN/evaluation-SPLIT.h5 again, by brute force in double precision, from the files alone.
+
+  oracle.py --graph DATA.kg --parts 8 --run RUN [--split test]
+
+Reads the triples from graph.h5 (not from the chunks, which the program ranks from), the rows from the checkpoint, and
+follows only docs/formats/. A count may differ from the program's where scores are closer to the target's than single
+precision can tell; the bound of that is computed for every pair. Anything else is a disagreement.
+
+Exit status: 0 agreement, 1 disagreement, 64 wrong usage, 77 numpy or h5py is missing here.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    print(f"oracle.py: skipped: {missing}")
+    sys.exit(77)
+
+UNIT = 2.0**-24  # rounding unit of single precision
+SPLITS = ["train", "valid", "test"]
+
+
+class Files:
+    """The graph in ids of graph.h5, and the model with its rows in that order."""
+
+    def __init__(self, graph, parts, checkpoint):
+        with h5py.File(graph / "graph.h5") as file:
+            self.triples = {split: self.columns(file, split) for split in SPLITS}
+        with h5py.File(graph / f"parts-{parts}" / "manifest.h5") as file:
+            self.new_ids = file["new_ids"][:].astype(np.int64)
+        with h5py.File(checkpoint / "manifest.h5") as file:
+            self.model = text(file.attrs["model"])
+            self.relations = file["relations/rows"][:].astype(np.float64)
+        rows = []
+        for part in range(parts):
+            with h5py.File(checkpoint / f"part-{part:04}.h5") as file:
+                rows.append(file["rows"][:].astype(np.float64))
+        self.entities = np.concatenate(rows)[self.new_ids]
+
+    @staticmethod
+    def columns(file, split):
+        group = f"splits/{split}"
+        if group not in file:
+            return np.zeros((0, 3), np.int64)
+        return np.stack([file[f"{group}/{name}"][:].astype(np.int64) for name in ("head", "relation", "tail")], axis=1)
+
+
+def text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def known_answers(files, splits):
+    """(source, directed relation) -> ids of the known answers."""
+    relations = len(files.relations) // 2
+    answers = defaultdict(set)
+    for split in splits:
+        for head, relation, tail in files.triples[split].tolist():
+            answers[head, relation].add(tail)
+            answers[tail, relation + relations].add(head)
+    return answers
+
+
+def compose(model, s, r):
+    """Query vectors, and the sums of magnitudes that their rounding errors are relative to."""
+    if model in ("transe_l1", "transe_l2"):
+        return s + r, np.abs(s) + np.abs(r)
+    if model == "distmult":
+        return s * r, np.abs(s * r)
+    if model != "complex":
+        sys.exit(f"oracle.py: model '{model}' is not known here")
+    half = s.shape[1] // 2
+    a, b, c, d = s[:, :half], s[:, half:], r[:, :half], r[:, half:]
+    return (
+        np.concatenate([a * c - b * d, a * d + b * c], axis=1),
+        np.concatenate([np.abs(a * c) + np.abs(b * d), np.abs(a * d) + np.abs(b * c)], axis=1),
+    )
+
+
+def scores(model, q, q_size, entities):
+    """Scores [b, N] and bounds of what single precision may add to or take from each."""
+    factor = (q.shape[1] + 8) * UNIT
+    if model in ("complex", "distmult"):
+        return q @ entities.T, factor * (q_size @ np.abs(entities).T)
+    values = np.empty((len(q), len(entities)))
+    bounds = np.empty_like(values)
+    for i in range(len(q)):
+        difference = np.abs(q[i] - entities)
+        size = q_size[i] + np.abs(entities)
+        if model == "transe_l1":
+            values[i] = -difference.sum(axis=1)
+            bounds[i] = factor * size.sum(axis=1)
+        else:
+            distance = np.sqrt((difference**2).sum(axis=1))
+            values[i] = -distance
+            bounds[i] = 4 * UNIT * np.sqrt((size**2).sum(axis=1)) + factor * distance
+    return values, bounds
+
+
+class Tally:
+    def __init__(self):
+        self.queries = self.exact = self.close = 0
+        self.wrong = []
+        self.reciprocal = {"realistic": 0.0, "pessimistic": 0.0}
+
+    def add(self, row, stored, values, bounds, left_out, target):
+        candidates = np.ones(len(values), bool)
+        candidates[list(left_out)] = False
+        candidates[target] = False
+        gap = (values - values[target])[candidates]
+        room = (bounds + bounds[target])[candidates]
+        greater, equal = int((gap > 0).sum()), int((gap == 0).sum())
+        surely = int((gap > room).sum())
+        possibly = int((np.abs(gap) <= room).sum())
+        n_greater, n_equal = stored
+        self.queries += 1
+        self.reciprocal["realistic"] += 1 / (1 + greater + equal / 2)
+        self.reciprocal["pessimistic"] += 1 / (1 + greater + equal)
+        if (greater, equal) == (n_greater, n_equal):
+            self.exact += 1
+        elif surely <= n_greater and n_greater + n_equal <= surely + possibly:
+            self.close += 1
+        else:
+            self.wrong.append((row, stored, (greater, equal), surely, possibly))
+
+
+def rank_all(files, stored, known, tally, block):
+    relations = len(files.relations) // 2
+    asks_head = stored["side"] == 1
+    source = np.where(asks_head, stored["tail"], stored["head"])
+    target = np.where(asks_head, stored["head"], stored["tail"])
+    directed = stored["relation"] + np.where(asks_head, relations, 0)
+    for first in range(0, len(source), block):
+        rows = slice(first, first + block)
+        q, q_size = compose(files.model, files.entities[source[rows]], files.relations[directed[rows]])
+        values, bounds = scores(files.model, q, q_size, files.entities)
+        for i in range(len(values)):
+            at = first + i
+            pair = (int(stored["n_greater"][at]), int(stored["n_equal"][at]))
+            tally.add(at, pair, values[i], bounds[i], known[source[at], directed[at]], target[at])
+
+
+def check_rows(files, stored, split, is_sample):
+    """Both queries of every triple, once each, and the right ones flagged as unseen."""
+    asked = [tuple(row) for row in zip(*(stored[name].tolist() for name in ("head", "relation", "tail", "side")))]
+    triples = {tuple(row) for row in files.triples[split].tolist()}
+    expected = {(*triple, side) for triple in triples for side in (0, 1)}
+    seen = set(files.triples["train"][:, [0, 2]].ravel().tolist())
+    flags = [int(head not in seen or tail not in seen) for head, _, tail, _ in asked]
+    problems = []
+    if len(set(asked)) != len(asked):
+        problems.append("a query is there twice")
+    if not set(asked) <= expected or (not is_sample and len(asked) != len(expected)):
+        problems.append(f"the queries are not those of the {split} split")
+    if flags != stored["unseen"].tolist():
+        problems.append("the flags of unseen entities are wrong")
+    return problems
+
+
+def check_attributes(stored, attributes):
+    """The metrics in the file follow from its own counts."""
+    g, e = stored["n_greater"].astype(np.float64), stored["n_equal"].astype(np.float64)
+    problems = []
+    for rule, share in (("optimistic", 0), ("realistic", 0.5), ("pessimistic", 1)):
+        for group, chosen in (("all", slice(None)), ("tail", stored["side"] == 0), ("head", stored["side"] == 1)):
+            rank = (1 + g + share * e)[chosen]
+            if len(rank) == 0:
+                continue
+            means = {"mrr": (1 / rank).mean(), "mean_rank": rank.mean()}
+            means.update({f"hits_at_{k}": (rank <= k).mean() for k in (1, 3, 10)})
+            for name, mean in means.items():
+                if not np.isclose(attributes[group][f"{rule}_{name}"], mean, rtol=1e-12, atol=0):
+                    problems.append(f"attribute {rule}_{name} of /metrics/{group} does not follow from the counts")
+    return problems
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--graph", type=Path, required=True)
+    parser.add_argument("--parts", type=int, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--split", default="test", choices=SPLITS)
+    parser.add_argument("--block", type=int, default=256, help="queries scored at once")
+    parser.error = lambda message: (print(f"oracle.py: {message}", file=sys.stderr), sys.exit(64))
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    with h5py.File(arguments.run / f"evaluation-{arguments.split}.h5") as file:
+        stored = {name: file[f"queries/{name}"][:] for name in file["queries"]}
+        stored = {name: values.astype(np.int64) for name, values in stored.items()}
+        metrics = {group: dict(file[f"metrics/{group}"].attrs) for group in ("all", "tail", "head")}
+        root = dict(file.attrs)
+    checkpoint = arguments.run / "checkpoints" / f"epoch-{int(root['epoch']):06}"
+    files = Files(arguments.graph, arguments.parts, checkpoint)
+    known = known_answers(files, text(root["filter"]).split(", "))
+    tally = Tally()
+    rank_all(files, stored, known, tally, arguments.block)
+    problems = check_rows(files, stored, arguments.split, int(root["max_triples"]) > 0) + check_attributes(stored, metrics)
+    for row, pair, oracle, surely, possibly in tally.wrong[:10]:
+        problems.append(
+            f"query {row}: (n_greater, n_equal) is {pair}, the oracle has {oracle}; {surely} candidates are above for sure, "
+            f"{possibly} are too close to tell"
+        )
+    if len(tally.wrong) > 10:
+        problems.append(f"... {len(tally.wrong)} queries in all")
+    print(f"{tally.queries} queries: {tally.exact} equal, {tally.close} within rounding, {len(tally.wrong)} wrong")
+    for rule, total in tally.reciprocal.items():
+        print(f"MRR {rule}: {metrics['all'][f'{rule}_mrr']:.6f} in the file, {total / max(1, tally.queries):.6f} in double")
+    print("\n".join(problems) or "oracle: agreement")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

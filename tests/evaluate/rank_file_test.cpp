@@ -1,0 +1,219 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluate/rank_file.hpp"
+
+#include "comm/agreement.hpp"
+#include "evaluate/report.hpp"
+#include "evaluate_run.hpp"
+#include "model/checkpoint.hpp"
+#include "storage/checksum.hpp"
+#include "storage/hdf5.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+namespace tessera::test {
+namespace {
+
+using graph::Split;
+using storage::FileReader;
+
+constexpr std::uint64_t kEpoch = 7;
+
+const StoredGraph& shared_graph() {
+  static const StoredGraph stored(random_graph({.entities = 50, .relations = 3, .train = 300, .valid = 40, .test = 40}),
+                                  7);
+  return stored;
+}
+
+/// Saves a checkpoint when asked and writes the evaluation of `how` into the run folder; the metrics of rank 0.
+evaluate::Metrics write_on_ranks(const StoredGraph& stored, const ModelValues& values, const EvaluateCase& how,
+                                 bool with_checkpoint = false) {
+  evaluate::Metrics result;
+  comm::run_ranks(how.ranks, [&](comm::Communicator& comm) {
+    memory::Pool pool(how.budget_bytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
+    fill(values, shard, parameters);
+    if (with_checkpoint)
+      model::CheckpointStore(stored.run_folder())
+          .save(comm, shard, parameters, {.epoch = kEpoch, .best_epoch = kEpoch});
+    const model::Setup setup{comm, shard, parameters, *how.backend, pool, how.threads};
+    evaluate::Evaluator evaluator(setup, how.options);
+    const auto metrics = evaluate::evaluate_to_file(evaluator, setup, how.split,
+                                                    {stored.run_folder(), stored.partition_folder(), kEpoch});
+    if (comm.rank() == Rank(0)) result = metrics;
+  });
+  return result;
+}
+
+FileReader open_result(const StoredGraph& stored, Split split) {
+  return FileReader::open_verified(stored.run_folder() / evaluate::rank_file_name(split), "evaluation", 1);
+}
+
+TEST(RankFileTest, HoldsEveryQueryInIdsOfTheGraph) {
+  EvaluateCase how;
+  how.ranks = 3;
+  how.options.block_queries = 16;
+  const evaluate::Metrics metrics = write_on_ranks(shared_graph(), {}, how);
+  const FileReader file = open_result(shared_graph(), Split::kTest);
+  const auto head = file.read<std::uint64_t>("/queries/head");
+  const auto relation = file.read<std::uint32_t>("/queries/relation");
+  const auto tail = file.read<std::uint64_t>("/queries/tail");
+  const auto side = file.read<std::uint8_t>("/queries/side");
+  const auto n_greater = file.read<std::uint32_t>("/queries/n_greater");
+  const auto n_equal = file.read<std::uint32_t>("/queries/n_equal");
+  const auto unseen = file.read<std::uint8_t>("/queries/unseen");
+
+  const Evaluated expected = evaluate_on_ranks(shared_graph(), {}, {});
+  ASSERT_EQ(head.size(), expected.queries.size());
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    const evaluate::RankedQuery& query = expected.queries[i];
+    EXPECT_EQ(side[i], query.relation.value() >= 3 ? 1 : 0);
+    EXPECT_EQ(relation[i], query.relation.value() % 3);
+    EXPECT_EQ(side[i] == 0 ? head[i] : tail[i], shared_graph().original_id(query.source));
+    EXPECT_EQ(side[i] == 0 ? tail[i] : head[i], shared_graph().original_id(query.target));
+    EXPECT_EQ(n_greater[i], query.n_greater);
+    EXPECT_EQ(n_equal[i], query.n_equal);
+    EXPECT_EQ(unseen[i], query.unseen ? 1 : 0);
+  }
+  EXPECT_EQ(file.real("/metrics/all", "realistic_mrr"), metrics.mrr());
+  EXPECT_EQ(file.real("/metrics/head", "pessimistic_mean_rank"),
+            metrics.head[evaluate::TieRule::kPessimistic].mean_rank);
+  EXPECT_EQ(file.integer("/metrics/tail", "queries"), metrics.triples());
+  EXPECT_EQ(file.integer("/", "epoch"), kEpoch);
+  EXPECT_EQ(file.string("/", "filter"), "train, valid, test");
+  EXPECT_EQ(file.string("/", "split"), "test");
+  EXPECT_EQ(file.string("/", "rank_digest"), metrics.rank_digest);
+  std::vector<std::uint32_t> pairs;
+  for (std::size_t i = 0; i < head.size(); ++i) pairs.insert(pairs.end(), {n_greater[i], n_equal[i]});
+  EXPECT_EQ(storage::hash_values<std::uint32_t>(pairs).hex(), metrics.rank_digest);
+}
+
+TEST(RankFileTest, ColumnsHaveTheSameBitsOnAnyNumberOfRanks) {
+  std::string expected;
+  for (const std::int32_t ranks : {1, 2, 4, 7}) {
+    EvaluateCase how;
+    how.ranks = ranks;
+    how.split = Split::kValid;
+    write_on_ranks(shared_graph(), {}, how);  // replaces the file of the round before
+    const FileReader file = open_result(shared_graph(), Split::kValid);
+    std::string digests;
+    for (const std::string& column : file.children("/queries"))
+      digests += file.string("/queries/" + column, "xxh3_128") + " ";
+    if (ranks == 1) expected = digests;
+    EXPECT_EQ(digests, expected) << ranks << " ranks";
+  }
+}
+
+TEST(RankFileTest, FailsWithoutLeavingAnything) {
+  const StoredGraph stored(random_graph({.entities = 20, .relations = 2, .train = 60, .valid = 0, .test = 10}), 3);
+  const auto status_of = [&](const ModelValues& values, Split split) {
+    EvaluateCase how;
+    how.ranks = 2;
+    how.split = split;
+    try {
+      write_on_ranks(stored, values, how);
+    } catch (const comm::AgreedError& error) {
+      return error.status();
+    }
+    return ExitStatus::kDone;
+  };
+  EXPECT_EQ(status_of({}, Split::kValid), ExitStatus::kBadData);  // an empty split
+  ModelValues diverged;
+  diverged.relation = [](std::uint64_t, std::size_t) { return std::nanf(""); };
+  EXPECT_EQ(status_of(diverged, Split::kTest), ExitStatus::kBadData);
+  EXPECT_TRUE(std::filesystem::is_empty(stored.run_folder()));
+  std::filesystem::remove(stored.run_folder());
+  EXPECT_EQ(status_of({}, Split::kTest), ExitStatus::kMissingInput);
+}
+
+TEST(RankFileTest, ADamagedPartIsNamed) {
+  const StoredGraph stored(random_graph({.entities = 20, .relations = 2, .train = 60, .valid = 5, .test = 10}), 2);
+  std::string message;
+  try {
+    comm::run_ranks(2, [&](comm::Communicator& comm) {
+      memory::Pool pool(16U << 20U);
+      const ModelValues values;
+      const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+      model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
+      const model::Setup setup{comm, shard, parameters, kernels::reference_backend(), pool, 1};
+      evaluate::Evaluator evaluator(setup, {});
+      comm.barrier();
+      if (comm.rank() == Rank(1))
+        std::ofstream(stored.partition_folder() / "part-0001.h5", std::ios::binary | std::ios::app) << 'x';
+      comm.barrier();
+      evaluate::evaluate_to_file(evaluator, setup, Split::kTest, {stored.run_folder(), stored.partition_folder(), 0});
+    });
+  } catch (const comm::AgreedError& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kBadData);
+    message = error.what();
+  }
+  EXPECT_NE(message.find("part-0001.h5' is damaged"), std::string::npos) << message;
+}
+
+TEST(ReportTest, SaysWhatWasRankedAndHow) {
+  EvaluateCase how;
+  const evaluate::Metrics metrics = evaluate_on_ranks(shared_graph(), {}, how).metrics;
+  const std::string text = evaluate::to_text(metrics, Split::kTest, how.options);
+  for (const char* word :
+       {"40 test triples, 80 queries, each target ranked among all 50 entities",
+        "known answers left out: train, valid, test", "realistic", "pessimistic", "training never saw"})
+    EXPECT_NE(text.find(word), std::string::npos) << word << "\n" << text;
+  const std::string json = evaluate::to_json(metrics, Split::kTest, how.options);
+  EXPECT_NE(json.find(R"("split":"test","filter":"train, valid, test")"), std::string::npos) << json;
+  EXPECT_NE(json.find(fmt::format(R"("mrr":{},"all":)", metrics.mrr())), std::string::npos) << json;
+}
+
+/// Exit status of a Python command on the files of the shared graph.
+int run_python(const std::string& arguments) {
+  const std::string command = std::string(TESSERA_TEST_PYTHON) + " " + arguments;
+  const int status = std::system(command.c_str());  // NOLINT(concurrency-mt-unsafe,cert-env33-c): a script of this test
+  return WEXITSTATUS(status);
+}
+
+int run_oracle() {
+  return run_python(fmt::format("'{}' --graph '{}' --parts 7 --run '{}'", TESSERA_TEST_ORACLE,
+                                shared_graph().folder().string(), shared_graph().run_folder().string()));
+}
+
+/// Runs the numpy oracle over the files of one scorer.
+void expect_oracle_agrees(const ModelValues& values) {
+  EvaluateCase how;
+  how.ranks = 2;
+  how.backend = &kernels::cpu_backend();
+  write_on_ranks(shared_graph(), values, how, true);
+  const int status = run_oracle();
+  if (status == 77) GTEST_SKIP() << "numpy or h5py is missing";
+  EXPECT_EQ(status, 0) << values.scorer;
+}
+
+TEST(OracleTest, NumpyNoticesAWrongCount) {
+  write_on_ranks(shared_graph(), {}, {}, true);
+  if (run_oracle() == 77) GTEST_SKIP() << "numpy or h5py is missing";
+  const std::string file = (shared_graph().run_folder() / "evaluation-test.h5").string();
+  for (const char* column : {"n_greater", "n_equal", "unseen", "side"}) {
+    const std::string change =
+        fmt::format("-c 'import h5py; h5py.File(\"{}\", \"r+\")[\"queries/{}\"][3] ^= 1'", file, column);
+    EXPECT_EQ(run_python(change), 0);
+    EXPECT_EQ(run_oracle(), 1) << column;
+    EXPECT_EQ(run_python(change), 0);
+    EXPECT_EQ(run_oracle(), 0) << column;
+  }
+}
+
+class ScorerOracleTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(ScorerOracleTest, NumpyAgreesInDoublePrecision) {
+  expect_oracle_agrees({.scorer = GetParam(), .dim = 16, .entity = normals(1), .relation = normals(2)});
+}
+
+TEST_P(ScorerOracleTest, NumpyAgreesOnTies) { expect_oracle_agrees({.scorer = GetParam(), .dim = 6}); }
+
+INSTANTIATE_TEST_SUITE_P(All, ScorerOracleTest, testing::Values("transe_l1", "transe_l2", "distmult", "complex"));
+
+}  // namespace
+}  // namespace tessera::test
