@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "partition/import/collector.hpp"
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+
+#include <utility>
+
+namespace tessera::partition {
+namespace {
+
+constexpr std::uint64_t kReportedBadLines = 5;
+
+// Sets bit `index` of a vector that grows as needed; true when it was not set before.
+bool set_bit(std::vector<bool>& bits, std::uint64_t index) {
+  if (index >= bits.size()) bits.resize(index + index / 2 + 64);
+  if (bits[index]) return false;
+  bits[index] = true;
+  return true;
+}
+
+bool get_bit(const std::vector<bool>& bits, std::uint64_t index) { return index < bits.size() && bits[index]; }
+
+std::vector<KeyFile> make_spills(const std::filesystem::path& folder) {
+  std::vector<KeyFile> spills;
+  for (std::size_t i = 0; i < graph::kSplits.size(); ++i) spills.emplace_back(folder, KeyLayout{});
+  return spills;
+}
+
+}  // namespace
+
+Collector::Collector(const ImportOptions& options, std::uint64_t total_bytes)
+    : skip_bad_lines_(options.skip_bad_lines),
+      allow_unseen_(options.allow_unseen),
+      found_{{}, {}, {}, {}, {}, make_spills(options.temporary_folder), AttributeFile(options.temporary_folder), {}},
+      progress_("Reading", total_bytes, "bytes"),
+      start_(std::chrono::steady_clock::now()) {
+  rows_.reserve(kBatchRows);
+}
+
+void Collector::begin_file(const Input& input, graph::Split split) {
+  input_ = &input;
+  split_ = split;
+  found_before_ = found_.counts.triples_read + found_.counts.attributes_read;
+}
+
+void Collector::end_file() {
+  flush();
+  if (found_.counts.triples_read + found_.counts.attributes_read == found_before_)
+    fail(ExitStatus::kBadData, "{}: there is no triple in this file{}", input_->name(),
+         found_.counts.bad_lines > 0 ? " that could be read" : "");
+  bytes_before_ += input_->raw_bytes();
+  input_ = nullptr;
+}
+
+bool Collector::too_long(std::string_view name, std::uint64_t line) {
+  if (name.size() <= Dictionary::kLongestName) return false;
+  bad_line(line, fmt::format("a name of {}, more than the limit of 64 KiB", text::bytes(name.size())));
+  return true;
+}
+
+Collector::Name Collector::keep(std::string_view name, const Dictionary& dictionary) {
+  const Name kept{static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(name.size()),
+                  Dictionary::hash(name)};
+  text_.append(name);
+  dictionary.prefetch_slot(kept.hash);
+  return kept;
+}
+
+void Collector::triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) {
+  if (too_long(head, line) || too_long(relation, line) || too_long(tail, line)) return;
+  rows_.push_back({keep(head, found_.entities), keep(relation, found_.relations), keep(tail, found_.entities), line});
+  if (rows_.size() == kBatchRows) flush();
+}
+
+void Collector::attribute(std::string_view entity, std::string_view attribute, std::string_view value,
+                          std::string_view datatype, std::uint64_t line) {
+  if (too_long(entity, line) || too_long(attribute, line) || too_long(datatype, line)) return;
+  const auto number = [](Dictionary& dictionary, std::string_view name) {
+    return static_cast<std::uint32_t>(dictionary.intern(name));
+  };
+  found_.attribute_rows.add({found_.entities.intern(entity), number(found_.attributes, attribute),
+                             number(found_.datatypes, datatype), value});
+  if (++found_.counts.attributes_read % kBatchRows == 0) show_progress();
+}
+
+void Collector::bad_line(std::uint64_t line, const std::string& reason) {
+  if (!skip_bad_lines_) fail(ExitStatus::kBadData, "{}:{}: {}", input_->name(), line, reason);
+  if (++found_.counts.bad_lines <= kReportedBadLines) log::warning("{}:{}: {} (skipped)", input_->name(), line, reason);
+}
+
+void Collector::flush() {
+  for (const Row& row : rows_) {
+    found_.entities.prefetch_entry(row.head.hash);
+    found_.entities.prefetch_entry(row.tail.hash);
+  }
+  for (const Row& row : rows_) {
+    found_.entities.prefetch_text(row.head.hash);
+    found_.entities.prefetch_text(row.tail.hash);
+  }
+  number_rows();
+  found_.counts.triples_read += rows_.size();
+  rows_.clear();
+  text_.clear();
+  show_progress();
+}
+
+void Collector::number_rows() {
+  KeyFile& spill = found_.splits[static_cast<std::size_t>(split_)];
+  for (const Row& row : rows_) {
+    const std::uint64_t head = intern(found_.entities, row.head);
+    const std::uint64_t relation = intern(found_.relations, row.relation);
+    const std::uint64_t tail = intern(found_.entities, row.tail);
+    spill.add(spill.layout().pack(head, relation, tail));
+    mark(head, relation, tail, row.line);
+  }
+}
+
+void Collector::mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line) {
+  set_bit(found_.in_triple, head);
+  set_bit(found_.in_triple, tail);
+  if (split_ == graph::Split::kTrain) {
+    set_bit(entity_in_train_, head);
+    set_bit(entity_in_train_, tail);
+    set_bit(relation_in_train_, relation);
+  } else {
+    note_unseen(head, relation, tail, line);
+  }
+}
+
+// Train is read first, so what it lacks is unseen.
+void Collector::note_unseen(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line) {
+  bool unseen = false;
+  const auto note = [&](const Dictionary& names, const char* what, const std::vector<bool>& in_train,
+                        std::vector<bool>& noted, std::uint64_t number, std::uint64_t& count) {
+    if (get_bit(in_train, number)) return;
+    unseen = true;
+    if (set_bit(noted, number)) ++count;
+    if (first_unseen_.empty())
+      first_unseen_ = fmt::format("{} '{}' at {}:{}", what, names.name(number), input_->name(), line);
+  };
+  ImportCounts& counts = found_.counts;
+  note(found_.entities, "entity", entity_in_train_, entity_unseen_, head, counts.unseen_entities);
+  note(found_.relations, "relation", relation_in_train_, relation_unseen_, relation, counts.unseen_relations);
+  note(found_.entities, "entity", entity_in_train_, entity_unseen_, tail, counts.unseen_entities);
+  if (unseen) ++counts.unseen_triples;
+}
+
+void Collector::show_progress() {
+  if (!progress_.due()) return;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  const auto rate = static_cast<std::uint64_t>(static_cast<double>(found_.counts.triples_read) / seconds);
+  progress_.update(
+      bytes_before_ + (input_ != nullptr ? input_->raw_bytes() : 0),
+      fmt::format("{} triples, {} /s", text::with_thousands(found_.counts.triples_read), text::with_thousands(rate)));
+}
+
+void Collector::report_unseen() const {
+  const ImportCounts& counts = found_.counts;
+  if (counts.unseen_triples == 0) return;
+  const std::string what = fmt::format(
+      "{} lines of valid and test have {} entities and {} relations that train does not have; the first is {}",
+      text::with_thousands(counts.unseen_triples), text::with_thousands(counts.unseen_entities),
+      text::with_thousands(counts.unseen_relations), first_unseen_);
+  if (!allow_unseen_) fail(ExitStatus::kBadData, "{}. --allow-unseen keeps them (evaluation counts them apart)", what);
+  log::warning("{}", what);
+}
+
+Collected Collector::finish() {
+  progress_.finish();
+  if (found_.counts.bad_lines > 0)
+    log::warning("{} bad lines were skipped", text::with_thousands(found_.counts.bad_lines));
+  report_unseen();
+  for (KeyFile& spill : found_.splits) spill.finish();
+  found_.attribute_rows.finish();
+  found_.in_triple.resize(found_.entities.size());
+  return std::move(found_);
+}
+
+}  // namespace tessera::partition

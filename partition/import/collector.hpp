@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/progress.hpp"
+#include "graph/split.hpp"
+#include "partition/import/attributes.hpp"
+#include "partition/import/dictionary.hpp"
+#include "partition/import/fact_sink.hpp"
+#include "partition/import/input.hpp"
+#include "partition/import/options.hpp"
+#include "partition/import/result.hpp"
+#include "partition/import/triples.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tessera::partition {
+
+/// Everything that was read, still in order of appearance.
+struct Collected {
+  Dictionary entities;
+  Dictionary relations;
+  Dictionary attributes;
+  Dictionary datatypes;
+  std::vector<bool> in_triple;  ///< by entity number
+  std::vector<KeyFile> splits;
+  AttributeFile attribute_rows;
+  ImportCounts counts;
+};
+
+/// Takes the findings of the readers, numbers the names and spills the records. Names of some hundred triples are
+/// hashed and their table slots prefetched before they are looked up, so that cache misses overlap.
+class Collector final : public FactSink {
+ public:
+  /// `total_bytes` of all inputs for the progress line, 0 when unknown.
+  Collector(const ImportOptions& options, std::uint64_t total_bytes);
+
+  /// Whose findings come now; `input` must live until end_file(), which throws Error(kBadData) when nothing was found.
+  void begin_file(const Input& input, graph::Split split);
+  void end_file();
+
+  void triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) override;
+  void attribute(std::string_view entity, std::string_view attribute, std::string_view value, std::string_view datatype,
+                 std::uint64_t line) override;
+  void bad_line(std::uint64_t line, const std::string& reason) override;
+
+  /// Reports what is unseen or was skipped, throws Error(kBadData) when that is not allowed, and gives everything away.
+  Collected finish();
+
+ private:
+  struct Name {
+    std::uint32_t begin;
+    std::uint32_t bytes;
+    std::uint64_t hash;
+  };
+  struct Row {
+    Name head;
+    Name relation;
+    Name tail;
+    std::uint64_t line;
+  };
+  static constexpr std::size_t kBatchRows = 256;
+
+  bool too_long(std::string_view name, std::uint64_t line);
+  Name keep(std::string_view name, const Dictionary& dictionary);
+  std::uint64_t intern(Dictionary& dictionary, const Name& name) const {
+    return dictionary.intern(std::string_view(text_).substr(name.begin, name.bytes), name.hash);
+  }
+  void flush();
+  void number_rows();
+  void mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
+  void note_unseen(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
+  void show_progress();
+  void report_unseen() const;
+
+  bool skip_bad_lines_;
+  bool allow_unseen_;
+  Collected found_;
+  std::vector<bool> entity_in_train_;
+  std::vector<bool> relation_in_train_;
+  std::vector<bool> entity_unseen_;
+  std::vector<bool> relation_unseen_;
+  std::string first_unseen_;
+  std::string text_;  // of the batch
+  std::vector<Row> rows_;
+  const Input* input_ = nullptr;
+  graph::Split split_ = graph::Split::kTrain;
+  std::uint64_t bytes_before_ = 0;  // of files that are done
+  std::uint64_t found_before_ = 0;  // triples and attributes of files that are done
+  Progress progress_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+}  // namespace tessera::partition

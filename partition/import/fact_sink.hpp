@@ -1,0 +1,23 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tessera::partition {
+
+/// What the readers hand their findings to. The views are valid during the call only; `line` is for messages.
+class FactSink {
+ public:
+  virtual ~FactSink() = default;
+  virtual void triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) = 0;
+  /// `datatype` is a datatype IRI, "@language", or empty for plain text.
+  virtual void attribute(std::string_view entity, std::string_view attribute, std::string_view value,
+                         std::string_view datatype, std::uint64_t line) = 0;
+  /// A line that cannot be understood: throws, or counts it and returns.
+  virtual void bad_line(std::uint64_t line, const std::string& reason) = 0;
+};
+
+}  // namespace tessera::partition

@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "partition/import/import.hpp"
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "partition/import/input_files.hpp"
+#include "partition/import/random_split.hpp"
+#include "partition/import/reading.hpp"
+
+#include <limits>
+#include <utility>
+
+namespace tessera::partition {
+namespace {
+
+constexpr std::uint64_t kMostRelations = std::numeric_limits<std::uint32_t>::max() / 2;  // r and r + R are 32-bit ids
+
+SplitTriples empty_split(const SortSettings& settings, KeyLayout layout) {
+  return SplitTriples(KeyFile(settings.folder, layout));
+}
+
+std::vector<SplitTriples> split_at_random(SplitTriples all, const ImportOptions& options, const ImportResult& result,
+                                          const SortSettings& settings) {
+  const std::uint64_t triples = all.size();
+  ThreeSplits three = split_at_random(
+      std::move(all),
+      {options.valid_fraction, options.test_fraction, options.seed, result.entities.size(), result.relations.size()},
+      settings);
+  const auto held_out = static_cast<double>(three[1].size() + three[2].size());
+  const double wanted = (options.valid_fraction + options.test_fraction) * static_cast<double>(triples);
+  if (held_out < wanted - 1)
+    log::warning(
+        "only {} of the {:.0f} triples wanted for valid and test were taken: each other one is the last of its entity "
+        "or relation in train",
+        text::with_thousands(three[1].size() + three[2].size()), wanted);
+  std::vector<SplitTriples> splits;
+  for (SplitTriples& split : three) splits.push_back(std::move(split));
+  return splits;
+}
+
+void sort_splits(Collected& collected, const IdMaps& maps, const SortSettings& settings, ImportResult& result) {
+  for (KeyFile& spilled : collected.splits) {
+    result.splits.push_back(spilled.size() == 0 ? empty_split(settings, maps.layout)
+                                                : sort_triples(spilled, maps, settings, result.counts.duplicates));
+    spilled = KeyFile(settings.folder, maps.layout);  // gives the disk space back
+  }
+}
+
+void count_repeats(ImportResult& result) {
+  std::uint64_t& count = result.counts.in_several_splits;
+  const auto common = [&](graph::Split a, graph::Split b) { return count_common(result.split(a), result.split(b)); };
+  count += common(graph::Split::kTrain, graph::Split::kValid);
+  count += common(graph::Split::kTrain, graph::Split::kTest);
+  count += common(graph::Split::kValid, graph::Split::kTest);
+  if (count > 0)
+    log::warning("{} triples of valid or test are in an earlier split too; they are kept", text::with_thousands(count));
+}
+
+// Names become ids; a dictionary is freed as soon as its names are sorted.
+struct Ranks {
+  std::vector<std::uint64_t> entities;
+  std::vector<std::uint64_t> relations;
+  std::vector<std::uint64_t> attributes;
+  std::vector<std::uint64_t> datatypes;
+};
+
+Ranks sort_all_names(Collected& collected, bool keep_isolated, ImportResult& result) {
+  Ranks ranks;
+  const auto sort = [](Dictionary& dictionary, const std::vector<bool>* keep, std::vector<std::uint64_t>& ranks_of) {
+    SortedNames sorted = sort_names(dictionary, keep, ranks_of);
+    dictionary = Dictionary();
+    return sorted;
+  };
+  result.entities = sort(collected.entities, keep_isolated ? nullptr : &collected.in_triple, ranks.entities);
+  result.relations = sort(collected.relations, nullptr, ranks.relations);
+  result.attributes = sort(collected.attributes, nullptr, ranks.attributes);
+  result.datatypes = sort(collected.datatypes, nullptr, ranks.datatypes);
+  if (result.relations.size() > kMostRelations)
+    fail(ExitStatus::kBadData, "{} relations, more than the limit of {}; are the columns in the right order?",
+         text::with_thousands(result.relations.size()), text::with_thousands(kMostRelations));
+  return ranks;
+}
+
+void log_summary(const ImportResult& result) {
+  log::info(
+      "{} entities, {} relations; {} train, {} valid, {} test triples; {} attribute values; {} duplicates dropped",
+      text::with_thousands(result.entities.size()), text::with_thousands(result.relations.size()),
+      text::with_thousands(result.splits[0].size()), text::with_thousands(result.splits[1].size()),
+      text::with_thousands(result.splits[2].size()), text::with_thousands(result.attribute_rows.size()),
+      text::with_thousands(result.counts.duplicates));
+}
+
+}  // namespace
+
+ImportResult import_triples(const ImportOptions& options) {
+  const std::vector<InputFile> files = list_inputs(options);
+  ReadInputs read = read_inputs(options, files);
+  const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
+  ImportResult result{
+      {}, {}, {}, {}, {}, AttributeFile(settings.folder), std::move(read.sources), read.collected.counts};
+  const Ranks ranks = sort_all_names(read.collected, options.keep_isolated, result);
+  const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
+  sort_splits(read.collected, {ranks.entities, ranks.relations, layout}, settings, result);
+  AttributeCounts attribute_counts;
+  result.attribute_rows = sort_attributes(
+      read.collected.attribute_rows, {ranks.entities, ranks.attributes, ranks.datatypes}, settings, attribute_counts);
+  result.counts.attribute_duplicates = attribute_counts.duplicates;
+  result.counts.attributes_dropped = attribute_counts.without_entity;
+  if (options.train.empty())
+    result.splits = split_at_random(std::move(result.splits.front()), options, result, settings);
+  else
+    count_repeats(result);
+  log_summary(result);
+  return result;
+}
+
+}  // namespace tessera::partition

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "partition/import/triples.hpp"
+
+#include "partition/import/external_sort.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+namespace tessera::partition {
+namespace {
+
+constexpr unsigned kDigitBits = 11;
+constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
+constexpr std::size_t kWorthRadix = 4096;
+constexpr std::size_t kReadBufferBytes = std::size_t{1} << 20U;
+
+std::size_t digit(TripleKey key, unsigned shift) {
+  return static_cast<std::size_t>(key.value >> shift) & (kDigits - 1);
+}
+
+// One stable pass of a radix sort, from `from` to `to`.
+void scatter(std::span<const TripleKey> from, std::span<TripleKey> to, unsigned shift) {
+  std::array<std::size_t, kDigits> next{};
+  for (const TripleKey key : from) ++next[digit(key, shift)];
+  std::size_t sum = 0;
+  for (std::size_t& start : next) sum += std::exchange(start, sum);
+  for (const TripleKey key : from) to[next[digit(key, shift)]++] = key;
+}
+
+}  // namespace
+
+void sort_records(std::vector<TripleKey>& keys, std::vector<TripleKey>& scratch) {
+  if (keys.size() < kWorthRadix) {
+    std::sort(keys.begin(), keys.end());
+    return;
+  }
+  TripleKey::Integer differing = 0;
+  for (const TripleKey key : keys) differing |= key.value ^ keys.front().value;
+  scratch.resize(keys.size());
+  for (unsigned shift = 0; shift < 128 && (differing >> shift) != 0; shift += kDigitBits) {
+    if (digit({differing}, shift) == 0) continue;
+    scatter(keys, scratch, shift);
+    keys.swap(scratch);
+  }
+}
+
+KeyLayout KeyLayout::for_counts(std::uint64_t entities, std::uint64_t relations) {
+  const auto bits = [](std::uint64_t count) {
+    return std::max(1U, static_cast<unsigned>(std::bit_width(count > 0 ? count - 1 : 0)));
+  };
+  return {bits(entities), bits(relations)};
+}
+
+void KeyFile::write_block() {
+  file_.append(std::as_bytes(std::span(block_)));
+  count_ += block_.size();
+  block_.clear();
+}
+
+void KeyFile::finish() {
+  write_block();
+  std::vector<TripleKey>().swap(block_);
+  file_.flush();
+}
+
+KeyFile::Reader::Reader(const KeyFile& file)
+    : reader_(file.file_, 0, file.size() * sizeof(TripleKey), kReadBufferBytes) {}
+
+SplitTriples sort_triples(const KeyFile& spilled, const IdMaps& maps, const SortSettings& settings,
+                          std::uint64_t& duplicates) {
+  ExternalSorter<TripleKey> sorter(settings.folder, settings.memory_bytes);
+  KeyFile::Reader reader(spilled);
+  const KeyLayout from = spilled.layout();
+  for (std::span<const TripleKey> block = reader.next(); !block.empty(); block = reader.next())
+    for (const TripleKey key : block)
+      sorter.add(maps.layout.pack(maps.entity_ranks[from.head(key)], maps.relation_ranks[from.relation(key)],
+                                  maps.entity_ranks[from.tail(key)]));
+  KeyFile distinct(settings.folder, maps.layout);
+  TripleKey last{~TripleKey::Integer{0}};
+  sorter.finish([&](TripleKey key) {
+    if (key == last) return;
+    distinct.add(key);
+    last = key;
+  });
+  duplicates += spilled.size() - distinct.size();
+  return SplitTriples(std::move(distinct));
+}
+
+std::uint64_t count_common(const SplitTriples& earlier, const SplitTriples& later) {
+  KeyFile::Reader reader(earlier.keys());
+  std::span<const TripleKey> block = reader.next();
+  std::uint64_t common = 0;
+  KeyFile::Reader later_reader(later.keys());
+  for (std::span<const TripleKey> wanted = later_reader.next(); !wanted.empty(); wanted = later_reader.next()) {
+    for (const TripleKey key : wanted) {
+      while (!block.empty() && block.back() < key) block = reader.next();
+      if (block.empty()) return common;
+      const auto at = std::lower_bound(block.begin(), block.end(), key);
+      block = block.subspan(static_cast<std::size_t>(at - block.begin()));
+      if (*at == key) ++common;
+    }
+  }
+  return common;
+}
+
+}  // namespace tessera::partition

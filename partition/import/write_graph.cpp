@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cast.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "graph/graph_writer.hpp"
+#include "partition/import/import.hpp"
+#include "storage/string_blocks.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tessera::partition {
+namespace {
+
+storage::StringBlocks encode(const SortedNames& names) {
+  return storage::StringBlocks::encode(names.size(), [&](std::uint64_t rank) { return names[rank]; });
+}
+
+// The rows of one attribute. It is held as a whole: the writer takes columns.
+class Column {
+ public:
+  void add(const AttributeRow& row) {
+    entities_.push_back(row.entity);
+    values_.append(row.value);
+    offsets_.push_back(values_.size());
+    datatypes_.push_back(checked_cast<std::uint16_t>(row.datatype));
+  }
+  // Writes the column, unless it is empty, and empties it.
+  void write(graph::GraphWriter& writer, std::string_view name) {
+    if (!entities_.empty()) writer.attribute({std::string(name), entities_, offsets_, values_, datatypes_});
+    entities_.clear();
+    offsets_.resize(1);
+    values_.clear();
+    datatypes_.clear();
+  }
+
+ private:
+  std::vector<std::uint64_t> entities_;
+  std::vector<std::uint64_t> offsets_ = {0};
+  std::string values_;
+  std::vector<std::uint16_t> datatypes_;
+};
+
+void write_attributes(graph::GraphWriter& writer, const ImportResult& result) {
+  if (result.attribute_rows.size() == 0) return;
+  writer.datatypes(encode(result.datatypes));
+  Column column;
+  AttributeFile::Reader reader(result.attribute_rows);
+  std::uint32_t attribute = 0;
+  for (AttributeRow row; reader.next(row);) {
+    if (row.attribute != attribute) column.write(writer, result.attributes[attribute]);
+    attribute = row.attribute;
+    column.add(row);
+  }
+  column.write(writer, result.attributes[attribute]);
+}
+
+void write_counts(graph::GraphWriter& writer, const ImportCounts& counts) {
+  writer.count("lines", counts.lines);
+  writer.count("bad_lines", counts.bad_lines);
+  writer.count("triples_read", counts.triples_read);
+  writer.count("duplicates", counts.duplicates);
+  writer.count("in_several_splits", counts.in_several_splits);
+  writer.count("unseen_entities", counts.unseen_entities);
+  writer.count("unseen_relations", counts.unseen_relations);
+  writer.count("attributes_read", counts.attributes_read);
+  writer.count("attribute_duplicates", counts.attribute_duplicates);
+  writer.count("attributes_dropped", counts.attributes_dropped);
+}
+
+}  // namespace
+
+ImportCounts import_graph(ImportOptions options, const std::filesystem::path& folder) {
+  graph::GraphWriter writer(folder);  // first: it refuses a folder that exists
+  if (options.temporary_folder.empty()) options.temporary_folder = std::filesystem::absolute(folder).parent_path();
+  const ImportResult result = import_triples(options);
+  writer.names(encode(result.entities), encode(result.relations));
+  for (const graph::Split split : graph::kSplits) {
+    writer.begin_split(split, result.split(split).size());
+    result.split(split).for_each_block([&](std::span<const Triple> block) { writer.append(block); });
+  }
+  write_attributes(writer, result);
+  for (const graph::SourceFile& source : result.sources) writer.source(source);
+  write_counts(writer, result.counts);
+  writer.commit();
+  return result.counts;
+}
+
+}  // namespace tessera::partition
