@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: tools/bare_root.sh [--base DIR] [--] COMMAND...
+
+Runs COMMAND as root in a fresh, minimal installation of this machine's Debian or Ubuntu release, in a clone of the
+project's last commit (the folder /src). It shows that the project needs nothing that it does not install itself:
+
+  tools/bare_root.sh --base /var/tmp/bare -- ./jobs/quickstart.sh
+  tools/bare_root.sh --base /var/tmp/bare -- sh -c './jobs/quickstart.sh && ./jobs/quickstart.sh'
+
+Needs root and debootstrap. Mirrors and proxies are those of this machine's apt.
+
+options
+  --base DIR   keep the installation in DIR and start from it the next time; COMMAND gets a copy
+  --help       this text
+
+exit status: that of COMMAND; 64 wrong usage, 69 not root, no debootstrap, or no installation could be made.
+When it ends, however it ends, nothing stays mounted or running.
+TEXT
+}
+
+die() {
+  echo "bare_root.sh: $2" >&2
+  exit "$1"
+}
+
+base=
+while [[ ${1:-} == -* ]]; do
+  case $1 in
+    --base)
+      [[ -n ${2:-} ]] || die 64 "--base takes a folder"
+      base=$2
+      shift 2
+      ;;
+    --help | -h) usage; exit 0 ;;
+    --) shift; break ;;
+    *) usage >&2; die 64 "unknown option '$1'" ;;
+  esac
+done
+[[ $# -gt 0 ]] || { usage >&2; die 64 "no command"; }
+[[ $(id -u) -eq 0 ]] || die 69 "needs root"
+command -v debootstrap >/dev/null || die 69 "needs debootstrap: apt-get install debootstrap"
+project=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
+
+scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/bare-root.XXXXXX")
+# Mounts live in a namespace of their own (below) and end with it, so this removes only files of the copy.
+trap 'rm -rf --one-file-system "$scratch"' EXIT
+trap 'exit 130' INT TERM
+base=$(realpath -m "${base:-$scratch/base}")
+fresh=$scratch/root
+
+# The apt sources of this release, one "URI release component" a line; sources of other releases are left out.
+sources_of() {
+  # shellcheck disable=SC2016 # apt's own placeholders
+  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+    awk -v suite="$1" '$2 == suite || index($2, suite "-") == 1' | sort -u
+}
+
+make_base() {
+  local suite sources mirror
+  # shellcheck source=/dev/null
+  suite=$(source /etc/os-release && echo "$VERSION_CODENAME")
+  sources=$(sources_of "$suite")
+  mirror=$(awk -v suite="$suite" '$2 == suite { print $1; exit }' <<<"$sources")
+  [[ -n $mirror ]] || die 69 "apt knows no mirror of '$suite' here (has 'apt-get update' run?)"
+  echo "Installing a minimal $suite into $base"
+  local part=$base.part
+  rm -rf --one-file-system "$part"
+  debootstrap --variant=minbase "$suite" "$part" "$mirror" >"$scratch/log" 2>&1 ||
+    { tail -n 20 "$scratch/log" >&2; die 69 "debootstrap failed"; }
+  awk '{ print "deb", $0 }' <<<"$sources" >"$part/etc/apt/sources.list"
+  apt-config dump | grep -E '^Acquire::(http|https|Check|Retries)' >"$part/etc/apt/apt.conf.d/90machine" || true
+  rm -rf "$part"/var/cache/apt/archives/*.deb
+  mv "$part" "$base"
+}
+
+[[ -x $base/bin/bash ]] || make_base
+cp -a --reflink=auto "$base" "$fresh"
+cp -L /etc/resolv.conf /etc/hosts "$fresh/etc/"
+git clone -q --no-hardlinks "$project" "$fresh/src"
+git -C "$fresh/src" remote remove origin
+git -C "$fresh/src" log -1 --format='Running in a bare root at %h: %s'
+
+environment=(HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+for name in TERM http_proxy https_proxy no_proxy; do
+  [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
+done
+status=0
+# shellcheck disable=SC2016 # expanded inside
+unshare --mount --pid --ipc --fork --kill-child bash -c '
+  set -e
+  root=$1
+  shift
+  mount --bind "$root" "$root" # so that / is a mount inside, as on a machine
+  mount -t proc proc "$root/proc"
+  mount --rbind /sys "$root/sys"
+  mount --rbind /dev "$root/dev"
+  mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+  exec env -i "$@"' _ "$fresh" "${environment[@]}" \
+  chroot "$fresh" bash -c 'cd /src && exec "$@"' _ "$@" || status=$?
+exit "$status"
