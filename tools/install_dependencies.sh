@@ -41,7 +41,7 @@ packages_of() {
       ;;
     cluster)
       # Ubuntu 24.04 renamed libpmix2 with its 64-bit time_t transition.
-      echo slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins 'libpmix2|libpmix2t64' \
+      echo slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins 'libpmix2|libpmix2t64' openmpi-bin \
         iproute2 util-linux procps
       ;;
     *) return 1 ;;
