@@ -26,7 +26,6 @@ exit status: 0 all is there, 64 wrong usage, 69 packages are missing and were no
 TEXT
 }
 
-# One package per word. a|b: either will do, the first that apt knows is installed.
 packages_of() {
   case $1 in
     build)
@@ -40,8 +39,8 @@ packages_of() {
       echo python3-numpy python3-h5py python3-yaml hdf5-tools clang-format clang-tidy shellcheck
       ;;
     cluster)
-      # Ubuntu 24.04 renamed libpmix2 with its 64-bit time_t transition.
-      echo slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins 'libpmix2|libpmix2t64' openmpi-bin \
+      # Slurm opens libpmix.so by its development name.
+      echo slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins libpmix-dev openmpi-bin \
         iproute2 util-linux procps
       ;;
     *) return 1 ;;
@@ -55,25 +54,6 @@ die() {
 
 is_installed() {
   [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
-}
-
-any_installed() {
-  local name
-  for name in ${1//|/ }; do
-    if is_installed "$name"; then return 0; fi
-  done
-  return 1
-}
-
-first_known_to_apt() {
-  local name
-  for name in ${1//|/ }; do
-    if [[ $(apt-cache policy "$name") =~ Candidate:\ [^\(] ]]; then
-      echo "$name"
-      return
-    fi
-  done
-  echo "${1%%|*}"
 }
 
 install=yes
@@ -100,7 +80,7 @@ fi
 missing=()
 for group in "${groups[@]}"; do
   for package in $(packages_of "$group"); do
-    any_installed "$package" || missing+=("$package")
+    is_installed "$package" || missing+=("$package")
   done
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
@@ -121,12 +101,10 @@ fi
 apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
 
 apt_get update >/dev/null || echo "install_dependencies.sh: 'apt-get update' failed; using the lists at hand" >&2
-names=()
-for package in "${missing[@]}"; do names+=("$(first_known_to_apt "$package")"); done
-echo "Installing ${#names[@]} packages (groups: ${groups[*]}): ${names[*]}"
+echo "Installing ${#missing[@]} packages (groups: ${groups[*]}): ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! apt_get install --yes --no-install-recommends "${names[@]}" >"$log" 2>&1; then
+if ! apt_get install --yes --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
   tail -n 25 "$log" >&2
-  die 69 "apt could not install: ${names[*]}"
+  die 69 "apt could not install: ${missing[*]}"
 fi
