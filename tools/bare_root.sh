@@ -94,13 +94,17 @@ status=0
 # shellcheck disable=SC2016 # expanded inside
 unshare --mount --pid --ipc --fork --kill-child bash -c '
   set -e
-  root=$1
+  cd "$1"
   shift
-  mount --bind "$root" "$root" # so that / is a mount inside, as on a machine
-  mount -t proc proc "$root/proc"
-  mount --rbind /sys "$root/sys"
-  mount --rbind /dev "$root/dev"
-  mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
-  exec env -i "$@"' _ "$fresh" "${environment[@]}" \
-  chroot "$fresh" bash -c 'cd /src && exec "$@"' _ "$@" || status=$?
+  mount --bind . .
+  cd "$PWD"
+  mount -t proc proc proc
+  mount --rbind /sys sys
+  mount --rbind /dev dev
+  mount -t tmpfs -o mode=1777 tmpfs dev/shm
+  # Not chroot: a process that enters a namespace would come out of that.
+  pivot_root . .
+  umount --lazy .
+  cd /src
+  exec env -i "$@"' _ "$fresh" "${environment[@]}" "$@" || status=$?
 exit "$status"

@@ -43,6 +43,8 @@ check_machine() {
   done
   [[ ${#missing[@]} -eq 0 ]] ||
     die 77 "skipped: not found: ${missing[*]} ('tools/install_dependencies.sh cluster' installs them)"
+  [[ $(stat -c %d:%i /) == "$(nsenter --mount=/proc/self/ns/mnt stat -c %d:%i /)" ]] ||
+    die 77 "skipped: in a chroot, and entering a namespace would leave it"
   why=$(unshare --net --mount --uts --ipc --pid --fork --mount-proc \
     sh -c 'ip link add name br0 type bridge && ip link add name v0 type veth peer name v1' 2>&1) ||
     die 77 "skipped: this machine allows no namespaces, bridges or veth pairs: ${why:-no reason given}"
