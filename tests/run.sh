@@ -68,6 +68,7 @@ if ! build; then
 fi
 
 echo "== Running the tests"
+export OMP_WAIT_POLICY=passive # tests share the cores; waiting threads must not spin on them
 results=$build_dir/test_results.xml
 rm -f "$results"
 status=0

@@ -100,6 +100,7 @@ export_environment() {
   export SLURM_CONF=$dir/etc/slurm.conf TMPDIR=$dir/local
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   export OMPI_MCA_btl_vader_single_copy_mechanism=none # what containers forbid
+  export OMP_WAIT_POLICY=passive OMPI_MCA_mpi_yield_when_idle=1 # the hosts share this machine's cores
 }
 
 write_configuration() {
@@ -180,7 +181,7 @@ stop_world() {
   done
 }
 
-logs() { tail -n 20 "$dir"/log/* 2>/dev/null || true; }
+logs() { tail -n 10 "$dir"/log/* 2>/dev/null || true; }
 
 up() {
   [[ ${1:-} =~ ^([1-9]|1[0-6])$ ]] || die 64 "up takes the number of hosts, 1 to 16"
