@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// Per-target guard: Highway includes this file once for every instruction set.
+#if defined(TESSERA_KERNELS_CPU_PACK_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef TESSERA_KERNELS_CPU_PACK_INL
+#undef TESSERA_KERNELS_CPU_PACK_INL
+#else
+#define TESSERA_KERNELS_CPU_PACK_INL
+#endif
+
+#include "kernels/cpu/detail/simd_inl.hpp"
+#include "kernels/matrix.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::kernels::cpu {
+namespace HWY_NAMESPACE {
+
+#if HWY_TARGET != HWY_SCALAR  // which has no registers to shuffle
+/// Four floats from each of rows[0], rows[4], rows[8] ... (as many as fill the register), at column c.
+template <class D>
+HWY_INLINE Vec<D> load_quads(D d, const float* const* rows, std::size_t c) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return hn::LoadU(d, rows[0] + c);
+  } else {
+    const hn::Half<D> half;
+    return hn::Combine(d, load_quads(half, rows + hn::MaxLanes(D()) / 2, c), load_quads(half, rows, c));
+  }
+}
+
+/// panel[s * width + j] = rows[j][c + s] for s < 4 and as many j as a register has lanes.
+template <class D>
+HWY_INLINE void transpose_quads(D d, const float* const* rows, std::size_t c, float* panel, std::size_t width) {
+  const hn::RepartitionToWide<D> wide;
+  const Vec<D> r0 = load_quads(d, rows, c), r1 = load_quads(d, rows + 1, c);
+  const Vec<D> r2 = load_quads(d, rows + 2, c), r3 = load_quads(d, rows + 3, c);
+  const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1));
+  const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3));
+  const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
+  const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+  hn::Store(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, panel);
+  hn::Store(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, panel + width);
+  hn::Store(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, panel + 2 * width);
+  hn::Store(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, panel + 3 * width);
+}
+#endif
+
+/// panel[s * width + j] = rows[j][s] for s < steps and j < lanes of a register.
+HWY_INLINE void pack_lanes(const float* const* rows, std::size_t steps, float* panel, std::size_t width) {
+  const Full d;
+  std::size_t s = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; s + 4 <= steps; s += 4) transpose_quads(d, rows, s, panel + s * width, width);
+#endif
+  for (; s < steps; ++s)
+    for (std::size_t j = 0; j < hn::Lanes(d); ++j) panel[s * width + j] = rows[j][s];
+}
+
+/// A factor whose element (step, column) is source[column][step]: rows that are scored.
+struct TransposedFactor {
+  ConstMatrix source;
+
+  /// panel[s * width + j] = element(first_step + s, first + j); columns from `count` up to `width`, a multiple of a
+  /// register, repeat the last one.
+  HWY_INLINE void pack(std::size_t first, std::size_t count, std::size_t first_step, std::size_t steps, float* panel,
+                       std::size_t width) const {
+    const float* rows[hn::MaxLanes(Full())];
+    constexpr std::size_t kLanes = hn::MaxLanes(Full());
+    for (std::size_t j = 0; j < width; j += kLanes) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane)
+        rows[lane] = source.row(first + std::min(j + lane, count - 1)) + first_step;
+      pack_lanes(rows, steps, panel + j, width);
+    }
+  }
+};
+
+/// A factor whose element (step, column) is source[step][column]: rows that are summed.
+struct StraightFactor {
+  ConstMatrix source;
+
+  /// As TransposedFactor::pack; columns from `count` up to `width` are zero.
+  HWY_INLINE void pack(std::size_t first, std::size_t count, std::size_t first_step, std::size_t steps, float* panel,
+                       std::size_t width) const {
+    const Full d;
+    for (std::size_t s = 0; s < steps; ++s) {
+      const float* from = source.row(first_step + s) + first;
+      float* to = panel + s * width;
+      std::size_t j = 0;
+      for (; j + hn::Lanes(d) <= count; j += hn::Lanes(d)) hn::Store(hn::LoadU(d, from + j), d, to + j);
+      for (; j < width; ++j) to[j] = j < count ? from[j] : 0.0F;
+    }
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tessera::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target guard

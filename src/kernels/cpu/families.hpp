@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+
+// The SIMD implementation of each family; one source file each. They live as long as the program.
+namespace tessera::kernels::cpu {
+
+const Scores& scores();
+const Gradients& gradients();
+const Softmax& softmax();
+const Rows& rows();
+const Updates& updates();
+const Ranks& ranks();
+
+}  // namespace tessera::kernels::cpu

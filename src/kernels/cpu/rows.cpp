@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/families.hpp"
+#include "kernels/detail/shapes.hpp"
+
+#include <hwy/cache_control.h>
+
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/rows.cpp"
+// clang-format off
+#include "kernels/cpu/detail/targets.hpp"
+#include <hwy/foreach_target.h>
+#include "kernels/cpu/detail/simd_inl.hpp"
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::kernels::cpu {
+namespace HWY_NAMESPACE {
+
+/// Columns c .. c + 4 registers of the sum of rows positions[0 .. count-1].
+HWY_INLINE void sum_wide(ConstMatrix in, const std::uint32_t* positions, std::size_t count, std::size_t c, float* out) {
+  const Full d;
+  const std::size_t lanes = hn::Lanes(d);
+  Vec<Full> s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+  for (std::size_t k = 0; k < count; ++k) {
+    const float* row = in.row(positions[k]) + c;
+    s0 = hn::Add(s0, hn::LoadU(d, row));
+    s1 = hn::Add(s1, hn::LoadU(d, row + lanes));
+    s2 = hn::Add(s2, hn::LoadU(d, row + 2 * lanes));
+    s3 = hn::Add(s3, hn::LoadU(d, row + 3 * lanes));
+  }
+  hn::StoreU(s0, d, out + c);
+  hn::StoreU(s1, d, out + c + lanes);
+  hn::StoreU(s2, d, out + c + 2 * lanes);
+  hn::StoreU(s3, d, out + c + 3 * lanes);
+}
+
+void sum_segment(ConstMatrix in, const std::uint32_t* positions, std::size_t count, float* out) {
+  const std::size_t wide = 4 * hn::Lanes(Full());
+  const std::size_t done = in.cols / wide * wide;
+  for (std::size_t c = 0; c < done; c += wide) sum_wide(in, positions, count, c, out);
+  for_columns(in.cols - done, [=](auto d, std::size_t c) HWY_ATTR {
+    auto sum = hn::Zero(d);
+    for (std::size_t k = 0; k < count; ++k) sum = hn::Add(sum, hn::LoadU(d, in.row(positions[k]) + done + c));
+    hn::StoreU(sum, d, out + done + c);
+  });
+}
+
+void sum_segments(ConstMatrix in, const std::uint32_t* offsets, const std::uint32_t* positions, Matrix out) {
+  for (std::size_t u = 0; u < out.rows; ++u)
+    sum_segment(in, positions + offsets[u], offsets[u + 1] - offsets[u], out.row(u));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tessera::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tessera::kernels::cpu {
+
+HWY_EXPORT(sum_segments);
+
+namespace {
+
+constexpr std::size_t kAhead = 6;  ///< rows whose memory is asked for before it is needed
+
+/// The table is far larger than any cache and its rows are met in any order: ask for one early.
+void prefetch_row(ConstMatrix table, std::span<const std::uint32_t> indices, std::size_t i) {
+  if (i >= indices.size()) return;
+  const float* row = table.row(indices[i]);
+  for (std::size_t c = 0; c < table.cols; c += 16) hwy::Prefetch(row + c);
+}
+
+class CpuRows final : public Rows {
+ public:
+  void gather(ConstMatrix table, std::span<const std::uint32_t> indices, Matrix out) const override {
+    kernels::detail::check_indexed(out, indices, table);
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      prefetch_row(table, indices, i + kAhead);
+      std::memcpy(out.row(i), table.row(indices[i]), table.cols * sizeof(float));
+    }
+  }
+
+  void scatter(ConstMatrix in, std::span<const std::uint32_t> indices, Matrix table) const override {
+    kernels::detail::check_indexed(in, indices, table);
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      prefetch_row(table, indices, i + kAhead);
+      std::memcpy(table.row(indices[i]), in.row(i), in.cols * sizeof(float));
+    }
+  }
+
+  void sum_segments(ConstMatrix in, std::span<const std::uint32_t> offsets, std::span<const std::uint32_t> positions,
+                    Matrix out) const override {
+    kernels::detail::check_segments(in, offsets, positions, out);
+    HWY_DYNAMIC_DISPATCH(sum_segments)(in, offsets.data(), positions.data(), out);
+  }
+};
+
+}  // namespace
+
+const Rows& rows() {
+  static const CpuRows instance;
+  return instance;
+}
+
+}  // namespace tessera::kernels::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/families.hpp"
+#include "kernels/detail/shapes.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/updates.cpp"
+// clang-format off
+#include "kernels/cpu/detail/targets.hpp"
+#include <hwy/foreach_target.h>
+#include "kernels/cpu/detail/simd_inl.hpp"
+// clang-format on
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::kernels::cpu {
+namespace HWY_NAMESPACE {
+
+void adagrad_row(AdagradStep step, const float* gradient, float* row, float* state, std::size_t columns) {
+  for_columns(columns, [=](auto d, std::size_t c) HWY_ATTR {
+    const auto g = hn::LoadU(d, gradient + c);
+    const auto squares = fused(d, g, g, hn::LoadU(d, state + c));
+    const auto root = hn::Add(hn::Sqrt(squares), hn::Set(d, step.epsilon));
+    const auto change = hn::Div(hn::Mul(hn::Set(d, step.learning_rate), g), root);
+    hn::StoreU(squares, d, state + c);
+    hn::StoreU(hn::Sub(hn::LoadU(d, row + c), change), d, row + c);
+  });
+}
+
+void adagrad(AdagradStep step, ConstMatrix gradients, const std::uint32_t* indices, Matrix table, Matrix state) {
+  for (std::size_t i = 0; i < gradients.rows; ++i)
+    adagrad_row(step, gradients.row(i), table.row(indices[i]), state.row(indices[i]), table.cols);
+}
+
+HWY_INLINE void add_squares_of_16(const float* values, Vec<Part16>* sums) {
+  const Part16 d;
+  for (std::size_t p = 0; p < kParts; ++p) {
+    const auto value = hn::LoadU(d, values + p * hn::MaxLanes(d));
+    sums[p] = fused(d, value, value, sums[p]);
+  }
+}
+
+/// Sum of squares in 16 fixed lanes (k mod 16).
+float sum_squares(const float* values, std::size_t count) {
+  Vec<Part16> sums[kParts];
+  for (auto& sum : sums) sum = hn::Zero(Part16());
+  std::size_t k = 0;
+  for (; k + kFixedLanes <= count; k += kFixedLanes) add_squares_of_16(values + k, sums);
+  if (k < count) {
+    HWY_ALIGN float rest[kFixedLanes] = {};
+    std::copy_n(values + k, count - k, rest);
+    add_squares_of_16(rest, sums);
+  }
+  return sum_parts(sums);
+}
+
+void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, const std::uint32_t* indices, Matrix table,
+                     float* state) {
+  for (std::size_t i = 0; i < gradients.rows; ++i) {
+    const float* gradient = gradients.row(i);
+    float* row = table.row(indices[i]);
+    float& squares = state[indices[i]];
+    squares += sum_squares(gradient, table.cols) / static_cast<float>(table.cols);
+    const float rate = step.learning_rate / (std::sqrt(squares) + step.epsilon);
+    for_columns(table.cols, [=](auto d, std::size_t c) HWY_ATTR {
+      hn::StoreU(fused(d, hn::Set(d, -rate), hn::LoadU(d, gradient + c), hn::LoadU(d, row + c)), d, row + c);
+    });
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tessera::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tessera::kernels::cpu {
+
+HWY_EXPORT(adagrad);
+HWY_EXPORT(rowwise_adagrad);
+
+namespace {
+
+class CpuUpdates final : public Updates {
+ public:
+  void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+               Matrix state) const override {
+    kernels::detail::check_indexed(gradients, indices, table);
+    kernels::detail::check_indexed(gradients, indices, state);
+    HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices.data(), table, state);
+  }
+
+  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+                       std::span<float> state) const override {
+    kernels::detail::check_indexed(gradients, indices, table);
+    TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
+    HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices.data(), table, state.data());
+  }
+};
+
+}  // namespace
+
+const Updates& updates() {
+  static const CpuUpdates instance;
+  return instance;
+}
+
+}  // namespace tessera::kernels::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/shapes.hpp"
+#include "kernels/reference/families.hpp"
+
+#include <algorithm>
+
+namespace tessera::kernels::reference {
+namespace {
+
+class ReferenceRows final : public Rows {
+ public:
+  void gather(ConstMatrix table, std::span<const std::uint32_t> indices, Matrix out) const override {
+    detail::check_indexed(out, indices, table);
+    for (std::size_t i = 0; i < indices.size(); ++i) std::copy_n(table.row(indices[i]), table.cols, out.row(i));
+  }
+
+  void scatter(ConstMatrix in, std::span<const std::uint32_t> indices, Matrix table) const override {
+    detail::check_indexed(in, indices, table);
+    for (std::size_t i = 0; i < indices.size(); ++i) std::copy_n(in.row(i), in.cols, table.row(indices[i]));
+  }
+
+  void sum_segments(ConstMatrix in, std::span<const std::uint32_t> offsets, std::span<const std::uint32_t> positions,
+                    Matrix out) const override {
+    detail::check_segments(in, offsets, positions, out);
+    for (std::size_t u = 0; u < out.rows; ++u) {
+      std::fill_n(out.row(u), out.cols, 0.0F);
+      for (std::uint32_t k = offsets[u]; k < offsets[u + 1]; ++k)
+        for (std::size_t c = 0; c < out.cols; ++c) out.row(u)[c] += in.row(positions[k])[c];
+    }
+  }
+};
+
+}  // namespace
+
+const Rows& rows() {
+  static const ReferenceRows instance;
+  return instance;
+}
+
+}  // namespace tessera::kernels::reference

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels_support.hpp"
+
+namespace tessera::kernels::testing {
+namespace {
+
+struct Shape {
+  std::size_t queries;
+  std::size_t rows;
+  std::size_t dim;
+};
+
+const Shape kShapes[] = {{1, 1, 1},     {1, 100, 100}, {100, 1, 100},  {2, 15, 3},    {16, 16, 16},  {5, 17, 31},
+                         {13, 31, 32},  {14, 32, 33},  {15, 33, 47},   {28, 47, 48},  {29, 128, 49}, {43, 129, 64},
+                         {7, 256, 100}, {129, 7, 128}, {200, 260, 65}, {1, 2048, 16}, {530, 9, 20},  {9, 530, 20}};
+
+class KernelsGradients : public KernelsContract {};
+TESSERA_KERNELS_CONTRACT(KernelsGradients);
+
+/// Checks both products against double precision and against the definition, chains in index order.
+void check(const Backend& backend, const Shape& shape) {
+  const Grid weights = random_grid(shape.queries, shape.rows, 1, 3);
+  const Grid queries = random_grid(shape.queries, shape.dim, 2, 1);
+  const Grid rows = random_grid(shape.rows, shape.dim, 3, 2);
+  Grid to_queries(shape.queries, shape.dim, 5, 99.0F);  // what was there before must not matter
+  Grid to_rows(shape.rows, shape.dim, 4, 99.0F);
+  backend.gradients.to_queries(weights.view(), rows.view(), to_queries.view());
+  backend.gradients.to_rows(weights.view(), queries.view(), to_rows.view());
+  for (std::size_t i = 0; i < shape.queries; ++i)
+    for (std::size_t c = 0; c < shape.dim; ++c) {
+      float chain = 0;
+      double sum = 0;
+      double magnitude = 0;
+      for (std::size_t j = 0; j < shape.rows; ++j) {
+        chain = std::fma(weights.at(i, j), rows.at(j, c), chain);
+        sum += static_cast<double>(weights.at(i, j)) * rows.at(j, c);
+        magnitude += std::abs(static_cast<double>(weights.at(i, j)) * rows.at(j, c));
+      }
+      ASSERT_EQ(bits(to_queries.at(i, c)), bits(chain)) << i << ", " << c;
+      ASSERT_NEAR(to_queries.at(i, c), sum, static_cast<double>(shape.rows + 1) * kEpsilon / 2 * magnitude);
+    }
+  for (std::size_t j = 0; j < shape.rows; ++j)
+    for (std::size_t c = 0; c < shape.dim; ++c) {
+      float chain = 0;
+      for (std::size_t i = 0; i < shape.queries; ++i) chain = std::fma(weights.at(i, j), queries.at(i, c), chain);
+      ASSERT_EQ(bits(to_rows.at(j, c)), bits(chain)) << j << ", " << c;
+    }
+  EXPECT_TRUE(to_queries.gaps_intact() && to_rows.gaps_intact());
+}
+
+TEST_P(KernelsGradients, AreChainsOfFusedMultiplyAdds) {
+  for (const Shape& shape : kShapes) {
+    SCOPED_TRACE(::testing::Message() << shape.queries << " x " << shape.rows << " x " << shape.dim);
+    check(backend(), shape);
+  }
+}
+
+// <to_queries(W, E), Q> = <W, Q E^T> = <to_rows(W, Q), E>, whole numbers so that every sum is exact.
+TEST_P(KernelsGradients, AreAdjointToScores) {
+  Grid weights(21, 37), queries(21, 19), rows(37, 19);
+  std::mt19937 engine(4);
+  for (Grid* grid : {&weights, &queries, &rows})
+    for (std::size_t i = 0; i < grid->rows(); ++i)
+      for (std::size_t j = 0; j < grid->cols(); ++j) grid->at(i, j) = static_cast<float>(engine() % 9) - 4.0F;
+  Grid scores(21, 37), to_queries(21, 19), to_rows(37, 19);
+  backend().scores.all_pairs(Similarity::kDot, queries.view(), rows.view(), scores.view());
+  backend().gradients.to_queries(weights.view(), rows.view(), to_queries.view());
+  backend().gradients.to_rows(weights.view(), queries.view(), to_rows.view());
+  const auto inner = [](const Grid& a, const Grid& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.rows(); ++i)
+      for (std::size_t j = 0; j < a.cols(); ++j) sum += static_cast<double>(a.at(i, j)) * b.at(i, j);
+    return sum;
+  };
+  EXPECT_EQ(inner(weights, scores), inner(to_queries, queries));
+  EXPECT_EQ(inner(weights, scores), inner(to_rows, rows));
+}
+
+TEST_P(KernelsGradients, EmptySumsAreZero) {
+  const Grid weights(3, 0);
+  const Grid rows(0, 20);
+  Grid to_queries(3, 20, 0, 7.0F);
+  backend().gradients.to_queries(weights.view(), rows.view(), to_queries.view());
+  EXPECT_TRUE(same_bits(to_queries, Grid(3, 20)));
+  const Grid no_weights(0, 3);
+  const Grid queries(0, 20);
+  Grid to_rows(3, 20, 0, 7.0F);
+  backend().gradients.to_rows(no_weights.view(), queries.view(), to_rows.view());
+  EXPECT_TRUE(same_bits(to_rows, Grid(3, 20)));
+}
+
+TEST_P(KernelsGradients, WrongShapesAreRefused) {
+  Grid out(2, 4);
+  const Grid weights(2, 3);
+  const Grid rows(4, 4);
+  EXPECT_ANY_THROW(backend().gradients.to_queries(weights.view(), rows.view(), out.view()));
+  EXPECT_ANY_THROW(backend().gradients.to_rows(weights.view(), rows.view(), out.view()));
+}
+
+}  // namespace
+}  // namespace tessera::kernels::testing

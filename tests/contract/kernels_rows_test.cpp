@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels_support.hpp"
+
+namespace tessera::kernels::testing {
+namespace {
+
+const std::size_t kWidths[] = {1, 3, 15, 16, 17, 63, 64, 65, 100, 128, 200};
+
+class KernelsRows : public KernelsContract {};
+TESSERA_KERNELS_CONTRACT(KernelsRows);
+
+TEST_P(KernelsRows, GatherCopiesRowsInAnyOrder) {
+  for (const std::size_t width : kWidths) {
+    const Grid table = random_grid(20, width, 1, 2);
+    const std::vector<std::uint32_t> indices{19, 0, 7, 7, 3, 19, 1, 12, 11};
+    Grid out(indices.size(), width, 3);
+    backend().rows.gather(table.view(), indices, out.view());
+    for (std::size_t i = 0; i < indices.size(); ++i)
+      for (std::size_t c = 0; c < width; ++c) ASSERT_EQ(bits(out.at(i, c)), bits(table.at(indices[i], c)));
+    EXPECT_TRUE(out.gaps_intact());
+  }
+}
+
+TEST_P(KernelsRows, ScatterUndoesGather) {
+  for (const std::size_t width : kWidths) {
+    const Grid in = random_grid(9, width, 2, 1);
+    const std::vector<std::uint32_t> indices{19, 0, 7, 8, 3, 4, 1, 12, 11};
+    Grid table(20, width, 2, 5.0F);
+    backend().rows.scatter(in.view(), indices, table.view());
+    Grid out(9, width);
+    backend().rows.gather(table.view(), indices, out.view());
+    EXPECT_TRUE(same_bits(in, out));
+    EXPECT_TRUE(table.gaps_intact());
+    for (std::size_t c = 0; c < width; ++c) EXPECT_EQ(table.at(2, c), 5.0F);  // nobody asked for row 2
+  }
+}
+
+TEST_P(KernelsRows, SumSegmentsAddsInOrder) {
+  for (const std::size_t width : kWidths) {
+    const Grid in = random_grid(30, width, 3, 4);
+    const std::vector<std::uint32_t> offsets{0, 1, 1, 6, 6, 20};
+    std::vector<std::uint32_t> positions(20);
+    std::mt19937 engine(4);
+    for (std::uint32_t& position : positions) position = static_cast<std::uint32_t>(engine() % 30);
+    Grid out(5, width, 1, 9.0F);
+    backend().rows.sum_segments(in.view(), offsets, positions, out.view());
+    for (std::size_t u = 0; u < 5; ++u)
+      for (std::size_t c = 0; c < width; ++c) {
+        float sum = 0;
+        for (std::uint32_t k = offsets[u]; k < offsets[u + 1]; ++k) sum += in.at(positions[k], c);
+        ASSERT_EQ(bits(out.at(u, c)), bits(sum)) << u << ", " << c << " of " << width;
+      }
+    EXPECT_TRUE(out.gaps_intact());
+  }
+}
+
+TEST_P(KernelsRows, NothingToMoveIsNoWork) {
+  Grid table = random_grid(4, 8, 5);
+  const Grid before = table;
+  Grid none(0, 8);
+  backend().rows.gather(table.view(), {}, none.view());
+  backend().rows.scatter(none.view(), {}, table.view());
+  const std::vector<std::uint32_t> offsets{0};
+  backend().rows.sum_segments(table.view(), offsets, {}, none.view());
+  EXPECT_TRUE(same_bits(table, before));
+}
+
+TEST_P(KernelsRows, IndicesOutsideAreRefused) {
+  Grid table(4, 8);
+  Grid out(1, 8);
+  const std::vector<std::uint32_t> outside{4};
+  const std::vector<std::uint32_t> offsets{0, 1};
+  const std::vector<std::uint32_t> beyond{0, 2};
+  EXPECT_ANY_THROW(backend().rows.gather(table.view(), outside, out.view()));
+  EXPECT_ANY_THROW(backend().rows.scatter(out.view(), outside, table.view()));
+  EXPECT_ANY_THROW(backend().rows.sum_segments(table.view(), offsets, outside, out.view()));
+  EXPECT_ANY_THROW(backend().rows.sum_segments(table.view(), beyond, std::vector<std::uint32_t>{0}, out.view()));
+}
+
+}  // namespace
+}  // namespace tessera::kernels::testing
