@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+#include "cli/run_context.hpp"
+#include "comm/agreement.hpp"
+#include "core/log.hpp"
+#include "model/checkpoint.hpp"
+#include "model/setup.hpp"
+#include "predict/prediction_file.hpp"
+#include "predict/predictor.hpp"
+#include "predict/report.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+namespace {
+
+struct Options {
+  std::string run;
+  std::vector<std::string> query;
+  std::string queries_file;
+  std::string output;
+  std::uint64_t epoch = 0;
+  bool omit_known = false;
+  bool json = false;
+  predict::SearchOptions search;
+};
+
+predict::QuestionSource question_source(const Options& options) {
+  if (options.query.empty() == options.queries_file.empty())
+    throw comm::AgreedError(ExitStatus::kUsage, "give either --query SOURCE RELATION or --queries FILE");
+  return options.query.empty() ? predict::question_file(options.queries_file) : predict::typed_question(options.query);
+}
+
+void print(const predict::Prediction& prediction, bool json) {
+  const std::string text = json ? predict::to_json(prediction) + "\n" : predict::to_text(prediction);
+  std::fputs(text.c_str(), stdout);
+}
+
+void predict_run(Environment& environment, const Options& options) {
+  comm::Communicator& comm = environment.comm;
+  const predict::QuestionSource questions = question_source(options);
+  const Job job = job_of_run(environment, options.run);
+  RunContext context = open_context(environment, job);
+  std::optional<model::Parameters> parameters;
+  std::uint64_t epoch = options.epoch;
+  comm::together(comm, [&] {
+    parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool);
+    const model::CheckpointStore checkpoints(job.run.folder);
+    if (epoch == 0) epoch = checkpoints.best_or_newest();
+    checkpoints.load(epoch, context.shard, *parameters);
+  });
+  const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
+  predict::SearchOptions search = options.search;
+  search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
+  predict::Predictor predictor(
+      setup, {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)}, questions, search);
+  std::unique_ptr<predict::PredictionFile> file;
+  comm::on_root(comm, [&] {
+    if (!options.output.empty())
+      file = std::make_unique<predict::PredictionFile>(options.output, predictor.names(), predictor.question_count(),
+                                                       predictor.most_answers());
+  });
+  predictor.run([&](const predict::Prediction& prediction) {
+    if (file) file->append(prediction);
+    if (!file || options.json) print(prediction, options.json);
+  });
+  comm::on_root(comm, [&] {
+    if (!file) return;
+    file->commit({parameters->scorer().name(), parameters->dim(), epoch, context.shard.manifest.graph_digest, search.known});
+    log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
+  });
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+Command add_predict(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
+  app.add_option("--query", options->query, "SOURCE RELATION asks for tails; '?' RELATION TARGET asks for heads")
+      ->expected(2, 3)
+      ->type_name("NAME");
+  app.add_option("--queries", options->queries_file, "File with one such query per line, tabs between");
+  app.add_option("-k", options->search.k, "Answers per query")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_flag("--omit-known", options->omit_known, "Leave out facts that the graph has already (default: mark them)");
+  app.add_option("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing");
+  app.add_option("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)");
+  app.add_flag("--json", options->json, "Print JSON, one line per query");
+  return {[options](Environment& environment) { predict_run(environment, *options); }, true};
+}
+
+}  // namespace tessera::cli
