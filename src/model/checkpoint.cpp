@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "storage/atomic.hpp"
 #include "storage/hdf5.hpp"
 
@@ -110,11 +111,15 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
       for (const PartTable& table : parameters.parts())
         bytes += (table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
       storage::require_space(temporary, bytes);
-      for (const PartTable& table : parameters.parts()) write_part(temporary, shard, table);
+      for (const PartTable& table : parameters.parts()) {
+        fault_point("checkpoint.part", comm.rank());
+        write_part(temporary, shard, table);
+      }
     });
     comm::on_root(comm, [&] {
       write_manifest(temporary, shard, parameters, state);
       commit_checksums(temporary, shard.manifest.part_count());
+      fault_point("checkpoint.rename", comm.rank());
       std::error_code error;
       std::filesystem::remove_all(final_folder, error);
       std::filesystem::rename(temporary, final_folder, error);

@@ -3,6 +3,7 @@
 #include "train/engine.hpp"
 
 #include "comm/agreement.hpp"
+#include "core/fault.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
 
@@ -138,6 +139,7 @@ void Engine::run_step(std::uint32_t epoch, std::uint64_t step) {
     draw(epoch, step + 2);
     exchange_.post_requests(after, requests_[after]);
   }
+  fault_point("train.step", comm_.rank());
   step_.compute(batches(slot), objective_, schedule_.size(step), losses_, exchange_);
   step_.sum_by_row(batches(slot), slot, exchange_);
   update(slot, epoch, step);

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/fault.hpp"
+
+#include "core/error.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+
+namespace tessera {
+namespace {
+
+struct Fault {
+  bool armed = false;
+  std::string point;
+  int rank = 0;
+  long remaining = 0;
+  std::string action;
+};
+
+Fault read_fault() {
+  const char* text = std::getenv("TESSERA_FAULT");  // NOLINT(concurrency-mt-unsafe): read once
+  if (text == nullptr) return {};
+  std::istringstream in(text);
+  Fault fault;
+  std::string rank;
+  std::string nth;
+  std::getline(in, fault.point, ':');
+  std::getline(in, rank, ':');
+  std::getline(in, nth, ':');
+  std::getline(in, fault.action);
+  fault.rank = std::atoi(rank.c_str());
+  fault.remaining = std::atol(nth.c_str());
+  fault.armed = fault.remaining > 0;
+  return fault;
+}
+
+}  // namespace
+
+void fault_point(std::string_view point, Rank rank) {
+  static Fault fault = read_fault();
+  if (!fault.armed || point != fault.point || rank.value() != fault.rank || --fault.remaining > 0) return;
+  fault.armed = false;
+  if (fault.action == "kill") std::raise(SIGKILL);
+  if (fault.action == "stop") std::raise(SIGSTOP);
+  if (fault.action == "signal") std::raise(SIGUSR1);
+  if (fault.action == "throw") fail(ExitStatus::kInternal, "fault on request at '{}'", point);
+}
+
+}  // namespace tessera

@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+
+#include <string_view>
+
+namespace tessera {
+
+/// A place where tests make things fail: `TESSERA_FAULT=point:rank:nth:action` acts the nth time (1 for the first) that
+/// this rank passes the point. Actions: `throw` (an exception), `kill` (SIGKILL), `stop` (SIGSTOP: a hanging rank),
+/// `signal` (SIGUSR1, as Slurm sends it). Without the variable it is one test of a flag.
+void fault_point(std::string_view point, Rank rank);
+
+}  // namespace tessera

@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of bad input is one clear message, the documented exit status, and nothing half-written."""
+
+import gzip
+import random
+
+import support
+from support import ProgramTest
+
+USAGE, BAD_DATA, MISSING, OVER_BUDGET = 64, 65, 66, 69
+
+
+class BadImport(ProgramTest):
+    def refuse_text(self, content, says, status=BAD_DATA, name="in.tsv", words=()):
+        self.refuse(status, "import", self.write(name, content), *words, "-o", "data.kg", says=says)
+
+    def test_missing_file(self):
+        self.refuse(MISSING, "import", "nowhere.tsv", "-o", "data.kg", says=["nowhere.tsv"])
+
+    def test_empty_file(self):
+        self.refuse_text("", ["in.tsv"])
+
+    def test_two_columns(self):
+        self.refuse_text("a\tr\tb\nc\tr\n", ["in.tsv:2", "3", "2"])
+
+    def test_four_columns(self):
+        self.refuse_text("a\tr\tb\na\tr\tb\tc\n", ["in.tsv:2", "3", "4"])
+
+    def test_invalid_utf8(self):
+        self.refuse_text(b"a\tr\tb\na\tr\t\xff\xfe\n", ["in.tsv:2", "UTF-8"])
+
+    def test_truncated_gzip(self):
+        whole = gzip.compress(self.write_triples().read_bytes())
+        self.refuse_text(whole[: len(whole) // 2], ["in.tsv.gz"], name="in.tsv.gz")
+
+    def test_split_with_unknown_entities(self):
+        train = self.write("train.tsv", "a\tr\tb\nb\tr\tc\n")
+        valid = self.write("valid.tsv", "a\tr\tc\n")
+        test = self.write("test.tsv", "a\tr\tstranger\n")
+        self.refuse(BAD_DATA, "import", "--train", train, "--valid", valid, "--test", test, "-o", "data.kg",
+                    says=["stranger", "test.tsv:1", "--allow-unseen"])
+
+    def test_bad_lines_are_skipped_and_counted_on_request(self):
+        text = self.write("in.tsv", "a\tr\tb\nbad\nb\tr\tc\na\tr\tc\n")
+        out = self.succeed("import", text, "--skip-bad-lines", "--valid-fraction", "0", "--test-fraction", "0", "-o", "data.kg")
+        self.assertRegex(out, r"bad lines skipped\s+1\b")
+
+    def test_folder_that_exists(self):
+        self.make_graph()
+        self.refuse(BAD_DATA, "import", "data.kg.tsv", "-o", "data.kg", says=["data.kg", "exists"])
+
+    def test_numbers_stay_strings(self):
+        text = self.write("in.tsv", "007\t1\t08\n08\t1\t7\n7\t1\t007\n")
+        self.succeed("import", text, "--valid-fraction", "0", "--test-fraction", "0", "-o", "data.kg")
+        self.assertRegex(self.succeed("info", "data.kg"), r"entities\s+3\b")
+
+
+class BadPartition(ProgramTest):
+    def test_more_parts_than_entities(self):
+        self.succeed("import", self.write_triples(), "-o", "data.kg")
+        self.refuse(USAGE, "partition", "data.kg", "--parts", 61, says=["61", "60"])
+
+    def test_no_graph(self):
+        self.refuse(MISSING, "partition", "nowhere.kg", "--parts", 2, says=["nowhere.kg"])
+
+    def test_damaged_graph(self):
+        graph = self.make_graph() / "graph.h5"
+        graph.write_bytes(graph.read_bytes()[:-100])
+        self.refuse(BAD_DATA, "partition", "data.kg", "--parts", 2, says=["graph.h5"])
+
+
+class BadJob(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.make_graph()
+
+    def refuse_job(self, status, says, ranks=0, **keys):
+        self.refuse(status, "train", self.write_job(**keys), says=says, ranks=ranks)
+
+    def test_unknown_key_names_the_nearest(self):
+        self.refuse_job(USAGE, ["model.dimm", "model.dim'"], **{"model.dimm": 3})
+
+    def test_wrong_type(self):
+        self.refuse_job(USAGE, ["train.epochs", "integer"], **{"train.epochs": '"many"'})
+
+    def test_negative_number(self):
+        self.refuse_job(USAGE, ["negatives.count", "-5"], **{"negatives.count": -5})
+
+    def test_syntax_error(self):
+        self.refuse(USAGE, "train", self.write("job.toml", "data.graph = \n"), says=["job.toml:1"])
+
+    def test_missing_job_file(self):
+        self.refuse(MISSING, "train", "nowhere.toml", says=["nowhere.toml"])
+
+    def test_no_such_partition(self):
+        self.refuse_job(MISSING, ["parts-5"], **{"data.parts": 5})
+
+    def test_odd_dim_for_complex(self):
+        self.refuse_job(USAGE, ["even"], **{"model.dim": 15})
+
+    def test_more_ranks_than_parts(self):
+        self.succeed("partition", "data.kg", "--parts", 2)
+        self.refuse_job(USAGE, ["3 ranks", "2 parts"], ranks=3, **{"data.parts": 2})
+
+    def test_errors_are_said_once_by_many_ranks(self):
+        self.refuse_job(USAGE, ["model.dimm"], ranks=3, **{"model.dimm": 3})
+
+    def test_budget_too_small(self):
+        for budget in ('"20KiB"', '"300KiB"', '"1"'):
+            for ranks in (0, 2):
+                with self.subTest(budget=budget, ranks=ranks):
+                    self.refuse_job(OVER_BUDGET, ["budget"], ranks=ranks, **{"run.memory": budget})
+
+    def test_run_folder_that_exists(self):
+        job = self.write_job()
+        self.succeed("train", job)
+        self.refuse(USAGE, "train", job, says=["run", "--resume"])
+
+    def test_loss_that_is_not_finite(self):
+        done = self.run_program("train", self.write_job(**{"optimiser.learning_rate": 1e6, "model.init_scale": 1e3}))
+        self.assertEqual(done.returncode, BAD_DATA, done.stderr.decode())
+        self.assertIn("step", done.stderr.decode())
+
+    def test_names_that_do_not_exist(self):
+        self.succeed("train", self.write_job())
+        self.refuse(USAGE, "predict", "run", "--query", "e00", "r1", says=["e00", "e000"])
+        self.refuse(USAGE, "predict", "run", "--query", "e000", "rr1", says=["rr1", "r1"])
+        queries = self.write("queries.tsv", "e000\tr1\nnobody\tr1\n")
+        self.refuse(BAD_DATA, "predict", "run", "--queries", queries, says=["queries.tsv:2", "nobody"])
+
+    def test_evaluating_what_is_not_a_run(self):
+        self.refuse(MISSING, "evaluate", "nowhere", says=["nowhere"])
+        self.refuse(MISSING, "evaluate", "data.kg", says=["job.toml"])
+
+
+class DamagedChunk(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.chunk = self.make_graph() / "parts-8" / "part-0003.h5"
+        self.job = self.write_job()
+
+    def test_truncated(self):
+        whole = self.chunk.read_bytes()
+        for size in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+            with self.subTest(size=size):
+                self.chunk.write_bytes(whole[:size])
+                self.refuse(BAD_DATA, "train", self.job, says=["part-0003.h5"])
+
+    def test_one_bit_flipped(self):
+        whole = self.chunk.read_bytes()
+        draw = random.Random(7)
+        for _ in range(30):
+            damaged = bytearray(whole)
+            damaged[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
+            self.chunk.write_bytes(damaged)
+            self.refuse(BAD_DATA, "train", self.job, says=["part-0003.h5"])
+
+    def test_missing(self):
+        self.chunk.unlink()
+        self.refuse(MISSING, "train", self.job, says=["part-0003.h5"], ranks=2)
+
+    def test_from_another_data_set(self):
+        other = self.make_graph(name="other.kg", seed=2) / "parts-8" / "part-0003.h5"
+        self.chunk.write_bytes(other.read_bytes())
+        self.refuse(BAD_DATA, "train", self.job, says=["part-0003.h5", "another data set"])
+
+    def test_partition_of_another_graph(self):
+        other = self.make_graph(name="other.kg", seed=2) / "parts-8"
+        for path in other.iterdir():
+            (self.chunk.parent / path.name).write_bytes(path.read_bytes())
+        self.refuse(BAD_DATA, "train", self.job, says=["another graph"])
+
+    def test_damaged_checkpoint(self):
+        self.succeed("train", self.job)
+        checkpoint = sorted((self.folder / "run" / "checkpoints").iterdir())[-1] / "part-0002.h5"
+        damaged = bytearray(checkpoint.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        checkpoint.write_bytes(damaged)
+        done = self.run_program("info", "run")
+        self.assertEqual(done.returncode, BAD_DATA)
+        self.assertIn("part-0002.h5", done.stderr.decode())
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+"""When a rank fails, is killed or hangs, the job ends soon, says why, and a later one continues to the same bits."""
+
+import json
+import shutil
+import time
+
+import support
+from support import ProgramTest
+
+INTERNAL, STOPPED = 70, 75
+
+
+class Failure(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.make_graph()
+        self.job = self.write_job(**{"train.epochs": 8, "run.watchdog_seconds": 5})
+
+    def expected(self):
+        other = self.write_job("expected.toml", **{"train.epochs": 8, "run.folder": '"expected"'})
+        return json.loads(self.succeed("train", "--json", other))["parameter_digest"]
+
+    def fail(self, fault, within_seconds):
+        start = time.monotonic()
+        done = self.run_program("train", self.job, ranks=3, TESSERA_FAULT=fault, timeout=60)
+        self.assertLess(time.monotonic() - start, within_seconds)
+        self.assertNotEqual(done.returncode, 0)
+        return done
+
+    def resume(self, ranks):
+        return json.loads(self.succeed("train", "--json", "--resume", self.job, ranks=ranks))["parameter_digest"]
+
+    def test_one_rank_throws(self):
+        done = self.fail("train.step:1:20:throw", within_seconds=15)
+        self.assertEqual(done.returncode, INTERNAL)
+        message = done.stderr.decode()
+        self.assertIn("rank 1", message)
+        self.assertIn("fault on request", message)
+        self.assertEqual(self.resume(2), self.expected())
+
+    def test_one_rank_is_killed(self):
+        self.fail("train.step:2:30:kill", within_seconds=15)
+        self.assertEqual(self.resume(4), self.expected())
+
+    def test_one_rank_hangs(self):
+        done = self.fail("train.step:2:20:stop", within_seconds=40)
+        self.assertIn("waited 5 s", done.stderr.decode())
+
+    def test_killed_while_saving(self):
+        expected = self.expected()
+        for fault in ("checkpoint.part:1:4:kill", "checkpoint.rename:0:2:kill"):
+            with self.subTest(fault=fault):
+                self.fail(fault, within_seconds=15)
+                self.succeed("info", "run")
+                self.assertEqual(self.resume(2), expected)
+                shutil.rmtree(self.folder / "run")
+
+    def test_asked_to_stop(self):
+        done = self.run_program("train", self.job, ranks=2, TESSERA_FAULT="train.step:1:10:signal")
+        self.assertEqual(done.returncode, STOPPED, done.stderr.decode())
+        self.assertIn("--resume", done.stderr.decode())
+        self.assertEqual(self.resume(3), self.expected())
+
+
+if __name__ == "__main__":
+    support.main()

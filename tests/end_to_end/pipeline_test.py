@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole pipeline with the real program, on one rank and many."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import support
+from support import ProgramTest
+
+ORACLE = Path(__file__).resolve().parent.parent / "evaluate" / "oracle.py"
+
+
+class Pipeline(ProgramTest):
+    def train_and_rank(self, name, ranks, **extra):
+        job = self.write_job(f"{name}.toml", **{"run.folder": f'"{name}"'})
+        trained = json.loads(self.succeed("train", "--json", job, ranks=ranks, **extra))
+        ranked = json.loads(self.succeed("evaluate", "--json", name, "--split", "test", ranks=ranks, **extra))
+        return trained["parameter_digest"], ranked["rank_digest"]
+
+    def test_same_bits_on_any_number_of_ranks_and_threads(self):
+        self.make_graph()
+        alone = self.train_and_rank("alone", 0)
+        for ranks, threads in ((1, 2), (2, 1), (3, 1), (4, 2), (8, 1)):
+            with self.subTest(ranks=ranks, threads=threads):
+                self.assertEqual(self.train_and_rank(f"r{ranks}", ranks, OMP_NUM_THREADS=str(threads)), alone)
+
+    def test_resuming_on_other_ranks_changes_nothing(self):
+        self.make_graph()
+        for staleness in (0, 1):
+            keys = {"exchange.staleness": staleness}
+            whole = self.write_job("whole.toml", **keys, **{"run.folder": f'"whole{staleness}"'})
+            expected = json.loads(self.succeed("train", "--json", whole, ranks=2))["parameter_digest"]
+            parts = self.write_job("parts.toml", **keys, **{"run.folder": f'"parts{staleness}"'})
+            self.succeed("train", parts, "train.epochs=2", ranks=3)
+            self.succeed("train", parts, "train.epochs=3", "--resume", ranks=1)
+            last = json.loads(self.succeed("train", "--json", parts, "--resume", ranks=4))
+            self.assertEqual(last["parameter_digest"], expected)
+            lines = (self.folder / f"parts{staleness}" / "metrics.jsonl").read_text().splitlines()
+            self.assertEqual([json.loads(line)["epoch"] for line in lines], [1, 2, 3, 4])
+
+    def test_ranks_equal_a_brute_force_oracle(self):
+        self.make_graph()
+        self.succeed("train", self.write_job(), ranks=2)
+        self.succeed("evaluate", "run", "--split", "test", ranks=2)
+        done = subprocess.run([sys.executable, ORACLE, "--help"], capture_output=True, text=True)
+        if done.returncode == 77:
+            self.skipTest(done.stdout + done.stderr)
+        done = subprocess.run([sys.executable, ORACLE, "data.kg/parts-8", "run", "--split", "test"], cwd=self.folder,
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_predicts_by_name(self):
+        self.make_graph()
+        self.succeed("train", self.write_job(**{"train.epochs": 30}), ranks=2)
+        typed = self.succeed("predict", "run", "--query", "e000", "r1", "-k", "5")
+        self.assertEqual(typed, self.succeed("predict", "run", "--query", "e000", "r1", "-k", "5", ranks=3))
+        answers = [json.loads(line) for line in
+                   self.succeed("predict", "run", "--query", "e000", "r1", "-k", "3", "--json").splitlines()]
+        self.assertEqual(len(answers), 1)
+        queries = self.write("queries.tsv", "e000\tr1\n?\tr2\te010\n")
+        self.succeed("predict", "run", "--queries", queries, "-o", "answers.h5", ranks=2)
+        self.assertIn("predictions", self.succeed("info", "answers.h5"))
+
+    def test_info_knows_everything_that_is_written(self):
+        self.make_graph()
+        self.succeed("train", self.write_job())
+        self.succeed("evaluate", "run")
+        checkpoint = sorted((self.folder / "run" / "checkpoints").iterdir())[-1]
+        for path, what in (("data.kg", "graph"), ("data.kg/graph.h5", "graph"), ("data.kg/parts-8", "partition"),
+                           ("data.kg/parts-8/manifest.h5", "partition"), ("data.kg/parts-8/part-0003.h5", "part"),
+                           ("run", "run"), ("run/metrics.h5", "metrics"), ("run/evaluation-test.h5", "evaluation"),
+                           (checkpoint, "checkpoint"), (checkpoint / "part-0000.h5", "checkpoint part")):
+            with self.subTest(path=path):
+                self.assertEqual(json.loads(self.succeed("info", "--json", path))["what"], what)
+
+
+if __name__ == "__main__":
+    support.main()
