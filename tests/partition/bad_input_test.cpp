@@ -36,9 +36,8 @@ const std::vector<std::string> kGraphAlone = {"checksums.xxh3", "graph.h5"};
 
 class BadInput : public ::testing::Test {
  protected:
-  BadInput() : disk_(random_graph({})) {}
-  ~BadInput() override { EXPECT_EQ(disk_.files(), kGraphAlone); }
-  GraphOnDisk disk_;
+  void TearDown() override { EXPECT_EQ(disk_.files(), kGraphAlone); }
+  GraphOnDisk disk_{random_graph({})};
 };
 
 TEST_F(BadInput, NoParts) { expect_refused(disk_.options("metis", 0), ExitStatus::kUsage, {"0 parts"}); }

@@ -246,7 +246,8 @@ INSTANTIATE_TEST_SUITE_P(AllMethods, Contents,
                                   std::to_string(setup.param.block_bytes);
                          });
 
-std::map<std::string, std::string> dataset_digests(const GraphOnDisk& disk, partition::PartitionOptions options) {
+std::map<std::string, std::string> dataset_digests(const GraphOnDisk& disk,
+                                                   const partition::PartitionOptions& options) {
   partition::partition_graph(options);
   const auto folder = graph::partition_folder(disk.folder(), options.parts);
   std::map<std::string, std::string> digests;
