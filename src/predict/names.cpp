@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "predict/names.hpp"
+
+#include "core/cast.hpp"
+#include "graph/graph_reader.hpp"
+#include "graph/partition_manifest.hpp"
+#include "predict/detail/name_index.hpp"
+
+#include <span>
+
+namespace tessera::predict {
+namespace {
+
+constexpr const char* kManifestKind = "partition";  // docs/formats/partition.md
+constexpr std::uint64_t kManifestVersion = 1;
+constexpr std::size_t kSuggestions = 3;
+
+std::string quoted(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += fmt::format("{}'{}'", out.empty() ? "" : ", ", name);
+  return out;
+}
+
+std::uint64_t find(const detail::NameIndex& index, const std::string& name, const char* what,
+                   const Question& question) {
+  const auto id = index.find(name);
+  if (id) return *id;
+  const std::string near = quoted(index.suggestions(name, kSuggestions));
+  fail(question.bad_status, "{}: {} '{}' is not in the graph{}", question.where, what, name,
+       near.empty() ? std::string() : fmt::format("; did you mean {}?", near));
+}
+
+}  // namespace
+
+struct Names::Indexes {
+  detail::NameIndex entities;
+  detail::NameIndex relations;
+};
+
+Names::Names(const std::filesystem::path& graph_folder, const std::filesystem::path& partition_folder)
+    : manifest_(storage::FileReader::open_verified(partition_folder / graph::kManifestFile, kManifestKind,
+                                                   kManifestVersion)) {
+  const graph::GraphReader graph(graph_folder);
+  if (manifest_.string("/", "graph_digest") != graph.digest())
+    fail(ExitStatus::kBadData, "'{}' was made from another graph than '{}'", manifest_.path().string(),
+         graph_folder.string());
+  indexes_ = std::make_unique<Indexes>(
+      Indexes{detail::NameIndex(graph.entity_names()), detail::NameIndex(graph.relation_names())});
+}
+
+Names::~Names() = default;
+
+ResolvedQuestion Names::resolve(const Question& question) const {
+  const std::uint64_t relation = find(indexes_->relations, question.relation, "relation", question);
+  return {find(indexes_->entities, question.entity, "entity", question), checked_cast<std::uint32_t>(relation),
+          question.side};
+}
+
+SearchQuery Names::to_search(const ResolvedQuestion& question) const {
+  std::uint64_t source = 0;
+  manifest_.read_rows<std::uint64_t>("/new_ids", question.entity, 1, std::span(&source, 1));
+  if (source >= entity_count())
+    fail(ExitStatus::kBadData, "'{}', /new_ids: not a permutation of the entities", manifest_.path().string());
+  const auto relations = checked_cast<std::uint32_t>(relation_count());
+  return {EntityId(source), RelationId(question.relation + (question.side == Side::kHead ? relations : 0))};
+}
+
+std::uint64_t Names::entity_count() const { return indexes_->entities.size(); }
+std::uint64_t Names::relation_count() const { return indexes_->relations.size(); }
+const std::string& Names::entity(std::uint64_t id) const { return indexes_->entities.name(id); }
+const std::string& Names::relation(std::uint64_t id) const { return indexes_->relations.name(id); }
+
+}  // namespace tessera::predict

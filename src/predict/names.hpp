@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "predict/question.hpp"
+#include "predict/searcher.hpp"
+#include "storage/hdf5.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace tessera::predict {
+
+/// A question in ids.
+struct ResolvedQuestion {
+  std::uint64_t entity = 0;    ///< original id
+  std::uint32_t relation = 0;  ///< 0 .. R-1
+  Side side = Side::kTail;
+};
+
+/// Names and ids of a graph and its partition; used on rank 0. Names stay compressed; no table of all entities.
+class Names {
+ public:
+  /// Throws Error(kMissingInput), Error(kBadData): the partition is of another graph, a file is damaged.
+  Names(const std::filesystem::path& graph_folder, const std::filesystem::path& partition_folder);
+  ~Names();
+  Names(const Names&) = delete;
+  Names& operator=(const Names&) = delete;
+
+  /// Throws Error(question.bad_status) that suggests up to three names when one is not known.
+  [[nodiscard]] ResolvedQuestion resolve(const Question& question) const;
+  [[nodiscard]] SearchQuery to_search(const ResolvedQuestion& question) const;
+
+  [[nodiscard]] std::uint64_t entity_count() const;
+  [[nodiscard]] std::uint64_t relation_count() const;
+  /// By original id; valid until the next call, cheapest in ascending order.
+  [[nodiscard]] const std::string& entity(std::uint64_t id) const;
+  [[nodiscard]] const std::string& relation(std::uint64_t id) const;
+
+ private:
+  struct Indexes;
+  std::unique_ptr<Indexes> indexes_;
+  storage::FileReader manifest_;
+};
+
+}  // namespace tessera::predict

@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "model/setup.hpp"
+#include "predict/names.hpp"
+#include "predict/question.hpp"
+#include "predict/searcher.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tessera::predict {
+
+/// The answers of one question, by name and by id.
+struct Prediction {
+  ResolvedQuestion question;
+  std::string entity;
+  std::string relation;
+  Answers answers;  ///< best first
+  std::vector<std::string> answer_names;
+};
+
+/// Receives predictions in the order of the questions, on rank 0 only.
+using PredictionConsumer = std::function<void(const Prediction&)>;
+
+struct PredictInput {
+  std::filesystem::path graph_folder;      ///< DATA.kg
+  std::filesystem::path partition_folder;  ///< DATA.kg/parts-P
+};
+
+/// Answers questions by name: rank 0 reads and resolves them, all ranks search, rank 0 hands out the answers with
+/// names.
+class Predictor {
+ public:
+  /// Collective. `questions` is asked on rank 0 only. Every question is resolved before anything is searched: a name
+  /// that does not exist is one error and no output. Throws AgreedError as Names, Searcher and the questions throw.
+  Predictor(const model::Setup& setup, const PredictInput& input, const QuestionSource& questions,
+            const SearchOptions& options);
+
+  /// Collective. Searches block by block; memory does not grow with the number of questions, but for 16 bytes each.
+  void run(const PredictionConsumer& consume);
+
+  [[nodiscard]] std::uint64_t question_count() const { return question_count_; }
+  /// k, or the entities when they are fewer.
+  [[nodiscard]] std::uint64_t most_answers() const { return searcher_->most_answers(); }
+  /// On rank 0.
+  [[nodiscard]] const Names& names() const { return *names_; }
+
+ private:
+  void name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,
+                    const PredictionConsumer& consume) const;
+
+  model::Setup setup_;
+  std::unique_ptr<Names> names_;             // rank 0
+  std::vector<ResolvedQuestion> questions_;  // rank 0
+  std::uint64_t question_count_ = 0;
+  std::unique_ptr<Searcher> searcher_;
+};
+
+}  // namespace tessera::predict

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "model/setup.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace tessera::predict {
+
+/// A query in the ids of the partition.
+struct SearchQuery {
+  EntityId source;      ///< global
+  RelationId relation;  ///< directed
+};
+
+/// What happens to answers that are triples of the graph.
+enum class KnownAnswers { kMark, kOmit };
+
+/// The split that has a fact; the first of them when several have it.
+enum class KnownIn : std::uint8_t { kNowhere = 0, kTrain = 1, kValid = 2, kTest = 3 };
+/// "", "train", ...
+const char* name(KnownIn known);
+
+struct SearchOptions {
+  std::uint64_t k = 10;  ///< answers per query; fewer when the graph has fewer
+  KnownAnswers known = KnownAnswers::kMark;
+  std::uint64_t block_queries = 256;  ///< most queries searched at once; less when k or the ranks are many
+};
+
+struct Answer {
+  std::uint64_t entity = 0;  ///< original id
+  float score = 0;
+  KnownIn known_in = KnownIn::kNowhere;
+};
+
+/// The best answers of one query, best first. Order: score, then the smaller global id.
+using Answers = std::vector<Answer>;
+
+/// Exact top-k search over all entities. Every rank scores its own rows and keeps its k best; rank 0 merges. Whether an
+/// answer is known is looked up where the answer lives, in its queries by the inverse relation: no lists travel. The
+/// same bits on any number of ranks and threads.
+class Searcher {
+ public:
+  /// Collective. Takes its memory (Tag::kEvaluation) from the pool; reads the original ids of the owned parts. Throws
+  /// AgreedError(kBadData) when the model is not finite, AgreedError(kOverBudget).
+  Searcher(const model::Setup& setup, const std::filesystem::path& partition_folder, const SearchOptions& options);
+  ~Searcher();
+  Searcher(const Searcher&) = delete;
+  Searcher& operator=(const Searcher&) = delete;
+
+  /// Collective; `queries`, at most block_queries(), are the same on every rank. Rank 0 returns the answers of each,
+  /// the others nothing.
+  std::vector<Answers> search(std::span<const SearchQuery> queries);
+
+  [[nodiscard]] std::uint64_t block_queries() const;
+  /// k, or the entities when they are fewer.
+  [[nodiscard]] std::uint64_t most_answers() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tessera::predict
