@@ -28,7 +28,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3"});
   v.real("regulariser.weight", job.regulariser.weight, {0, 1e6});
   v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad"});
-  v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e6});
+  v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18});
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
   v.text("exchange.mode", job.exchange.mode, {"rows"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});

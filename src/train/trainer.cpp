@@ -70,21 +70,25 @@ bool Trainer::is_due(std::uint64_t every) const {
   return every > 0 && (state_.epoch % every == 0 || state_.epoch == job_.train.epochs);
 }
 
+bool Trainer::no_longer_improves() const {
+  return job_.validate.patience > 0 && state_.checks_since_best >= job_.validate.patience;
+}
+
 Outcome Trainer::run(const Surroundings& surroundings) {
   Outcome outcome;
   Progress progress("training", engine_.query_count() / 2 * job_.train.epochs, "triples", comm_.rank() != Rank(0));
-  while (state_.epoch < job_.train.epochs && !state_.finished) {
+  while (state_.epoch < job_.train.epochs && !no_longer_improves()) {
     train_epoch(progress, surroundings);
-    outcome.stopped_early = job_.validate.patience > 0 && state_.checks_since_best >= job_.validate.patience;
     const std::int64_t stop = surroundings.stop != nullptr && surroundings.stop->load() ? 1 : 0;
     outcome.stopped_on_request = comm_.reduce(stop, comm::Reduction::kMax) != 0;
-    state_.finished = outcome.stopped_early || state_.epoch == job_.train.epochs;
+    state_.finished = no_longer_improves() || state_.epoch == job_.train.epochs;
     const bool due = is_due(job_.validate.every) || (job_.validate.every == 0 && is_due(10));
     if (due || state_.finished || outcome.stopped_on_request) save();
     if (outcome.stopped_on_request && !state_.finished) break;
     outcome.stopped_on_request = false;
   }
   progress.finish();
+  outcome.stopped_early = no_longer_improves();
   outcome.state = state_;
   outcome.final_loss = last_loss_;
   outcome.parameter_digest = model::parameter_digest(comm_, shard_, parameters_);

@@ -52,6 +52,7 @@ class Trainer {
   void validate(const Surroundings& surroundings, EpochRecord& record);
   void record(EpochRecord record);
   void save();
+  [[nodiscard]] bool no_longer_improves() const;
   [[nodiscard]] bool is_due(std::uint64_t every) const;
 
   comm::Communicator& comm_;

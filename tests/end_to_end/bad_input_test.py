@@ -118,7 +118,7 @@ class BadJob(ProgramTest):
         self.refuse(USAGE, "train", job, says=["run", "--resume"])
 
     def test_loss_that_is_not_finite(self):
-        done = self.run_program("train", self.write_job(**{"optimiser.learning_rate": 1e6, "model.init_scale": 1e3}))
+        done = self.run_program("train", self.write_job(**{"optimiser.learning_rate": 1e18}))
         self.assertEqual(done.returncode, BAD_DATA, done.stderr.decode())
         self.assertIn("step", done.stderr.decode())
 
