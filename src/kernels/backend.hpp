@@ -47,8 +47,8 @@ class Softmax {
   /// With z = logits[i][j] + shift (log of how many candidates each stands for) and t = target_scores[i]:
   ///   losses[i] = log(exp(t) + sum_j exp(z_j)) - t,
   ///   logits[i][j] <- scale * exp(z_j) / (exp(t) + sum exp(z)),  target_weights[i] <- scale * (p_target - 1),
-  /// all computed stably; a candidate of -infinity counts for nothing. Sums over j run in 16 fixed lanes (j mod 16) that
-  /// are then added as a fixed binary tree, whatever the vector width.
+  /// all computed stably; a candidate of -infinity counts for nothing. Sums over j run in 16 fixed lanes (j mod 16)
+  /// that are then added as a fixed binary tree, whatever the vector width.
   virtual void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
                              std::span<float> losses, std::span<float> target_weights) const = 0;
 };
@@ -61,7 +61,8 @@ class Rows {
   virtual void gather(ConstMatrix table, std::span<const std::uint32_t> indices, Matrix out) const = 0;
   /// table[indices[i]] = in[i]; indices are distinct.
   virtual void scatter(ConstMatrix in, std::span<const std::uint32_t> indices, Matrix table) const = 0;
-  /// out[u] = sum of in[positions[k]] for k = offsets[u] .. offsets[u+1]-1, in that order; an empty segment gives zeros.
+  /// out[u] = sum of in[positions[k]] for k = offsets[u] .. offsets[u+1]-1, in that order; an empty segment gives
+  /// zeros.
   virtual void sum_segments(ConstMatrix in, std::span<const std::uint32_t> offsets,
                             std::span<const std::uint32_t> positions, Matrix out) const = 0;
 };

@@ -14,7 +14,9 @@ struct ConstMatrix {
   std::size_t cols = 0;
   std::size_t stride = 0;
   [[nodiscard]] const float* row(std::size_t i) const { return data + i * stride; }
-  [[nodiscard]] ConstMatrix block(std::size_t first, std::size_t count) const { return {row(first), count, cols, stride}; }
+  [[nodiscard]] ConstMatrix block(std::size_t first, std::size_t count) const {
+    return {row(first), count, cols, stride};
+  }
 };
 
 struct Matrix {

@@ -21,12 +21,9 @@ void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Mat
   const RowFactor left{queries.data, queries.stride};
   const TransposedFactor right{rows};
   switch (similarity) {
-    case Similarity::kDot:
-      return product<DotChain>(left, right, rows.cols, out);
-    case Similarity::kNegativeL1:
-      return product<NegativeL1Chain>(left, right, rows.cols, out);
-    case Similarity::kNegativeL2:
-      return product<NegativeL2Chain>(left, right, rows.cols, out);
+    case Similarity::kDot: return product<DotChain>(left, right, rows.cols, out);
+    case Similarity::kNegativeL1: return product<NegativeL1Chain>(left, right, rows.cols, out);
+    case Similarity::kNegativeL2: return product<NegativeL2Chain>(left, right, rows.cols, out);
   }
 }
 
@@ -62,12 +59,9 @@ void all_pair_blocks(ConstMatrix queries, ConstMatrix rows, float* out) {
 
 void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, float* out) {
   switch (similarity) {
-    case Similarity::kDot:
-      return all_pair_blocks<DotChain>(queries, rows, out);
-    case Similarity::kNegativeL1:
-      return all_pair_blocks<NegativeL1Chain>(queries, rows, out);
-    case Similarity::kNegativeL2:
-      return all_pair_blocks<NegativeL2Chain>(queries, rows, out);
+    case Similarity::kDot: return all_pair_blocks<DotChain>(queries, rows, out);
+    case Similarity::kNegativeL1: return all_pair_blocks<NegativeL1Chain>(queries, rows, out);
+    case Similarity::kNegativeL2: return all_pair_blocks<NegativeL2Chain>(queries, rows, out);
   }
 }
 

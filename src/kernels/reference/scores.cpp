@@ -50,12 +50,9 @@ class ReferenceScores final : public Scores {
 
 float similarity_of(Similarity similarity, const float* query, const float* row, std::size_t dim) {
   switch (similarity) {
-    case Similarity::kDot:
-      return dot(query, row, dim);
-    case Similarity::kNegativeL1:
-      return -distance_l1(query, row, dim);
-    case Similarity::kNegativeL2:
-      return -distance_l2(query, row, dim);
+    case Similarity::kDot: return dot(query, row, dim);
+    case Similarity::kNegativeL1: return -distance_l1(query, row, dim);
+    case Similarity::kNegativeL2: return -distance_l2(query, row, dim);
   }
   fail(ExitStatus::kInternal, "unknown similarity {}", static_cast<int>(similarity));
 }
