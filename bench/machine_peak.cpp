@@ -98,6 +98,8 @@ double copy_gbytes(int threads) {
 int main() {
   const Kernel kernel = best_kernel();
   const int cores = omp_get_num_procs();
-  std::printf("{\"simd\": \"%s\", \"cores\": %d, \"fma_gflops_one_core\": %.1f, \"fma_gflops\": %.1f, \"copy_gbytes_per_second\": %.1f}\n",
-              kernel.name, cores, fma_gflops(kernel, 1), fma_gflops(kernel, cores), copy_gbytes(cores));
+  std::printf(
+      "{\"simd\": \"%s\", \"cores\": %d, \"fma_gflops_one_core\": %.1f, \"fma_gflops\": %.1f, "
+      "\"copy_gbytes_per_second\": %.1f}\n",
+      kernel.name, cores, fma_gflops(kernel, 1), fma_gflops(kernel, cores), copy_gbytes(cores));
 }

@@ -11,8 +11,8 @@
 #include "core/log.hpp"
 #include "core/provenance.hpp"
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <chrono>
@@ -29,7 +29,8 @@ namespace {
 constexpr std::chrono::seconds kDefaultWatchdog{120};
 
 struct Parsed {
-  CLI::App app{"Trains, ranks and queries embedding models of knowledge graphs that are too big for one memory.", "tessera"};
+  CLI::App app{"Trains, ranks and queries embedding models of knowledge graphs that are too big for one memory.",
+               "tessera"};
   std::map<CLI::App*, Command> commands;
   bool quiet = false;
   bool verbose = false;

@@ -27,8 +27,8 @@ class ReportedError : public Error {
   explicit ReportedError(ExitStatus status) : Error(status, "") {}
 };
 
-/// A subcommand: adds its options to the parser and returns what to do. The state behind the options lives in the returned
-/// function.
+/// A subcommand: adds its options to the parser and returns what to do. The state behind the options lives in the
+/// returned function.
 using Action = std::function<void(Environment&)>;
 struct Command {
   Action action;

@@ -37,11 +37,13 @@ graph::Split find_split(const std::string& name) {
 // What the job file promised, for `--check`.
 void check_expectation(const Job& job, graph::Split split, const evaluate::Metrics& metrics) {
   if (job.expect.mrr <= 0 || job.expect.split != graph::name(split))
-    throw comm::AgreedError(ExitStatus::kUsage, fmt::format("the job file expects no MRR on the {} split: nothing to check",
-                                                            graph::name(split)));
+    throw comm::AgreedError(
+        ExitStatus::kUsage,
+        fmt::format("the job file expects no MRR on the {} split: nothing to check", graph::name(split)));
   if (metrics.mrr() < job.expect.mrr)
-    throw comm::AgreedError(ExitStatus::kBadData, fmt::format("the {} MRR {:.4f} is below the {:.4f} that the job file expects",
-                                                              graph::name(split), metrics.mrr(), job.expect.mrr));
+    throw comm::AgreedError(ExitStatus::kBadData,
+                            fmt::format("the {} MRR {:.4f} is below the {:.4f} that the job file expects",
+                                        graph::name(split), metrics.mrr(), job.expect.mrr));
 }
 
 void evaluate_run(Environment& environment, const Options& options) {
@@ -78,7 +80,9 @@ void evaluate_run(Environment& environment, const Options& options) {
 Command add_evaluate(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
-  app.add_option("--split", options->split, "train, valid or test")->check(CLI::IsMember({"train", "valid", "test"}))->capture_default_str();
+  app.add_option("--split", options->split, "train, valid or test")
+      ->check(CLI::IsMember({"train", "valid", "test"}))
+      ->capture_default_str();
   app.add_option("--epoch", options->epoch, "Checkpoint to rank (default: the best by validation, else the newest)");
   app.add_flag("--json", options->json, "Print JSON");
   app.add_flag("--check", options->check, "Fail when the MRR is below the one that the job file expects");

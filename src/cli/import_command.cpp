@@ -63,16 +63,19 @@ Command add_import(CLI::App& app) {
       ->transform(CLI::CheckedTransformer(kFormats).description("{auto,text,ntriples,wordnet}"));
   app.add_option("--separator", import_options.separator, "Of text columns: auto, tab, comma or space")
       ->transform(CLI::CheckedTransformer(kSeparators).description("{auto,tab,comma,space}"));
-  app.add_option("--columns", import_options.columns, "Order of the columns: a permutation of hrt")->capture_default_str();
+  app.add_option("--columns", import_options.columns, "Order of the columns: a permutation of hrt")
+      ->capture_default_str();
   app.add_flag("--header", import_options.header, "The first line of each text file is not a triple");
   app.add_option("--valid-fraction", import_options.valid_fraction, "Of a random split")->capture_default_str();
   app.add_option("--test-fraction", import_options.test_fraction, "Of a random split")->capture_default_str();
   app.add_option("--seed", import_options.seed, "Of a random split")->capture_default_str();
   app.add_flag("--allow-unseen", import_options.allow_unseen,
                "Keep given valid and test triples whose entities or relations are not in train");
-  app.add_flag("--skip-bad-lines", import_options.skip_bad_lines, "Count and report malformed lines instead of stopping");
+  app.add_flag("--skip-bad-lines", import_options.skip_bad_lines,
+               "Count and report malformed lines instead of stopping");
   app.add_flag("--keep-isolated", import_options.keep_isolated, "Keep entities that have attributes but no triple");
-  app.add_option("--temporary-folder", import_options.temporary_folder, "For spilled records; default: beside the output");
+  app.add_option("--temporary-folder", import_options.temporary_folder,
+                 "For spilled records; default: beside the output");
   return {[options](Environment& /*environment*/) { import(*options); }, false};
 }
 

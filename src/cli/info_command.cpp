@@ -4,10 +4,10 @@
 #include "cli/inspect.hpp"
 #include "core/error.hpp"
 
-#include <CLI/CLI.hpp>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <memory>
@@ -75,8 +75,8 @@ void info(const Options& options) {
   waitpid(child, &status, 0);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   if (WIFEXITED(status)) throw ReportedError(static_cast<ExitStatus>(WEXITSTATUS(status)));
-  fail(ExitStatus::kBadData, "'{}' is damaged or hostile: the process that read it was ended by signal {}", options.path,
-       WTERMSIG(status));
+  fail(ExitStatus::kBadData, "'{}' is damaged or hostile: the process that read it was ended by signal {}",
+       options.path, WTERMSIG(status));
 }
 
 }  // namespace

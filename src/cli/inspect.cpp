@@ -54,7 +54,10 @@ Json describe_graph(const fs::path& folder) {
 
 Json describe_partition(const fs::path& folder) {
   const graph::PartitionManifest manifest = graph::read_manifest(folder, true);
-  Json out = {{"what", "partition"}, {"sound", verify_folder(folder)}, {"method", manifest.method}, {"parts", manifest.part_count()}};
+  Json out = {{"what", "partition"},
+              {"sound", verify_folder(folder)},
+              {"method", manifest.method},
+              {"parts", manifest.part_count()}};
   out["entities"] = manifest.entity_count;
   out["relations"] = manifest.relation_count;
   const auto summary = [](std::span<const graph::PartFigures> figures) {
@@ -65,8 +68,8 @@ Json describe_partition(const fs::path& folder) {
   if (!manifest.random_figures.empty()) out["random partition"] = summary(manifest.random_figures);
   for (std::size_t p = 0; p < manifest.figures.size(); ++p) {
     const graph::PartFigures& part = manifest.figures[p];
-    out["by part"].push_back(fmt::format("part {}: {} rows, {} queries, {} cut, {} halo rows", p, part.rows, part.queries,
-                                         part.cut_queries, part.halo_rows));
+    out["by part"].push_back(fmt::format("part {}: {} rows, {} queries, {} cut, {} halo rows", p, part.rows,
+                                         part.queries, part.cut_queries, part.halo_rows));
   }
   return out;
 }
@@ -92,7 +95,10 @@ Json describe_checkpoint(const fs::path& folder) {
 
 Json describe_run(const fs::path& folder) {
   const Job job = read_job(folder / "job.toml");
-  Json out = {{"what", "run"}, {"sound", verify_folder(folder)}, {"graph", job.data.graph}, {"model", job.model.name},
+  Json out = {{"what", "run"},
+              {"sound", verify_folder(folder)},
+              {"graph", job.data.graph},
+              {"model", job.model.name},
               {"dim", job.model.dim}};
   const model::CheckpointStore store(folder);
   const auto epochs = store.epochs();
@@ -118,15 +124,17 @@ void describe_objects(const storage::FileReader& file, const std::string& group,
       continue;
     }
     const storage::ElementType type = file.check(path);
-    out[path] = fmt::format("{} [{}] {}: {}", storage::name(type), fmt::join(file.shape(path), ", "),
-                            file.find_string(path, "units").value_or("?"), file.find_string(path, "long_name").value_or("?"));
+    out[path] =
+        fmt::format("{} [{}] {}: {}", storage::name(type), fmt::join(file.shape(path), ", "),
+                    file.find_string(path, "units").value_or("?"), file.find_string(path, "long_name").value_or("?"));
   }
 }
 
 Json describe_file(const fs::path& path) {
   const auto file = storage::FileReader::open_unverified(path);
   if (!file.find_string("/", "kind"))
-    fail(ExitStatus::kBadData, "'{}' is an HDF5 file, but not one of Tessera: it has no attribute 'kind'", path.string());
+    fail(ExitStatus::kBadData, "'{}' is an HDF5 file, but not one of Tessera: it has no attribute 'kind'",
+         path.string());
   Json out = {{"what", file.string("/", "kind")}};
   for (const char* name : {"tessera_version", "git_commit", "command_line", "host", "date_created"})
     out[name] = file.find_string("/", name).value_or("?");
@@ -157,7 +165,8 @@ Json inspect(const fs::path& path) {
   if (fs::exists(path / graph::kManifestFile))
     return manifest_kind(path) == "checkpoint" ? describe_checkpoint(path) : describe_partition(path);
   fail(ExitStatus::kBadData,
-       "'{}' is not a folder of Tessera: it has no graph.h5 (graph), manifest.h5 (partition, checkpoint) or job.toml (run)",
+       "'{}' is not a folder of Tessera: it has no graph.h5 (graph), manifest.h5 (partition, checkpoint) or job.toml "
+       "(run)",
        path.string());
 }
 

@@ -23,7 +23,8 @@ void start_logging(Rank rank, Verbosity verbosity) {
       logger->warn("{}warning: {}", who, message);
     } else if (level == log::Level::kError) {
       logger->error("{}error: {}", who, message);
-    } else if (root && verbosity != Verbosity::kQuiet && (level == log::Level::kInfo || verbosity == Verbosity::kVerbose)) {
+    } else if (root && verbosity != Verbosity::kQuiet &&
+               (level == log::Level::kInfo || verbosity == Verbosity::kVerbose)) {
       logger->info("{}", message);
     }
   });

@@ -59,12 +59,14 @@ void run(Options options) {
 Command add_partition(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("graph", options->graph_or_job, "Graph folder, or a job file that names one")->required();
-  app.add_option("--parts", options->parts, "How many parts; at least as many as ranks later (default: the job's, or 8)")
+  app.add_option("--parts", options->parts,
+                 "How many parts; at least as many as ranks later (default: the job's, or 8)")
       ->check(CLI::PositiveNumber);
   app.add_option("--method", options->partition.method, "metis, stream or random")
       ->check(CLI::IsMember({"metis", "stream", "random"}))
       ->capture_default_str();
-  app.add_option("--imbalance", options->partition.imbalance, "Largest over mean of rows and of queries that is aimed at")
+  app.add_option("--imbalance", options->partition.imbalance,
+                 "Largest over mean of rows and of queries that is aimed at")
       ->capture_default_str();
   app.add_option("--seed", options->partition.seed, "Same seed, same partition")->capture_default_str();
   app.add_flag("!--no-compare", options->partition.compare_random, "Do not measure a random partition beside it");

@@ -59,8 +59,8 @@ void predict_run(Environment& environment, const Options& options) {
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
   predict::SearchOptions search = options.search;
   search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
-  predict::Predictor predictor(
-      setup, {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)}, questions, search);
+  predict::Predictor predictor(setup, {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)},
+                               questions, search);
   std::unique_ptr<predict::PredictionFile> file;
   comm::on_root(comm, [&] {
     if (!options.output.empty())
@@ -73,7 +73,8 @@ void predict_run(Environment& environment, const Options& options) {
   });
   comm::on_root(comm, [&] {
     if (!file) return;
-    file->commit({parameters->scorer().name(), parameters->dim(), epoch, context.shard.manifest.graph_digest, search.known});
+    file->commit(
+        {parameters->scorer().name(), parameters->dim(), epoch, context.shard.manifest.graph_digest, search.known});
     log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
   });
   std::fflush(stdout);

@@ -26,7 +26,8 @@ void check_same_graph(const std::filesystem::path& graph_folder, const graph::Pa
     fail(ExitStatus::kMissingInput, "graph '{}' does not exist or is not complete; 'tessera import' makes it",
          graph_folder.string());
   if (found->second.hex() != manifest.graph_digest)
-    fail(ExitStatus::kBadData, "'{}' was partitioned from another graph.h5 than the one that is there now; partition it again",
+    fail(ExitStatus::kBadData,
+         "'{}' was partitioned from another graph.h5 than the one that is there now; partition it again",
          graph::partition_folder(graph_folder, manifest.part_count()).string());
 }
 
@@ -48,7 +49,8 @@ Job job_of_run(Environment& environment, const std::string& run) {
       return job;
     }
     const std::filesystem::path file = std::filesystem::path(run) / "job.toml";
-    if (!std::filesystem::exists(file)) fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no job.toml", run);
+    if (!std::filesystem::exists(file))
+      fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no job.toml", run);
     Job job = read_job(file);
     job.run.folder = run;
     return job;
@@ -79,8 +81,8 @@ RunContext open_context(Environment& environment, const Job& job) {
     const memory::Budget budget = memory::find_budget(job.run.memory, comm.ranks_on_host());
     pool = std::make_unique<memory::Pool>(budget.host_bytes);
     if (environment.is_root())
-      log::info("{} rank{}, {} thread{} each, {} of memory each ({})", comm.size(), comm.size() == 1 ? "" : "s", threads,
-                threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
+      log::info("{} rank{}, {} thread{} each, {} of memory each ({})", comm.size(), comm.size() == 1 ? "" : "s",
+                threads, threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
     graph::Shard loaded = graph::load_shard(folder, comm.rank(), comm.size(), *pool);
     check_same_graph(job.data.graph, loaded.manifest);

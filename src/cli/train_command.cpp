@@ -54,9 +54,10 @@ void describe(const RunContext& context, const model::Parameters& parameters) {
   for (const auto& part : manifest.figures) queries += part.queries;
   log::info("{} entities, {} relations, {} training triples in {} parts ({}, {:.1f} % cut)",
             text::with_thousands(manifest.entity_count), text::with_thousands(manifest.relation_count),
-            text::with_thousands(queries / 2), manifest.part_count(), manifest.method, 100 * graph::cut_fraction(manifest.figures));
-  log::info("{}, dim {}, {} negatives per part and step, {} queries per step", parameters.scorer().name(), parameters.dim(),
-            context.job.negatives.count, context.job.train.batch_size);
+            text::with_thousands(queries / 2), manifest.part_count(), manifest.method,
+            100 * graph::cut_fraction(manifest.figures));
+  log::info("{}, dim {}, {} negatives per part and step, {} queries per step", parameters.scorer().name(),
+            parameters.dim(), context.job.negatives.count, context.job.train.batch_size);
   log::info("memory of this rank: {}", context.pool->describe());
 }
 
@@ -108,8 +109,9 @@ void train(Environment& environment, const Options& options) {
     print_outcome(outcome, job, options.json);
   }
   if (outcome.stopped_on_request)
-    throw comm::AgreedError(ExitStatus::kStopped, fmt::format("stopped on request after epoch {}; continue with --resume",
-                                                              outcome.state.epoch));
+    throw comm::AgreedError(
+        ExitStatus::kStopped,
+        fmt::format("stopped on request after epoch {}; continue with --resume", outcome.state.epoch));
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ class AgreedError : public Error {
   using Error::Error;
 };
 
-/// Collective. When any rank passes an error, all ranks throw AgreedError with the message and status of the lowest such
-/// rank ("rank 2: ..." when there are several ranks); else returns.
+/// Collective. When any rank passes an error, all ranks throw AgreedError with the message and status of the lowest
+/// such rank ("rank 2: ..." when there are several ranks); else returns.
 void agree(Communicator& comm, const std::optional<Error>& error);
 
 /// Collective. Runs `work` on every rank and agrees on the outcome: a rank that fails does not leave the others in a

@@ -41,9 +41,9 @@ class Request {
   std::uint64_t slot_ = 0;
 };
 
-/// The ranks of a job. Host memory only. Every collective must be called by all ranks in the same order; integers are the
-/// only thing that is ever reduced here: floating-point sums follow the parts (exchange/part_tree.hpp), not the ranks.
-/// One thread per rank calls it.
+/// The ranks of a job. Host memory only. Every collective must be called by all ranks in the same order; integers are
+/// the only thing that is ever reduced here: floating-point sums follow the parts (exchange/part_tree.hpp), not the
+/// ranks. One thread per rank calls it.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -59,8 +59,8 @@ class Communicator {
                           std::span<const std::uint64_t> counts_bytes) = 0;
   virtual void all_reduce(std::span<std::int64_t> values, Reduction reduction) = 0;
 
-  /// Point to point. Both sides state the same `capacity_bytes`, an upper bound of the message; transfers above 1 GiB are
-  /// split. Messages of one pair and tag arrive in order.
+  /// Point to point. Both sides state the same `capacity_bytes`, an upper bound of the message; transfers above 1 GiB
+  /// are split. Messages of one pair and tag arrive in order.
   virtual Request send(std::span<const std::byte> data, std::uint64_t capacity_bytes, Rank to, int tag) = 0;
   /// `buffer` has `capacity_bytes`; Request::wait says how many bytes came.
   virtual Request receive(std::span<std::byte> buffer, Rank from, int tag) = 0;

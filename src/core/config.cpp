@@ -153,7 +153,8 @@ void ConfigReader::reject_unknown() const {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     const std::string guess = text::nearest(key, known_);
     fail(ExitStatus::kUsage, "{}: unknown key '{}'{}", value.where, key,
-         guess.empty() ? std::string("; 'tessera train --help' lists the keys") : fmt::format("; did you mean '{}'?", guess));
+         guess.empty() ? std::string("; 'tessera train --help' lists the keys")
+                       : fmt::format("; did you mean '{}'?", guess));
   }
 }
 
@@ -173,7 +174,9 @@ void ConfigWriter::text(const std::string& key, std::string& value, const std::v
   line(key, quoted.str());
 }
 
-void ConfigWriter::integer(const std::string& key, std::uint64_t& value, Range /*range*/) { line(key, std::to_string(value)); }
+void ConfigWriter::integer(const std::string& key, std::uint64_t& value, Range /*range*/) {
+  line(key, std::to_string(value));
+}
 
 void ConfigWriter::real(const std::string& key, double& value, Range /*range*/) {
   std::string digits = fmt::format("{}", value);

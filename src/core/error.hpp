@@ -40,9 +40,9 @@ template <class... Args>
 }  // namespace tessera
 
 /// For what no input can cause: a false condition is a defect of Tessera (exit status 70).
-#define TESSERA_ASSERT(condition, reason)                                                                   \
-  do {                                                                                                      \
-    if (!(condition))                                                                                       \
-      ::tessera::fail(::tessera::ExitStatus::kInternal, "internal error at {}:{}: {} ({})", __FILE__,       \
-                      __LINE__, reason, #condition);                                                        \
+#define TESSERA_ASSERT(condition, reason)                                                                       \
+  do {                                                                                                          \
+    if (!(condition))                                                                                           \
+      ::tessera::fail(::tessera::ExitStatus::kInternal, "internal error at {}:{}: {} ({})", __FILE__, __LINE__, \
+                      reason, #condition);                                                                      \
   } while (false)

@@ -47,11 +47,13 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
   visit(job, reader);
   reader.reject_unknown();
   if (job.data.graph.empty())
-    fail(ExitStatus::kUsage, "{}: 'data.graph' is missing; it names the folder that 'tessera import' wrote", file.string());
+    fail(ExitStatus::kUsage, "{}: 'data.graph' is missing; it names the folder that 'tessera import' wrote",
+         file.string());
   if (job.run.folder.empty())
     fail(ExitStatus::kUsage, "{}: 'run.folder' is missing; it names the folder for the results", file.string());
   if (job.model.name == "complex" && job.model.dim % 2 != 0)
-    fail(ExitStatus::kUsage, "{}: 'model.dim' must be even for complex (it counts reals), not {}", file.string(), job.model.dim);
+    fail(ExitStatus::kUsage, "{}: 'model.dim' must be even for complex (it counts reals), not {}", file.string(),
+         job.model.dim);
   if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
   return job;
 }

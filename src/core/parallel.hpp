@@ -21,9 +21,9 @@ void call(const Body& body, std::size_t i, std::size_t worker) {
 }
 }  // namespace detail
 
-/// Calls body(i), or body(i, worker) with worker < threads, for i in [0, count) on up to `threads` threads. The bodies must
-/// not depend on each other; which thread runs which is not fixed. The first exception is rethrown on the caller after all
-/// threads are done.
+/// Calls body(i), or body(i, worker) with worker < threads, for i in [0, count) on up to `threads` threads. The bodies
+/// must not depend on each other; which thread runs which is not fixed. The first exception is rethrown on the caller
+/// after all threads are done.
 template <class Body>
 void parallel_for(std::size_t count, std::size_t threads, const Body& body) {
   if (threads <= 1 || count <= 1) {

@@ -19,8 +19,9 @@ RandomStream::RandomStream(std::uint64_t seed, Purpose purpose, std::uint32_t ep
 }
 
 std::array<std::uint32_t, 4> RandomStream::words(std::uint64_t index) const {
-  const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32U),
-                                               counter_high_[0], counter_high_[1]}};
+  const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(index),
+                                               static_cast<std::uint32_t>(index >> 32U), counter_high_[0],
+                                               counter_high_[1]}};
   const r123::Philox4x32::key_type key = {{key_[0], key_[1]}};
   const auto out = r123::Philox4x32{}(counter, key);
   return {out[0], out[1], out[2], out[3]};

@@ -8,7 +8,14 @@
 namespace tessera {
 
 /// What a stream of random numbers is for; part of its key, so streams never overlap.
-enum class Purpose : std::uint32_t { kInit = 1, kShuffle = 2, kNegatives = 3, kSplit = 4, kPartition = 5, kDropout = 6 };
+enum class Purpose : std::uint32_t {
+  kInit = 1,
+  kShuffle = 2,
+  kNegatives = 3,
+  kSplit = 4,
+  kPartition = 5,
+  kDropout = 6
+};
 
 /// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of
 /// (seed, purpose, epoch, part, i), whoever asks for it and in whatever order.

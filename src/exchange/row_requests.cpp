@@ -12,7 +12,8 @@ namespace tessera::exchange {
 
 using memory::Tag;
 
-RowRequests::RowRequests(const graph::PartitionManifest& manifest, PartId part, std::uint64_t capacity, memory::Pool& pool)
+RowRequests::RowRequests(const graph::PartitionManifest& manifest, PartId part, std::uint64_t capacity,
+                         memory::Pool& pool)
     : manifest_(manifest),
       part_(part),
       keys_(pool.allocate<std::uint64_t>(Tag::kBatch, capacity)),
@@ -25,7 +26,8 @@ RowRequests::RowRequests(const graph::PartitionManifest& manifest, PartId part, 
       distinct_of_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity)) {
   if (capacity > kPositionMask || manifest.entity_count > (std::uint64_t{1} << (64 - kPositionBits)))
     fail(ExitStatus::kUsage,
-         "a part would touch {} rows in one step, of {} entities; lower train.batch_size or negatives.count, or use more parts",
+         "a part would touch {} rows in one step, of {} entities; lower train.batch_size or negatives.count, or use "
+         "more parts",
          capacity, manifest.entity_count);
 }
 

@@ -25,9 +25,13 @@ class RowRequests {
   [[nodiscard]] std::span<const std::uint64_t> entities() const { return entities_.span().first(distinct_); }
   /// Entities owned by part q are entities()[owner_begin(q)] .. entities()[owner_begin(q + 1) - 1].
   [[nodiscard]] std::uint32_t owner_begin(PartId q) const { return owner_offsets_[q.index()]; }
-  [[nodiscard]] std::uint32_t count(PartId q) const { return owner_offsets_[q.index() + 1] - owner_offsets_[q.index()]; }
+  [[nodiscard]] std::uint32_t count(PartId q) const {
+    return owner_offsets_[q.index() + 1] - owner_offsets_[q.index()];
+  }
   /// Occurrences of distinct entity u: positions()[segment_offsets()[u]] .. positions()[segment_offsets()[u + 1] - 1].
-  [[nodiscard]] std::span<const std::uint32_t> segment_offsets() const { return segment_offsets_.span().first(distinct_ + 1); }
+  [[nodiscard]] std::span<const std::uint32_t> segment_offsets() const {
+    return segment_offsets_.span().first(distinct_ + 1);
+  }
   [[nodiscard]] std::span<const std::uint32_t> positions() const { return positions_.span().first(occurrences_); }
   /// Row of an occurrence in PartTable::rows_and_spare: own rows first, then the halo in order of entity.
   [[nodiscard]] std::span<const std::uint32_t> table_rows() const { return table_rows_.span().first(occurrences_); }

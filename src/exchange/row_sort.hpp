@@ -8,8 +8,8 @@
 
 namespace tessera::exchange {
 
-/// Sorts `keys` by their bits [low_bit, high_bit), stably (least significant digit first); `scratch` has the size of `keys`.
-/// The result is in `keys`. O(n * passes), no allocation.
+/// Sorts `keys` by their bits [low_bit, high_bit), stably (least significant digit first); `scratch` has the size of
+/// `keys`. The result is in `keys`. O(n * passes), no allocation.
 void radix_sort(std::span<std::uint64_t> keys, std::span<std::uint64_t> scratch, unsigned low_bit, unsigned high_bit);
 
 /// Sums by row need their terms grouped. A key is (row << kPositionBits) | position.

@@ -38,7 +38,8 @@ RowsExchange::RowsExchange(comm::Communicator& comm, const graph::Shard& shard, 
     changed_in_.push_back(pool.allocate<std::uint32_t>(Tag::kExchange, table.rows.rows));
     std::uint64_t arrivals = 0;
     for (std::uint32_t p = 0; p < part_count; ++p)
-      arrivals += std::min<std::uint64_t>(table.rows.rows, PartId(p) == table.part ? capacity.own[p] : capacity.remote[p]);
+      arrivals +=
+          std::min<std::uint64_t>(table.rows.rows, PartId(p) == table.part ? capacity.own[p] : capacity.remote[p]);
     arrival_capacity_.push_back(arrivals);
   }
   std::uint64_t to_others = 0;  // each part asks for a row at most once
@@ -48,7 +49,8 @@ RowsExchange::RowsExchange(comm::Communicator& comm, const graph::Shard& shard, 
   const auto bound = [&](const Peer& requester, const Peer& owner) {  // words of a request; both sides know it
     const std::uint64_t rows = shard.manifest.offsets[owner.end_part] - shard.manifest.offsets[owner.first_part];
     std::uint64_t words = std::uint64_t{requester.parts()} * owner.parts();
-    for (std::uint32_t p = requester.first_part; p < requester.end_part; ++p) words += std::min(capacity.remote[p], rows);
+    for (std::uint32_t p = requester.first_part; p < requester.end_part; ++p)
+      words += std::min(capacity.remote[p], rows);
     return words;
   };
   for (const Peer& peer : peers_) request_bound_.push_back(bound(self, peer));
@@ -105,7 +107,8 @@ void RowsExchange::post_requests(std::size_t slot_index, std::span<RowRequests* 
   slot.transfers.clear();
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     if (is_self(peers_[i])) continue;
-    const auto buffer = slot.received.span().subspan(slot.received_at[i], slot.received_at[i + 1] - slot.received_at[i]);
+    const auto buffer =
+        slot.received.span().subspan(slot.received_at[i], slot.received_at[i + 1] - slot.received_at[i]);
     slot.transfers.push_back(comm_.receive(std::as_writable_bytes(buffer), peers_[i].rank, kRequestTag));
   }
   for (std::size_t i = 0; i < peers_.size(); ++i) {
@@ -113,7 +116,8 @@ void RowsExchange::post_requests(std::size_t slot_index, std::span<RowRequests* 
     slot.sent_at[i + 1] = slot.sent_at[i] + words;
     if (is_self(peers_[i])) continue;
     const auto message = std::as_bytes(slot.sent.span().subspan(slot.sent_at[i], words));
-    slot.transfers.push_back(comm_.send(message, request_bound_[i] * sizeof(std::uint32_t), peers_[i].rank, kRequestTag));
+    slot.transfers.push_back(
+        comm_.send(message, request_bound_[i] * sizeof(std::uint32_t), peers_[i].rank, kRequestTag));
   }
 }
 
@@ -127,7 +131,8 @@ void RowsExchange::finish_requests(std::size_t slot_index) {
 void RowsExchange::parse_requests(Slot& slot) {
   const std::uint32_t part_count = shard_.manifest.part_count();
   const auto message = [&](std::size_t i) {
-    return is_self(peers_[i]) ? slot.sent.span().subspan(slot.sent_at[i]) : slot.received.span().subspan(slot.received_at[i]);
+    return is_self(peers_[i]) ? slot.sent.span().subspan(slot.sent_at[i])
+                              : slot.received.span().subspan(slot.received_at[i]);
   };
   // Counts first, so that the entries of one owned part lie together, requesting parts in order.
   for (std::size_t i = 0; i < peers_.size(); ++i) {
@@ -150,7 +155,8 @@ void RowsExchange::parse_requests(Slot& slot) {
   }
 }
 
-std::span<const std::uint32_t> RowsExchange::asked(const Slot& slot, std::size_t own_part, std::uint32_t requester) const {
+std::span<const std::uint32_t> RowsExchange::asked(const Slot& slot, std::size_t own_part,
+                                                   std::uint32_t requester) const {
   const std::uint64_t k = own_part * shard_.manifest.part_count() + requester;
   return slot.rows.span().subspan(slot.rows_at[k], slot.rows_at[k + 1] - slot.rows_at[k]);
 }
@@ -245,7 +251,8 @@ void RowsExchange::patch_rows(std::size_t slot_index) {
     if (is_self(peers_[i]) || rows == 0) continue;
     unchanging_in_[i] = row_receives_[i].wait() / (dim_ * sizeof(float));
     if (unchanging_in_[i] == rows) continue;
-    const auto buffer = rows_in_.span().subspan((in_at_[i] + unchanging_in_[i]) * dim_, (rows - unchanging_in_[i]) * dim_);
+    const auto buffer =
+        rows_in_.span().subspan((in_at_[i] + unchanging_in_[i]) * dim_, (rows - unchanging_in_[i]) * dim_);
     row_receives_[i] = comm_.receive(std::as_writable_bytes(buffer), peers_[i].rank, kPatchTag);
   }
   for (std::size_t i = 0; i < peers_.size(); ++i)

@@ -19,7 +19,8 @@ namespace tessera::exchange {
 ///
 ///   post_requests(s+2)   ids of the rows that the batch after next needs; the owners learn them while step s computes
 ///   finish_requests(s+1)
-///   begin_rows(s+1, s)   rows of the next batch leave before step s is computed. With staleness 0 the owner holds back those
+///   begin_rows(s+1, s)   rows of the next batch leave before step s is computed. With staleness 0 the owner holds back
+///   those
 ///                        that step s is going to change; with staleness 1 it sends all as they are
 ///   finish_rows(s)       the halo of step s is in place
 ///   patch_rows(s+1)      after the update of step s: the rows held back follow
@@ -30,14 +31,14 @@ class RowsExchange {
  public:
   static constexpr std::size_t kSlots = 3;
 
-  /// `remote_capacity[p]`: most distinct rows of other parts that part p touches in a step, for every part of the graph;
-  /// `own_capacity[p]` likewise for rows of its own.
+  /// `remote_capacity[p]`: most distinct rows of other parts that part p touches in a step, for every part of the
+  /// graph; `own_capacity[p]` likewise for rows of its own.
   struct Capacity {
     std::vector<std::uint64_t> remote;
     std::vector<std::uint64_t> own;
   };
-  RowsExchange(comm::Communicator& comm, const graph::Shard& shard, model::Parameters& parameters, const Capacity& capacity,
-               bool stale, memory::Pool& pool);
+  RowsExchange(comm::Communicator& comm, const graph::Shard& shard, model::Parameters& parameters,
+               const Capacity& capacity, bool stale, memory::Pool& pool);
 
   /// `requests` [owned parts] stay untouched until the slot is used again.
   void post_requests(std::size_t slot, std::span<RowRequests* const> requests);
@@ -48,13 +49,13 @@ class RowsExchange {
   void finish_rows(std::size_t slot);
   static constexpr std::size_t kNone = ~std::size_t{0};
 
-  /// Where part `own_part` (index among the owned) must put the summed gradients of the rows that it requested from part q:
-  /// [RowRequests::count(q), dim]. Valid after finish_requests.
+  /// Where part `own_part` (index among the owned) must put the summed gradients of the rows that it requested from
+  /// part q: [RowRequests::count(q), dim]. Valid after finish_requests.
   [[nodiscard]] kernels::Matrix gradient_block(std::size_t slot, std::size_t own_part, PartId q) const;
   /// Sends them; returns when those of this rank's rows have arrived.
   void exchange_gradients(std::size_t slot);
-  /// Gradients that arrived for owned part `own_part`: one row per entry of `rows` (local rows; the entries of requesting part
-  /// 0 first, then of part 1, ...; a row may occur once per part).
+  /// Gradients that arrived for owned part `own_part`: one row per entry of `rows` (local rows; the entries of
+  /// requesting part 0 first, then of part 1, ...; a row may occur once per part).
   struct Arrived {
     std::span<const std::uint32_t> rows;
     kernels::ConstMatrix gradients;
@@ -86,7 +87,8 @@ class RowsExchange {
   [[nodiscard]] bool is_self(const Peer& peer) const { return peer.rank == comm_.rank(); }
   std::uint64_t pack_request(const Slot& slot, const Peer& peer, std::span<std::uint32_t> out) const;
   void parse_requests(Slot& slot);
-  [[nodiscard]] std::span<const std::uint32_t> asked(const Slot& slot, std::size_t own_part, std::uint32_t requester) const;
+  [[nodiscard]] std::span<const std::uint32_t> asked(const Slot& slot, std::size_t own_part,
+                                                     std::uint32_t requester) const;
   [[nodiscard]] std::uint64_t rows_for_peer(const Slot& slot, const Peer& peer) const;   // that this rank sends
   [[nodiscard]] std::uint64_t rows_from_peer(const Slot& slot, const Peer& peer) const;  // that this rank receives
   template <class Visit>

@@ -52,7 +52,8 @@ SparseRows SparseTreeSum::sum(std::span<const SparseRows> leaves, bool& flag) {
   leaves_.clear();
   for (const SparseRows& leaf : leaves) {
     TESSERA_ASSERT(leaf.rows.stride == cols_, "leaves are dense");
-    leaves_.push_back({{const_cast<std::uint32_t*>(leaf.ids.data()), leaf.ids.size()}, const_cast<float*>(leaf.rows.data)});
+    leaves_.push_back(
+        {{const_cast<std::uint32_t*>(leaf.ids.data()), leaf.ids.size()}, const_cast<float*>(leaf.rows.data)});
   }
   own_nodes_.clear();
   for (const PartRange subtree : subtrees_[static_cast<std::size_t>(comm_.rank().value())])
@@ -67,7 +68,8 @@ SparseRows SparseTreeSum::sum(std::span<const SparseRows> leaves, bool& flag) {
 }
 
 // Evaluates a node from the values of the nodes in `known`, which tile it.
-SparseTreeSum::Node SparseTreeSum::reduce(PartRange node, std::span<const PartRange> known, std::span<const Node> values) {
+SparseTreeSum::Node SparseTreeSum::reduce(PartRange node, std::span<const PartRange> known,
+                                          std::span<const Node> values) {
   const auto found = std::find(known.begin(), known.end(), node);
   if (found != known.end()) return values[static_cast<std::size_t>(found - known.begin())];
   const std::uint32_t middle = split_point(node);
@@ -119,7 +121,8 @@ void SparseTreeSum::gather(std::span<const Node> own, bool& flag) {
     std::memcpy(sent_.data() + at, own[i].rows, own[i].ids.size() * cols_ * sizeof(float));
     at += own[i].ids.size() * cols_ * sizeof(float);
   }
-  for (std::size_t r = 0; r < subtrees_.size(); ++r) counts_bytes_[r] = (subtrees_[r].size() + 1) * sizeof(std::uint32_t);
+  for (std::size_t r = 0; r < subtrees_.size(); ++r)
+    counts_bytes_[r] = (subtrees_[r].size() + 1) * sizeof(std::uint32_t);
   comm_.all_gather(std::as_bytes(std::span(own_sizes_)), std::as_writable_bytes(std::span(sizes_)), counts_bytes_);
   flag = false;
   for (std::size_t r = 0, i = 0; r < subtrees_.size(); ++r, ++i) {

@@ -20,8 +20,8 @@ struct SparseRows {
   kernels::ConstMatrix rows;
 };
 
-/// Sums one sparse set of rows per part over the fixed tree of parts; every rank gets the whole sum, with the same bits on
-/// any number of ranks. A rank adds up the complete subtrees that it owns and sends only those.
+/// Sums one sparse set of rows per part over the fixed tree of parts; every rank gets the whole sum, with the same bits
+/// on any number of ranks. A rank adds up the complete subtrees that it owns and sends only those.
 class SparseTreeSum {
  public:
   /// `leaf_capacity`: most rows of a leaf; `id_bound`: ids are below it. Allocates everything from the pool.

@@ -25,17 +25,21 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
       relation_count_(file_.integer("/", "relations")),
       digest_(storage::FolderChecksums::load(folder).digests().at(kGraphFile).hex()) {
   if (entity_count_ == 0 || relation_count_ == 0 || relation_count_ > (1U << 30U))
-    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file_.path().string(), entity_count_,
-         relation_count_);
+    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file_.path().string(),
+         entity_count_, relation_count_);
   for (const Split split : kSplits) {
     const std::string head = fmt::format("/splits/{}/head", name(split));
     triple_counts_.at(static_cast<std::size_t>(split)) = file_.has(head) ? file_.shape(head).at(0) : 0;
   }
 }
 
-storage::StringBlocks GraphReader::entity_names() const { return storage::StringBlocks::read(file_, "/entities/names"); }
+storage::StringBlocks GraphReader::entity_names() const {
+  return storage::StringBlocks::read(file_, "/entities/names");
+}
 
-storage::StringBlocks GraphReader::relation_names() const { return storage::StringBlocks::read(file_, "/relations/names"); }
+storage::StringBlocks GraphReader::relation_names() const {
+  return storage::StringBlocks::read(file_, "/relations/names");
+}
 
 void GraphReader::for_each_block(Split split, const std::function<void(std::span<const Triple>)>& consume) const {
   const std::string group = fmt::format("/splits/{}", name(split));
@@ -52,7 +56,8 @@ void GraphReader::for_each_block(Split split, const std::function<void(std::span
     triples.clear();
     for (std::uint64_t i = 0; i < count; ++i) {
       if (heads[i] >= entity_count_ || tails[i] >= entity_count_ || relations[i] >= relation_count_)
-        fail(ExitStatus::kBadData, "'{}', {}: triple {} has an id out of range", file_.path().string(), group, first + i);
+        fail(ExitStatus::kBadData, "'{}', {}: triple {} has an id out of range", file_.path().string(), group,
+             first + i);
       triples.push_back({EntityId(heads[i]), RelationId(relations[i]), EntityId(tails[i])});
     }
     consume(triples);

@@ -26,7 +26,9 @@ class GraphReader {
 
   [[nodiscard]] std::uint64_t entity_count() const { return entity_count_; }
   [[nodiscard]] std::uint64_t relation_count() const { return relation_count_; }
-  [[nodiscard]] std::uint64_t triple_count(Split split) const { return triple_counts_.at(static_cast<std::size_t>(split)); }
+  [[nodiscard]] std::uint64_t triple_count(Split split) const {
+    return triple_counts_.at(static_cast<std::size_t>(split));
+  }
   /// The checksum of graph.h5: partitions and runs remember which graph they belong to.
   [[nodiscard]] const std::string& digest() const { return digest_; }
 

@@ -35,13 +35,14 @@ memory::Buffer<T> load_column(const storage::FileReader& file, const std::string
 void check_queries(const storage::FileReader& file, const std::string& group, const QuerySet& queries,
                    const PartitionManifest& manifest, std::uint64_t rows) {
   const auto offsets = queries.relation_offsets();
-  const bool sound = offsets.size() == 2 * manifest.relation_count + 1 && offsets.front() == 0 &&
-                     offsets.back() == queries.size() && std::is_sorted(offsets.begin(), offsets.end()) &&
-                     queries.targets().size() == queries.size() &&
-                     std::all_of(queries.sources().begin(), queries.sources().end(), [&](auto s) { return s < rows; }) &&
-                     std::all_of(queries.targets().begin(), queries.targets().end(),
-                                 [&](auto t) { return t < manifest.entity_count; });
-  if (!sound) fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(), group);
+  const bool sound =
+      offsets.size() == 2 * manifest.relation_count + 1 && offsets.front() == 0 && offsets.back() == queries.size() &&
+      std::is_sorted(offsets.begin(), offsets.end()) && queries.targets().size() == queries.size() &&
+      std::all_of(queries.sources().begin(), queries.sources().end(), [&](auto s) { return s < rows; }) &&
+      std::all_of(queries.targets().begin(), queries.targets().end(),
+                  [&](auto t) { return t < manifest.entity_count; });
+  if (!sound)
+    fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(), group);
 }
 
 }  // namespace
@@ -73,12 +74,14 @@ void write_part(const std::filesystem::path& folder, const PartitionManifest& ma
   for (const Split split : kSplits) write_queries(file, split, content.queries.at(static_cast<std::size_t>(split)));
   file.write<std::uint64_t>("/entities/original_id", content.original_ids, {"entity id in graph.h5 of each local row"});
   file.write<std::uint32_t>("/entities/train_degree", content.train_degree, {"training queries with this source"});
-  file.write<std::uint64_t>("/halo/owner_offsets", content.halo_offsets, {"halo entities owned by part p are offsets[p] .. offsets[p+1]-1"});
+  file.write<std::uint64_t>("/halo/owner_offsets", content.halo_offsets,
+                            {"halo entities owned by part p are offsets[p] .. offsets[p+1]-1"});
   file.write<std::uint64_t>("/halo/entity", content.halo_entities, {"global ids of training targets in other parts"});
   file.close();
 }
 
-Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part, memory::Pool& pool) {
+Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
+                memory::Pool& pool) {
   const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kKind, kVersion);
   if (file.string("/", "graph_digest") != manifest.graph_digest || file.integer("/", "part") != part.value() ||
       file.integer("/", "first_entity") != manifest.offsets[part.index()])
@@ -91,7 +94,8 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
   for (const Split split : kSplits) {
     const std::string group = fmt::format("/queries/{}", name(split));
     if (file.string(group, "encoding") != kPlainEncoding)
-      fail(ExitStatus::kBadData, "'{}', {}: unknown encoding '{}'", file.path().string(), group, file.string(group, "encoding"));
+      fail(ExitStatus::kBadData, "'{}', {}: unknown encoding '{}'", file.path().string(), group,
+           file.string(group, "encoding"));
     Columns& columns = loaded.columns_.at(static_cast<std::size_t>(split));
     columns.relation_offsets = load_column<std::uint64_t>(file, group + "/relation_offsets", pool);
     columns.sources = load_column<std::uint32_t>(file, group + "/source", pool);

@@ -30,11 +30,11 @@ QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relat
 /// One part as it is written to part-NNNN.h5.
 struct PartContent {
   PartId part;
-  std::array<QueryColumns, 3> queries;         ///< by Split
-  std::vector<std::uint64_t> original_ids;     ///< [rows]: id in graph.h5 of each local row
-  std::vector<std::uint32_t> train_degree;     ///< [rows]: training queries with this source
-  std::vector<std::uint64_t> halo_offsets;     ///< [P + 1] into halo_entities, by owner
-  std::vector<std::uint64_t> halo_entities;    ///< distinct training targets in other parts, ascending
+  std::array<QueryColumns, 3> queries;       ///< by Split
+  std::vector<std::uint64_t> original_ids;   ///< [rows]: id in graph.h5 of each local row
+  std::vector<std::uint32_t> train_degree;   ///< [rows]: training queries with this source
+  std::vector<std::uint64_t> halo_offsets;   ///< [P + 1] into halo_entities, by owner
+  std::vector<std::uint64_t> halo_entities;  ///< distinct training targets in other parts, ascending
 };
 
 /// "part-0003.h5".
@@ -46,8 +46,10 @@ void write_part(const std::filesystem::path& folder, const PartitionManifest& ma
 /// A part in memory: its queries in the pool, the rest in small vectors.
 class Part {
  public:
-  /// Reads and checks a chunk against the manifest; every id is range-checked. Throws Error(kBadData), Error(kMissingInput).
-  static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part, memory::Pool& pool);
+  /// Reads and checks a chunk against the manifest; every id is range-checked. Throws Error(kBadData),
+  /// Error(kMissingInput).
+  static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
+                   memory::Pool& pool);
 
   [[nodiscard]] PartId id() const { return id_; }
   [[nodiscard]] EntityId first_entity() const { return first_entity_; }

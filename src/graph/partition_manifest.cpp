@@ -105,15 +105,19 @@ PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_i
   const bool sound = manifest.offsets.size() >= 2 && manifest.offsets.front() == 0 &&
                      manifest.offsets.back() == manifest.entity_count &&
                      std::is_sorted(manifest.offsets.begin(), manifest.offsets.end());
-  if (!sound) fail(ExitStatus::kBadData, "'{}', /offsets: inconsistent with {} entities", file.path().string(), manifest.entity_count);
+  if (!sound)
+    fail(ExitStatus::kBadData, "'{}', /offsets: inconsistent with {} entities", file.path().string(),
+         manifest.entity_count);
   manifest.figures = read_figures(file, "/figures", manifest.offsets.size() - 1);
-  if (file.has("/random_figures")) manifest.random_figures = read_figures(file, "/random_figures", manifest.offsets.size() - 1);
+  if (file.has("/random_figures"))
+    manifest.random_figures = read_figures(file, "/random_figures", manifest.offsets.size() - 1);
   if (with_ids) {
     manifest.new_ids = file.read<std::uint64_t>("/new_ids");
     const bool in_range = manifest.new_ids.size() == manifest.entity_count &&
                           std::all_of(manifest.new_ids.begin(), manifest.new_ids.end(),
                                       [&](std::uint64_t id) { return id < manifest.entity_count; });
-    if (!in_range) fail(ExitStatus::kBadData, "'{}', /new_ids: not a permutation of the entities", file.path().string());
+    if (!in_range)
+      fail(ExitStatus::kBadData, "'{}', /new_ids: not a permutation of the entities", file.path().string());
   }
   return manifest;
 }

@@ -26,11 +26,11 @@ struct PartitionManifest {
   std::string graph_digest;  ///< of the graph.h5 it was made from
   std::uint64_t seed = 0;
   std::uint64_t entity_count = 0;
-  std::uint64_t relation_count = 0;        ///< R; directed relations are 0 .. 2R-1
-  std::vector<std::uint64_t> offsets;      ///< [P + 1]: part p owns entities offsets[p] .. offsets[p+1]-1
-  std::vector<std::uint64_t> new_ids;      ///< [N]: id in graph.h5 -> global id here; may be left empty when loading
-  std::vector<PartFigures> figures;        ///< [P]
-  std::vector<PartFigures> random_figures; ///< [P]: a random partition of the same graph, for comparison; may be empty
+  std::uint64_t relation_count = 0;         ///< R; directed relations are 0 .. 2R-1
+  std::vector<std::uint64_t> offsets;       ///< [P + 1]: part p owns entities offsets[p] .. offsets[p+1]-1
+  std::vector<std::uint64_t> new_ids;       ///< [N]: id in graph.h5 -> global id here; may be left empty when loading
+  std::vector<PartFigures> figures;         ///< [P]
+  std::vector<PartFigures> random_figures;  ///< [P]: a random partition of the same graph, for comparison; may be empty
 
   [[nodiscard]] std::uint32_t part_count() const { return static_cast<std::uint32_t>(offsets.size() - 1); }
   [[nodiscard]] PartId owner(EntityId entity) const;
@@ -51,8 +51,8 @@ inline constexpr const char* kManifestFile = "manifest.h5";
 /// Writes manifest.h5 into `folder`; the caller records and commits the checksums.
 void write_manifest(const std::filesystem::path& folder, const PartitionManifest& manifest);
 
-/// Reads and checks; `with_ids` also loads new_ids (8 bytes per entity). Throws Error(kMissingInput) when the partition is
-/// not there, Error(kBadData) when it is damaged.
+/// Reads and checks; `with_ids` also loads new_ids (8 bytes per entity). Throws Error(kMissingInput) when the partition
+/// is not there, Error(kBadData) when it is damaged.
 PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_ids);
 
 }  // namespace tessera::graph

@@ -12,8 +12,8 @@ namespace tessera::graph {
 Placement::Placement(std::uint32_t parts, std::int32_t ranks) : parts_(parts), ranks_(ranks) {
   if (ranks < 1 || static_cast<std::uint32_t>(ranks) > parts)
     fail(ExitStatus::kUsage,
-         "{} ranks cannot share {} parts: every rank needs one; start at most {} ranks, or partition into more parts", ranks,
-         parts, parts);
+         "{} ranks cannot share {} parts: every rank needs one; start at most {} ranks, or partition into more parts",
+         ranks, parts, parts);
 }
 
 PartId Placement::first_part(Rank rank) const {

@@ -21,7 +21,8 @@ constexpr std::array<const char*, kTagCount> kNames = {"rows",      "state",  "q
 const char* name(Tag tag) { return kNames.at(static_cast<std::size_t>(tag)); }
 
 Pool::Pool(std::uint64_t budget_bytes) : budget_(budget_bytes / kAlignment * kAlignment) {
-  if (budget_ == 0) fail(ExitStatus::kOverBudget, "a memory budget of {} bytes is too small for anything", budget_bytes);
+  if (budget_ == 0)
+    fail(ExitStatus::kOverBudget, "a memory budget of {} bytes is too small for anything", budget_bytes);
   void* mapped = mmap(nullptr, budget_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED)
     fail(ExitStatus::kOverBudget, "the system refuses an address range of {} for the memory pool; lower run.memory",
@@ -35,13 +36,15 @@ Pool::~Pool() { munmap(base_, budget_); }
 
 void* Pool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes) {
   if (count > budget_ / element_bytes + 1) count = budget_ / element_bytes + 1;  // cannot overflow, cannot fit
-  const std::uint64_t bytes = std::max<std::uint64_t>(1, (count * element_bytes + kAlignment - 1) / kAlignment) * kAlignment;
+  const std::uint64_t bytes =
+      std::max<std::uint64_t>(1, (count * element_bytes + kAlignment - 1) / kAlignment) * kAlignment;
   auto best = free_.end();
   for (auto it = free_.begin(); it != free_.end(); ++it)
     if (it->second >= bytes && (best == free_.end() || it->second < best->second)) best = it;
   if (best == free_.end())
     fail(ExitStatus::kOverBudget,
-         "the memory budget of {} is too small: {} more is needed for {}; in use: {}. Raise run.memory, use more ranks, or "
+         "the memory budget of {} is too small: {} more is needed for {}; in use: {}. Raise run.memory, use more "
+         "ranks, or "
          "lower model.dim, train.batch_size or negatives.count",
          text::bytes(budget_), text::bytes(bytes), name(tag), describe());
   const auto [offset, available] = *best;
@@ -92,7 +95,8 @@ std::string Pool::describe() const {
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return uses_[a].bytes > uses_[b].bytes; });
   std::string out;
   for (const std::size_t tag : order)
-    if (uses_[tag].bytes > 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", kNames[tag], text::bytes(uses_[tag].bytes));
+    if (uses_[tag].bytes > 0)
+      out += fmt::format("{}{} {}", out.empty() ? "" : ", ", kNames[tag], text::bytes(uses_[tag].bytes));
   return out.empty() ? "nothing" : out;
 }
 

@@ -67,8 +67,8 @@ struct TagUse {
   std::uint64_t peak_bytes = 0;
 };
 
-/// One arena for all large memory of a rank. Its bytes are reserved at once and sub-allocated best fit; nothing beyond the
-/// budget is ever asked of the system. Not thread safe: ranks allocate while they set up, not in loops.
+/// One arena for all large memory of a rank. Its bytes are reserved at once and sub-allocated best fit; nothing beyond
+/// the budget is ever asked of the system. Not thread safe: ranks allocate while they set up, not in loops.
 class Pool {
  public:
   explicit Pool(std::uint64_t budget_bytes);
@@ -109,8 +109,8 @@ class Pool {
   std::uint64_t peak_ = 0;
   std::uint64_t allocation_count_ = 0;
   std::array<TagUse, kTagCount> uses_{};
-  std::map<std::uint64_t, std::uint64_t> free_;   // offset -> bytes
-  std::map<std::uint64_t, Block> allocated_;      // offset -> block
+  std::map<std::uint64_t, std::uint64_t> free_;  // offset -> bytes
+  std::map<std::uint64_t, Block> allocated_;     // offset -> block
 };
 
 template <class T>

@@ -30,8 +30,8 @@ void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatri
 void read_matrix(const storage::FileReader& file, const std::string& path, Matrix matrix) {
   if (matrix.data == nullptr) return;
   if (file.shape(path) != std::vector<std::uint64_t>{matrix.rows, matrix.cols})
-    fail(ExitStatus::kBadData, "'{}', {}: its shape is not that of the job ([{}, {}])", file.path().string(), path, matrix.rows,
-         matrix.cols);
+    fail(ExitStatus::kBadData, "'{}', {}: its shape is not that of the job ([{}, {}])", file.path().string(), path,
+         matrix.rows, matrix.cols);
   file.read_to<float>(path, std::span(matrix.data, matrix.rows * matrix.cols));
 }
 
@@ -155,7 +155,8 @@ void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Param
   for (PartTable& table : parameters.parts()) {
     const auto file =
         storage::FileReader::open_verified(folder / graph::part_file_name(table.part), kPartKind, kVersion);
-    if (file.string("/", "graph_digest") != shard.manifest.graph_digest || file.integer("/", "part") != table.part.value())
+    if (file.string("/", "graph_digest") != shard.manifest.graph_digest ||
+        file.integer("/", "part") != table.part.value())
       fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
     read_matrix(file, "/rows", table.rows);
     read_matrix(file, "/state", table.state);
@@ -182,8 +183,9 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
   }
   std::vector<std::uint64_t> counts(static_cast<std::size_t>(comm.size()));
   for (std::int32_t r = 0; r < comm.size(); ++r)
-    counts[static_cast<std::size_t>(r)] = (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) *
-                                          2 * sizeof(storage::Digest);
+    counts[static_cast<std::size_t>(r)] =
+        (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) * 2 *
+        sizeof(storage::Digest);
   std::vector<storage::Digest> all(2 * std::size_t{shard.manifest.part_count()});
   comm.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)), counts);
   all.push_back(hash(parameters.relations()));

@@ -19,9 +19,9 @@ namespace tessera::model {
 struct RunState {
   std::uint64_t epoch = 0;  ///< completed epochs
   std::uint64_t best_epoch = 0;
-  double best_mrr = 0;                   ///< validation MRR of best_epoch; 0 when never validated
+  double best_mrr = 0;  ///< validation MRR of best_epoch; 0 when never validated
   std::uint64_t checks_since_best = 0;
-  bool finished = false;                 ///< all epochs done, or stopped early
+  bool finished = false;  ///< all epochs done, or stopped early
 };
 
 /// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
@@ -29,9 +29,11 @@ class CheckpointStore {
  public:
   explicit CheckpointStore(std::filesystem::path run_folder) : folder_(std::move(run_folder) / "checkpoints") {}
 
-  /// Collective. Every rank writes the chunks of its parts; the folder appears when all are on disk; then all but the best
-  /// and the newest are removed. Throws AgreedError(kIo) and leaves older checkpoints untouched when writing fails.
-  void save(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters, const RunState& state) const;
+  /// Collective. Every rank writes the chunks of its parts; the folder appears when all are on disk; then all but the
+  /// best and the newest are removed. Throws AgreedError(kIo) and leaves older checkpoints untouched when writing
+  /// fails.
+  void save(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters,
+            const RunState& state) const;
 
   /// Epochs of the complete checkpoints, ascending.
   [[nodiscard]] std::vector<std::uint64_t> epochs() const;

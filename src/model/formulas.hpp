@@ -4,8 +4,8 @@
 
 #include <cstddef>
 
-/// The formula of every model, once, for every backend: how a source row s and a relation row r make a query vector q, and
-/// how the gradient of q becomes those of s and r. Plain functions of one row; loops and threads are elsewhere.
+/// The formula of every model, once, for every backend: how a source row s and a relation row r make a query vector q,
+/// and how the gradient of q becomes those of s and r. Plain functions of one row; loops and threads are elsewhere.
 
 namespace tessera::model {
 

@@ -37,7 +37,7 @@ class Parameters {
   [[nodiscard]] std::vector<PartTable>& parts() { return parts_; }
   [[nodiscard]] const std::vector<PartTable>& parts() const { return parts_; }
   [[nodiscard]] const PartTable& part(PartId id) const { return parts_.at(id.index() - parts_.front().part.index()); }
-  [[nodiscard]] kernels::Matrix relations() const { return relations_; }       ///< [2R, relation dim]
+  [[nodiscard]] kernels::Matrix relations() const { return relations_; }  ///< [2R, relation dim]
   [[nodiscard]] kernels::Matrix relation_state() const { return relation_state_; }
 
   /// Draws every row from (seed, part, row); relations from a stream of their own. Ranks cannot change it.

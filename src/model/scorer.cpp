@@ -38,8 +38,8 @@ class FormulaScorer final : public Scorer {
   void backward(ConstMatrix sources, ConstMatrix relation_rows, std::span<const std::uint32_t> relations,
                 ConstMatrix query_gradients, Matrix source_gradients, Matrix relation_gradients) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      Formula::backward(sources.row(i), relation_rows.row(relations[i]), query_gradients.row(i), source_gradients.row(i),
-                        relation_gradients.row(i), sources.cols);
+      Formula::backward(sources.row(i), relation_rows.row(relations[i]), query_gradients.row(i),
+                        source_gradients.row(i), relation_gradients.row(i), sources.cols);
   }
 
  private:

@@ -24,7 +24,8 @@ class Scorer {
   /// queries[i] = q(sources[i], relation_rows[relations[i]]); sources and queries [b, dim].
   virtual void compose(kernels::ConstMatrix sources, kernels::ConstMatrix relation_rows,
                        std::span<const std::uint32_t> relations, kernels::Matrix queries) const = 0;
-  /// Gradients of sources [b, dim] and, per query, of its relation row [b, relation_dim] from those of the queries; overwrites.
+  /// Gradients of sources [b, dim] and, per query, of its relation row [b, relation_dim] from those of the queries;
+  /// overwrites.
   virtual void backward(kernels::ConstMatrix sources, kernels::ConstMatrix relation_rows,
                         std::span<const std::uint32_t> relations, kernels::ConstMatrix query_gradients,
                         kernels::Matrix source_gradients, kernels::Matrix relation_gradients) const = 0;

@@ -69,15 +69,15 @@ void gradients_to_queries(const kernels::Backend& backend, Similarity similarity
   if (similarity == Similarity::kNegativeL2) finish_l2_queries(coefficients, queries, out);
 }
 
-void gradients_to_rows(const kernels::Backend& backend, Similarity similarity, ConstMatrix coefficients, ConstMatrix queries,
-                       ConstMatrix rows, Matrix out) {
+void gradients_to_rows(const kernels::Backend& backend, Similarity similarity, ConstMatrix coefficients,
+                       ConstMatrix queries, ConstMatrix rows, Matrix out) {
   if (similarity == Similarity::kNegativeL1) return l1_rows(coefficients, queries, rows, out);
   backend.gradients.to_rows(coefficients, queries, out);
   if (similarity == Similarity::kNegativeL2) finish_l2_rows(coefficients, rows, out);
 }
 
-void pair_gradient(Similarity similarity, float weight, float score, const float* query, const float* row, std::size_t dim,
-                   float* query_gradient, float* row_gradient) {
+void pair_gradient(Similarity similarity, float weight, float score, const float* query, const float* row,
+                   std::size_t dim, float* query_gradient, float* row_gradient) {
   const float over = similarity == Similarity::kNegativeL2 ? (score < 0 ? weight / score : 0) : weight;
   for (std::size_t k = 0; k < dim; ++k) {
     switch (similarity) {

@@ -68,7 +68,8 @@ Digest hash_file(const std::filesystem::path& file) {
   if (!in) fail(ExitStatus::kMissingInput, "'{}' cannot be opened: {}", file.string(), std::strerror(errno));
   Hasher hasher;
   std::vector<std::byte> block(std::size_t{1} << 20U);
-  while (const std::size_t got = std::fread(block.data(), 1, block.size(), in.get())) hasher.add(std::span(block).first(got));
+  while (const std::size_t got = std::fread(block.data(), 1, block.size(), in.get()))
+    hasher.add(std::span(block).first(got));
   if (std::ferror(in.get()) != 0) fail(ExitStatus::kIo, "reading '{}' failed: {}", file.string(), std::strerror(errno));
   return hasher.digest();
 }
@@ -104,8 +105,8 @@ void FolderChecksums::verify(const std::string& name) const {
   const auto found = digests_.find(name);
   if (!std::filesystem::exists(file)) fail(ExitStatus::kMissingInput, "'{}' does not exist", file.string());
   if (found == digests_.end())
-    fail(ExitStatus::kMissingInput, "'{}' is not listed in '{}': it was never finished, or it is not from here", file.string(),
-         (folder_ / kChecksumsName).string());
+    fail(ExitStatus::kMissingInput, "'{}' is not listed in '{}': it was never finished, or it is not from here",
+         file.string(), (folder_ / kChecksumsName).string());
   if (hash_file(file) != found->second)
     fail(ExitStatus::kBadData,
          "'{}' is damaged or belongs to another data set: its bytes do not match their checksum in '{}'", file.string(),

@@ -19,12 +19,18 @@ enum class ElementType : std::uint8_t { kU8, kU16, kU32, kU64, kI64, kF32, kF64 
 
 template <class T>
 constexpr ElementType element_type() {
-  if constexpr (std::same_as<T, std::uint8_t> || std::same_as<T, char>) return ElementType::kU8;
-  else if constexpr (std::same_as<T, std::uint16_t>) return ElementType::kU16;
-  else if constexpr (std::same_as<T, std::uint32_t>) return ElementType::kU32;
-  else if constexpr (std::same_as<T, std::uint64_t>) return ElementType::kU64;
-  else if constexpr (std::same_as<T, std::int64_t>) return ElementType::kI64;
-  else if constexpr (std::same_as<T, float>) return ElementType::kF32;
+  if constexpr (std::same_as<T, std::uint8_t> || std::same_as<T, char>)
+    return ElementType::kU8;
+  else if constexpr (std::same_as<T, std::uint16_t>)
+    return ElementType::kU16;
+  else if constexpr (std::same_as<T, std::uint32_t>)
+    return ElementType::kU32;
+  else if constexpr (std::same_as<T, std::uint64_t>)
+    return ElementType::kU64;
+  else if constexpr (std::same_as<T, std::int64_t>)
+    return ElementType::kI64;
+  else if constexpr (std::same_as<T, float>)
+    return ElementType::kF32;
   else {
     static_assert(std::same_as<T, double>);
     return ElementType::kF64;
@@ -85,7 +91,8 @@ class DatasetWriter {
   Hasher hasher_;
 };
 
-/// A new HDF5 file (format V110), contiguous datasets, provenance as root attributes. Groups in paths are made as needed.
+/// A new HDF5 file (format V110), contiguous datasets, provenance as root attributes. Groups in paths are made as
+/// needed.
 class FileWriter {
  public:
   /// `kind` ("part", "graph", ...) and `format_version` identify the format, as docs/formats/ describes it.
@@ -114,12 +121,14 @@ class FileWriter {
   Handle file_;
 };
 
-/// An existing file, read-only. Files are untrusted: links, filters, external and virtual storage are refused, sizes are
-/// checked against the file before anything is allocated, checksums are verified. Errors name file, dataset and reason.
+/// An existing file, read-only. Files are untrusted: links, filters, external and virtual storage are refused, sizes
+/// are checked against the file before anything is allocated, checksums are verified. Errors name file, dataset and
+/// reason.
 class FileReader {
  public:
   /// Opens a file that `checksums.xxh3` of its folder vouches for.
-  static FileReader open_verified(const std::filesystem::path& file, const std::string& kind, std::uint64_t newest_version);
+  static FileReader open_verified(const std::filesystem::path& file, const std::string& kind,
+                                  std::uint64_t newest_version);
   /// Opens without a checksum: only for files of this process, or inside a sandboxed child.
   static FileReader open_unverified(const std::filesystem::path& file);
 

@@ -16,8 +16,8 @@ using detail::library_message;
 namespace {
 
 template <class... Args>
-[[noreturn]] void bad_file(const std::filesystem::path& file, const std::string& object, fmt::format_string<Args...> reason,
-                           Args&&... args) {
+[[noreturn]] void bad_file(const std::filesystem::path& file, const std::string& object,
+                           fmt::format_string<Args...> reason, Args&&... args) {
   fail(ExitStatus::kBadData, "'{}', {}: {}", file.string(), object, fmt::format(reason, std::forward<Args>(args)...));
 }
 
@@ -77,7 +77,7 @@ FileReader FileReader::open_verified(const std::filesystem::path& file, const st
 }
 
 void FileReader::require_hard_link(const std::string& path) const {
-  for (std::size_t slash = path.find('/', 1); ; slash = path.find('/', slash + 1)) {
+  for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string prefix = path.substr(0, slash);
     if (prefix != "/" && !prefix.empty()) {
       H5L_info_t info;
@@ -91,7 +91,7 @@ void FileReader::require_hard_link(const std::string& path) const {
 
 bool FileReader::has(const std::string& path) const {
   const std::scoped_lock lock(library_lock());
-  for (std::size_t slash = path.find('/', 1); ; slash = path.find('/', slash + 1)) {
+  for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     if (H5Lexists(file_.id(), path.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
     if (slash == std::string::npos) return true;
   }
@@ -101,7 +101,8 @@ Handle FileReader::open_dataset(const std::string& path) const {
   require_hard_link(path);
   Handle dataset(H5Dopen2(file_.id(), path.c_str(), H5P_DEFAULT), close_with<H5Dclose>);
   if (dataset.id() < 0) bad_file(path_, "dataset " + path, "cannot be opened: {}", library_message());
-  if (!is_plain_storage(dataset.id())) bad_file(path_, "dataset " + path, "filters, external or virtual storage are refused");
+  if (!is_plain_storage(dataset.id()))
+    bad_file(path_, "dataset " + path, "filters, external or virtual storage are refused");
   return dataset;
 }
 
@@ -191,7 +192,8 @@ ElementType FileReader::check(const std::string& path) const {
 
 Handle FileReader::open_attribute(const std::string& path, const std::string& name) const {
   if (path != "/") require_hard_link(path);
-  Handle attribute(H5Aopen_by_name(file_.id(), path.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), close_with<H5Aclose>);
+  Handle attribute(H5Aopen_by_name(file_.id(), path.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+                   close_with<H5Aclose>);
   if (attribute.id() < 0) bad_file(path_, fmt::format("{}, attribute {}", path, name), "is missing");
   const Handle space(H5Aget_space(attribute.id()), close_with<H5Sclose>);
   if (H5Sget_simple_extent_npoints(space.id()) != 1)
@@ -228,7 +230,8 @@ std::string FileReader::string(const std::string& path, const std::string& name)
   if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) != 0 || H5Tget_size(type.id()) > kLongest)
     bad_file(path_, what, "must be a string of fixed length");
   std::string value(H5Tget_size(type.id()), '\0');
-  if (H5Aread(attribute.id(), type.id(), value.data()) < 0) bad_file(path_, what, "cannot be read: {}", library_message());
+  if (H5Aread(attribute.id(), type.id(), value.data()) < 0)
+    bad_file(path_, what, "cannot be read: {}", library_message());
   value.resize(std::min(value.size(), value.find('\0')));
   if (!text::is_utf8(value)) bad_file(path_, what, "is not UTF-8");
   return value;

@@ -103,14 +103,15 @@ void DatasetWriter::append(std::span<const std::byte> bytes) {
   const Handle in_file = checked(H5Dget_space(dataset_.id()), close_with<H5Sclose>, what_);
   require(H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), what_);
   const Handle in_memory = checked(H5Screate_simple(axes, count.data(), nullptr), close_with<H5Sclose>, what_);
-  require(H5Dwrite(dataset_.id(), detail::memory_type(type_), in_memory.id(), in_file.id(), H5P_DEFAULT, bytes.data()), what_);
+  require(H5Dwrite(dataset_.id(), detail::memory_type(type_), in_memory.id(), in_file.id(), H5P_DEFAULT, bytes.data()),
+          what_);
   hasher_.add(bytes);
   written_ += rows;
 }
 
 void DatasetWriter::finish() {
   const std::scoped_lock lock(library_lock());
-  TESSERA_ASSERT(shape_[0] == written_ , what_);
+  TESSERA_ASSERT(shape_[0] == written_, what_);
   write_string_attribute(dataset_.id(), detail::kDigestAttribute, hasher_.digest().hex(), what_);
   if (!dataset_.close()) fail(ExitStatus::kIo, "writing {} failed: {}", what_, library_message());
 }
@@ -166,7 +167,8 @@ Handle FileWriter::object(const std::string& path) {
   make_groups(path);
   const std::string what = fmt::format("'{}', object {}", path_.string(), path);
   if (path != "/" && H5Lexists(file_.id(), path.c_str(), H5P_DEFAULT) <= 0)
-    return checked(H5Gcreate2(file_.id(), path.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), close_with<H5Gclose>, what);
+    return checked(H5Gcreate2(file_.id(), path.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), close_with<H5Gclose>,
+                   what);
   return checked(H5Oopen(file_.id(), path.c_str(), H5P_DEFAULT), close_with<H5Oclose>, what);
 }
 

@@ -36,13 +36,13 @@ std::uint64_t take_varint(std::string_view& in) {
 }
 
 std::size_t common_prefix(std::string_view a, std::string_view b) {
-  return static_cast<std::size_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())),
-                                                b.begin())
-                                      .first -
-                                  a.begin());
+  return static_cast<std::size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin()).first -
+      a.begin());
 }
 
-std::string front_code(std::uint64_t first, std::uint64_t last, const std::function<std::string_view(std::uint64_t)>& string) {
+std::string front_code(std::uint64_t first, std::uint64_t last,
+                       const std::function<std::string_view(std::uint64_t)>& string) {
   std::string coded;
   std::string previous;
   for (std::uint64_t i = first; i < last; ++i) {
@@ -76,7 +76,8 @@ StringBlocks StringBlocks::encode(std::uint64_t count, const std::function<std::
 }
 
 void StringBlocks::write(FileWriter& file, const std::string& group, const std::string& long_name) const {
-  file.write<std::uint8_t>(group + "/bytes", bytes_, {long_name + ": front-coded, zstd, blocks of 1024 strings", "byte"});
+  file.write<std::uint8_t>(group + "/bytes", bytes_,
+                           {long_name + ": front-coded, zstd, blocks of 1024 strings", "byte"});
   file.write<std::uint64_t>(group + "/block_offsets", offsets_, {"start of each block in bytes, and the end", "byte"});
   file.attribute(group, "count", count_);
   file.attribute(group, "encoding_version", kFormatVersion);
@@ -91,7 +92,8 @@ StringBlocks StringBlocks::read(const FileReader& file, const std::string& group
   const bool sound = file.integer(group, "encoding_version") == kFormatVersion && blocks.offsets_.size() == expected &&
                      blocks.offsets_.front() == 0 && blocks.offsets_.back() == blocks.bytes_.size() &&
                      std::is_sorted(blocks.offsets_.begin(), blocks.offsets_.end());
-  if (!sound) fail(ExitStatus::kBadData, "'{}', group {}: the string blocks are inconsistent", file.path().string(), group);
+  if (!sound)
+    fail(ExitStatus::kBadData, "'{}', group {}: the string blocks are inconsistent", file.path().string(), group);
   return blocks;
 }
 
@@ -113,7 +115,8 @@ std::vector<std::string> StringBlocks::block(std::uint64_t block_index) const {
     const std::uint64_t added = take_varint(rest);
     if (added > rest.size() || shared > (strings.empty() ? 0 : strings.back().size()))
       fail(ExitStatus::kBadData, "a block of strings is damaged");
-    strings.push_back((strings.empty() ? std::string() : strings.back().substr(0, shared)) + std::string(rest.substr(0, added)));
+    strings.push_back((strings.empty() ? std::string() : strings.back().substr(0, shared)) +
+                      std::string(rest.substr(0, added)));
     rest.remove_prefix(added);
   }
   return strings;

@@ -14,11 +14,12 @@ namespace tessera::storage {
 class FileWriter;
 class FileReader;
 
-/// Byte-sorted, distinct strings as front-coded zstd blocks of 1,024: the string with rank i and the rank of a string are
-/// both found by decoding one block. Layout: docs/formats/string_blocks.md.
+/// Byte-sorted, distinct strings as front-coded zstd blocks of 1,024: the string with rank i and the rank of a string
+/// are both found by decoding one block. Layout: docs/formats/string_blocks.md.
 class StringBlocks {
  public:
-  /// Encodes `count` strings; `string(i)` gives the i-th in strictly ascending byte order. O(bytes), one block at a time.
+  /// Encodes `count` strings; `string(i)` gives the i-th in strictly ascending byte order. O(bytes), one block at a
+  /// time.
   static StringBlocks encode(std::uint64_t count, const std::function<std::string_view(std::uint64_t)>& string);
   /// Reads the group written by `write`; every size is checked. Throws Error(kBadData).
   static StringBlocks read(const FileReader& file, const std::string& group);

@@ -64,9 +64,15 @@ class Batch {
   [[nodiscard]] std::span<const std::uint32_t> negatives_equal_to_target(std::size_t i) const;
 
   /// Distinct relations of the batch, ascending, and the queries of each.
-  [[nodiscard]] std::span<const std::uint32_t> distinct_relations() const { return distinct_relations_.span().first(distinct_); }
-  [[nodiscard]] std::span<const std::uint32_t> relation_offsets() const { return relation_offsets_.span().first(distinct_ + 1); }
-  [[nodiscard]] std::span<const std::uint32_t> relation_positions() const { return relation_positions_.span().first(size_); }
+  [[nodiscard]] std::span<const std::uint32_t> distinct_relations() const {
+    return distinct_relations_.span().first(distinct_);
+  }
+  [[nodiscard]] std::span<const std::uint32_t> relation_offsets() const {
+    return relation_offsets_.span().first(distinct_ + 1);
+  }
+  [[nodiscard]] std::span<const std::uint32_t> relation_positions() const {
+    return relation_positions_.span().first(size_);
+  }
 
  private:
   void group_relations();

@@ -36,8 +36,8 @@ std::vector<std::uint64_t> largest_batches(const graph::Shard& shard, const Step
 Objective make_objective(const Job& job, std::uint64_t entity_count) {
   Objective objective;
   if (job.negatives.unbiased)
-    objective.shift = static_cast<float>(
-        std::log(static_cast<double>(entity_count) / static_cast<double>(job.negatives.count)));
+    objective.shift =
+        static_cast<float>(std::log(static_cast<double>(entity_count) / static_cast<double>(job.negatives.count)));
   objective.norm = model::find_norm(job.regulariser.name);
   objective.norm_weight = static_cast<float>(job.regulariser.weight);
   return objective;
@@ -66,7 +66,8 @@ Engine::Engine(comm::Communicator& comm, const graph::Shard& shard, const Job& j
       optimiser_(job.optimiser),
       exchange_(comm, shard, parameters, exchange_capacity(shard.manifest, job), job.exchange.staleness > 0, pool),
       step_(shard, parameters, largest_batches(shard, schedule_), job.negatives.count, threads, backend, pool),
-      relation_sum_(comm, shard.placement, schedule_.largest_share(), parameters.relations().rows, parameters.relations().cols, pool) {
+      relation_sum_(comm, shard.placement, schedule_.largest_share(), parameters.relations().rows,
+                    parameters.relations().cols, pool) {
   for (const graph::PartFigures& part : shard.manifest.figures) query_count_ += part.queries;
   for (std::size_t slot = 0; slot < batches_.size(); ++slot) {
     for (const graph::Part& part : shard.parts) {
@@ -108,13 +109,13 @@ void Engine::draw(std::uint32_t epoch, std::uint64_t step) {
   const auto slot = batches(step % RowsExchange::kSlots);
   parallel_for(slot.size(), threads_, [&](std::size_t p) {
     const PartId part = shard_.parts[p].id();
-    slot[p]->draw(shard_.parts[p], {seed_, epoch, step, schedule_.begin(part, step), schedule_.begin(part, step + 1),
-                                    own_part_only_});
+    slot[p]->draw(shard_.parts[p],
+                  {seed_, epoch, step, schedule_.begin(part, step), schedule_.begin(part, step + 1), own_part_only_});
   });
 }
 
-// Fills the pipeline: the first two batches, and the rows of the first one. Every epoch starts with fresh rows, so that an
-// epoch depends on nothing but the parameters before it.
+// Fills the pipeline: the first two batches, and the rows of the first one. Every epoch starts with fresh rows, so that
+// an epoch depends on nothing but the parameters before it.
 void Engine::prime(std::uint32_t epoch) {
   for (std::uint64_t step = 0; step < std::min<std::uint64_t>(2, schedule_.steps()); ++step) {
     draw(epoch, step);

@@ -25,8 +25,8 @@ namespace tessera::train {
 /// Rows behind each part's own that its halo needs; for Parameters.
 std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job);
 
-/// The training loop of one rank: owns batches, exchange, step and updates, all allocated when it is made. Epochs allocate
-/// nothing.
+/// The training loop of one rank: owns batches, exchange, step and updates, all allocated when it is made. Epochs
+/// allocate nothing.
 class Engine {
  public:
   /// `parameters` was made with halo_rows(). Throws Error(kOverBudget) when the pool is too small. Not collective.

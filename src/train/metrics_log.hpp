@@ -18,7 +18,7 @@ struct EpochRecord {
   double loss = 0;
   double seconds = 0;
   double triples_per_second = 0;
-  std::uint64_t bytes_sent = 0;                ///< by all ranks to other ranks, this epoch
+  std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch
   std::optional<double> validation_mrr;
   std::array<std::uint64_t, memory::kTagCount> peak_bytes{};  ///< largest of the ranks, by tag, so far
 };

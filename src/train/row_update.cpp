@@ -17,8 +17,8 @@ Optimiser::Optimiser(const Job::Optimiser& job)
     : per_row(job.name == "rowwise_adagrad"),
       step{static_cast<float>(job.learning_rate), static_cast<float>(job.epsilon)} {}
 
-void Optimiser::apply(const kernels::Backend& backend, kernels::ConstMatrix gradients, std::span<const std::uint32_t> rows,
-                      kernels::Matrix table, kernels::Matrix state) const {
+void Optimiser::apply(const kernels::Backend& backend, kernels::ConstMatrix gradients,
+                      std::span<const std::uint32_t> rows, kernels::Matrix table, kernels::Matrix state) const {
   if (per_row)
     backend.updates.rowwise_adagrad(step, gradients, rows, table, std::span(state.data, state.rows));
   else

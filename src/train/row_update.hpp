@@ -29,8 +29,8 @@ struct Optimiser {
 class RowUpdate {
  public:
   RowUpdate(std::uint64_t arrival_capacity, std::size_t dim, memory::Pool& pool);
-  void apply(const kernels::Backend& backend, const Optimiser& optimiser, const exchange::RowsExchange::Arrived& arrived,
-             const model::PartTable& table);
+  void apply(const kernels::Backend& backend, const Optimiser& optimiser,
+             const exchange::RowsExchange::Arrived& arrived, const model::PartTable& table);
 
  private:
   static constexpr std::size_t kBlockRows = 1024;

@@ -89,7 +89,8 @@ void Step::query_tile(const Batch& batch, const Task& task, const Objective& obj
   const ConstMatrix table = parameters_.parts()[task.part].rows_and_spare;
   const Matrix sources{scratch.sources.data(), count, dim_, dim_};
   backend_.rows.gather(table, batch.source_rows().subspan(task.first, count), sources);
-  backend_.rows.gather(table, batch.target_rows().subspan(task.first, count), {scratch.targets.data(), count, dim_, dim_});
+  backend_.rows.gather(table, batch.target_rows().subspan(task.first, count),
+                       {scratch.targets.data(), count, dim_, dim_});
   const Matrix queries{work_[task.part].queries.data() + task.first * dim_, count, dim_, dim_};
   parameters_.scorer().compose(sources, parameters_.relations(), batch.relations().subspan(task.first, count), queries);
   score_tile(batch, task, count, objective, scale, scratch);
@@ -115,8 +116,8 @@ void Step::score_tile(const Batch& batch, const Task& task, std::size_t count, c
   for (std::size_t i = 0; i < count; ++i)
     for (const std::uint32_t position : batch.negatives_equal_to_target(task.first + i))
       weights.row(i)[position - 2 * batch.size()] = -std::numeric_limits<float>::infinity();
-  backend_.softmax.cross_entropy(weights, target_scores, objective.shift, scale, work.losses.span().subspan(task.first, count),
-                                 target_weights);
+  backend_.softmax.cross_entropy(weights, target_scores, objective.shift, scale,
+                                 work.losses.span().subspan(task.first, count), target_weights);
   model::to_coefficients(similarity, {scratch.scores.data(), count, negatives_, negatives_}, weights);
   const Matrix query_gradients{scratch.query_gradients.data(), count, dim_, dim_};
   model::gradients_to_queries(backend_, similarity, weights, queries, rows, query_gradients);
@@ -127,8 +128,8 @@ void Step::score_tile(const Batch& batch, const Task& task, std::size_t count, c
 }
 
 // From query gradients to those of sources and relations; the penalty on the rows of each query.
-void Step::backward_tile(const Batch& batch, const Task& task, std::size_t count, const Objective& objective, float scale,
-                         Scratch& scratch) {
+void Step::backward_tile(const Batch& batch, const Task& task, std::size_t count, const Objective& objective,
+                         float scale, Scratch& scratch) {
   Work& work = work_[task.part];
   const ConstMatrix sources{scratch.sources.data(), count, dim_, dim_};
   const ConstMatrix targets{scratch.targets.data(), count, dim_, dim_};
@@ -171,7 +172,8 @@ void Step::sum_by_row(std::span<Batch* const> batches, std::size_t slot, const e
     const std::size_t occurrences = 2 * batches[part]->size() + negatives_;
     const ConstMatrix gradients{work_[part].gradients.data(), occurrences, dim_, dim_};
     const auto offsets = rows.segment_offsets().subspan(rows.owner_begin(PartId(owner)), rows.count(PartId(owner)) + 1);
-    backend_.rows.sum_segments(gradients, offsets, rows.positions(), exchange.gradient_block(slot, part, PartId(owner)));
+    backend_.rows.sum_segments(gradients, offsets, rows.positions(),
+                               exchange.gradient_block(slot, part, PartId(owner)));
   });
   parallel_for(batches.size(), threads_, [&](std::size_t p) { sum_relations(*batches[p], p); });
 }

@@ -19,21 +19,21 @@ namespace tessera::train {
 
 /// What the loss of a step looks like; the same for every part.
 struct Objective {
-  float shift = 0;         ///< added to every negative's score: log of how many entities it stands for
+  float shift = 0;  ///< added to every negative's score: log of how many entities it stands for
   model::Norm norm = model::Norm::kNone;
-  float norm_weight = 0;   ///< per query
+  float norm_weight = 0;  ///< per query
 };
 
-/// Forward and backward of one step on the parts of this rank: from batches and rows in place to gradients by occurrence,
-/// then to sums by distinct row. Work is cut into tiles that do not depend on ranks or threads.
+/// Forward and backward of one step on the parts of this rank: from batches and rows in place to gradients by
+/// occurrence, then to sums by distinct row. Work is cut into tiles that do not depend on ranks or threads.
 class Step {
  public:
   /// `most_queries` [owned parts]: largest batch of each.
   Step(const graph::Shard& shard, const model::Parameters& parameters, std::span<const std::uint64_t> most_queries,
        std::uint64_t negatives, std::size_t threads, const kernels::Backend& backend, memory::Pool& pool);
 
-  /// `batches` [owned parts]; `queries_in_step` over all parts: the loss is their mean. Adds each part's summed losses to
-  /// `losses` [owned parts].
+  /// `batches` [owned parts]; `queries_in_step` over all parts: the loss is their mean. Adds each part's summed losses
+  /// to `losses` [owned parts].
   void compute(std::span<Batch* const> batches, const Objective& objective, std::uint64_t queries_in_step,
                std::span<double> losses, exchange::RowsExchange& exchange);
   /// Sums gradients by distinct row into the blocks of the exchange, and by relation into leaves().
@@ -44,7 +44,7 @@ class Step {
  private:
   static constexpr std::size_t kTileQueries = 128;
   static constexpr std::size_t kTileNegatives = 128;
-  struct Work {  // of one part
+  struct Work {                                // of one part
     memory::Buffer<float> negatives;           // [K, d]
     memory::Buffer<float> queries;             // [n, d]
     memory::Buffer<float> weights;             // [n, K]: scores, then softmax weights
@@ -53,7 +53,7 @@ class Step {
     memory::Buffer<float> relation_sums;       // [distinct relations, relation dim]
     memory::Buffer<float> losses;              // [n]
   };
-  struct Scratch {  // of one thread
+  struct Scratch {                          // of one thread
     memory::Buffer<float> sources;          // [tile, d]
     memory::Buffer<float> targets;          // [tile, d]
     memory::Buffer<float> query_gradients;  // [tile, d]

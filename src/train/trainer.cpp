@@ -43,7 +43,8 @@ void Trainer::open_run_folder(bool resume) {
   comm::on_root(comm_, [&] {
     const bool exists = std::filesystem::exists(folder);
     if (exists && !resume)
-      fail(ExitStatus::kUsage, "run folder '{}' exists already; continue it with --resume, remove it, or choose another run.folder",
+      fail(ExitStatus::kUsage,
+           "run folder '{}' exists already; continue it with --resume, remove it, or choose another run.folder",
            folder.string());
     const auto epochs = checkpoints_.epochs();
     if (!epochs.empty()) newest = epochs.back();
@@ -62,8 +63,7 @@ void Trainer::open_run_folder(bool resume) {
       state_ = checkpoints_.read_state(newest);
     }
   });
-  if (newest > 0 && comm_.rank() == Rank(0))
-    log::info("continuing after epoch {} of '{}'", newest, folder.string());
+  if (newest > 0 && comm_.rank() == Rank(0)) log::info("continuing after epoch {} of '{}'", newest, folder.string());
 }
 
 bool Trainer::is_due(std::uint64_t every) const {
@@ -133,7 +133,8 @@ void Trainer::record(EpochRecord record) {
   std::string line = fmt::format("epoch {}: loss {:.4f}, {} triples/s", record.epoch, record.loss,
                                  text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
   if (record.validation_mrr)
-    line += fmt::format(", validation MRR {:.4f}{}", *record.validation_mrr, state_.best_epoch == record.epoch ? " (best)" : "");
+    line += fmt::format(", validation MRR {:.4f}{}", *record.validation_mrr,
+                        state_.best_epoch == record.epoch ? " (best)" : "");
   log::info("{}", line);
 }
 

@@ -19,9 +19,11 @@
 
 namespace tessera::train {
 
-/// What a training run needs from outside: training does not know how models are evaluated or how a program is told to stop.
+/// What a training run needs from outside: training does not know how models are evaluated or how a program is told to
+/// stop.
 struct Surroundings {
-  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank. Empty: no validation.
+  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank. Empty: no
+  /// validation.
   std::function<double()> validation_mrr;
   /// Set by a signal handler; asks for an orderly stop after the current epoch.
   const std::atomic<bool>* stop = nullptr;
@@ -29,19 +31,20 @@ struct Surroundings {
 
 struct Outcome {
   model::RunState state;
-  bool stopped_early = false;     ///< validation no longer improved
+  bool stopped_early = false;  ///< validation no longer improved
   bool stopped_on_request = false;
   double final_loss = 0;
-  std::string parameter_digest;   ///< of the parameters after the last epoch
+  std::string parameter_digest;  ///< of the parameters after the last epoch
 };
 
-/// A run from start to end: epochs, validation, checkpoints, metrics. The run folder is made when everything else is ready.
+/// A run from start to end: epochs, validation, checkpoints, metrics. The run folder is made when everything else is
+/// ready.
 class Trainer {
  public:
   /// Collective. With `resume` continues from the newest complete checkpoint, if there is one; without, an existing run
   /// folder is an AgreedError(kUsage). `engine` trains `parameters`.
-  Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters, Engine& engine,
-          const memory::Pool& pool, bool resume);
+  Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
+          Engine& engine, const memory::Pool& pool, bool resume);
 
   /// Collective.
   Outcome run(const Surroundings& surroundings);

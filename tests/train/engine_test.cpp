@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The promise of the engine: parameters after training have the same bits for any number of ranks and threads.
 
+#include "train/engine.hpp"
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
 #include "model/checkpoint.hpp"
 #include "support/graph_fixture.hpp"
-#include "train/engine.hpp"
 
 #include <gtest/gtest.h>
 
@@ -43,7 +43,8 @@ struct Result {
 Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, std::size_t threads) {
   memory::Pool pool(kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
-  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, train::halo_rows(shard, job));
+  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
+                               train::halo_rows(shard, job));
   train::Engine engine(comm, shard, job, parameters, threads, kernels::cpu_backend(), pool);
   parameters.initialise(job.model, job.run.seed);
   Result result;

@@ -34,7 +34,8 @@ struct Oracle {
     const double* r = &x[(entities + query.relation.value()) * kDim];
     if (model == "distmult") return {s[0] * r[0], s[1] * r[1], s[2] * r[2], s[3] * r[3]};
     if (model == "complex")
-      return {s[0] * r[0] - s[2] * r[2], s[1] * r[1] - s[3] * r[3], s[0] * r[2] + s[2] * r[0], s[1] * r[3] + s[3] * r[1]};
+      return {s[0] * r[0] - s[2] * r[2], s[1] * r[1] - s[3] * r[3], s[0] * r[2] + s[2] * r[0],
+              s[1] * r[3] + s[3] * r[1]};
     return {s[0] + r[0], s[1] + r[1], s[2] + r[2], s[3] + r[3]};
   }
 
@@ -121,7 +122,8 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   EXPECT_NEAR(engine.run_epoch(0), oracle.loss(x), 1e-5);
   Vector state;
   Vector moved;
-  for (const kernels::ConstMatrix m : {kernels::ConstMatrix(table.state), kernels::ConstMatrix(parameters.relation_state())})
+  for (const kernels::ConstMatrix m :
+       {kernels::ConstMatrix(table.state), kernels::ConstMatrix(parameters.relation_state())})
     state.insert(state.end(), m.data, m.data + m.rows * m.cols);
   for (const kernels::ConstMatrix m : {kernels::ConstMatrix(table.rows), kernels::ConstMatrix(parameters.relations())})
     moved.insert(moved.end(), m.data, m.data + m.rows * m.cols);

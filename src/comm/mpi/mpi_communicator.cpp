@@ -73,7 +73,8 @@ class MpiCommunicator final : public Communicator {
     for (std::uint64_t at = 0; at < data.size(); at += split_bytes_) {
       const auto piece = data.subspan(at, std::min<std::uint64_t>(split_bytes_, data.size() - at));
       MPI_Request request = MPI_REQUEST_NULL;
-      TESSERA_MPI_TRY(MPI_Ibcast(piece.data(), checked_cast<int>(piece.size()), MPI_BYTE, root.value(), comm_, &request));
+      TESSERA_MPI_TRY(
+          MPI_Ibcast(piece.data(), checked_cast<int>(piece.size()), MPI_BYTE, root.value(), comm_, &request));
       finish(std::span(&request, 1), "a broadcast", root.value());
     }
     if (rank_ == root) bytes_sent_ += data.size() * static_cast<std::uint64_t>(size_ - 1);
@@ -96,7 +97,8 @@ class MpiCommunicator final : public Communicator {
     for (std::size_t piece = 0; piece < slots_[slot].requests.size(); ++piece) {
       const std::uint64_t at = std::min<std::uint64_t>(piece * split_bytes_, data.size());
       const auto bytes = checked_cast<int>(std::min<std::uint64_t>(split_bytes_, data.size() - at));
-      TESSERA_MPI_TRY(MPI_Isend(data.data() + at, bytes, MPI_BYTE, to.value(), tag, comm_, &slots_[slot].requests[piece]));
+      TESSERA_MPI_TRY(
+          MPI_Isend(data.data() + at, bytes, MPI_BYTE, to.value(), tag, comm_, &slots_[slot].requests[piece]));
     }
     slots_[slot].sent_bytes = data.size();
     bytes_sent_ += data.size();
@@ -109,7 +111,8 @@ class MpiCommunicator final : public Communicator {
     for (std::size_t piece = 0; piece < slots_[slot].requests.size(); ++piece) {
       const std::uint64_t at = piece * split_bytes_;
       const auto bytes = checked_cast<int>(std::min<std::uint64_t>(split_bytes_, buffer.size() - at));
-      TESSERA_MPI_TRY(MPI_Irecv(buffer.data() + at, bytes, MPI_BYTE, from.value(), tag, comm_, &slots_[slot].requests[piece]));
+      TESSERA_MPI_TRY(
+          MPI_Irecv(buffer.data() + at, bytes, MPI_BYTE, from.value(), tag, comm_, &slots_[slot].requests[piece]));
     }
     return {this, slot};
   }
@@ -159,7 +162,8 @@ class MpiCommunicator final : public Communicator {
     return index;
   }
 
-  void finish(std::span<MPI_Request> requests, const char* what, int peer, std::vector<MPI_Status>* statuses = nullptr) {
+  void finish(std::span<MPI_Request> requests, const char* what, int peer,
+              std::vector<MPI_Status>* statuses = nullptr) {
     using Clock = std::chrono::steady_clock;
     Clock::time_point deadline{};
     for (std::uint64_t tries = 0;; ++tries) {

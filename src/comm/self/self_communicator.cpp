@@ -22,7 +22,9 @@ class SelfCommunicator final : public Communicator {
     if (in.data() != out.data()) std::copy(in.begin(), in.end(), out.begin());
   }
   void all_reduce(std::span<std::int64_t> /*values*/, Reduction /*reduction*/) override {}
-  Request send(std::span<const std::byte> /*data*/, std::uint64_t /*capacity*/, Rank /*to*/, int /*tag*/) override { no_peer(); }
+  Request send(std::span<const std::byte> /*data*/, std::uint64_t /*capacity*/, Rank /*to*/, int /*tag*/) override {
+    no_peer();
+  }
   Request receive(std::span<std::byte> /*buffer*/, Rank /*from*/, int /*tag*/) override { no_peer(); }
   void progress() override {}
 
@@ -30,7 +32,9 @@ class SelfCommunicator final : public Communicator {
   std::uint64_t wait(std::uint64_t /*slot*/) override { no_peer(); }
 
  private:
-  [[noreturn]] static void no_peer() { fail(ExitStatus::kInternal, "a single rank has nobody to exchange messages with"); }
+  [[noreturn]] static void no_peer() {
+    fail(ExitStatus::kInternal, "a single rank has nobody to exchange messages with");
+  }
 };
 
 }  // namespace

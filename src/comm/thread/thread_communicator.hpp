@@ -8,8 +8,8 @@
 
 namespace tessera::comm {
 
-/// Runs `body` on `ranks` threads, each with a communicator of the group; for tests of many ranks in one process. When a
-/// rank throws, the others throw as soon as they communicate, and the first exception is rethrown here.
+/// Runs `body` on `ranks` threads, each with a communicator of the group; for tests of many ranks in one process. When
+/// a rank throws, the others throw as soon as they communicate, and the first exception is rethrown here.
 void run_ranks(std::int32_t ranks, const std::function<void(Communicator&)>& body);
 
 }  // namespace tessera::comm
