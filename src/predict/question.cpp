@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -64,9 +65,10 @@ void read_file(const std::filesystem::path& file, const std::function<void(const
 
 }  // namespace
 
-QuestionSource typed_question(std::span<const std::string> words) {
-  const Question question = make_question(words, {"--query", ExitStatus::kUsage});
-  return [question](const std::function<void(const Question&)>& consume) { consume(question); };
+QuestionSource typed_question(std::vector<std::string> words) {
+  return [words = std::move(words)](const std::function<void(const Question&)>& consume) {
+    consume(make_question(words, {"--query", ExitStatus::kUsage}));
+  };
 }
 
 QuestionSource question_file(std::filesystem::path file) {

@@ -6,8 +6,8 @@
 
 #include <filesystem>
 #include <functional>
-#include <span>
 #include <string>
+#include <vector>
 
 namespace tessera::predict {
 
@@ -26,8 +26,9 @@ struct Question {
 /// Hands every question to a consumer, in order.
 using QuestionSource = std::function<void(const std::function<void(const Question&)>&)>;
 
-/// One question that was typed: `entity relation`, `entity relation ?` or `? relation entity`. Throws Error(kUsage).
-QuestionSource typed_question(std::span<const std::string> words);
+/// One question that was typed: `entity relation`, `entity relation ?` or `? relation entity`. The source throws
+/// Error(kUsage).
+QuestionSource typed_question(std::vector<std::string> words);
 
 /// The questions of a UTF-8 text file, read as a stream: one per line, the same forms with tabs between; empty lines
 /// and lines that begin with # are skipped. Throws Error with file and line: kMissingInput, kBadData.

@@ -89,7 +89,7 @@ TEST(TypedQuestionTest, TakesTheSameForms) {
   EXPECT_EQ(all_of(predict::typed_question(three)).front().bad_status, ExitStatus::kUsage);
   const std::vector<std::string> one = {"dog"};
   try {
-    predict::typed_question(one);
+    all_of(predict::typed_question(one));
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), ExitStatus::kUsage);
