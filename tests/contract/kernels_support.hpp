@@ -33,7 +33,9 @@ struct Implementation {
   std::string name;
 };
 
-inline void PrintTo(const Implementation& implementation, std::ostream* out) { *out << implementation.name; }
+inline std::ostream& operator<<(std::ostream& out, const Implementation& implementation) {
+  return out << implementation.name;
+}
 
 inline std::vector<Implementation> cpu_implementations() {
   std::vector<Implementation> all;

@@ -57,7 +57,7 @@ float sum_squares(const float* values, std::size_t count) {
 }
 
 void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, const std::uint32_t* indices, Matrix table,
-                     float* state) {
+                     std::span<float> state) {
   for (std::size_t i = 0; i < gradients.rows; ++i) {
     const float* gradient = gradients.row(i);
     float* row = table.row(indices[i]);
@@ -95,7 +95,7 @@ class CpuUpdates final : public Updates {
                        std::span<float> state) const override {
     kernels::detail::check_indexed(gradients, indices, table);
     TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
-    HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices.data(), table, state.data());
+    HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices.data(), table, state);
   }
 };
 

@@ -1,0 +1,360 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// The kernels on one core, read against what the core can do: fp32 multiply-adds in registers and copying memory, both
+// measured in the same run. Times are the best of many calls, as other work on the machine only ever adds to them.
+//   kernels_bench [--target=AVX2] [--benchmark_filter=scores] [--benchmark_format=json]
+// Arguments of a benchmark: queries b, rows n, dim d, and floats between the rows of the [b, n] matrix.
+#include "kernels/backend.hpp"
+#include "kernels/cpu/targets.hpp"
+#include "kernels_peak.hpp"
+
+#include <benchmark/benchmark.h>
+#include <sys/mman.h>
+#ifdef TESSERA_HAVE_OPENBLAS
+#include <cblas.h>
+#endif
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tessera::bench {
+namespace {
+
+using kernels::AdagradStep;
+using kernels::ConstMatrix;
+using kernels::Matrix;
+using kernels::Similarity;
+
+const kernels::Backend& backend() { return kernels::cpu_backend(); }
+
+/// What the machine does at best, as seen so far.
+struct Machine {
+  double peak_gflops = 0;
+  double copy_gbytes = 0;
+};
+
+Machine& machine() {
+  static Machine instance;
+  return instance;
+}
+
+/// A matrix of random numbers in huge pages, as the pool has them.
+class Storage {
+ public:
+  Storage(std::size_t rows, std::size_t cols, std::size_t gap = 0) : rows_(rows), cols_(cols), stride_(cols + gap) {
+    constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+    const std::size_t bytes = (rows * stride_ * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage;
+    data_.reset(static_cast<float*>(std::aligned_alloc(kHugePage, bytes)));
+    madvise(data_.get(), bytes, MADV_HUGEPAGE);
+    std::minstd_rand engine(static_cast<unsigned>(rows + 7 * cols));
+    std::uniform_real_distribution<float> uniform(-1, 1);
+    std::generate_n(data_.get(), rows * stride_, [&] { return uniform(engine); });
+  }
+  [[nodiscard]] Matrix view() const { return {data_.get(), rows_, cols_, stride_}; }
+
+ private:
+  struct Free {
+    void operator()(float* data) const { std::free(data); }
+  };
+  std::size_t rows_;
+  std::size_t cols_;
+  std::size_t stride_;
+  std::unique_ptr<float, Free> data_;
+};
+
+/// Calls the kernel once per iteration and returns the seconds of the fastest call.
+template <class Call>
+double fastest(benchmark::State& state, const Call& call) {
+  double best = 1e30;
+  for (auto _ : state) {
+    const auto start = std::chrono::steady_clock::now();
+    call();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    benchmark::ClobberMemory();
+  }
+  machine().peak_gflops = std::max(machine().peak_gflops, measure_peak_gflops(50));
+  return best;
+}
+
+void report_flops(benchmark::State& state, double flops, double seconds) {
+  state.counters["GFLOPS"] = flops / seconds / 1e9;
+  state.counters["peak%"] = 100 * flops / seconds / 1e9 / machine().peak_gflops;
+  state.counters["best_us"] = seconds * 1e6;
+}
+
+void report_bytes(benchmark::State& state, double bytes, double seconds) {
+  state.counters["GB/s"] = bytes / seconds / 1e9;
+  state.counters["copy%"] = 100 * bytes / seconds / 1e9 / machine().copy_gbytes;
+  state.counters["best_us"] = seconds * 1e6;
+}
+
+/// The matrices of one step, by the benchmark's arguments.
+struct Step {
+  explicit Step(const benchmark::State& state)
+      : b(static_cast<std::size_t>(state.range(0))),
+        n(static_cast<std::size_t>(state.range(1))),
+        d(static_cast<std::size_t>(state.range(2))),
+        queries(b, d),
+        rows(n, d),
+        weights(b, n, static_cast<std::size_t>(state.range(3))),
+        to_queries(b, d),
+        to_rows(n, d) {}
+  [[nodiscard]] double flops() const { return 2.0 * static_cast<double>(b * n * d); }
+
+  std::size_t b, n, d;
+  Storage queries, rows, weights, to_queries, to_rows;
+};
+
+void scores(benchmark::State& state, Similarity similarity, double flops_per_step) {
+  const Step step(state);
+  const double seconds = fastest(state, [&] {
+    backend().scores.all_pairs(similarity, step.queries.view(), step.rows.view(), step.weights.view());
+  });
+  report_flops(state, step.flops() / 2 * flops_per_step, seconds);
+}
+
+void to_queries(benchmark::State& state) {
+  const Step step(state);
+  const double seconds = fastest(
+      state, [&] { backend().gradients.to_queries(step.weights.view(), step.rows.view(), step.to_queries.view()); });
+  report_flops(state, step.flops(), seconds);
+}
+
+void to_rows(benchmark::State& state) {
+  const Step step(state);
+  const double seconds = fastest(
+      state, [&] { backend().gradients.to_rows(step.weights.view(), step.queries.view(), step.to_rows.view()); });
+  report_flops(state, step.flops(), seconds);
+}
+
+void ranks(benchmark::State& state) {
+  const Step step(state);
+  const std::vector<float> targets(step.b, 0.5F);
+  std::vector<std::uint32_t> greater(step.b);
+  std::vector<std::uint32_t> equal(step.b);
+  const double seconds = fastest(state, [&] {
+    backend().ranks.count(Similarity::kDot, step.queries.view(), step.rows.view(), targets, greater, equal);
+  });
+  report_flops(state, step.flops(), seconds);
+}
+
+void pairs(benchmark::State& state) {
+  const Step step(state);
+  std::vector<float> out(step.b);
+  const double seconds = fastest(
+      state, [&] { backend().scores.pairs(Similarity::kDot, step.queries.view(), step.to_queries.view(), out); });
+  report_flops(state, 2.0 * static_cast<double>(step.b * step.d), seconds);
+}
+
+void softmax(benchmark::State& state) {
+  const Step step(state);
+  const std::vector<float> targets(step.b, 0.5F);
+  std::vector<float> losses(step.b);
+  std::vector<float> target_weights(step.b);
+  const double seconds = fastest(
+      state, [&] { backend().softmax.cross_entropy(step.weights.view(), targets, 0, 1, losses, target_weights); });
+  state.counters["Gelements/s"] = static_cast<double>(step.b * step.n) / seconds / 1e9;
+  state.counters["best_us"] = seconds * 1e6;
+}
+
+/// Rows of a table far larger than any cache. Arguments: rows moved, dim.
+struct Moves {
+  explicit Moves(const benchmark::State& state)
+      : count(static_cast<std::size_t>(state.range(0))),
+        table(static_cast<std::size_t>(1 << 19), static_cast<std::size_t>(state.range(1))),
+        packed(count, static_cast<std::size_t>(state.range(1))),
+        indices(table.view().rows) {
+    std::iota(indices.begin(), indices.end(), 0U);
+    std::shuffle(indices.begin(), indices.end(), std::minstd_rand(1));
+  }
+  /// Other rows in each call, distinct within it.
+  [[nodiscard]] std::span<const std::uint32_t> next() {
+    first_ = first_ + 2 * count <= indices.size() ? first_ + count : 0;
+    return std::span(indices).subspan(first_, count);
+  }
+  [[nodiscard]] double bytes() const { return static_cast<double>(count * table.view().cols * sizeof(float)); }
+
+  std::size_t count;
+  Storage table, packed;
+  std::vector<std::uint32_t> indices;
+
+ private:
+  std::size_t first_ = 0;
+};
+
+void gather(benchmark::State& state) {
+  Moves moves(state);
+  const double seconds =
+      fastest(state, [&] { backend().rows.gather(moves.table.view(), moves.next(), moves.packed.view()); });
+  report_bytes(state, 2 * moves.bytes(), seconds);
+}
+
+void scatter(benchmark::State& state) {
+  Moves moves(state);
+  const double seconds =
+      fastest(state, [&] { backend().rows.scatter(moves.packed.view(), moves.next(), moves.table.view()); });
+  report_bytes(state, 2 * moves.bytes(), seconds);
+}
+
+void sum_segments(benchmark::State& state) {
+  Moves moves(state);
+  const std::size_t segments = moves.count / 4;
+  std::vector<std::uint32_t> offsets(segments + 1);
+  for (std::size_t u = 0; u <= segments; ++u) offsets[u] = static_cast<std::uint32_t>(4 * u);
+  const Matrix out = moves.packed.view().block(0, segments);
+  const double seconds =
+      fastest(state, [&] { backend().rows.sum_segments(moves.table.view(), offsets, moves.next(), out); });
+  report_bytes(state, 1.25 * moves.bytes(), seconds);
+}
+
+void adagrad(benchmark::State& state) {
+  Moves moves(state);
+  const Storage squares(moves.table.view().rows, moves.table.view().cols);
+  const double seconds = fastest(state, [&] {
+    backend().updates.adagrad(AdagradStep{}, moves.packed.view(), moves.next(), moves.table.view(), squares.view());
+  });
+  report_bytes(state, 5 * moves.bytes(), seconds);
+}
+
+void rowwise_adagrad(benchmark::State& state) {
+  Moves moves(state);
+  std::vector<float> squares(moves.table.view().rows, 1.0F);
+  const double seconds = fastest(state, [&] {
+    backend().updates.rowwise_adagrad(AdagradStep{}, moves.packed.view(), moves.next(), moves.table.view(), squares);
+  });
+  report_bytes(state, 3 * moves.bytes(), seconds);
+}
+
+#ifdef TESSERA_HAVE_OPENBLAS
+struct Product {
+  CBLAS_TRANSPOSE transpose_left;
+  CBLAS_TRANSPOSE transpose_right;
+};
+
+void multiply(Product product, ConstMatrix left, ConstMatrix right, std::size_t steps, Matrix out) {
+  const auto count = [](std::size_t value) { return static_cast<blasint>(value); };
+  cblas_sgemm(CblasRowMajor, product.transpose_left, product.transpose_right, count(out.rows), count(out.cols),
+              count(steps), 1.0F, left.data, count(left.stride), right.data, count(right.stride), 0.0F, out.data,
+              count(out.stride));
+}
+
+void openblas_scores(benchmark::State& state) {
+  const Step step(state);
+  const double seconds = fastest(state, [&] {
+    multiply({CblasNoTrans, CblasTrans}, step.queries.view(), step.rows.view(), step.d, step.weights.view());
+  });
+  report_flops(state, step.flops(), seconds);
+}
+
+void openblas_to_queries(benchmark::State& state) {
+  const Step step(state);
+  const double seconds = fastest(state, [&] {
+    multiply({CblasNoTrans, CblasNoTrans}, step.weights.view(), step.rows.view(), step.n, step.to_queries.view());
+  });
+  report_flops(state, step.flops(), seconds);
+}
+
+void openblas_to_rows(benchmark::State& state) {
+  const Step step(state);
+  const double seconds = fastest(state, [&] {
+    multiply({CblasTrans, CblasNoTrans}, step.weights.view(), step.queries.view(), step.b, step.to_rows.view());
+  });
+  report_flops(state, step.flops(), seconds);
+}
+#endif
+
+/// Every shape, and two whose rows of [b, n] do not all begin at the same place of a page.
+void all_shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"b", "n", "d", "gap"});
+  for (const int b : {128, 256, 512})
+    for (const int n : {512, 2048})
+      for (const int d : {100, 128, 256}) bench->Args({b, n, d, 0});
+  bench->Args({256, 512, 128, 16})->Args({256, 2048, 128, 16});
+}
+
+void one_shape(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"b", "n", "d", "gap"})->Args({256, 512, 128, 0});
+}
+
+void moves(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"rows", "d"})->Args({1024, 128})->Args({1024, 100});
+}
+
+void register_all() {
+  // Operations per step: dot 2; L1 difference, absolute value and sum, one instruction each, so half the peak at best;
+  // L2 difference and multiply-add, so three quarters of the peak at best.
+  all_shapes(benchmark::RegisterBenchmark("scores/dot", scores, Similarity::kDot, 2.0));
+  all_shapes(benchmark::RegisterBenchmark("to_queries", to_queries));
+  all_shapes(benchmark::RegisterBenchmark("to_rows", to_rows));
+  all_shapes(benchmark::RegisterBenchmark("ranks", ranks));
+  one_shape(benchmark::RegisterBenchmark("scores/l1", scores, Similarity::kNegativeL1, 3.0));
+  one_shape(benchmark::RegisterBenchmark("scores/l2", scores, Similarity::kNegativeL2, 3.0));
+  one_shape(benchmark::RegisterBenchmark("pairs", pairs));
+  one_shape(benchmark::RegisterBenchmark("softmax", softmax));
+  moves(benchmark::RegisterBenchmark("gather", gather));
+  moves(benchmark::RegisterBenchmark("scatter", scatter));
+  moves(benchmark::RegisterBenchmark("sum_segments", sum_segments));
+  moves(benchmark::RegisterBenchmark("adagrad", adagrad));
+  moves(benchmark::RegisterBenchmark("rowwise_adagrad", rowwise_adagrad));
+#ifdef TESSERA_HAVE_OPENBLAS
+  all_shapes(benchmark::RegisterBenchmark("openblas/scores", openblas_scores));
+  all_shapes(benchmark::RegisterBenchmark("openblas/to_queries", openblas_to_queries));
+  all_shapes(benchmark::RegisterBenchmark("openblas/to_rows", openblas_to_rows));
+#endif
+}
+
+/// Takes --target=NAME out of the arguments and restricts the kernels to it; false if there is no such target.
+bool choose_target(int* argc, char** argv) {
+  constexpr std::string_view kOption = "--target=";
+  for (int i = 1; i < *argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (!argument.starts_with(kOption)) continue;
+    const std::vector<std::int64_t> targets = kernels::cpu::available_targets();
+    const auto found = std::find_if(targets.begin(), targets.end(), [&](std::int64_t target) {
+      return kernels::cpu::target_name(target) == argument.substr(kOption.size());
+    });
+    if (found == targets.end()) return false;
+    kernels::cpu::use_target(*found);
+    std::rotate(argv + i, argv + i + 1, argv + *argc);
+    --*argc;
+    return true;
+  }
+  return true;
+}
+
+void describe_machine() {
+  machine().copy_gbytes = measure_copy_gbytes();
+  machine().peak_gflops = measure_peak_gflops(10'000);
+  const auto text = [](double value) { return std::to_string(value); };
+  benchmark::AddCustomContext("kernels_target", kernels::cpu::target_name());
+  benchmark::AddCustomContext("peak_gflops_one_core", text(machine().peak_gflops));
+  benchmark::AddCustomContext("copy_gbytes_one_core", text(machine().copy_gbytes));
+#ifdef TESSERA_HAVE_OPENBLAS
+  openblas_set_num_threads(1);
+  benchmark::AddCustomContext("openblas_core", openblas_get_corename());
+#endif
+}
+
+}  // namespace
+}  // namespace tessera::bench
+
+int main(int argc, char** argv) {
+  if (!tessera::bench::choose_target(&argc, argv)) {
+    std::fputs("kernels_bench: no such target on this machine\n", stderr);
+    return 64;
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 64;
+  tessera::bench::describe_machine();
+  tessera::bench::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
