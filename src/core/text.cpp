@@ -38,7 +38,7 @@ std::uint64_t parse_bytes(std::string_view value, std::string_view what) {
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   std::string unit(end, value.data() + value.size());
   std::erase_if(unit, [](unsigned char c) { return std::isspace(c) != 0; });
-  static const std::array<std::pair<const char*, double>, 9> kUnits = {{{"", 1.0},
+  static const std::array<std::pair<const char*, double>, 9> units = {{{"", 1.0},
                                                                         {"B", 1.0},
                                                                         {"KiB", 1024.0},
                                                                         {"MiB", 1048576.0},
@@ -47,8 +47,8 @@ std::uint64_t parse_bytes(std::string_view value, std::string_view what) {
                                                                         {"KB", 1e3},
                                                                         {"MB", 1e6},
                                                                         {"GB", 1e9}}};
-  const auto* found = std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& u) { return unit == u.first; });
-  if (error != std::errc() || found == kUnits.end() || !(number > 0) || number * found->second > 9e18)
+  const auto* found = std::find_if(units.begin(), units.end(), [&](const auto& u) { return unit == u.first; });
+  if (error != std::errc() || found == units.end() || !(number > 0) || number * found->second > 9e18)
     fail(ExitStatus::kUsage, "{}: '{}' is not a size; write for example \"512MiB\" or \"4GiB\"", what, value);
   return static_cast<std::uint64_t>(number * found->second);
 }

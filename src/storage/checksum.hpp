@@ -37,6 +37,8 @@ class Hasher {
   ~Hasher();
   Hasher(Hasher&&) noexcept;
   Hasher& operator=(Hasher&&) noexcept;
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
   void add(std::span<const std::byte> bytes);
   [[nodiscard]] Digest digest() const;
 

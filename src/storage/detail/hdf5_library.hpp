@@ -28,6 +28,7 @@ int close_with(std::int64_t id) {
 /// Silences the library's own error printing and loading of plug-ins, once.
 inline void prepare_library() {
   static const bool done = [] {
+    H5dont_atexit();  // closing what failed on a full disk would crash at exit
     H5open();
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     H5PLset_loading_state(0);
