@@ -61,7 +61,7 @@ const char* kind_name(ConfigValue::Kind kind) {
 
 void check_range(const std::string& key, const ConfigValue& value, Range range) {
   if (value.real >= range.least && value.real <= range.most) return;
-  if (range.most >= 1e18)
+  if (range.most >= kNoLimit)
     fail(ExitStatus::kUsage, "{}: '{}' must be at least {}, not {}", value.where, key, range.least, value.real);
   fail(ExitStatus::kUsage, "{}: '{}' must be between {} and {}, not {}", value.where, key, range.least, range.most,
        value.real);
