@@ -72,6 +72,9 @@ std::string joined(const std::vector<std::string>& words) { return fmt::format("
 }  // namespace
 
 ConfigValues read_toml_file(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored))
+    fail(ExitStatus::kMissingInput, "'{}' is a folder; a job file is needed", file.string());
   std::ifstream in(file);
   if (!in) fail(ExitStatus::kMissingInput, "job file '{}' cannot be opened", file.string());
   std::ostringstream content;
