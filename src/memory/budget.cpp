@@ -3,6 +3,7 @@
 #include "memory/budget.hpp"
 
 #include "core/text.hpp"
+#include "memory/detail/control_group.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,13 +13,6 @@
 
 namespace tessera::memory {
 namespace {
-
-std::optional<std::uint64_t> number_in_file(const char* path) {
-  std::ifstream in(path);
-  std::uint64_t value = 0;
-  if (in >> value) return value;
-  return std::nullopt;
-}
 
 std::optional<std::uint64_t> available_memory() {
   std::ifstream in("/proc/meminfo");
@@ -63,8 +57,7 @@ Budget find_budget(const std::string& job_value, int ranks_on_host) {
   if (!job_value.empty()) return {text::parse_bytes(job_value, "run.memory"), "run.memory"};
   Budget node;
   consider(node, available_memory(), "available memory");
-  consider(node, number_in_file("/sys/fs/cgroup/memory.max"), "control group limit");
-  consider(node, number_in_file("/sys/fs/cgroup/memory/memory.limit_in_bytes"), "control group limit");
+  consider(node, detail::control_group_limit(), "control group limit");
   consider(node, slurm_memory_per_node(), "SLURM_MEM_PER_NODE");
   consider(node, slurm_memory_per_cpu(), "SLURM_MEM_PER_CPU");
   if (node.host_bytes == 0) node = {std::uint64_t{1} << 30U, "a guess: the machine states no limit"};

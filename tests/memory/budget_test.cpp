@@ -3,11 +3,16 @@
 #include "memory/budget.hpp"
 
 #include "core/error.hpp"
+#include "memory/detail/control_group.hpp"
 #include "support/expect_error.hpp"
+#include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 #include <string>
 
 namespace tessera {
@@ -68,6 +73,53 @@ TEST_F(Budget, SlurmValuesThatAreNoLimit) {
     setenv("SLURM_MEM_PER_CPU", value, 1);
     EXPECT_EQ(memory::find_budget("", 1).source.find("SLURM"), std::string::npos) << value;
   }
+}
+
+/// A made-up /proc/self/cgroup and /sys/fs/cgroup.
+class ControlGroup : public testing::Test {
+ protected:
+  void write(const std::string& name, const std::string& content) const {
+    const std::filesystem::path file = temporary_.path() / name;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << content << '\n';
+  }
+  [[nodiscard]] std::optional<std::uint64_t> limit(const std::string& groups) const {
+    write("groups", groups);
+    return memory::detail::control_group_limit(temporary_.path() / "groups", temporary_.path());
+  }
+
+ private:
+  test::TemporaryFolder temporary_;
+};
+
+TEST_F(ControlGroup, VersionTwoTakesTheSmallestOfAllLevels) {
+  write("slurm/job/memory.max", "3000");
+  write("slurm/job/step/memory.max", "max");
+  write("slurm/memory.max", "5000");
+  EXPECT_EQ(limit("0::/slurm/job/step"), 3000U);
+  EXPECT_EQ(limit("0::/slurm"), 5000U);
+  EXPECT_EQ(limit("0::/"), std::nullopt);
+  write("memory.max", "1000");
+  EXPECT_EQ(limit("0::/slurm/job/step"), 1000U);
+}
+
+TEST_F(ControlGroup, VersionOneLooksAtTheMemoryControllerOnly) {
+  write("memory/job/memory.limit_in_bytes", "7000");
+  write("cpu/job/memory.limit_in_bytes", "1");
+  EXPECT_EQ(limit("5:cpu:/job\n4:memory:/job\n0::/"), 7000U);
+  EXPECT_EQ(limit("4:blkio,memory:/job/step"), 7000U);
+  EXPECT_EQ(limit("4:cpu:/job"), std::nullopt);
+}
+
+TEST_F(ControlGroup, AGroupThatIsNotVisibleFallsBackToTheMount) {
+  write("memory.max", "9000");
+  EXPECT_EQ(limit("0::/../outside/of/the/container"), 9000U);
+}
+
+TEST_F(ControlGroup, NothingToReadIsNoLimit) {
+  EXPECT_EQ(memory::detail::control_group_limit("/nowhere", "/nowhere"), std::nullopt);
+  EXPECT_EQ(limit(""), std::nullopt);
+  EXPECT_EQ(limit("no colons\n:\n1:"), std::nullopt);
 }
 
 }  // namespace
