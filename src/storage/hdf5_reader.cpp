@@ -83,7 +83,7 @@ void FileReader::require_hard_link(const std::string& path) const {
       H5L_info_t info;
       if (H5Lexists(file_.id(), prefix.c_str(), H5P_DEFAULT) <= 0) bad_file(path_, path, "is missing");
       if (H5Lget_info(file_.id(), prefix.c_str(), &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
-        bad_file(path_, prefix, "is a link; links are refused");
+        bad_file(path_, path, "{} is a link; links are refused", prefix);
     }
     if (slash == std::string::npos) return;
   }
@@ -92,7 +92,9 @@ void FileReader::require_hard_link(const std::string& path) const {
 bool FileReader::has(const std::string& path) const {
   const std::scoped_lock lock(library_lock());
   for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-    if (H5Lexists(file_.id(), path.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+    const std::string prefix = path.substr(0, slash);
+    if (H5Lexists(file_.id(), prefix.c_str(), H5P_DEFAULT) <= 0) return false;
+    require_hard_link(prefix);  // before the library follows it
     if (slash == std::string::npos) return true;
   }
 }
@@ -239,6 +241,7 @@ std::string FileReader::string(const std::string& path, const std::string& name)
 
 std::optional<std::string> FileReader::find_string(const std::string& path, const std::string& name) const {
   const std::scoped_lock lock(library_lock());
+  if (path != "/") require_hard_link(path);
   if (H5Aexists_by_name(file_.id(), path.c_str(), name.c_str(), H5P_DEFAULT) <= 0) return std::nullopt;
   return string(path, name);
 }
