@@ -36,6 +36,16 @@ std::optional<ElementType> stored_type(hid_t dataset) {
   return std::nullopt;
 }
 
+bool fits(const std::vector<std::uint64_t>& extent, std::uint64_t most_elements) {
+  if (std::find(extent.begin(), extent.end(), 0U) != extent.end()) return true;
+  std::uint64_t count = 1;
+  for (const std::uint64_t axis : extent) {
+    if (count > most_elements / axis) return false;
+    count *= axis;
+  }
+  return true;
+}
+
 // Contiguous or compact storage without filters or external files, no larger than the file that holds it.
 bool is_plain_storage(hid_t dataset) {
   const Handle creation(H5Dget_create_plist(dataset), close_with<H5Pclose>);
@@ -112,7 +122,11 @@ std::vector<std::uint64_t> FileReader::shape(const std::string& path) const {
   const std::scoped_lock lock(library_lock());
   const Handle dataset = open_dataset(path);
   const Handle space(H5Dget_space(dataset.id()), close_with<H5Sclose>);
-  return extent_of(space.id());
+  const Handle type(H5Dget_type(dataset.id()), close_with<H5Tclose>);
+  std::vector<std::uint64_t> extent = extent_of(space.id());
+  const std::uint64_t most = std::filesystem::file_size(path_) / std::max<std::size_t>(1, H5Tget_size(type.id()));
+  if (!fits(extent, most)) bad_file(path_, "dataset " + path, "claims to be larger than its file");
+  return extent;
 }
 
 bool FileReader::is_dataset(const std::string& path) const {
@@ -139,12 +153,11 @@ std::vector<std::string> FileReader::children(const std::string& group) const {
 }
 
 std::uint64_t FileReader::element_count(const std::string& path, ElementType type) const {
+  const std::scoped_lock lock(library_lock());
+  if (stored_type(open_dataset(path).id()) != type)
+    bad_file(path_, "dataset " + path, "has another element type than documented");
   std::uint64_t count = 1;
-  const std::uint64_t limit = std::filesystem::file_size(path_) / element_bytes(type);
-  for (const std::uint64_t axis : shape(path)) {
-    if (axis != 0 && count > limit / axis) bad_file(path_, "dataset " + path, "claims to be larger than its file");
-    count *= axis;
-  }
+  for (const std::uint64_t axis : shape(path)) count *= axis;
   return count;
 }
 
