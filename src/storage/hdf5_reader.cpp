@@ -188,7 +188,8 @@ void FileReader::read_block(const std::string& path, ElementType type, std::uint
   sizes[0] = count;
   std::uint64_t bytes = element_bytes(type);
   for (const hsize_t size : sizes) bytes *= size;
-  TESSERA_ASSERT(bytes == out.size(), "a block read needs a buffer of its size");
+  if (bytes != out.size())
+    bad_file(path_, "dataset " + path, "{} rows of it are {} bytes where {} are needed", count, bytes, out.size());
   if (bytes == 0) return;
   H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, sizes.data(), nullptr);
   const Handle in_memory(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), close_with<H5Sclose>);
