@@ -222,8 +222,10 @@ std::uint64_t FileReader::integer(const std::string& path, const std::string& na
   const Handle attribute = open_attribute(path, name);
   const Handle type(H5Aget_type(attribute.id()), close_with<H5Tclose>);
   std::uint64_t value = 0;
-  if (H5Tget_class(type.id()) != H5T_INTEGER || H5Aread(attribute.id(), H5T_NATIVE_UINT64, &value) < 0)
-    bad_file(path_, fmt::format("{}, attribute {}", path, name), "must be an integer");
+  std::int64_t as_signed = 0;  // the library turns negative values into 0 when an unsigned one is asked for
+  if (H5Tget_class(type.id()) != H5T_INTEGER || H5Aread(attribute.id(), H5T_NATIVE_UINT64, &value) < 0 ||
+      H5Aread(attribute.id(), H5T_NATIVE_INT64, &as_signed) < 0 || as_signed < 0)
+    bad_file(path_, fmt::format("{}, attribute {}", path, name), "must be an integer, not negative");
   return value;
 }
 
