@@ -142,13 +142,14 @@ std::vector<std::string> FileReader::children(const std::string& group) const {
   if (group != "/") require_hard_link(group);
   const Handle opened(H5Gopen2(file_.id(), group.c_str(), H5P_DEFAULT), close_with<H5Gclose>);
   if (opened.id() < 0) bad_file(path_, "group " + group, "cannot be opened: {}", library_message());
-  H5Literate(
+  const herr_t status = H5Literate(
       opened.id(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
       [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
         static_cast<std::vector<std::string>*>(out)->emplace_back(name);
         return 0;
       },
       &names);
+  if (status < 0) bad_file(path_, "group " + group, "cannot be listed: {}", library_message());
   return names;
 }
 
