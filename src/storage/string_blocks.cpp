@@ -148,6 +148,7 @@ std::vector<std::string> StringBlocks::nearest(std::string_view name, std::size_
     auto operator<=>(const Candidate&) const = default;
   };
   std::vector<Candidate> best;
+  if (limit == 0) return {};
   for (std::uint64_t i = 0; i < block_count(); ++i) {
     for (std::string& string : block(i)) {
       const std::size_t gap = string.size() > name.size() ? string.size() - name.size() : name.size() - string.size();
