@@ -88,7 +88,8 @@ StringBlocks StringBlocks::read(const FileReader& file, const std::string& group
   blocks.count_ = file.integer(group, "count");
   blocks.bytes_ = file.read<std::uint8_t>(group + "/bytes");
   blocks.offsets_ = file.read<std::uint64_t>(group + "/block_offsets");
-  const std::uint64_t expected = (blocks.count_ + kBlockStrings - 1) / kBlockStrings + 1;
+  const std::uint64_t full = blocks.count_ / kBlockStrings;  // rounding up could wrap around
+  const std::uint64_t expected = full + (blocks.count_ % kBlockStrings == 0 ? 0 : 1) + 1;
   const bool sound = file.integer(group, "encoding_version") == kFormatVersion && blocks.offsets_.size() == expected &&
                      blocks.offsets_.front() == 0 && blocks.offsets_.back() == blocks.bytes_.size() &&
                      std::is_sorted(blocks.offsets_.begin(), blocks.offsets_.end());
