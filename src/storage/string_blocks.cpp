@@ -120,6 +120,7 @@ std::vector<std::string> StringBlocks::block(std::uint64_t block_index) const {
                       std::string(rest.substr(0, added)));
     rest.remove_prefix(added);
   }
+  if (!rest.empty()) fail(ExitStatus::kBadData, "a block of strings is damaged");
   return strings;
 }
 
