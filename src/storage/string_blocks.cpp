@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kLevel = 9;
 constexpr std::uint64_t kFormatVersion = 1;
-constexpr std::uint64_t kMostBlockBytes = std::uint64_t{1} << 32U;
+constexpr std::uint64_t kMostRatio = 32768;  // a zstd block of at least 4 bytes makes at most 128 KiB
 
 void put_varint(std::string& out, std::uint64_t value) {
   for (; value >= 128; value >>= 7U) out.push_back(static_cast<char>((value & 127U) | 128U));
@@ -103,7 +103,7 @@ std::vector<std::string> StringBlocks::block(std::uint64_t block_index) const {
   const std::uint8_t* start = bytes_.data() + offsets_[block_index];
   const std::uint64_t size = offsets_[block_index + 1] - offsets_[block_index];
   const unsigned long long plain = ZSTD_getFrameContentSize(start, size);
-  if (plain == ZSTD_CONTENTSIZE_ERROR || plain == ZSTD_CONTENTSIZE_UNKNOWN || plain > kMostBlockBytes)
+  if (plain == ZSTD_CONTENTSIZE_ERROR || plain == ZSTD_CONTENTSIZE_UNKNOWN || plain / kMostRatio > size)
     fail(ExitStatus::kBadData, "a block of strings is damaged");
   std::string coded(plain, '\0');
   if (ZSTD_isError(ZSTD_decompress(coded.data(), coded.size(), start, size)) != 0)
