@@ -92,6 +92,13 @@ TEST(StringBlocks, NothingIsBelowTheFirst) {
   EXPECT_EQ(blocks.find("b"), 0U);
 }
 
+TEST(StringBlocks, VeryCompressibleStrings) {
+  for (const std::size_t length : {std::size_t{1} << 17U, std::size_t{1} << 23U, (std::size_t{1} << 23U) + 12345}) {
+    const std::string string(length, 'z');
+    EXPECT_TRUE(encode({"", string}).get(1) == string);
+  }
+}
+
 TEST(StringBlocks, OutOfRangeIsADefect) {
   const StringBlocks blocks = encode({"a"});
   test::expect_error(ExitStatus::kInternal, {"out of range"}, [&] { (void)blocks.get(1); });
