@@ -61,10 +61,24 @@ const char* kind_name(ConfigValue::Kind kind) {
 
 void check_range(const std::string& key, const ConfigValue& value, Range range) {
   if (value.real >= range.least && value.real <= range.most) return;
-  if (range.most >= 1e18)
+  if (range.most >= kNoLimit)
     fail(ExitStatus::kUsage, "{}: '{}' must be at least {}, not {}", value.where, key, range.least, value.real);
   fail(ExitStatus::kUsage, "{}: '{}' must be between {} and {}, not {}", value.where, key, range.least, range.most,
        value.real);
+}
+
+// One TOML value, or a string when it is not one.
+ConfigValue parse_override(const std::string& text, const std::string& where) {
+  try {
+    const toml::table table = toml::parse("v = " + text);
+    if (table.size() == 1) return to_value(*table.get("v"), where);
+  } catch (const toml::parse_error&) {  // NOLINT(bugprone-empty-catch): a word without quotes
+  }
+  ConfigValue string;
+  string.kind = ConfigValue::Kind::kString;
+  string.string = text;
+  string.where = where;
+  return string;
 }
 
 std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
@@ -72,6 +86,9 @@ std::string joined(const std::vector<std::string>& words) { return fmt::format("
 }  // namespace
 
 ConfigValues read_toml_file(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored))
+    fail(ExitStatus::kMissingInput, "'{}' is a folder; a job file is needed", file.string());
   std::ifstream in(file);
   if (!in) fail(ExitStatus::kMissingInput, "job file '{}' cannot be opened", file.string());
   std::ostringstream content;
@@ -93,16 +110,7 @@ void apply_overrides(ConfigValues& values, const std::vector<std::string>& overr
     const std::string key = override_text.substr(0, equals);
     const std::string value = override_text.substr(equals + 1);
     const std::string where = fmt::format("command line '{}'", override_text);
-    try {
-      const toml::table table = toml::parse("v = " + value);
-      values[key] = to_value(*table.get("v"), where);
-    } catch (const toml::parse_error&) {
-      ConfigValue string;
-      string.kind = ConfigValue::Kind::kString;
-      string.string = value;
-      string.where = where;
-      values[key] = string;
-    }
+    values[key] = parse_override(value, where);
   }
 }
 

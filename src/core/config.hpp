@@ -30,10 +30,12 @@ ConfigValues read_toml_file(const std::filesystem::path& file);
 /// Adds `key=value` overrides; the value is TOML, or taken as a string when it is not. Throws Error(kUsage).
 void apply_overrides(ConfigValues& values, const std::vector<std::string>& overrides);
 
+inline constexpr double kNoLimit = 1e19;  ///< above every integer that TOML has
+
 /// What a numeric key may be.
 struct Range {
   double least = 0;
-  double most = 1e18;
+  double most = kNoLimit;
 };
 
 /// Visits every key of a description; each visitor below does one thing with it.

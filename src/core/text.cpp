@@ -26,7 +26,7 @@ std::string bytes(std::uint64_t value) {
   constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
   double scaled = static_cast<double>(value);
   std::size_t unit = 0;
-  while (scaled >= 1024 && unit + 1 < kUnits.size()) {
+  while (scaled >= 1023.95 && unit + 1 < kUnits.size()) {  // 1023.95 would be shown as 1024.0
     scaled /= 1024;
     ++unit;
   }
@@ -48,14 +48,14 @@ std::uint64_t parse_bytes(std::string_view value, std::string_view what) {
                                                                         {"MB", 1e6},
                                                                         {"GB", 1e9}}};
   const auto* found = std::find_if(units.begin(), units.end(), [&](const auto& u) { return unit == u.first; });
-  if (error != std::errc() || found == units.end() || !(number > 0) || number * found->second > 9e18)
+  if (error != std::errc() || found == units.end() || !(number * found->second >= 1) || number * found->second > 9e18)
     fail(ExitStatus::kUsage, "{}: '{}' is not a size; write for example \"512MiB\" or \"4GiB\"", what, value);
   return static_cast<std::uint64_t>(number * found->second);
 }
 
 std::string duration(double seconds) {
   if (!(seconds >= 0) || seconds > 1e9) return "?";
-  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);

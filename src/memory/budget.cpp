@@ -3,6 +3,7 @@
 #include "memory/budget.hpp"
 
 #include "core/text.hpp"
+#include "memory/detail/control_group.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,13 +13,6 @@
 
 namespace tessera::memory {
 namespace {
-
-std::optional<std::uint64_t> number_in_file(const char* path) {
-  std::ifstream in(path);
-  std::uint64_t value = 0;
-  if (in >> value) return value;
-  return std::nullopt;
-}
 
 std::optional<std::uint64_t> available_memory() {
   std::ifstream in("/proc/meminfo");
@@ -32,12 +26,25 @@ std::optional<std::uint64_t> available_memory() {
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> mebibytes_in_environment(const char* name) {
+std::optional<std::uint64_t> number_in_environment(const char* name) {
   const char* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read once at start
   if (text == nullptr) return std::nullopt;
   const unsigned long long value = std::strtoull(text, nullptr, 10);
   if (value == 0) return std::nullopt;  // Slurm writes 0 for "all of the node"
-  return value * 1048576;
+  return value;
+}
+
+constexpr std::uint64_t kMiB = 1048576;
+
+std::optional<std::uint64_t> slurm_memory_per_node() {
+  const auto mebibytes = number_in_environment("SLURM_MEM_PER_NODE");
+  return mebibytes ? std::optional(*mebibytes * kMiB) : std::nullopt;
+}
+
+std::optional<std::uint64_t> slurm_memory_per_cpu() {
+  const auto mebibytes = number_in_environment("SLURM_MEM_PER_CPU");
+  const auto cpus = number_in_environment("SLURM_CPUS_ON_NODE");
+  return mebibytes && cpus ? std::optional(*mebibytes * *cpus * kMiB) : std::nullopt;
 }
 
 void consider(Budget& best, std::optional<std::uint64_t> bytes, const char* source) {
@@ -50,9 +57,9 @@ Budget find_budget(const std::string& job_value, int ranks_on_host) {
   if (!job_value.empty()) return {text::parse_bytes(job_value, "run.memory"), "run.memory"};
   Budget node;
   consider(node, available_memory(), "available memory");
-  consider(node, number_in_file("/sys/fs/cgroup/memory.max"), "control group limit");
-  consider(node, number_in_file("/sys/fs/cgroup/memory/memory.limit_in_bytes"), "control group limit");
-  consider(node, mebibytes_in_environment("SLURM_MEM_PER_NODE"), "SLURM_MEM_PER_NODE");
+  consider(node, detail::control_group_limit(), "control group limit");
+  consider(node, slurm_memory_per_node(), "SLURM_MEM_PER_NODE");
+  consider(node, slurm_memory_per_cpu(), "SLURM_MEM_PER_CPU");
   if (node.host_bytes == 0) node = {std::uint64_t{1} << 30U, "a guess: the machine states no limit"};
   node.host_bytes = node.host_bytes / 10 * 9 / static_cast<std::uint64_t>(std::max(1, ranks_on_host));
   return node;

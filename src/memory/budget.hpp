@@ -10,7 +10,7 @@ namespace tessera::memory {
 /// Bytes of host memory that one rank may use for its pool, and who said so.
 struct Budget {
   std::uint64_t host_bytes = 0;
-  std::string source;  ///< "run.memory", "cgroup limit", "SLURM_MEM_PER_NODE", "available memory"
+  std::string source;  ///< "run.memory", "control group limit", "SLURM_MEM_PER_NODE", "available memory", ...
 };
 
 /// The budget of a rank: `job_value` ("4GiB") if not empty, else the smallest limit that the machine states (control

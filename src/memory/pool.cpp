@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 namespace tessera::memory {
@@ -35,9 +36,9 @@ Pool::Pool(std::uint64_t budget_bytes) : budget_(budget_bytes / kAlignment * kAl
 Pool::~Pool() { munmap(base_, budget_); }
 
 void* Pool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes) {
-  if (count > budget_ / element_bytes + 1) count = budget_ / element_bytes + 1;  // cannot overflow, cannot fit
-  const std::uint64_t bytes =
-      std::max<std::uint64_t>(1, (count * element_bytes + kAlignment - 1) / kAlignment) * kAlignment;
+  const std::uint64_t most = std::numeric_limits<std::uint64_t>::max() - kAlignment;
+  const std::uint64_t wanted = count > most / element_bytes ? most : count * element_bytes;  // cannot overflow
+  const std::uint64_t bytes = std::max<std::uint64_t>(1, (wanted + kAlignment - 1) / kAlignment) * kAlignment;
   auto best = free_.end();
   for (auto it = free_.begin(); it != free_.end(); ++it)
     if (it->second >= bytes && (best == free_.end() || it->second < best->second)) best = it;

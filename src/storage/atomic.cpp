@@ -67,9 +67,9 @@ void AtomicFile::commit() {
 
 AtomicFolder::AtomicFolder(std::filesystem::path final_path)
     : final_(without_trailing_slash(std::move(final_path))), temporary_(temporary_name(final_)) {
-  if (std::filesystem::exists(final_))
-    fail(ExitStatus::kBadData, "'{}' exists already; remove it or choose another name", final_.string());
   std::error_code error;
+  if (std::filesystem::exists(final_, error))
+    fail(ExitStatus::kBadData, "'{}' exists already; remove it or choose another name", final_.string());
   std::filesystem::remove_all(temporary_, error);
   std::filesystem::create_directories(temporary_, error);
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary_.string(), error.message());

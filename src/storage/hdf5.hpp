@@ -133,6 +133,7 @@ class FileReader {
   static FileReader open_unverified(const std::filesystem::path& file);
 
   [[nodiscard]] bool has(const std::string& path) const;
+  /// Never more elements than the file can hold, so that callers may allocate by it.
   [[nodiscard]] std::vector<std::uint64_t> shape(const std::string& path) const;
   [[nodiscard]] bool is_dataset(const std::string& path) const;
   [[nodiscard]] std::vector<std::string> children(const std::string& group) const;

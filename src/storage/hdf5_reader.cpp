@@ -36,6 +36,16 @@ std::optional<ElementType> stored_type(hid_t dataset) {
   return std::nullopt;
 }
 
+bool fits(const std::vector<std::uint64_t>& extent, std::uint64_t most_elements) {
+  if (std::find(extent.begin(), extent.end(), 0U) != extent.end()) return true;
+  std::uint64_t count = 1;
+  for (const std::uint64_t axis : extent) {
+    if (count > most_elements / axis) return false;
+    count *= axis;
+  }
+  return true;
+}
+
 // Contiguous or compact storage without filters or external files, no larger than the file that holds it.
 bool is_plain_storage(hid_t dataset) {
   const Handle creation(H5Dget_create_plist(dataset), close_with<H5Pclose>);
@@ -83,7 +93,7 @@ void FileReader::require_hard_link(const std::string& path) const {
       H5L_info_t info;
       if (H5Lexists(file_.id(), prefix.c_str(), H5P_DEFAULT) <= 0) bad_file(path_, path, "is missing");
       if (H5Lget_info(file_.id(), prefix.c_str(), &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
-        bad_file(path_, prefix, "is a link; links are refused");
+        bad_file(path_, path, "{} is a link; links are refused", prefix);
     }
     if (slash == std::string::npos) return;
   }
@@ -92,7 +102,9 @@ void FileReader::require_hard_link(const std::string& path) const {
 bool FileReader::has(const std::string& path) const {
   const std::scoped_lock lock(library_lock());
   for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-    if (H5Lexists(file_.id(), path.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+    const std::string prefix = path.substr(0, slash);
+    if (H5Lexists(file_.id(), prefix.c_str(), H5P_DEFAULT) <= 0) return false;
+    require_hard_link(prefix);  // before the library follows it
     if (slash == std::string::npos) return true;
   }
 }
@@ -110,7 +122,11 @@ std::vector<std::uint64_t> FileReader::shape(const std::string& path) const {
   const std::scoped_lock lock(library_lock());
   const Handle dataset = open_dataset(path);
   const Handle space(H5Dget_space(dataset.id()), close_with<H5Sclose>);
-  return extent_of(space.id());
+  const Handle type(H5Dget_type(dataset.id()), close_with<H5Tclose>);
+  std::vector<std::uint64_t> extent = extent_of(space.id());
+  const std::uint64_t most = std::filesystem::file_size(path_) / std::max<std::size_t>(1, H5Tget_size(type.id()));
+  if (!fits(extent, most)) bad_file(path_, "dataset " + path, "claims to be larger than its file");
+  return extent;
 }
 
 bool FileReader::is_dataset(const std::string& path) const {
@@ -126,23 +142,23 @@ std::vector<std::string> FileReader::children(const std::string& group) const {
   if (group != "/") require_hard_link(group);
   const Handle opened(H5Gopen2(file_.id(), group.c_str(), H5P_DEFAULT), close_with<H5Gclose>);
   if (opened.id() < 0) bad_file(path_, "group " + group, "cannot be opened: {}", library_message());
-  H5Literate(
+  const herr_t status = H5Literate(
       opened.id(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
       [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
         static_cast<std::vector<std::string>*>(out)->emplace_back(name);
         return 0;
       },
       &names);
+  if (status < 0) bad_file(path_, "group " + group, "cannot be listed: {}", library_message());
   return names;
 }
 
 std::uint64_t FileReader::element_count(const std::string& path, ElementType type) const {
+  const std::scoped_lock lock(library_lock());
+  if (stored_type(open_dataset(path).id()) != type)
+    bad_file(path_, "dataset " + path, "has another element type than documented");
   std::uint64_t count = 1;
-  const std::uint64_t limit = std::filesystem::file_size(path_) / element_bytes(type);
-  for (const std::uint64_t axis : shape(path)) {
-    if (axis != 0 && count > limit / axis) bad_file(path_, "dataset " + path, "claims to be larger than its file");
-    count *= axis;
-  }
+  for (const std::uint64_t axis : shape(path)) count *= axis;
   return count;
 }
 
@@ -173,7 +189,8 @@ void FileReader::read_block(const std::string& path, ElementType type, std::uint
   sizes[0] = count;
   std::uint64_t bytes = element_bytes(type);
   for (const hsize_t size : sizes) bytes *= size;
-  TESSERA_ASSERT(bytes == out.size(), "a block read needs a buffer of its size");
+  if (bytes != out.size())
+    bad_file(path_, "dataset " + path, "{} rows of it are {} bytes where {} are needed", count, bytes, out.size());
   if (bytes == 0) return;
   H5Sselect_hyperslab(in_file.id(), H5S_SELECT_SET, start.data(), nullptr, sizes.data(), nullptr);
   const Handle in_memory(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), close_with<H5Sclose>);
@@ -206,8 +223,10 @@ std::uint64_t FileReader::integer(const std::string& path, const std::string& na
   const Handle attribute = open_attribute(path, name);
   const Handle type(H5Aget_type(attribute.id()), close_with<H5Tclose>);
   std::uint64_t value = 0;
-  if (H5Tget_class(type.id()) != H5T_INTEGER || H5Aread(attribute.id(), H5T_NATIVE_UINT64, &value) < 0)
-    bad_file(path_, fmt::format("{}, attribute {}", path, name), "must be an integer");
+  std::int64_t as_signed = 0;  // the library turns negative values into 0 when an unsigned one is asked for
+  if (H5Tget_class(type.id()) != H5T_INTEGER || H5Aread(attribute.id(), H5T_NATIVE_UINT64, &value) < 0 ||
+      H5Aread(attribute.id(), H5T_NATIVE_INT64, &as_signed) < 0 || as_signed < 0)
+    bad_file(path_, fmt::format("{}, attribute {}", path, name), "must be an integer, not negative");
   return value;
 }
 
@@ -239,6 +258,7 @@ std::string FileReader::string(const std::string& path, const std::string& name)
 
 std::optional<std::string> FileReader::find_string(const std::string& path, const std::string& name) const {
   const std::scoped_lock lock(library_lock());
+  if (path != "/") require_hard_link(path);
   if (H5Aexists_by_name(file_.id(), path.c_str(), name.c_str(), H5P_DEFAULT) <= 0) return std::nullopt;
   return string(path, name);
 }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kLevel = 9;
 constexpr std::uint64_t kFormatVersion = 1;
-constexpr std::uint64_t kMostBlockBytes = std::uint64_t{1} << 32U;
+constexpr std::uint64_t kMostRatio = 32768;  // a zstd block of at least 4 bytes makes at most 128 KiB
 
 void put_varint(std::string& out, std::uint64_t value) {
   for (; value >= 128; value >>= 7U) out.push_back(static_cast<char>((value & 127U) | 128U));
@@ -88,7 +88,8 @@ StringBlocks StringBlocks::read(const FileReader& file, const std::string& group
   blocks.count_ = file.integer(group, "count");
   blocks.bytes_ = file.read<std::uint8_t>(group + "/bytes");
   blocks.offsets_ = file.read<std::uint64_t>(group + "/block_offsets");
-  const std::uint64_t expected = (blocks.count_ + kBlockStrings - 1) / kBlockStrings + 1;
+  const std::uint64_t full = blocks.count_ / kBlockStrings;  // rounding up could wrap around
+  const std::uint64_t expected = full + (blocks.count_ % kBlockStrings == 0 ? 0 : 1) + 1;
   const bool sound = file.integer(group, "encoding_version") == kFormatVersion && blocks.offsets_.size() == expected &&
                      blocks.offsets_.front() == 0 && blocks.offsets_.back() == blocks.bytes_.size() &&
                      std::is_sorted(blocks.offsets_.begin(), blocks.offsets_.end());
@@ -102,7 +103,7 @@ std::vector<std::string> StringBlocks::block(std::uint64_t block_index) const {
   const std::uint8_t* start = bytes_.data() + offsets_[block_index];
   const std::uint64_t size = offsets_[block_index + 1] - offsets_[block_index];
   const unsigned long long plain = ZSTD_getFrameContentSize(start, size);
-  if (plain == ZSTD_CONTENTSIZE_ERROR || plain == ZSTD_CONTENTSIZE_UNKNOWN || plain > kMostBlockBytes)
+  if (plain == ZSTD_CONTENTSIZE_ERROR || plain == ZSTD_CONTENTSIZE_UNKNOWN || plain / kMostRatio > size)
     fail(ExitStatus::kBadData, "a block of strings is damaged");
   std::string coded(plain, '\0');
   if (ZSTD_isError(ZSTD_decompress(coded.data(), coded.size(), start, size)) != 0)
@@ -119,6 +120,7 @@ std::vector<std::string> StringBlocks::block(std::uint64_t block_index) const {
                       std::string(rest.substr(0, added)));
     rest.remove_prefix(added);
   }
+  if (!rest.empty()) fail(ExitStatus::kBadData, "a block of strings is damaged");
   return strings;
 }
 
@@ -148,6 +150,7 @@ std::vector<std::string> StringBlocks::nearest(std::string_view name, std::size_
     auto operator<=>(const Candidate&) const = default;
   };
   std::vector<Candidate> best;
+  if (limit == 0) return {};
   for (std::uint64_t i = 0; i < block_count(); ++i) {
     for (std::string& string : block(i)) {
       const std::size_t gap = string.size() > name.size() ? string.size() - name.size() : name.size() - string.size();
