@@ -26,6 +26,7 @@ class ExternalSorter {
 
   void add(const Record& record) {
     if (records_.size() == run_records_) spill();
+    if (records_.size() == kSmallRun) records_.reserve(run_records_);  // pages that stay untouched cost nothing
     records_.push_back(record);
   }
 
@@ -47,6 +48,7 @@ class ExternalSorter {
 
  private:
   static constexpr std::uint64_t kLeastRecords = 1024;
+  static constexpr std::uint64_t kSmallRun = std::uint64_t{1} << 16U;
   static constexpr std::uint64_t kLeastBufferBytes = std::uint64_t{1} << 14U;
   static constexpr std::uint64_t kMostBufferBytes = std::uint64_t{1} << 20U;
 

@@ -84,6 +84,9 @@ Ranks sort_all_names(Collected& collected, bool keep_isolated, ImportResult& res
 }
 
 void log_summary(const ImportResult& result) {
+  if (result.counts.attributes_dropped > 0)
+    log::warning("{} attribute values of entities without a triple were left out; --keep-isolated keeps them",
+                 text::with_thousands(result.counts.attributes_dropped));
   log::info(
       "{} entities, {} relations; {} train, {} valid, {} test triples; {} attribute values; {} duplicates dropped",
       text::with_thousands(result.entities.size()), text::with_thousands(result.relations.size()),

@@ -21,6 +21,7 @@ namespace tessera::partition {
 namespace {
 
 constexpr std::size_t kBlockBytes = std::size_t{1} << 20U;
+constexpr std::size_t kLongestMagic = 8;
 using namespace std::string_view_literals;
 
 struct Magic {
@@ -79,7 +80,6 @@ struct Input::State final : RawBytes {
 
   std::string_view next_block() override {
     if (!pending.empty()) return std::exchange(pending, {});
-    if (block.empty()) block.resize(kBlockBytes);
     return {block.data(), read_raw(block)};
   }
 
@@ -106,9 +106,9 @@ struct Input::State final : RawBytes {
 
   // Reads the first block (all of it: a pipe gives it in pieces) and picks the decoder.
   void recognise() {
-    block.resize(kBlockBytes);
+    block.resize(descriptor >= 0 ? kBlockBytes : std::min(kBlockBytes, memory.size() + kLongestMagic));
     std::size_t filled = 0;
-    while (filled < 16) {
+    while (filled < kLongestMagic) {
       const std::size_t count = read_raw(std::span(block).subspan(filled));
       if (count == 0) break;
       filled += count;

@@ -13,7 +13,7 @@
 namespace tessera::partition {
 namespace {
 
-constexpr std::size_t kBlockBytes = std::size_t{1} << 20U;
+constexpr std::size_t kBlockBytes = std::size_t{1} << 18U;  // stays in the second-level cache while it is cut
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::string_view without_carriage_return(std::string_view text) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partition/import/triples.hpp"
 
+#include "core/progress.hpp"
 #include "partition/import/external_sort.hpp"
 
 #include <algorithm>
@@ -14,6 +15,7 @@ namespace {
 constexpr unsigned kDigitBits = 11;
 constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
 constexpr std::size_t kWorthRadix = 4096;
+constexpr std::uint64_t kProgressKeys = std::uint64_t{1} << 16U;
 constexpr std::size_t kReadBufferBytes = std::size_t{1} << 20U;
 
 std::size_t digit(TripleKey key, unsigned shift) {
@@ -73,13 +75,18 @@ SplitTriples sort_triples(const KeyFile& spilled, const IdMaps& maps, const Sort
   ExternalSorter<TripleKey> sorter(settings.folder, settings.memory_bytes);
   KeyFile::Reader reader(spilled);
   const KeyLayout from = spilled.layout();
-  for (std::span<const TripleKey> block = reader.next(); !block.empty(); block = reader.next())
+  Progress progress("Sorting", 2 * spilled.size(), "steps");
+  std::uint64_t done = 0;
+  for (std::span<const TripleKey> block = reader.next(); !block.empty(); block = reader.next()) {
+    progress.update(done += block.size());
     for (const TripleKey key : block)
       sorter.add(maps.layout.pack(maps.entity_ranks[from.head(key)], maps.relation_ranks[from.relation(key)],
                                   maps.entity_ranks[from.tail(key)]));
+  }
   KeyFile distinct(settings.folder, maps.layout);
   TripleKey last{~TripleKey::Integer{0}};
   sorter.finish([&](TripleKey key) {
+    if (++done % kProgressKeys == 0) progress.update(done);
     if (key == last) return;
     distinct.add(key);
     last = key;
