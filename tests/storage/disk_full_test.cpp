@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -99,6 +100,28 @@ TEST_F(DiskFull, TheLibraryWorksAfterwards) {
   writer.write<std::uint8_t>("/x", std::vector<std::uint8_t>(1000, 7), {"x"});
   writer.close();
   EXPECT_EQ(storage::FileReader::open_unverified(folder() / "b.h5").read<std::uint8_t>("/x").size(), 1000U);
+}
+
+// Files that could not be closed stay open inside the library, whose own end of the process must not stumble over them.
+TEST_F(DiskFull, TheProgramEndsWithItsStatus) {
+  const auto fail_and_exit = [&] {
+    int status = 0;
+    for (std::uint64_t kibibytes = 1000; kibibytes < 1030; ++kibibytes) {
+      try {
+        storage::AtomicFile file(folder() / "a.h5");
+        storage::FileWriter writer(file.temporary(), "test", 1);
+        auto dataset = writer.dataset("/x", storage::ElementType::kU8, {kibibytes * 1024}, {"x"});
+        dataset.append(std::span<const std::uint8_t>(std::vector<std::uint8_t>(kibibytes * 1024, 7)));
+        writer.attribute("/y", "name", std::string(2000, 'x'));
+        dataset.finish();
+        writer.close();
+      } catch (const Error& error) {
+        status = static_cast<int>(error.status());
+      }
+    }
+    std::exit(status);
+  };
+  EXPECT_EXIT(fail_and_exit(), testing::ExitedWithCode(74), "");
 }
 
 TEST_F(DiskFull, TheListOfChecksumsStays) {
