@@ -93,12 +93,8 @@ void Collector::bad_line(std::uint64_t line, const std::string& reason) {
 
 void Collector::flush() {
   for (const Row& row : rows_) {
-    found_.entities.prefetch_entry(row.head.hash);
-    found_.entities.prefetch_entry(row.tail.hash);
-  }
-  for (const Row& row : rows_) {
-    found_.entities.prefetch_text(row.head.hash);
-    found_.entities.prefetch_text(row.tail.hash);
+    found_.entities.prefetch_record(row.head.hash);
+    found_.entities.prefetch_record(row.tail.hash);
   }
   number_rows();
   found_.counts.triples_read += rows_.size();

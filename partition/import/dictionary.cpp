@@ -13,11 +13,26 @@ namespace tessera::partition {
 namespace {
 
 constexpr std::size_t kFirstSlots = 1024;
-constexpr unsigned kNumberBits = 40;
-constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kNumberBits) - 1;
+constexpr unsigned kPlaceBits = 40;
+constexpr std::uint64_t kPlaceMask = (std::uint64_t{1} << kPlaceBits) - 1;
+constexpr std::uint64_t kAlignment = 8;  // of records, so that 40 bits stand for 8 TiB of text
+constexpr unsigned kLengthBits = 16;
+constexpr std::uint64_t kHeaderBytes = sizeof(std::uint64_t);  // the number above, the length in the low bits
 
 // The table takes the low bits of a hash, the tag in a slot the high ones.
-std::uint64_t tag_of(std::uint64_t hash) { return hash & ~kNumberMask; }
+std::uint64_t tag_of(std::uint64_t hash) { return hash & ~kPlaceMask; }
+std::uint64_t make_slot(std::uint64_t hash, std::uint64_t place) { return tag_of(hash) | (place / kAlignment + 1); }
+std::uint64_t place_of(std::uint64_t slot) { return ((slot & kPlaceMask) - 1) * kAlignment; }
+
+std::uint64_t header_of(const char* record) {
+  std::uint64_t header = 0;
+  std::memcpy(&header, record, sizeof(header));
+  return header;
+}
+
+std::string_view name_of(const char* record, std::uint64_t header) {
+  return {record + kHeaderBytes, static_cast<std::size_t>(header & Dictionary::kLongestName)};
+}
 
 }  // namespace
 
@@ -25,14 +40,14 @@ Dictionary::Dictionary() : slots_(kFirstSlots), mask_(kFirstSlots - 1) {}
 
 std::uint64_t Dictionary::hash(std::string_view name) { return XXH3_64bits(name.data(), name.size()); }
 
-void Dictionary::prefetch_entry(std::uint64_t name_hash) const {
+void Dictionary::prefetch_record(std::uint64_t name_hash) const {
   const std::uint64_t slot = slots_[name_hash & mask_];
-  if (slot != 0) __builtin_prefetch(&entries_[(slot & kNumberMask) - 1]);
+  if (slot != 0) __builtin_prefetch(record(place_of(slot)));
 }
 
-void Dictionary::prefetch_text(std::uint64_t name_hash) const {
-  const std::uint64_t slot = slots_[name_hash & mask_];
-  if (slot != 0) __builtin_prefetch(text(entries_[(slot & kNumberMask) - 1]).data());
+std::string_view Dictionary::name_at(std::uint64_t place) const {
+  const char* const at = record(place);
+  return name_of(at, header_of(at));
 }
 
 std::uint64_t Dictionary::intern(std::string_view name, std::uint64_t name_hash) {
@@ -40,41 +55,44 @@ std::uint64_t Dictionary::intern(std::string_view name, std::uint64_t name_hash)
     const std::uint64_t slot = slots_[at];
     if (slot == 0) return add(name, name_hash, at);
     if (tag_of(slot) != tag_of(name_hash)) continue;
-    const std::uint64_t number = (slot & kNumberMask) - 1;
-    const Entry& entry = entries_[number];
-    if (entry.hash == name_hash && text(entry) == name) return number;
+    const char* const found = record(place_of(slot));
+    const std::uint64_t header = header_of(found);
+    if (name_of(found, header) == name) return header >> kLengthBits;
   }
 }
 
 std::uint64_t Dictionary::add(std::string_view name, std::uint64_t name_hash, std::size_t slot) {
-  const std::uint64_t number = entries_.size();
-  TESSERA_ASSERT(name.size() <= kLongestName && number + 1 < kNumberMask, "a dictionary takes 2^40 names of 64 KiB");
-  entries_.push_back({(store(name) << 16U) | name.size(), name_hash});
-  slots_[slot] = tag_of(name_hash) | (number + 1);
-  if (3 * entries_.size() > 2 * slots_.size()) grow();
+  const std::uint64_t number = places_.size();
+  TESSERA_ASSERT(name.size() <= kLongestName, "a name in a dictionary has at most 64 KiB");
+  places_.push_back(store(name, number));
+  slots_[slot] = make_slot(name_hash, places_.back());
+  if (3 * places_.size() > 2 * slots_.size()) grow();
   return number;
 }
 
-std::uint64_t Dictionary::store(std::string_view name) {
-  if (blocks_.empty() || block_used_ + name.size() > kBlockBytes) {
+std::uint64_t Dictionary::store(std::string_view name, std::uint64_t number) {
+  const std::uint64_t needed = (kHeaderBytes + name.size() + kAlignment - 1) / kAlignment * kAlignment;
+  if (blocks_.empty() || block_used_ + needed > kBlockBytes) {
+    TESSERA_ASSERT(blocks_.size() < (kPlaceMask * kAlignment >> kBlockBits), "a dictionary takes 8 TiB of names");
     blocks_.push_back(std::make_unique_for_overwrite<char[]>(kBlockBytes));
     block_used_ = 0;
   }
-  if (!name.empty()) std::memcpy(blocks_.back().get() + block_used_, name.data(), name.size());
   const std::uint64_t place = ((blocks_.size() - 1) << kBlockBits) + block_used_;
-  block_used_ += name.size();
-  text_bytes_ += name.size();
+  const std::uint64_t header = (number << kLengthBits) | name.size();
+  std::memcpy(record(place), &header, sizeof(header));
+  if (!name.empty()) std::memcpy(record(place) + kHeaderBytes, name.data(), name.size());
+  block_used_ += needed;
   return place;
 }
 
 void Dictionary::grow() {
   std::vector<std::uint64_t>(2 * slots_.size()).swap(slots_);
   mask_ = slots_.size() - 1;
-  for (std::uint64_t number = 0; number < entries_.size(); ++number) {
-    const std::uint64_t name_hash = entries_[number].hash;
+  for (const std::uint64_t place : places_) {  // in the order of the text
+    const std::uint64_t name_hash = hash(name_at(place));
     std::size_t at = name_hash & mask_;
     while (slots_[at] != 0) at = (at + 1) & mask_;
-    slots_[at] = tag_of(name_hash) | (number + 1);
+    slots_[at] = make_slot(name_hash, place);
   }
 }
 

@@ -10,8 +10,9 @@
 
 namespace tessera::partition {
 
-/// Distinct names, numbered in the order in which they were first seen. About 30 bytes a name beside its text: the text
-/// in blocks, an entry with its place and hash, a slot of an open-addressing table that is at most two thirds full.
+/// Distinct names, numbered in the order in which they were first seen. About 35 bytes a name beside its text: a record
+/// in a block (number, length, text), its place by number, and a slot of an open-addressing table at most two thirds
+/// full. Looking a name up touches two places in memory, the slot and the record.
 class Dictionary {
  public:
   static constexpr std::size_t kLongestName = (std::size_t{1} << 16U) - 1;
@@ -23,38 +24,30 @@ class Dictionary {
   std::uint64_t intern(std::string_view name, std::uint64_t name_hash);
   std::uint64_t intern(std::string_view name) { return intern(name, hash(name)); }
 
-  /// Hints that hide the latency of a later intern(): first the slot, then what the slot points to, then the text.
+  /// Hints that hide the latency of a later intern(): first the slot, some time later the record that it points to.
   void prefetch_slot(std::uint64_t name_hash) const { __builtin_prefetch(&slots_[name_hash & mask_]); }
-  void prefetch_entry(std::uint64_t name_hash) const;
-  void prefetch_text(std::uint64_t name_hash) const;
+  void prefetch_record(std::uint64_t name_hash) const;
 
-  [[nodiscard]] std::uint64_t size() const { return entries_.size(); }
-  [[nodiscard]] std::string_view name(std::uint64_t number) const { return text(entries_[number]); }
-  [[nodiscard]] std::uint64_t text_bytes() const { return text_bytes_; }
+  [[nodiscard]] std::uint64_t size() const { return places_.size(); }
+  [[nodiscard]] std::string_view name(std::uint64_t number) const { return name_at(places_[number]); }
 
  private:
-  struct Entry {
-    std::uint64_t place_and_length;  // 48 bits of place, 16 bits of length
-    std::uint64_t hash;
-  };
   static constexpr unsigned kBlockBits = 22;
   static constexpr std::uint64_t kBlockBytes = std::uint64_t{1} << kBlockBits;
 
-  [[nodiscard]] std::string_view text(const Entry& entry) const {
-    const std::uint64_t place = entry.place_and_length >> 16U;
-    return {blocks_[place >> kBlockBits].get() + (place & (kBlockBytes - 1)),
-            static_cast<std::size_t>(entry.place_and_length & 0xFFFFU)};
+  [[nodiscard]] char* record(std::uint64_t place) const {
+    return blocks_[place >> kBlockBits].get() + (place & (kBlockBytes - 1));
   }
+  [[nodiscard]] std::string_view name_at(std::uint64_t place) const;
   std::uint64_t add(std::string_view name, std::uint64_t name_hash, std::size_t slot);
-  std::uint64_t store(std::string_view name);
+  std::uint64_t store(std::string_view name, std::uint64_t number);
   void grow();
 
-  std::vector<std::uint64_t> slots_;  // 24 bits of hash, 40 bits of number + 1; 0 is free
+  std::vector<std::uint64_t> slots_;  // 24 bits of hash, 40 bits of place / 8 + 1; 0 is free
   std::uint64_t mask_;
-  std::vector<Entry> entries_;
+  std::vector<std::uint64_t> places_;  // by number
   std::vector<std::unique_ptr<char[]>> blocks_;
   std::uint64_t block_used_ = 0;
-  std::uint64_t text_bytes_ = 0;
 };
 
 }  // namespace tessera::partition
