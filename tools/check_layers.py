@@ -99,7 +99,7 @@ def includes(path):
 
 
 def is_home(home, module, relative):
-    """`home` is a module, or a module and the name of its files: core/json is core/json.hpp and core/json.cpp."""
+    """`home` is a module, or a module and the name of its files: core/parallel is core/parallel.hpp and .cpp."""
     name, _, stem = home.partition("/")
     return name == module and (not stem or relative.parts[0].split(".")[0] == stem)
 
@@ -211,8 +211,8 @@ CASES = {
     "mpi.h at home": ({"src/comm/mpi/a.cpp": "#include <mpi.h>"}, None),
     "quoted vendor": ({"src/graph/a.cpp": '#include "hdf5.h"'}, "whose home is storage"),
     "metis.h outside": ({"src/graph/a.cpp": "#include <metis.h>"}, "whose home is partition"),
-    "json outside core/json": ({"src/core/log.cpp": "#include <nlohmann/json.hpp>"}, "whose home is core/json"),
-    "json at home": ({"src/core/json.cpp": "#include <nlohmann/json.hpp>"}, None),
+    "right module, wrong file": ({"src/core/log.cpp": "#include <omp.h>"}, "whose home is core/parallel, kernels"),
+    "right file": ({"src/core/parallel.hpp": "#include <omp.h>"}, None),
     "zstd in the engine": ({"src/train/a.cpp": "#include <zstd.h>"}, "whose home is storage, partition"),
     "unknown library": ({"src/graph/a.cpp": "#include <boost/graph.hpp>"}, "has no home yet"),
     "gtest in a module": ({"src/graph/a.cpp": "#include <gtest/gtest.h>"}, "belongs in tests/"),
@@ -224,8 +224,8 @@ CASES = {
     "unknown module": ({"src/helpers/a.hpp": ""}, "is not a module"),
 }
 SOUND = {
-    "src/core/json.hpp": "#include <vector>\n#include <sys/mman.h>\n#include <fmt/format.h>",
-    "src/storage/file.cpp": '#include "core/json.hpp"\n#include <hdf5.h>\n#include <zstd.h>',
+    "src/core/text.hpp": "#include <vector>\n#include <sys/mman.h>\n#include <fmt/format.h>",
+    "src/storage/file.cpp": '#include "core/text.hpp"\n#include <hdf5.h>\n#include <zstd.h>',
     "src/cli/main.cpp": '#include "partition/metis.hpp"\n#include <CLI/CLI.hpp>\n#include <spdlog/spdlog.h>',
     "partition/metis.cpp": '#include "graph/dictionary.hpp"\n#include <metis.h>',
     "tests/graph/graph_test.cpp": "#include <gtest/gtest.h>",
