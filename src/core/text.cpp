@@ -39,14 +39,14 @@ std::uint64_t parse_bytes(std::string_view value, std::string_view what) {
   std::string unit(end, value.data() + value.size());
   std::erase_if(unit, [](unsigned char c) { return std::isspace(c) != 0; });
   static const std::array<std::pair<const char*, double>, 9> units = {{{"", 1.0},
-                                                                        {"B", 1.0},
-                                                                        {"KiB", 1024.0},
-                                                                        {"MiB", 1048576.0},
-                                                                        {"GiB", 1073741824.0},
-                                                                        {"TiB", 1099511627776.0},
-                                                                        {"KB", 1e3},
-                                                                        {"MB", 1e6},
-                                                                        {"GB", 1e9}}};
+                                                                       {"B", 1.0},
+                                                                       {"KiB", 1024.0},
+                                                                       {"MiB", 1048576.0},
+                                                                       {"GiB", 1073741824.0},
+                                                                       {"TiB", 1099511627776.0},
+                                                                       {"KB", 1e3},
+                                                                       {"MB", 1e6},
+                                                                       {"GB", 1e9}}};
   const auto* found = std::find_if(units.begin(), units.end(), [&](const auto& u) { return unit == u.first; });
   if (error != std::errc() || found == units.end() || !(number * found->second >= 1) || number * found->second > 9e18)
     fail(ExitStatus::kUsage, "{}: '{}' is not a size; write for example \"512MiB\" or \"4GiB\"", what, value);
