@@ -76,8 +76,8 @@ class Bench:
 
     def machine(self):
         self.peak = json.loads(self.call([self.program("machine_peak")]))
-        print(f"  machine: {self.peak['cores']} cores, {self.peak['simd']}, fp32 FMA peak {self.peak['fma_gflops']} GFLOP/s "
-              f"({self.peak['fma_gflops_one_core']} on one core), copy {self.peak['copy_gbytes_per_second']} GB/s")
+        print(f"  machine: {self.peak['cores']} cores, fp32 FMA peak {self.peak['fma_gflops']} GFLOP/s "
+              f"({self.peak['fma_gflops_one_core']} on one core), copy {self.peak['copy_gbytes_one_core']} GB/s on one core")
 
     def fb15k(self):
         """FB15k-237 as a graph in 8 parts; made once."""
