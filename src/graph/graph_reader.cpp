@@ -29,7 +29,7 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
          entity_count_, relation_count_);
   for (const Split split : kSplits) {
     const std::string head = fmt::format("/splits/{}/head", name(split));
-    triple_counts_.at(static_cast<std::size_t>(split)) = file_.has(head) ? file_.shape(head).at(0) : 0;
+    triple_counts_.at(static_cast<std::size_t>(split)) = file_.has(head) ? file_.length(head) : 0;
   }
 }
 

@@ -27,7 +27,7 @@ void write_queries(storage::FileWriter& file, Split split, const QueryColumns& q
 
 template <class T>
 memory::Buffer<T> load_column(const storage::FileReader& file, const std::string& path, memory::Pool& pool) {
-  auto buffer = pool.allocate<T>(memory::Tag::kQueries, file.shape(path).at(0));
+  auto buffer = pool.allocate<T>(memory::Tag::kQueries, file.length(path));
   file.read_to<T>(path, buffer.span());
   return buffer;
 }
