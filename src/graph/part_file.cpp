@@ -32,6 +32,16 @@ memory::Buffer<T> load_column(const storage::FileReader& file, const std::string
   return buffer;
 }
 
+// Inside every relation strictly ascending by (source, target): then a query set is its own filter index.
+bool is_in_order(const QuerySet& queries) {
+  const auto offsets = queries.relation_offsets();
+  for (std::size_t r = 0; r + 1 < offsets.size(); ++r)
+    for (std::uint64_t i = offsets[r] + 1; i < offsets[r + 1]; ++i)
+      if (std::tuple(queries.source(i - 1), queries.target(i - 1)) >= std::tuple(queries.source(i), queries.target(i)))
+        return false;
+  return true;
+}
+
 void check_queries(const storage::FileReader& file, const std::string& group, const QuerySet& queries,
                    const PartitionManifest& manifest, std::uint64_t rows) {
   const auto offsets = queries.relation_offsets();
@@ -40,7 +50,8 @@ void check_queries(const storage::FileReader& file, const std::string& group, co
       std::is_sorted(offsets.begin(), offsets.end()) && queries.targets().size() == queries.size() &&
       std::all_of(queries.sources().begin(), queries.sources().end(), [&](auto s) { return s < rows; }) &&
       std::all_of(queries.targets().begin(), queries.targets().end(),
-                  [&](auto t) { return t < manifest.entity_count; });
+                  [&](auto t) { return t < manifest.entity_count; }) &&
+      is_in_order(queries);
   if (!sound)
     fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(), group);
 }
