@@ -56,6 +56,15 @@ void check_queries(const storage::FileReader& file, const std::string& group, co
     fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(), group);
 }
 
+void check_degrees(const storage::FileReader& file, const QuerySet& train, std::span<const std::uint32_t> degrees,
+                   std::uint32_t rows) {
+  std::vector<std::uint32_t> counted(rows, 0);
+  for (const std::uint32_t source : train.sources()) ++counted[source];
+  if (!std::equal(counted.begin(), counted.end(), degrees.begin(), degrees.end()))
+    fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
+         file.path().string());
+}
+
 }  // namespace
 
 QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relations) {
@@ -116,8 +125,7 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
     check_queries(file, group, set, manifest, loaded.rows_);
   }
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
-  if (loaded.train_degree_.size() != loaded.rows_)
-    fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must have one value per row", file.path().string());
+  check_degrees(file, loaded.queries(Split::kTrain), loaded.train_degree(), loaded.rows_);
   return loaded;
 }
 
