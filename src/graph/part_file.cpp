@@ -124,6 +124,10 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
     set = QuerySet(columns.relation_offsets.span(), columns.sources.span(), columns.targets.span());
     check_queries(file, group, set, manifest, loaded.rows_);
   }
+  const std::uint64_t planned = manifest.figures.at(part.index()).queries;
+  if (loaded.queries(Split::kTrain).size() != planned)
+    fail(ExitStatus::kBadData, "'{}' has {} training queries where '{}' says {}", file.path().string(),
+         loaded.queries(Split::kTrain).size(), (folder / kManifestFile).string(), planned);
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
   check_degrees(file, loaded.queries(Split::kTrain), loaded.train_degree(), loaded.rows_);
   return loaded;
