@@ -129,7 +129,11 @@ PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_i
   manifest.relation_count = file.integer("/", "relations");
   manifest.offsets = file.read<std::uint64_t>("/offsets");
   check_counts(file, manifest);
-  manifest.figures = read_figures(file, "/figures", manifest.offsets.size() - 1);
+  manifest.figures = read_figures(file, "/figures", manifest.part_count());
+  for (std::uint32_t p = 0; p < manifest.part_count(); ++p)
+    if (manifest.figures[p].rows != manifest.rows(PartId(p)))
+      fail(ExitStatus::kBadData, "'{}', /figures/rows: part {} has {} rows, /offsets says {}", file.path().string(), p,
+           manifest.figures[p].rows, manifest.rows(PartId(p)));
   if (file.has("/random_figures"))
     manifest.random_figures = read_figures(file, "/random_figures", manifest.offsets.size() - 1);
   if (with_ids) {
