@@ -44,7 +44,7 @@ Json describe_graph(const fs::path& folder) {
   for (std::uint64_t i = 0; i < file.integer("/", "attribute_columns"); ++i) {
     const std::string group = fmt::format("/attributes/columns/{:06}", i);
     out["attributes"][file.string(group, "name")] =
-        fmt::format("{} values", text::with_thousands(file.shape(group + "/entity").at(0)));
+        fmt::format("{} values", text::with_thousands(file.length(group + "/entity")));
   }
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.is_directory() && entry.path().filename().string().starts_with("parts-"))

@@ -29,17 +29,29 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
          entity_count_, relation_count_);
   for (const Split split : kSplits) {
     const std::string head = fmt::format("/splits/{}/head", name(split));
-    triple_counts_.at(static_cast<std::size_t>(split)) = file_.has(head) ? file_.shape(head).at(0) : 0;
+    if (!file_.has(head)) continue;
+    const std::uint64_t count = file_.length(head);
+    for (const char* column : {"relation", "tail"}) {
+      const std::string path = fmt::format("/splits/{}/{}", name(split), column);
+      if (file_.length(path) != count)
+        fail(ExitStatus::kBadData, "'{}', {}: has {} values where {} has {}", file_.path().string(), path,
+             file_.length(path), head, count);
+    }
+    triple_counts_.at(static_cast<std::size_t>(split)) = count;
   }
 }
 
-storage::StringBlocks GraphReader::entity_names() const {
-  return storage::StringBlocks::read(file_, "/entities/names");
+storage::StringBlocks GraphReader::names(const std::string& group, std::uint64_t count) const {
+  auto names = storage::StringBlocks::read(file_, group);
+  if (names.size() != count)
+    fail(ExitStatus::kBadData, "'{}', {}: {} names where {} are needed", file_.path().string(), group, names.size(),
+         count);
+  return names;
 }
 
-storage::StringBlocks GraphReader::relation_names() const {
-  return storage::StringBlocks::read(file_, "/relations/names");
-}
+storage::StringBlocks GraphReader::entity_names() const { return names("/entities/names", entity_count_); }
+
+storage::StringBlocks GraphReader::relation_names() const { return names("/relations/names", relation_count_); }
 
 void GraphReader::for_each_block(Split split, const std::function<void(std::span<const Triple>)>& consume) const {
   const std::string group = fmt::format("/splits/{}", name(split));

@@ -40,6 +40,7 @@ class GraphReader {
   [[nodiscard]] const storage::FileReader& file() const { return file_; }
 
  private:
+  [[nodiscard]] storage::StringBlocks names(const std::string& group, std::uint64_t count) const;
   storage::FileReader file_;
   std::uint64_t entity_count_;
   std::uint64_t relation_count_;

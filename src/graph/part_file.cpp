@@ -27,9 +27,19 @@ void write_queries(storage::FileWriter& file, Split split, const QueryColumns& q
 
 template <class T>
 memory::Buffer<T> load_column(const storage::FileReader& file, const std::string& path, memory::Pool& pool) {
-  auto buffer = pool.allocate<T>(memory::Tag::kQueries, file.shape(path).at(0));
+  auto buffer = pool.allocate<T>(memory::Tag::kQueries, file.length(path));
   file.read_to<T>(path, buffer.span());
   return buffer;
+}
+
+// Inside every relation strictly ascending by (source, target): then a query set is its own filter index.
+bool is_in_order(const QuerySet& queries) {
+  const auto offsets = queries.relation_offsets();
+  for (std::size_t r = 0; r + 1 < offsets.size(); ++r)
+    for (std::uint64_t i = offsets[r] + 1; i < offsets[r + 1]; ++i)
+      if (std::tuple(queries.source(i - 1), queries.target(i - 1)) >= std::tuple(queries.source(i), queries.target(i)))
+        return false;
+  return true;
 }
 
 void check_queries(const storage::FileReader& file, const std::string& group, const QuerySet& queries,
@@ -40,9 +50,19 @@ void check_queries(const storage::FileReader& file, const std::string& group, co
       std::is_sorted(offsets.begin(), offsets.end()) && queries.targets().size() == queries.size() &&
       std::all_of(queries.sources().begin(), queries.sources().end(), [&](auto s) { return s < rows; }) &&
       std::all_of(queries.targets().begin(), queries.targets().end(),
-                  [&](auto t) { return t < manifest.entity_count; });
+                  [&](auto t) { return t < manifest.entity_count; }) &&
+      is_in_order(queries);
   if (!sound)
     fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(), group);
+}
+
+void check_degrees(const storage::FileReader& file, const QuerySet& train, std::span<const std::uint32_t> degrees,
+                   std::uint32_t rows) {
+  std::vector<std::uint32_t> counted(rows, 0);
+  for (const std::uint32_t source : train.sources()) ++counted[source];
+  if (!std::equal(counted.begin(), counted.end(), degrees.begin(), degrees.end()))
+    fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
+         file.path().string());
 }
 
 }  // namespace
@@ -104,9 +124,12 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
     set = QuerySet(columns.relation_offsets.span(), columns.sources.span(), columns.targets.span());
     check_queries(file, group, set, manifest, loaded.rows_);
   }
+  const std::uint64_t planned = manifest.figures.at(part.index()).queries;
+  if (loaded.queries(Split::kTrain).size() != planned)
+    fail(ExitStatus::kBadData, "'{}' has {} training queries where '{}' says {}", file.path().string(),
+         loaded.queries(Split::kTrain).size(), (folder / kManifestFile).string(), planned);
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
-  if (loaded.train_degree_.size() != loaded.rows_)
-    fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must have one value per row", file.path().string());
+  check_degrees(file, loaded.queries(Split::kTrain), loaded.train_degree(), loaded.rows_);
   return loaded;
 }
 

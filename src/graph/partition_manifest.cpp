@@ -6,7 +6,7 @@
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <limits>
 
 namespace tessera::graph {
 namespace {
@@ -51,6 +51,32 @@ std::vector<PartFigures> read_figures(const storage::FileReader& file, const std
   column("cut_queries", &PartFigures::cut_queries);
   column("halo_rows", &PartFigures::halo_rows);
   return figures;
+}
+
+// Bounds that the arithmetic on ids relies on: 2R directed relations in 32 bits, N - 1, local rows in 32 bits.
+void check_counts(const storage::FileReader& file, const PartitionManifest& manifest) {
+  constexpr std::uint64_t kMostRelations = std::uint64_t{1} << 30U;
+  const std::vector<std::uint64_t>& offsets = manifest.offsets;
+  if (manifest.entity_count == 0 || manifest.relation_count == 0 || manifest.relation_count > kMostRelations)
+    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file.path().string(),
+         manifest.entity_count, manifest.relation_count);
+  const auto too_long = [](std::uint64_t first, std::uint64_t end) {
+    return end < first || end - first > std::numeric_limits<std::uint32_t>::max();
+  };
+  if (offsets.size() < 2 || offsets.front() != 0 || offsets.back() != manifest.entity_count ||
+      std::adjacent_find(offsets.begin(), offsets.end(), too_long) != offsets.end())
+    fail(ExitStatus::kBadData, "'{}', /offsets: inconsistent with {} entities", file.path().string(),
+         manifest.entity_count);
+}
+
+bool is_permutation(std::span<const std::uint64_t> ids, std::uint64_t count) {
+  if (ids.size() != count) return false;
+  std::vector<bool> seen(count, false);
+  for (const std::uint64_t id : ids) {
+    if (id >= count || seen[id]) return false;
+    seen[id] = true;
+  }
+  return true;
 }
 
 }  // namespace
@@ -102,21 +128,17 @@ PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_i
   manifest.entity_count = file.integer("/", "entities");
   manifest.relation_count = file.integer("/", "relations");
   manifest.offsets = file.read<std::uint64_t>("/offsets");
-  const bool sound = manifest.offsets.size() >= 2 && manifest.offsets.front() == 0 &&
-                     manifest.offsets.back() == manifest.entity_count &&
-                     std::is_sorted(manifest.offsets.begin(), manifest.offsets.end());
-  if (!sound)
-    fail(ExitStatus::kBadData, "'{}', /offsets: inconsistent with {} entities", file.path().string(),
-         manifest.entity_count);
-  manifest.figures = read_figures(file, "/figures", manifest.offsets.size() - 1);
+  check_counts(file, manifest);
+  manifest.figures = read_figures(file, "/figures", manifest.part_count());
+  for (std::uint32_t p = 0; p < manifest.part_count(); ++p)
+    if (manifest.figures[p].rows != manifest.rows(PartId(p)))
+      fail(ExitStatus::kBadData, "'{}', /figures/rows: part {} has {} rows, /offsets says {}", file.path().string(), p,
+           manifest.figures[p].rows, manifest.rows(PartId(p)));
   if (file.has("/random_figures"))
     manifest.random_figures = read_figures(file, "/random_figures", manifest.offsets.size() - 1);
   if (with_ids) {
     manifest.new_ids = file.read<std::uint64_t>("/new_ids");
-    const bool in_range = manifest.new_ids.size() == manifest.entity_count &&
-                          std::all_of(manifest.new_ids.begin(), manifest.new_ids.end(),
-                                      [&](std::uint64_t id) { return id < manifest.entity_count; });
-    if (!in_range)
+    if (!is_permutation(manifest.new_ids, manifest.entity_count))
       fail(ExitStatus::kBadData, "'{}', /new_ids: not a permutation of the entities", file.path().string());
   }
   return manifest;

@@ -136,6 +136,8 @@ class FileReader {
   /// Never more elements than the file can hold, so that callers may allocate by it.
   [[nodiscard]] std::vector<std::uint64_t> shape(const std::string& path) const;
   [[nodiscard]] bool is_dataset(const std::string& path) const;
+  /// Elements of a dataset that must have one axis.
+  [[nodiscard]] std::uint64_t length(const std::string& path) const;
   [[nodiscard]] std::vector<std::string> children(const std::string& group) const;
 
   /// The whole dataset, type as asked for and as stored, checksum verified.

@@ -136,6 +136,12 @@ bool FileReader::is_dataset(const std::string& path) const {
   return object.id() >= 0 && H5Iget_type(object.id()) == H5I_DATASET;
 }
 
+std::uint64_t FileReader::length(const std::string& path) const {
+  const std::vector<std::uint64_t> extent = shape(path);
+  if (extent.size() != 1) bad_file(path_, "dataset " + path, "has {} axes where one is needed", extent.size());
+  return extent[0];
+}
+
 std::vector<std::string> FileReader::children(const std::string& group) const {
   const std::scoped_lock lock(library_lock());
   std::vector<std::string> names;

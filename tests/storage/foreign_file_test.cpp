@@ -185,6 +185,17 @@ TEST_F(ForeignFile, OddDataspaces) {
   refuse({"foreign.h5", "/matrix"}, [&] { reader.read_rows<std::uint8_t>("/matrix", 0, 2, two); });  // 6 values, not 2
 }
 
+TEST_F(ForeignFile, OnlyColumnsHaveALength) {
+  const auto reader = make([](const RawFile& file) {
+    file.dataset("/column", H5T_STD_U8LE, {7});
+    file.dataset("/scalar", H5T_STD_U8LE, {});
+    file.dataset("/matrix", H5T_STD_U8LE, {7, 1});
+  });
+  EXPECT_EQ(reader.length("/column"), 7U);
+  refuse({"foreign.h5", "/scalar", "0 axes"}, [&] { (void)reader.length("/scalar"); });
+  refuse({"foreign.h5", "/matrix", "2 axes"}, [&] { (void)reader.length("/matrix"); });
+}
+
 TEST_F(ForeignFile, ADatasetWithoutItsChecksum) {
   const auto reader = make([](const RawFile& file) { file.dataset("/plain", H5T_STD_U8LE, {1}); });
   refuse({"foreign.h5", "/plain", "xxh3_128", "missing"}, [&] { (void)reader.read<std::uint8_t>("/plain"); });

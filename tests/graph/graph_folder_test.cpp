@@ -1,0 +1,212 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/error.hpp"
+#include "graph/graph_reader.hpp"
+#include "graph/graph_writer.hpp"
+#include "storage/checksum.hpp"
+#include "support/expect_error.hpp"
+#include "support/graph_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace tessera {
+namespace {
+
+using graph::GraphReader;
+using graph::GraphWriter;
+using graph::Split;
+using storage::FileWriter;
+
+storage::StringBlocks names(std::uint64_t count) {
+  std::string name;
+  return storage::StringBlocks::encode(
+      count, [&](std::uint64_t i) { return std::string_view(name = fmt::format("name {:06}", i)); });
+}
+
+class GraphFolder : public testing::Test {
+ protected:
+  [[nodiscard]] std::filesystem::path folder() const { return temporary_.path() / "data.kg"; }
+  /// A folder whose graph.h5 is written by hand, and vouched for.
+  void store(const std::function<void(FileWriter&)>& fill) const {
+    std::filesystem::create_directories(folder());
+    FileWriter file(folder() / graph::kGraphFile, graph::kGraphKind, graph::kGraphVersion);
+    fill(file);
+    file.close();
+    auto checksums = storage::FolderChecksums::load(folder());
+    checksums.record(graph::kGraphFile);
+    checksums.commit();
+  }
+  static void counts(FileWriter& file, std::uint64_t entities, std::uint64_t relations) {
+    file.attribute("/", "entities", entities);
+    file.attribute("/", "relations", relations);
+  }
+  static void split(FileWriter& file, const std::vector<std::uint64_t>& heads,
+                    const std::vector<std::uint32_t>& relations, const std::vector<std::uint64_t>& tails,
+                    const std::vector<std::uint64_t>& head_shape = {}) {
+    file.write<std::uint64_t>("/splits/train/head", heads, {"h"}, head_shape);
+    file.write<std::uint32_t>("/splits/train/relation", relations, {"r"});
+    file.write<std::uint64_t>("/splits/train/tail", tails, {"t"});
+  }
+  void refuse(std::initializer_list<std::string_view> words) const {
+    test::expect_error(ExitStatus::kBadData, words, [&] {
+      const GraphReader reader(folder());
+      reader.for_each_block(Split::kTrain, [](std::span<const Triple>) {});
+    });
+  }
+
+ private:
+  test::TemporaryFolder temporary_;
+};
+
+// More triples than a block holds, appended in pieces that are not blocks.
+TEST_F(GraphFolder, RoundTrip) {
+  constexpr std::uint64_t kTriples = 600000;
+  std::vector<Triple> triples;
+  for (std::uint64_t i = 0; i < kTriples; ++i)
+    triples.push_back({EntityId(i % 1000), RelationId(static_cast<std::uint32_t>(i % 7)), EntityId(i * i % 1000)});
+  {
+    GraphWriter writer(folder());
+    writer.names(names(1000), names(7));
+    writer.begin_split(Split::kTrain, kTriples);
+    const std::span<const Triple> all(triples);
+    writer.append(all.first(1));
+    writer.append({});
+    writer.append(all.subspan(1, 300000));
+    writer.append(all.subspan(300001));
+    writer.begin_split(Split::kTest, 2);
+    writer.append(all.first(2));
+    writer.source({"in.txt", 123, 45, std::string(32, '0')});
+    writer.count("duplicates", 6);
+    EXPECT_FALSE(std::filesystem::exists(folder()));
+    writer.commit();
+  }
+  const GraphReader reader(folder());
+  EXPECT_EQ(reader.entity_count(), 1000U);
+  EXPECT_EQ(reader.relation_count(), 7U);
+  EXPECT_EQ(reader.triple_count(Split::kTrain), kTriples);
+  EXPECT_EQ(reader.triple_count(Split::kValid), 0U) << "a split that was never begun is empty";
+  EXPECT_EQ(reader.triple_count(Split::kTest), 2U);
+  EXPECT_EQ(reader.digest(), storage::hash_file(folder() / "graph.h5").hex());
+  EXPECT_EQ(reader.entity_names().get(999), "name 000999");
+  EXPECT_EQ(reader.relation_names().size(), 7U);
+  std::vector<Triple> read;
+  reader.for_each_block(Split::kTrain,
+                        [&](std::span<const Triple> block) { read.insert(read.end(), block.begin(), block.end()); });
+  EXPECT_TRUE(read == triples);
+  int blocks = 0;
+  reader.for_each_block(Split::kValid, [&](std::span<const Triple>) { ++blocks; });
+  EXPECT_EQ(blocks, 0);
+  EXPECT_EQ(reader.file().string("/sources/000000", "path"), "in.txt");
+  EXPECT_EQ(reader.file().integer("/counts", "duplicates"), 6U);
+}
+
+TEST_F(GraphFolder, NothingIsLeftWithoutACommit) {
+  {
+    GraphWriter writer(folder());
+    writer.names(names(3), names(1));
+    writer.begin_split(Split::kTrain, 1);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder().parent_path()));
+}
+
+TEST_F(GraphFolder, FewerTriplesThanAnnouncedIsADefect) {
+  GraphWriter writer(folder());
+  writer.names(names(3), names(1));
+  writer.begin_split(Split::kTrain, 2);
+  writer.append(std::vector<Triple>(1));
+  test::expect_error(ExitStatus::kInternal, {"/splits/train/head"}, [&] { writer.commit(); });
+}
+
+TEST_F(GraphFolder, WhatIsNotThere) {
+  test::expect_error(ExitStatus::kMissingInput, {"data.kg", "'tessera import' makes it"},
+                     [&] { GraphReader reader(folder()); });
+  std::filesystem::create_directories(folder());
+  test::expect_error(ExitStatus::kMissingInput, {"graph.h5", "does not exist"}, [&] { GraphReader reader(folder()); });
+}
+
+TEST_F(GraphFolder, AGraphThatExistsIsNotReplaced) {
+  std::filesystem::create_directories(folder());
+  test::expect_error(ExitStatus::kBadData, {"data.kg", "exists already"}, [&] { GraphWriter writer(folder()); });
+}
+
+TEST_F(GraphFolder, CountsThatAreNoGraph) {
+  for (const auto& [entities, relations] : {std::pair{0U, 1U}, std::pair{1U, 0U}, std::pair{5U, (1U << 30U) + 1}}) {
+    store([&, e = entities, r = relations](FileWriter& file) { counts(file, e, r); });
+    refuse({"graph.h5", "are not a graph"});
+  }
+}
+
+TEST_F(GraphFolder, IdsOutOfRangeNameTheTriple) {
+  const auto with = [&](std::uint64_t head, std::uint32_t relation, std::uint64_t tail) {
+    store([&](FileWriter& file) {
+      counts(file, 10, 2);
+      split(file, {0, 1, head, 3}, {0, 1, relation, 1}, {4, 5, tail, 6});
+    });
+  };
+  with(9, 1, 9);
+  EXPECT_EQ(GraphReader(folder()).triple_count(Split::kTrain), 4U);
+  for (const auto& [head, relation, tail] :
+       {std::tuple{10U, 1U, 9U}, std::tuple{9U, 2U, 9U}, std::tuple{9U, 1U, 10U}, std::tuple{~0U, 1U, 9U}}) {
+    with(head, relation, tail);
+    refuse({"graph.h5", "/splits/train", "triple 2"});
+  }
+}
+
+TEST_F(GraphFolder, ColumnsThatDoNotFitEachOther) {
+  store([](FileWriter& file) {
+    counts(file, 10, 2);
+    split(file, {1, 2, 3}, {0, 1}, {4, 5, 6});
+  });
+  refuse({"graph.h5", "/splits/train/relation"});
+  store([](FileWriter& file) {
+    counts(file, 10, 2);
+    split(file, {1, 2, 3}, {0, 1, 0}, {4, 5});
+  });
+  refuse({"graph.h5", "/splits/train/tail"});
+  store([](FileWriter& file) {
+    counts(file, 10, 2);
+    split(file, {1, 2, 3, 4}, {0, 1}, {4, 5}, {2, 2});
+  });
+  refuse({"graph.h5", "/splits/train/head"});
+}
+
+TEST_F(GraphFolder, LongerColumnsThanTheHeads) {
+  store([](FileWriter& file) {
+    counts(file, 10, 2);
+    split(file, {1}, {0, 1}, {4, 5});
+  });
+  refuse({"graph.h5", "/splits/train"});
+}
+
+TEST_F(GraphFolder, NamesThatAreNotAsManyAsTheEntities) {
+  store([](FileWriter& file) {
+    counts(file, 10, 2);
+    names(9).write(file, "/entities/names", "e");
+    names(3).write(file, "/relations/names", "r");
+  });
+  const GraphReader reader(folder());
+  test::expect_error(ExitStatus::kBadData, {"graph.h5", "/entities/names", "9", "10"},
+                     [&] { (void)reader.entity_names(); });
+  test::expect_error(ExitStatus::kBadData, {"graph.h5", "/relations/names", "3", "2"},
+                     [&] { (void)reader.relation_names(); });
+}
+
+TEST_F(GraphFolder, AFileOfAnotherKindOrAnUnlistedOne) {
+  std::filesystem::create_directories(folder());
+  FileWriter file(folder() / "graph.h5", "part", 1);
+  file.close();
+  test::expect_error(ExitStatus::kMissingInput, {"graph.h5", "not listed"}, [&] { GraphReader reader(folder()); });
+  auto checksums = storage::FolderChecksums::load(folder());
+  checksums.record("graph.h5");
+  checksums.commit();
+  refuse({"graph.h5", "'part'", "'graph'"});
+}
+
+}  // namespace
+}  // namespace tessera
