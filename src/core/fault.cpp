@@ -31,8 +31,8 @@ Fault read_fault() {
   std::getline(in, rank, ':');
   std::getline(in, nth, ':');
   std::getline(in, fault.action);
-  fault.rank = std::atoi(rank.c_str());
-  fault.remaining = std::atol(nth.c_str());
+  fault.rank = static_cast<int>(std::strtol(rank.c_str(), nullptr, 10));
+  fault.remaining = std::strtol(nth.c_str(), nullptr, 10);
   fault.armed = fault.remaining > 0;
   return fault;
 }

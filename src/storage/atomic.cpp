@@ -18,7 +18,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-std::filesystem::path without_trailing_slash(std::filesystem::path path) {
+std::filesystem::path without_trailing_slash(const std::filesystem::path& path) {
   return path.has_filename() ? path : path.parent_path();
 }
 
@@ -65,8 +65,8 @@ void AtomicFile::commit() {
   sync_path(folder_of(final_));
 }
 
-AtomicFolder::AtomicFolder(std::filesystem::path final_path)
-    : final_(without_trailing_slash(std::move(final_path))), temporary_(temporary_name(final_)) {
+AtomicFolder::AtomicFolder(const std::filesystem::path& final_path)
+    : final_(without_trailing_slash(final_path)), temporary_(temporary_name(final_)) {
   std::error_code error;
   if (std::filesystem::exists(final_, error))
     fail(ExitStatus::kBadData, "'{}' exists already; remove it or choose another name", final_.string());

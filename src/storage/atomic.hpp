@@ -29,7 +29,7 @@ class AtomicFile {
 /// Error(kBadData) if the final name exists when it is made.
 class AtomicFolder {
  public:
-  explicit AtomicFolder(std::filesystem::path final_path);
+  explicit AtomicFolder(const std::filesystem::path& final_path);
   ~AtomicFolder();  ///< removes the temporary folder unless committed
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;

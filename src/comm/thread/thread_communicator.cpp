@@ -22,7 +22,7 @@ namespace {
 struct Hub {
   explicit Hub(std::int32_t count) : ranks(count), pointers(static_cast<std::size_t>(count)) {}
 
-  void abort(std::exception_ptr cause) {
+  void abort(const std::exception_ptr& cause) {
     const std::scoped_lock lock(mutex);
     if (!failure) failure = cause;
     changed.notify_all();
