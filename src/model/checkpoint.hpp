@@ -27,7 +27,7 @@ struct RunState {
 /// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
 class CheckpointStore {
  public:
-  explicit CheckpointStore(std::filesystem::path run_folder) : folder_(std::move(run_folder) / "checkpoints") {}
+  explicit CheckpointStore(const std::filesystem::path& run_folder) : folder_(run_folder / "checkpoints") {}
 
   /// Collective. Every rank writes the chunks of its parts; the folder appears when all are on disk; then all but the
   /// best and the newest are removed. Throws AgreedError(kIo) and leaves older checkpoints untouched when writing
