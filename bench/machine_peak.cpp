@@ -34,6 +34,7 @@ double all_cores_gflops(int cores) {
 
 int main() {
   const int cores = omp_get_num_procs();
-  std::printf("{\"cores\": %d, \"fma_gflops_one_core\": %.1f, \"fma_gflops\": %.1f, \"copy_gbytes_one_core\": %.1f}\n", cores,
-              tessera::bench::measure_peak_gflops(2000), all_cores_gflops(cores), tessera::bench::measure_copy_gbytes());
+  std::printf("{\"cores\": %d, \"fma_gflops_one_core\": %.1f, \"fma_gflops\": %.1f, \"copy_gbytes_one_core\": %.1f}\n",
+              cores, tessera::bench::measure_peak_gflops(2000), all_cores_gflops(cores),
+              tessera::bench::measure_copy_gbytes());
 }

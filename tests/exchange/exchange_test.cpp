@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// Sums over parts and the bookkeeping of row requests, against brute force.
+
+#include "comm/thread/thread_communicator.hpp"
+#include "core/random.hpp"
+#include "exchange/part_tree.hpp"
+#include "exchange/row_requests.hpp"
+#include "exchange/row_sort.hpp"
+#include "exchange/sparse_tree_sum.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+namespace tessera::exchange {
+namespace {
+
+TEST(PartTree, SubtreesTileWhatIsOwned) {
+  for (std::uint32_t parts = 1; parts <= 20; ++parts)
+    for (std::uint32_t first = 0; first < parts; ++first)
+      for (std::uint32_t end = first + 1; end <= parts; ++end) {
+        std::uint32_t at = first;
+        for (const PartRange node : complete_subtrees({first, end}, parts)) {
+          EXPECT_EQ(node.first, at);
+          at = node.end;
+        }
+        EXPECT_EQ(at, end);
+      }
+  EXPECT_EQ(complete_subtrees({0, 8}, 8).size(), 1U);
+  EXPECT_EQ(complete_subtrees({1, 8}, 8).size(), 3U);  // 1, 2-3, 4-7
+}
+
+TEST(PartTree, AddsInPairs) {
+  const std::vector<double> values = {1e16, 1.0, -1e16, 1.0, 3.0};
+  EXPECT_EQ(tree_sum(values), ((1e16 + 1.0) + (-1e16 + 1.0)) + 3.0);
+  EXPECT_EQ(tree_sum(std::vector<double>{}), 0.0);
+}
+
+TEST(RadixSort, IsStableAndEqualsTheStandardSort) {
+  const RandomStream stream(1, Purpose::kInit);
+  for (const std::size_t count : {0U, 1U, 2U, 1000U, 5000U}) {
+    std::vector<std::uint64_t> keys(count);
+    for (std::size_t i = 0; i < count; ++i) keys[i] = (stream.below(i, 700) << kPositionBits) | i;
+    std::vector<std::uint64_t> expected = keys;
+    std::stable_sort(expected.begin(), expected.end(),
+                     [](auto a, auto b) { return (a >> kPositionBits) < (b >> kPositionBits); });
+    std::vector<std::uint64_t> scratch(count);
+    radix_sort(keys, scratch, kPositionBits, kPositionBits + 10);
+    EXPECT_EQ(keys, expected);
+  }
+}
+
+TEST(RowRequests, FindWhatEachOwnerIsAskedFor) {
+  graph::PartitionManifest manifest;
+  manifest.offsets = {0, 40, 40, 75, 100};
+  manifest.entity_count = 100;
+  memory::Pool pool(std::uint64_t{1} << 20U);
+  const PartId part(2);
+  RowRequests requests(manifest, part, 300, pool);
+  const RandomStream stream(3, Purpose::kInit);
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    std::vector<std::uint64_t> occurrences;
+    for (std::uint64_t i = 0; i < 15 * round; ++i) occurrences.push_back(stream.below(1000 * round + i, 100));
+    requests.build(occurrences);
+    const std::set<std::uint64_t> distinct(occurrences.begin(), occurrences.end());
+    ASSERT_EQ(std::vector<std::uint64_t>(requests.entities().begin(), requests.entities().end()),
+              std::vector<std::uint64_t>(distinct.begin(), distinct.end()));
+    std::map<std::uint64_t, std::uint32_t> halo;  // entity -> row behind the own rows
+    for (const std::uint64_t entity : distinct)
+      if (entity < 40 || entity >= 75) halo.emplace(entity, 35 + static_cast<std::uint32_t>(halo.size()));
+    for (std::size_t i = 0; i < occurrences.size(); ++i) {
+      const std::uint64_t entity = occurrences[i];
+      const bool own = entity >= 40 && entity < 75;
+      EXPECT_EQ(requests.table_rows()[i], own ? entity - 40 : halo.at(entity));
+      EXPECT_EQ(requests.entities()[requests.distinct()[i]], entity);
+    }
+    for (std::uint32_t q = 0; q < 4; ++q) {
+      const auto asked = std::count_if(distinct.begin(), distinct.end(), [&](std::uint64_t entity) {
+        return entity >= manifest.offsets[q] && entity < manifest.offsets[q + 1];
+      });
+      EXPECT_EQ(requests.count(PartId(q)), asked);
+      if (PartId(q) != part && asked > 0) {
+        EXPECT_EQ(requests.halo_row(PartId(q)), halo.lower_bound(manifest.offsets[q])->second);
+      }
+    }
+  }
+}
+
+// The leaves of every part: some relations with values whose sum depends on the order.
+struct Leaves {
+  static constexpr std::size_t kCols = 3;
+  std::vector<std::vector<std::uint32_t>> ids;
+  std::vector<std::vector<float>> rows;
+
+  explicit Leaves(std::uint32_t parts) : ids(parts), rows(parts) {
+    const RandomStream stream(5, Purpose::kInit);
+    for (std::uint32_t p = 0; p < parts; ++p)
+      for (std::uint32_t id = 0; id < 12; ++id) {
+        if (stream.below(100 * p + id, 3) == 0) continue;
+        ids[p].push_back(id);
+        for (std::size_t k = 0; k < kCols; ++k)
+          rows[p].push_back(static_cast<float>(stream.uniform(10000 * p + 10 * id + k) * 1e3 - 500));
+      }
+  }
+  [[nodiscard]] SparseRows leaf(std::uint32_t p) const {
+    return {ids[p], {rows[p].data(), ids[p].size(), kCols, kCols}};
+  }
+};
+
+std::map<std::uint32_t, std::vector<float>> as_map(const SparseRows& sparse) {
+  std::map<std::uint32_t, std::vector<float>> out;
+  for (std::size_t i = 0; i < sparse.ids.size(); ++i)
+    out[sparse.ids[i]] = std::vector<float>(sparse.rows.row(i), sparse.rows.row(i) + Leaves::kCols);
+  return out;
+}
+
+std::map<std::uint32_t, std::vector<float>> direct_sum(const Leaves& leaves, PartRange node) {
+  if (node.size() == 1) return as_map(leaves.leaf(node.first));
+  auto left = direct_sum(leaves, {node.first, split_point(node)});
+  for (const auto& [id, row] : direct_sum(leaves, {split_point(node), node.end})) {
+    const auto [at, added] = left.emplace(id, row);
+    if (added) continue;
+    for (std::size_t k = 0; k < row.size(); ++k) at->second[k] += row[k];
+  }
+  return left;
+}
+
+TEST(SparseTreeSum, SameBitsOnAnyNumberOfRanks) {
+  for (const std::uint32_t parts : {1U, 2U, 5U, 8U, 13U}) {
+    const Leaves leaves(parts);
+    const auto expected = direct_sum(leaves, {0, parts});
+    for (const std::int32_t ranks : {1, 2, 3, 4, 7}) {
+      if (static_cast<std::uint32_t>(ranks) > parts) continue;
+      comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+        const graph::Placement placement(parts, ranks);
+        memory::Pool pool(std::uint64_t{1} << 20U);
+        SparseTreeSum sum(comm, placement, 12, 12, Leaves::kCols, pool);
+        std::vector<SparseRows> own;
+        for (PartId p = placement.first_part(comm.rank()); p < placement.end_part(comm.rank()); ++p)
+          own.push_back(leaves.leaf(p.value()));
+        for (const bool raised : {false, true}) {
+          bool flag = raised && comm.rank().value() == ranks - 1;
+          EXPECT_EQ(as_map(sum.sum(own, flag)), expected) << parts << " parts, " << ranks << " ranks";
+          EXPECT_EQ(flag, raised);
+        }
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tessera::exchange

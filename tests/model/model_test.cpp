@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints: written by some ranks, read by others; whole or not there.
+
+#include "comm/self/self_communicator.hpp"
+#include "comm/thread/thread_communicator.hpp"
+#include "core/error.hpp"
+#include "model/checkpoint.hpp"
+#include "model/regulariser.hpp"
+#include "support/graph_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace tessera::model {
+namespace {
+
+constexpr std::uint64_t kPoolBytes = std::uint64_t{64} << 20U;
+const Job::Model kModel{"complex", 8, "normal", 0.5};
+
+void save(const test::StoredGraph& stored, std::int32_t ranks, RunState state, std::uint64_t seed,
+          std::string& digest) {
+  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    Parameters parameters(shard, kModel, StateShape::kPerElement, pool);
+    parameters.initialise(kModel, seed);
+    CheckpointStore(stored.run_folder()).save(comm, shard, parameters, state);
+    const std::string mine = parameter_digest(comm, shard, parameters);
+    if (comm.rank() == Rank(0)) digest = mine;
+  });
+}
+
+std::string load(const test::StoredGraph& stored, std::int32_t ranks, std::uint64_t epoch) {
+  std::string digest;
+  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    Parameters parameters(shard, kModel, StateShape::kPerElement, pool);
+    CheckpointStore(stored.run_folder()).load(epoch, shard, parameters);
+    const std::string mine = parameter_digest(comm, shard, parameters);
+    if (comm.rank() == Rank(0)) digest = mine;
+  });
+  return digest;
+}
+
+TEST(Checkpoint, AnyNumberOfRanksReadsIt) {
+  const test::StoredGraph stored(test::random_graph({}), 5);
+  std::string digest;
+  save(stored, 3, {.epoch = 4, .best_epoch = 4, .best_mrr = 0.25, .checks_since_best = 2, .finished = true}, 1, digest);
+  for (const std::int32_t ranks : {1, 2, 5}) EXPECT_EQ(load(stored, ranks, 4), digest);
+  const RunState state = CheckpointStore(stored.run_folder()).read_state(4);
+  EXPECT_EQ(state.best_mrr, 0.25);
+  EXPECT_EQ(state.checks_since_best, 2U);
+  EXPECT_TRUE(state.finished);
+}
+
+TEST(Checkpoint, TheBestAndTheNewestAreKept) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const CheckpointStore store(stored.run_folder());
+  std::string digest;
+  for (std::uint64_t epoch = 1; epoch <= 5; ++epoch)
+    save(stored, 2, {.epoch = epoch, .best_epoch = epoch < 3 ? epoch : 2, .best_mrr = 0.5}, epoch, digest);
+  EXPECT_EQ(store.epochs(), (std::vector<std::uint64_t>{2, 5}));
+  EXPECT_EQ(store.best_or_newest(), 2U);
+}
+
+TEST(Checkpoint, DamagedOrForeignOnesAreRefused) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  std::string digest;
+  save(stored, 2, {.epoch = 1}, 1, digest);
+  const auto file = CheckpointStore(stored.run_folder()).epoch_folder(1) / "part-0001.h5";
+  {
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekp(static_cast<std::streamoff>(std::filesystem::file_size(file) / 2));
+    bytes.put('\x5a');
+  }
+  try {
+    load(stored, 1, 1);
+    ADD_FAILURE() << "a damaged checkpoint was loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kBadData);
+    EXPECT_NE(std::string(error.what()).find("part-0001.h5"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Checkpoint, WithoutChecksumsItIsNotThere) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  std::string digest;
+  save(stored, 1, {.epoch = 1}, 1, digest);
+  save(stored, 1, {.epoch = 2, .best_epoch = 1, .best_mrr = 0.1}, 2, digest);
+  const CheckpointStore store(stored.run_folder());
+  std::filesystem::remove(store.epoch_folder(2) / "checksums.xxh3");
+  EXPECT_EQ(store.epochs(), std::vector<std::uint64_t>{1});
+}
+
+TEST(Regulariser, GradientsMatchFiniteDifferences) {
+  const std::vector<float> row = {0.5F, -0.25F, 1.5F, 0.75F};
+  for (const Norm norm : {Norm::kL2, Norm::kN3})
+    for (const bool complex : {false, true})
+      for (std::size_t k = 0; k < row.size(); ++k) {
+        std::vector<float> gradient(row.size(), 1.0F);
+        add_norm_gradient(norm, complex, 2.0F, row.data(), row.size(), gradient.data());
+        constexpr float kStep = 1.0F / 1024;
+        std::vector<float> up = row;
+        std::vector<float> down = row;
+        up[k] += kStep;
+        down[k] -= kStep;
+        const double slope =
+            (norm_value(norm, complex, up.data(), 4) - norm_value(norm, complex, down.data(), 4)) / (2.0 * kStep);
+        EXPECT_NEAR(gradient[k], 1.0 + 2.0 * slope, 1e-4);
+      }
+}
+
+TEST(Regulariser, HandValues) {
+  const std::vector<float> row = {3, 0, 4, 2};
+  EXPECT_DOUBLE_EQ(norm_value(Norm::kN3, true, row.data(), 4), 125 + 8);  // |3 + 4i|^3 + |2i|^3
+  EXPECT_DOUBLE_EQ(norm_value(Norm::kN3, false, row.data(), 4), 27 + 64 + 8);
+  EXPECT_DOUBLE_EQ(norm_value(Norm::kL2, true, row.data(), 4), 29);
+}
+
+}  // namespace
+}  // namespace tessera::model
