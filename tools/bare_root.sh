@@ -48,9 +48,19 @@ command -v debootstrap >/dev/null || die 69 "needs debootstrap: apt-get install 
 project=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 
 scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/bare-root.XXXXXX")
+inside=
 # Mounts live in a namespace of their own (below) and end with it, so this removes only files of the copy.
-trap 'rm -rf --one-file-system "$scratch"' EXIT
-trap 'exit 130' INT TERM
+# shellcheck disable=SC2317 # called by the trap
+clean_up() {
+  if [[ -n $inside ]]; then
+    kill -KILL "$inside" 2>/dev/null || true
+    wait "$inside" 2>/dev/null || true
+  fi
+  rm -rf --one-file-system "$scratch" || { sleep 2 && rm -rf --one-file-system "$scratch"; }
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 base=$(realpath -m "${base:-$scratch/base}")
 fresh=$scratch/root
 
@@ -90,7 +100,7 @@ environment=(HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sb
 for name in TERM http_proxy https_proxy no_proxy; do
   [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
 done
-status=0
+# In the background, so that a signal to this script is acted on at once.
 # shellcheck disable=SC2016 # expanded inside
 unshare --mount --pid --ipc --fork --kill-child bash -c '
   set -e
@@ -106,5 +116,9 @@ unshare --mount --pid --ipc --fork --kill-child bash -c '
   pivot_root . .
   umount --lazy .
   cd /src
-  exec env -i "$@"' _ "$fresh" "${environment[@]}" "$@" || status=$?
+  exec env -i "$@"' _ "$fresh" "${environment[@]}" "$@" <&0 &
+inside=$!
+status=0
+wait "$inside" || status=$?
+inside=
 exit "$status"
