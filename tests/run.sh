@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: tests/run.sh [--no-install] [--build-dir DIR] [--quick] [--label LABEL]
+usage: tests/run.sh [--no-install] [--build-dir DIR] [--quick] [--tidy] [--label LABEL]
 
 Installs what the tests need with apt, builds everything, runs every test, and closes with one line:
 "N passed, N failed" (", N skipped"). A test that cannot run here is skipped and says why.
@@ -13,7 +13,8 @@ Installs what the tests need with apt, builds everything, runs every test, and c
 options
   --no-install      install nothing; fail when something that the build needs is missing
   --build-dir DIR   default build/release
-  --quick           leave out the tests with the labels slow, cluster and tidy
+  --quick           leave out the tests with the labels slow and cluster
+  --tidy            also run clang-tidy over every file (minutes)
   --label LABEL     only tests with this label: unit, mpi, end_to_end, check, tidy, cluster, slow
   --help            this text
 
@@ -31,21 +32,35 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 install=yes
 build_dir=$root/build/release
 select=()
+tidy=no
+quick=no
 while [[ $# -gt 0 ]]; do
   option=$1
   shift
   case $option in
     --no-install) install=no ;;
-    --quick) select+=(--label-exclude '^(slow|cluster|tidy)$') ;;
+    --quick) quick=yes ;;
+    --tidy) tidy=yes ;;
     --help | -h) usage; exit 0 ;;
     --build-dir | --label)
       [[ $# -gt 0 ]] || wrong_usage "$option takes a value"
-      if [[ $option == --label ]]; then select+=(--label-regex "^$1\$"); else build_dir=$1; fi
+      if [[ $option == --label ]]; then
+        select+=(--label-regex "^$1\$")
+        [[ $1 != tidy ]] || tidy=yes
+      else
+        build_dir=$1
+      fi
       shift
       ;;
     *) wrong_usage "unknown option '$option'" ;;
   esac
 done
+excluded=()
+[[ $tidy == yes ]] || excluded+=(tidy)
+[[ $quick == no ]] || excluded+=(slow cluster)
+if [[ ${#excluded[@]} -gt 0 ]]; then
+  select+=(--label-exclude "^($(IFS='|'; echo "${excluded[*]}"))\$")
+fi
 build_dir=$(realpath -m "$build_dir")
 cd "$root"
 
