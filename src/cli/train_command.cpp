@@ -83,6 +83,7 @@ void print_outcome(const train::Outcome& outcome, const Job& job, bool json) {
 }
 
 void train(Environment& environment, const Options& options) {
+  handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   comm::Communicator& comm = environment.comm;
   const Job job = read_job_together(environment, options.job_file, options.overrides);
   RunContext context = open_context(environment, job);
@@ -96,7 +97,6 @@ void train(Environment& environment, const Options& options) {
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;
   if (job.validate.every > 0) evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
-  handle_stop_signals();
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters);
   train::Surroundings surroundings;
