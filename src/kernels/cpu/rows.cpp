@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/detail/prefetch.hpp"
 #include "kernels/cpu/families.hpp"
 #include "kernels/detail/shapes.hpp"
-
-#include <hwy/cache_control.h>
 
 #include <cstring>
 
@@ -64,21 +63,12 @@ HWY_EXPORT(sum_segments);
 
 namespace {
 
-constexpr std::size_t kAhead = 6;  ///< rows whose memory is asked for before it is needed
-
-/// The table is far larger than any cache and its rows are met in any order: ask for one early.
-void prefetch_row(ConstMatrix table, std::span<const std::uint32_t> indices, std::size_t i) {
-  if (i >= indices.size()) return;
-  const float* row = table.row(indices[i]);
-  for (std::size_t c = 0; c < table.cols; c += 16) hwy::Prefetch(row + c);
-}
-
 class CpuRows final : public Rows {
  public:
   void gather(ConstMatrix table, std::span<const std::uint32_t> indices, Matrix out) const override {
     kernels::detail::check_indexed(out, indices, table);
     for (std::size_t i = 0; i < indices.size(); ++i) {
-      prefetch_row(table, indices, i + kAhead);
+      detail::prefetch_row(table, indices, i + detail::kRowsAhead);
       std::memcpy(out.row(i), table.row(indices[i]), table.cols * sizeof(float));
     }
   }
@@ -86,7 +76,7 @@ class CpuRows final : public Rows {
   void scatter(ConstMatrix in, std::span<const std::uint32_t> indices, Matrix table) const override {
     kernels::detail::check_indexed(in, indices, table);
     for (std::size_t i = 0; i < indices.size(); ++i) {
-      prefetch_row(table, indices, i + kAhead);
+      detail::prefetch_row(table, indices, i + detail::kRowsAhead);
       std::memcpy(table.row(indices[i]), in.row(i), in.cols * sizeof(float));
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/detail/prefetch.hpp"
 #include "kernels/cpu/families.hpp"
 #include "kernels/detail/shapes.hpp"
 
@@ -29,9 +30,13 @@ void adagrad_row(AdagradStep step, const float* gradient, float* row, float* sta
   });
 }
 
-void adagrad(AdagradStep step, ConstMatrix gradients, const std::uint32_t* indices, Matrix table, Matrix state) {
-  for (std::size_t i = 0; i < gradients.rows; ++i)
+void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+             Matrix state) {
+  for (std::size_t i = 0; i < gradients.rows; ++i) {
+    detail::prefetch_row(table, indices, i + detail::kRowsAhead);
+    detail::prefetch_row(state, indices, i + detail::kRowsAhead);
     adagrad_row(step, gradients.row(i), table.row(indices[i]), state.row(indices[i]), table.cols);
+  }
 }
 
 HWY_INLINE void add_squares_of_16(const float* values, Vec<Part16>* sums) {
@@ -56,9 +61,10 @@ float sum_squares(const float* values, std::size_t count) {
   return sum_parts(sums);
 }
 
-void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, const std::uint32_t* indices, Matrix table,
+void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
                      std::span<float> state) {
   for (std::size_t i = 0; i < gradients.rows; ++i) {
+    detail::prefetch_row(table, indices, i + detail::kRowsAhead);
     const float* gradient = gradients.row(i);
     float* row = table.row(indices[i]);
     float& squares = state[indices[i]];
@@ -88,14 +94,14 @@ class CpuUpdates final : public Updates {
                Matrix state) const override {
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, state);
-    HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices.data(), table, state);
+    HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices, table, state);
   }
 
   void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
                        std::span<float> state) const override {
     kernels::detail::check_indexed(gradients, indices, table);
     TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
-    HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices.data(), table, state);
+    HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices, table, state);
   }
 };
 

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/matrix.hpp"
+
+#include <hwy/cache_control.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace tessera::kernels::cpu::detail {
+
+/// How many rows early a row of a table is asked for.
+inline constexpr std::size_t kRowsAhead = 6;
+
+/// Asks for table row indices[i], if there is one: tables are far larger than caches and their rows are met in any
+/// order.
+inline void prefetch_row(ConstMatrix table, std::span<const std::uint32_t> indices, std::size_t i) {
+  constexpr std::size_t kCacheLine = 64 / sizeof(float);
+  if (i >= indices.size()) return;
+  const float* row = table.row(indices[i]);
+  for (std::size_t c = 0; c < table.cols; c += kCacheLine) hwy::Prefetch(row + c);
+}
+
+}  // namespace tessera::kernels::cpu::detail
