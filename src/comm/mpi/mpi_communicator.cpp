@@ -88,7 +88,7 @@ class MpiCommunicator final : public Communicator {
     TESSERA_MPI_TRY(MPI_Iallreduce(MPI_IN_PLACE, values.data(), checked_cast<int>(values.size()), MPI_INT64_T,
                                    operation(reduction), comm_, &request));
     finish(std::span(&request, 1), "a reduction", -1);
-    bytes_sent_ += values.size_bytes();
+    if (size_ > 1) bytes_sent_ += values.size_bytes();
   }
 
   Request send(std::span<const std::byte> data, std::uint64_t capacity_bytes, Rank to, int tag) override {
@@ -202,8 +202,8 @@ void MpiCommunicator::all_gather(std::span<const std::byte> in, std::span<std::b
   displacements_.resize(counts_bytes.size());
   std::uint64_t total = 0;
   for (const std::uint64_t count : counts_bytes) total += count;
-  bytes_sent_ += in.size() * static_cast<std::uint64_t>(size_ - 1);
   if (total <= split_bytes_) {
+    bytes_sent_ += in.size() * static_cast<std::uint64_t>(size_ - 1);
     int at = 0;
     for (std::size_t r = 0; r < counts_.size(); ++r) {
       counts_[r] = checked_cast<int>(counts_bytes[r]);
