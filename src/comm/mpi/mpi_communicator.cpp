@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,24 @@ class MpiCommunicator final : public Communicator {
     return bytes;
   }
 
+  // Receives are cancelled; what is being sent gets a moment, all together, as its memory is about to go.
+  void abandon(std::uint64_t slot_index) noexcept override {
+    using Clock = std::chrono::steady_clock;
+    Slot& slot = slots_[slot_index];
+    if (slot.is_receive)
+      for (MPI_Request& request : slot.requests)
+        if (request != MPI_REQUEST_NULL) MPI_Cancel(&request);
+    if (!give_up_at_) give_up_at_ = Clock::now() + std::chrono::seconds(1);
+    int done = 0;
+    while (MPI_Testall(static_cast<int>(slot.requests.size()), slot.requests.data(), &done, MPI_STATUSES_IGNORE) ==
+               MPI_SUCCESS &&
+           done == 0 && Clock::now() < *give_up_at_)
+      sched_yield();
+    for (MPI_Request& request : slot.requests)
+      if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+    slot.free = true;
+  }
+
  private:
   struct Slot {
     std::vector<MPI_Request> requests;
@@ -192,6 +211,7 @@ class MpiCommunicator final : public Communicator {
   std::chrono::seconds watchdog_;
   std::uint64_t split_bytes_;
   std::vector<Slot> slots_;
+  std::optional<std::chrono::steady_clock::time_point> give_up_at_;
   std::vector<int> counts_;         // of all_gather, kept
   std::vector<int> displacements_;  // of all_gather, kept
 };

@@ -127,6 +127,7 @@ class ThreadCommunicator final : public Communicator {
     std::copy(message.begin(), message.end(), posted.buffer.begin());
     return message.size();
   }
+  void abandon(std::uint64_t slot) noexcept override { slots_.erase(slot); }
 
  private:
   struct Slot {
