@@ -30,4 +30,4 @@ ranks=$1
 shift
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_yield_when_idle=1
-exec mpirun --oversubscribe --bind-to none -n "$ranks" "$@"
+exec mpirun --oversubscribe --bind-to none -n "$ranks" "$@" </dev/null
