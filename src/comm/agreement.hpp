@@ -21,6 +21,9 @@ class AgreedError : public Error {
 /// such rank ("rank 2: ..." when there are several ranks); else returns.
 void agree(Communicator& comm, const std::optional<Error>& error);
 
+/// The exception that is being handled, whatever it is, as an Error.
+Error current_error();
+
 /// Collective. Runs `work` on every rank and agrees on the outcome: a rank that fails does not leave the others in a
 /// collective that never completes. `work` itself must not communicate.
 template <class Work>
@@ -30,20 +33,16 @@ auto together(Communicator& comm, const Work& work) {
   if constexpr (std::is_void_v<Result>) {
     try {
       work();
-    } catch (const Error& caught) {
-      error = caught;
-    } catch (const std::exception& caught) {
-      error = Error(ExitStatus::kInternal, caught.what());
+    } catch (...) {
+      error = current_error();
     }
     agree(comm, error);
   } else {
     std::optional<Result> result;
     try {
       result.emplace(work());
-    } catch (const Error& caught) {
-      error = caught;
-    } catch (const std::exception& caught) {
-      error = Error(ExitStatus::kInternal, caught.what());
+    } catch (...) {
+      error = current_error();
     }
     agree(comm, error);
     return std::move(*result);

@@ -2,10 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/communicator.hpp"
 
+#include <exception>
+
 namespace tessera::comm {
 
 Request::~Request() {
   if (comm_ == nullptr) return;
+  if (std::uncaught_exceptions() > 0) {  // the peer may be waiting for this rank
+    std::exchange(comm_, nullptr)->abandon(slot_);
+    return;
+  }
   try {
     wait();
   } catch (...) {  // NOLINT(bugprone-empty-catch): the job is ending; the first error has been reported

@@ -18,7 +18,8 @@ enum class Reduction { kSum, kMin, kMax };
 
 class Communicator;
 
-/// A transfer in flight. Its memory must stay untouched until wait() returns; destroying an unfinished one waits.
+/// A transfer in flight. Its memory must stay untouched until wait() returns; destroying an unfinished one waits, or
+/// gives it up when an exception is on its way: the ranks can then only end together.
 class Request {
  public:
   Request() = default;
@@ -87,6 +88,8 @@ class Communicator {
  protected:
   friend class Request;
   virtual std::uint64_t wait(std::uint64_t slot) = 0;
+  /// Gives up a transfer without waiting for the peer.
+  virtual void abandon(std::uint64_t slot) noexcept = 0;
   std::uint64_t bytes_sent_ = 0;
 };
 

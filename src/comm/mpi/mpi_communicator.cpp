@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,7 +89,7 @@ class MpiCommunicator final : public Communicator {
     TESSERA_MPI_TRY(MPI_Iallreduce(MPI_IN_PLACE, values.data(), checked_cast<int>(values.size()), MPI_INT64_T,
                                    operation(reduction), comm_, &request));
     finish(std::span(&request, 1), "a reduction", -1);
-    bytes_sent_ += values.size_bytes();
+    if (size_ > 1) bytes_sent_ += values.size_bytes();
   }
 
   Request send(std::span<const std::byte> data, std::uint64_t capacity_bytes, Rank to, int tag) override {
@@ -134,6 +135,24 @@ class MpiCommunicator final : public Communicator {
     }
     slot.free = true;
     return bytes;
+  }
+
+  // Receives are cancelled; what is being sent gets a moment, all together, as its memory is about to go.
+  void abandon(std::uint64_t slot_index) noexcept override {
+    using Clock = std::chrono::steady_clock;
+    Slot& slot = slots_[slot_index];
+    if (slot.is_receive)
+      for (MPI_Request& request : slot.requests)
+        if (request != MPI_REQUEST_NULL) MPI_Cancel(&request);
+    if (!give_up_at_) give_up_at_ = Clock::now() + std::chrono::seconds(1);
+    int done = 0;
+    while (MPI_Testall(static_cast<int>(slot.requests.size()), slot.requests.data(), &done, MPI_STATUSES_IGNORE) ==
+               MPI_SUCCESS &&
+           done == 0 && Clock::now() < *give_up_at_)
+      sched_yield();
+    for (MPI_Request& request : slot.requests)
+      if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+    slot.free = true;
   }
 
  private:
@@ -192,6 +211,7 @@ class MpiCommunicator final : public Communicator {
   std::chrono::seconds watchdog_;
   std::uint64_t split_bytes_;
   std::vector<Slot> slots_;
+  std::optional<std::chrono::steady_clock::time_point> give_up_at_;
   std::vector<int> counts_;         // of all_gather, kept
   std::vector<int> displacements_;  // of all_gather, kept
 };
@@ -202,8 +222,8 @@ void MpiCommunicator::all_gather(std::span<const std::byte> in, std::span<std::b
   displacements_.resize(counts_bytes.size());
   std::uint64_t total = 0;
   for (const std::uint64_t count : counts_bytes) total += count;
-  bytes_sent_ += in.size() * static_cast<std::uint64_t>(size_ - 1);
   if (total <= split_bytes_) {
+    bytes_sent_ += in.size() * static_cast<std::uint64_t>(size_ - 1);
     int at = 0;
     for (std::size_t r = 0; r < counts_.size(); ++r) {
       counts_[r] = checked_cast<int>(counts_bytes[r]);

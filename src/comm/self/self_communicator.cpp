@@ -30,6 +30,7 @@ class SelfCommunicator final : public Communicator {
 
  protected:
   std::uint64_t wait(std::uint64_t /*slot*/) override { no_peer(); }
+  void abandon(std::uint64_t /*slot*/) noexcept override {}
 
  private:
   [[noreturn]] static void no_peer() {

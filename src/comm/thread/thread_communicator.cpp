@@ -68,6 +68,7 @@ class ThreadCommunicator final : public Communicator {
   void broadcast(std::span<std::byte> data, Rank root) override {
     publish(data.data());
     if (rank() != root && !data.empty()) std::memcpy(data.data(), seen(root.value()), data.size());
+    if (rank() == root) bytes_sent_ += data.size() * static_cast<std::uint64_t>(size() - 1);
     hub_.barrier();
   }
 
@@ -93,6 +94,7 @@ class ThreadCommunicator final : public Communicator {
       const auto* theirs = static_cast<const std::int64_t*>(seen(from));
       for (std::size_t i = 0; i < values.size(); ++i) values[i] = combine(values[i], theirs[i], reduction);
     }
+    if (size() > 1) bytes_sent_ += values.size_bytes();
     hub_.barrier();
   }
 
@@ -125,6 +127,7 @@ class ThreadCommunicator final : public Communicator {
     std::copy(message.begin(), message.end(), posted.buffer.begin());
     return message.size();
   }
+  void abandon(std::uint64_t slot) noexcept override { slots_.erase(slot); }
 
  private:
   struct Slot {
