@@ -14,8 +14,8 @@ options
   --no-install      install nothing; fail when something that the build needs is missing
   --build-dir DIR   default build/release
   --quick           leave out the tests with the labels slow and cluster
-  --tidy            also run clang-tidy over every file (minutes)
-  --label LABEL     only tests with this label: unit, mpi, end_to_end, check, tidy, cluster, slow
+  --tidy            run clang-tidy over tests and benchmarks too (minutes)
+  --label LABEL     only tests with this label: unit, mpi, end_to_end, check, tidy_tests, cluster, slow
   --help            this text
 
 exit status: 0 all passed, 1 a test or the build failed, 64 wrong usage, 69 missing packages
@@ -46,7 +46,7 @@ while [[ $# -gt 0 ]]; do
       [[ $# -gt 0 ]] || wrong_usage "$option takes a value"
       if [[ $option == --label ]]; then
         select+=(--label-regex "^$1\$")
-        [[ $1 != tidy ]] || tidy=yes
+        [[ $1 != tidy_tests ]] || tidy=yes
       else
         build_dir=$1
       fi
@@ -56,7 +56,7 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 excluded=()
-[[ $tidy == yes ]] || excluded+=(tidy)
+[[ $tidy == yes ]] || excluded+=(tidy_tests)
 [[ $quick == no ]] || excluded+=(slow cluster)
 if [[ ${#excluded[@]} -gt 0 ]]; then
   select+=(--label-exclude "^($(IFS='|'; echo "${excluded[*]}"))\$")

@@ -16,8 +16,10 @@ project's last commit (the folder /src). It shows that the project needs nothing
 Needs root and debootstrap. Mirrors and proxies are those of this machine's apt.
 
 options
-  --base DIR   keep the installation in DIR and start from it the next time; COMMAND gets a copy
-  --help       this text
+  --base DIR      keep the installation in DIR and start from it the next time; COMMAND gets a copy
+  --suite NAME    another release, such as noble; with --mirror URL, and --keyring FILE where this machine does not
+                  have the keys of that distribution
+  --help          this text
 
 exit status: that of COMMAND; 64 wrong usage, 69 not root, no debootstrap, or no installation could be made.
 When it ends, however it ends, nothing stays mounted or running.
@@ -30,11 +32,14 @@ die() {
 }
 
 base=
+suite=
+mirror=
+keyring=
 while [[ ${1:-} == -* ]]; do
   case $1 in
-    --base)
-      [[ -n ${2:-} ]] || die 64 "--base takes a folder"
-      base=$2
+    --base | --suite | --mirror | --keyring)
+      [[ -n ${2:-} ]] || die 64 "$1 takes a value"
+      printf -v "${1#--}" '%s' "$2"
       shift 2
       ;;
     --help | -h) usage; exit 0 ;;
@@ -43,6 +48,7 @@ while [[ ${1:-} == -* ]]; do
   esac
 done
 [[ $# -gt 0 ]] || { usage >&2; die 64 "no command"; }
+[[ -z $suite || -n $mirror ]] || die 64 "--suite needs --mirror"
 [[ $(id -u) -eq 0 ]] || die 69 "needs root"
 command -v debootstrap >/dev/null || die 69 "needs debootstrap: apt-get install debootstrap"
 project=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
@@ -72,16 +78,23 @@ sources_of() {
 }
 
 make_base() {
-  local suite sources mirror
-  # shellcheck source=/dev/null
-  suite=$(source /etc/os-release && echo "$VERSION_CODENAME")
-  sources=$(sources_of "$suite")
-  mirror=$(awk -v suite="$suite" '$2 == suite { print $1; exit }' <<<"$sources")
-  [[ -n $mirror ]] || die 69 "apt knows no mirror of '$suite' here (has 'apt-get update' run?)"
+  local sources script part=$base.part options=(--variant=minbase)
+  if [[ -n $suite ]]; then
+    sources=$(printf "$mirror %s main universe\n" "$suite" "$suite-updates" "$suite-security")
+  else
+    # shellcheck source=/dev/null
+    suite=$(source /etc/os-release && echo "$VERSION_CODENAME")
+    sources=$(sources_of "$suite")
+    mirror=$(awk -v suite="$suite" '$2 == suite { print $1; exit }' <<<"$sources")
+    [[ -n $mirror ]] || die 69 "apt knows no mirror of '$suite' here (has 'apt-get update' run?)"
+  fi
+  # A debootstrap older than the release has no script of that name; Ubuntu's are all the same one.
+  script=/usr/share/debootstrap/scripts/$suite
+  [[ -e $script ]] || script=/usr/share/debootstrap/scripts/gutsy
+  [[ -z $keyring ]] || options+=(--keyring="$(realpath "$keyring")")
   echo "Installing a minimal $suite into $base"
-  local part=$base.part
   rm -rf --one-file-system "$part"
-  debootstrap --variant=minbase "$suite" "$part" "$mirror" >"$scratch/log" 2>&1 ||
+  debootstrap "${options[@]}" "$suite" "$part" "$mirror" "$script" >"$scratch/log" 2>&1 ||
     { tail -n 20 "$scratch/log" >&2; die 69 "debootstrap failed"; }
   awk '{ print "deb", $0 }' <<<"$sources" >"$part/etc/apt/sources.list"
   apt-config dump | grep -E '^Acquire::(http|https|Check|Retries)' >"$part/etc/apt/apt.conf.d/90machine" || true

@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs clang-tidy over every source file of a build, with .clang-tidy's blocking set.
 
-  check_tidy.py [--build-dir DIR] [--jobs N] [--analyze] [FILE...]
+  check_tidy.py [--build-dir DIR] [--jobs N] [--analyze] [FILE|FOLDER...]
 
 A file that passed is not checked again until it, a project header that it includes, its compile command or
-.clang-tidy changes (stamps are under DIR/tidy). With FILE only those are checked. --analyze runs the clang static
+.clang-tidy changes (stamps are under DIR/tidy). With FILE or FOLDER only those are checked. --analyze runs the clang static
 analyser instead: deeper and slow, not part of the tests.
 
-exit status: 0 clean, 1 findings, 66 the build is not configured, 77 no clang-tidy here
+exit status: 0 clean, 1 findings, 66 the build is not configured, 77 no clang-tidy-14 here
 """
 
 import argparse
@@ -25,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # The compile commands are those of GCC; the leaks and MPI checks know no owner that lives elsewhere.
+TIDY = "clang-tidy-14"  # another version finds other things
 EXTRA = ["--quiet", "--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-unused-command-line-argument"]
 ANALYZE = "-*,clang-analyzer-*,-clang-analyzer-optin.mpi*,-clang-analyzer-optin.cplusplus.VirtualCall"
 
@@ -63,7 +64,7 @@ def stamp_name(entry, headers, common):
 
 
 def check(entry, build, stamp, options):
-    command = ["clang-tidy", "-p", build, *EXTRA, *options, entry["file"]]
+    command = [TIDY, "-p", build, *EXTRA, *options, entry["file"]]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode == 0 and stamp:
         stamp.touch()
@@ -76,11 +77,13 @@ def select(build, files):
     entries = [e for e in entries if not Path(e["file"]).resolve().is_relative_to(build)]
     if not files:
         return entries
-    wanted = {Path(f).resolve() for f in files}
-    entries = [e for e in entries if Path(e["file"]).resolve() in wanted]
-    for absent in wanted - {Path(e["file"]).resolve() for e in entries}:
-        sys.exit(f"check_tidy.py: '{absent}' is not a source file of this build")
-    return entries
+    selected = {}
+    for wanted in (Path(f).resolve() for f in files):
+        inside = [e for e in entries if Path(e["file"]).resolve().is_relative_to(wanted)]
+        if not inside:
+            sys.exit(f"check_tidy.py: '{wanted}' is not, and does not hold, a source file of this build")
+        selected.update((e["file"], e) for e in inside)
+    return list(selected.values())
 
 
 def main():
@@ -88,18 +91,18 @@ def main():
     parser.add_argument("--build-dir", type=Path, default=ROOT / "build" / "release")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--analyze", action="store_true")
-    parser.add_argument("files", nargs="*", metavar="FILE")
+    parser.add_argument("files", nargs="*", metavar="FILE|FOLDER")
     arguments = parser.parse_args()
     build = arguments.build_dir.resolve()
-    if not shutil.which("clang-tidy"):
-        print("check_tidy.py: skipped: no clang-tidy here ('tools/install_dependencies.sh test' installs it)")
+    if not shutil.which(TIDY):
+        print(f"check_tidy.py: skipped: no {TIDY} here ('tools/install_dependencies.sh test' installs it)")
         return 77
     if not (build / "compile_commands.json").is_file():
         print(f"check_tidy.py: '{build}' is not configured; do: cmake --preset release", file=sys.stderr)
         return 66
 
     options = ["--checks=" + ANALYZE] if arguments.analyze else []
-    version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
+    version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
     common = version + (ROOT / ".clang-tidy").read_bytes() + " ".join(EXTRA + options).encode()
     headers, stamps = project_headers(build), build / "tidy"
     stamps.mkdir(exist_ok=True)

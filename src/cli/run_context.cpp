@@ -42,7 +42,7 @@ Job job_of_run(Environment& environment, const std::string& run) {
     if (!std::filesystem::is_directory(run)) {
       if (!std::filesystem::exists(run))
         fail(ExitStatus::kMissingInput, "'{}' does not exist; name a run folder or its job file", run);
-      const Job job = read_job(run);
+      Job job = read_job(run);
       if (!std::filesystem::is_directory(job.run.folder))
         fail(ExitStatus::kMissingInput, "run folder '{}' of job file '{}' does not exist; 'tessera train' makes it",
              job.run.folder, run);

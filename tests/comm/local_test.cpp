@@ -46,7 +46,8 @@ TEST(Self, HasNobodyToExchangeMessagesWith) {
 
 class ThreadContract : public testing::TestWithParam<std::tuple<std::int32_t, Contract>> {};
 TEST_P(ThreadContract, Holds) {
-  const auto& [ranks, contract] = GetParam();
+  const std::int32_t ranks = std::get<0>(GetParam());
+  const Contract& contract = std::get<1>(GetParam());
   comm::run_ranks(ranks, [&](Communicator& comm) {
     EXPECT_EQ(comm.size(), ranks);
     contract.check(comm);

@@ -17,8 +17,7 @@ TEST_P(RowsExchange, EveryPartReadsThePromisedVersion) {
     const test::StoredGraph stored(test::random_graph({}), parts);
     for (const std::int32_t ranks : {1, 2, 3, 5, 8})
       if (static_cast<std::uint32_t>(ranks) <= parts)
-        comm::run_ranks(ranks,
-                        [&](comm::Communicator& comm) { test::check_rows_exchange(comm, stored, GetParam()); });
+        comm::run_ranks(ranks, [&](comm::Communicator& comm) { test::check_rows_exchange(comm, stored, GetParam()); });
   }
 }
 INSTANTIATE_TEST_SUITE_P(Staleness, RowsExchange, testing::Bool(),

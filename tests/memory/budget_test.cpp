@@ -23,10 +23,11 @@ constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 /// Without the limits of a batch system that may run the tests.
 class Budget : public testing::Test {
  protected:
-  Budget() {
-    for (const char* name : {"SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"}) unsetenv(name);
-  }
-  ~Budget() override {
+  void SetUp() override { forget_limits(); }
+  void TearDown() override { forget_limits(); }
+
+ private:
+  static void forget_limits() {
     for (const char* name : {"SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE"}) unsetenv(name);
   }
 };
