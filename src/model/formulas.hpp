@@ -5,7 +5,8 @@
 #include <cstddef>
 
 /// The formula of every model, once, for every backend: how a source row s and a relation row r make a query vector q,
-/// and how the gradient of q becomes those of s and r. Plain functions of one row; loops and threads are elsewhere.
+/// and how the gradient of q becomes that of s (overwritten) and is added to that of r. Plain functions of one row;
+/// loops and threads are elsewhere.
 
 namespace tessera::model {
 
@@ -15,11 +16,12 @@ struct TransE {
   static void compose(const float* s, const float* r, float* q, std::size_t dim) {
     for (std::size_t k = 0; k < dim; ++k) q[k] = s[k] + r[k];
   }
-  static void backward(const float* /*s*/, const float* /*r*/, const float* gq, float* gs, float* gr, std::size_t dim) {
-    for (std::size_t k = 0; k < dim; ++k) {
-      gs[k] = gq[k];
-      gr[k] = gq[k];
-    }
+  static void backward(const float* /*r*/, const float* gq, float* gs, std::size_t dim) {
+    for (std::size_t k = 0; k < dim; ++k) gs[k] = gq[k];
+  }
+  static void add_relation_gradient(const float* /*s*/, const float* /*r*/, const float* gq, float* gr,
+                                    std::size_t dim) {
+    for (std::size_t k = 0; k < dim; ++k) gr[k] += gq[k];
   }
 };
 
@@ -29,11 +31,11 @@ struct DistMult {
   static void compose(const float* s, const float* r, float* q, std::size_t dim) {
     for (std::size_t k = 0; k < dim; ++k) q[k] = s[k] * r[k];
   }
-  static void backward(const float* s, const float* r, const float* gq, float* gs, float* gr, std::size_t dim) {
-    for (std::size_t k = 0; k < dim; ++k) {
-      gs[k] = gq[k] * r[k];
-      gr[k] = gq[k] * s[k];
-    }
+  static void backward(const float* r, const float* gq, float* gs, std::size_t dim) {
+    for (std::size_t k = 0; k < dim; ++k) gs[k] = gq[k] * r[k];
+  }
+  static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr, std::size_t dim) {
+    for (std::size_t k = 0; k < dim; ++k) gr[k] += gq[k] * s[k];
   }
 };
 
@@ -48,13 +50,18 @@ struct ComplEx {
       q[rank + k] = s[k] * r[rank + k] + s[rank + k] * r[k];
     }
   }
-  static void backward(const float* s, const float* r, const float* gq, float* gs, float* gr, std::size_t dim) {
+  static void backward(const float* r, const float* gq, float* gs, std::size_t dim) {
     const std::size_t rank = dim / 2;
     for (std::size_t k = 0; k < rank; ++k) {
       gs[k] = gq[k] * r[k] + gq[rank + k] * r[rank + k];
       gs[rank + k] = gq[rank + k] * r[k] - gq[k] * r[rank + k];
-      gr[k] = gq[k] * s[k] + gq[rank + k] * s[rank + k];
-      gr[rank + k] = gq[rank + k] * s[k] - gq[k] * s[rank + k];
+    }
+  }
+  static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr, std::size_t dim) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = 0; k < rank; ++k) {
+      gr[k] += gq[k] * s[k] + gq[rank + k] * s[rank + k];
+      gr[rank + k] += gq[rank + k] * s[k] - gq[k] * s[rank + k];
     }
   }
 };

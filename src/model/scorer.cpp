@@ -35,11 +35,18 @@ class FormulaScorer final : public Scorer {
       Formula::compose(sources.row(i), relation_rows.row(relations[i]), queries.row(i), sources.cols);
   }
 
-  void backward(ConstMatrix sources, ConstMatrix relation_rows, std::span<const std::uint32_t> relations,
-                ConstMatrix query_gradients, Matrix source_gradients, Matrix relation_gradients) const override {
+  void backward(ConstMatrix relation_rows, std::span<const std::uint32_t> relations, ConstMatrix query_gradients,
+                Matrix source_gradients) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      Formula::backward(sources.row(i), relation_rows.row(relations[i]), query_gradients.row(i),
-                        source_gradients.row(i), relation_gradients.row(i), sources.cols);
+      Formula::backward(relation_rows.row(relations[i]), query_gradients.row(i), source_gradients.row(i),
+                        query_gradients.cols);
+  }
+
+  void add_relation_gradients(ConstMatrix sources, const float* relation_row, ConstMatrix query_gradients,
+                              std::span<const std::uint32_t> positions, float* relation_gradient) const override {
+    for (const std::uint32_t i : positions)
+      Formula::add_relation_gradient(sources.row(i), relation_row, query_gradients.row(i), relation_gradient,
+                                     sources.cols);
   }
 
  private:

@@ -24,11 +24,14 @@ class Scorer {
   /// queries[i] = q(sources[i], relation_rows[relations[i]]); sources and queries [b, dim].
   virtual void compose(kernels::ConstMatrix sources, kernels::ConstMatrix relation_rows,
                        std::span<const std::uint32_t> relations, kernels::Matrix queries) const = 0;
-  /// Gradients of sources [b, dim] and, per query, of its relation row [b, relation_dim] from those of the queries;
-  /// overwrites.
-  virtual void backward(kernels::ConstMatrix sources, kernels::ConstMatrix relation_rows,
-                        std::span<const std::uint32_t> relations, kernels::ConstMatrix query_gradients,
-                        kernels::Matrix source_gradients, kernels::Matrix relation_gradients) const = 0;
+  /// Gradients of sources [b, dim] from those of the queries [b, dim]; overwrites.
+  virtual void backward(kernels::ConstMatrix relation_rows, std::span<const std::uint32_t> relations,
+                        kernels::ConstMatrix query_gradients, kernels::Matrix source_gradients) const = 0;
+  /// Adds to the gradient of one relation row [relation_dim] what the queries at `positions`, which all have this
+  /// relation, contribute, in that order; sources and query_gradients [b, dim].
+  virtual void add_relation_gradients(kernels::ConstMatrix sources, const float* relation_row,
+                                      kernels::ConstMatrix query_gradients, std::span<const std::uint32_t> positions,
+                                      float* relation_gradient) const = 0;
 };
 
 /// The scorer of that name; throws Error(kUsage) naming the known ones.

@@ -4,15 +4,11 @@
 
 #include "core/error.hpp"
 #include "core/random.hpp"
-#include "exchange/row_sort.hpp"
 
 #include <algorithm>
-#include <bit>
 
 namespace tessera::train {
 
-using exchange::kPositionBits;
-using exchange::kPositionMask;
 using memory::Tag;
 
 StepSchedule::StepSchedule(const graph::PartitionManifest& manifest, std::uint64_t batch_size) {
@@ -50,11 +46,7 @@ Batch::Batch(const graph::PartitionManifest& manifest, PartId part, std::uint64_
       negatives_(negatives),
       occurrences_(pool.allocate<std::uint64_t>(Tag::kBatch, 2 * most_queries + negatives)),
       relations_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries)),
-      keys_(pool.allocate<std::uint64_t>(Tag::kBatch, most_queries)),
-      scratch_(pool.allocate<std::uint64_t>(Tag::kBatch, most_queries)),
-      distinct_relations_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries)),
-      relation_offsets_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries + 1)),
-      relation_positions_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries)),
+      by_relation_(most_queries, pool),
       rows_(manifest, part, 2 * most_queries + negatives, pool) {}
 
 void Batch::draw(const graph::Part& part, const Draw& draw) {
@@ -73,7 +65,7 @@ void Batch::draw(const graph::Part& part, const Draw& draw) {
   for (std::size_t j = 0; j < negatives_; ++j)
     occurrences_[2 * size_ + j] = first + stream.below(draw.step * negatives_ + j, candidates);
   rows_.build(occurrences_.span().first(2 * size_ + negatives_));
-  group_relations();
+  by_relation_.build(relations_.span().first(size_), directed_relations_);
 }
 
 std::span<const std::uint32_t> Batch::negatives_equal_to_target(std::size_t i) const {
@@ -82,22 +74,6 @@ std::span<const std::uint32_t> Batch::negatives_equal_to_target(std::size_t i) c
                                                  rows_.segment_offsets()[u + 1] - rows_.segment_offsets()[u]);
   const auto first = std::lower_bound(segment.begin(), segment.end(), static_cast<std::uint32_t>(2 * size_));
   return segment.subspan(static_cast<std::size_t>(first - segment.begin()));
-}
-
-void Batch::group_relations() {
-  for (std::size_t i = 0; i < size_; ++i) keys_[i] = (std::uint64_t{relations_[i]} << kPositionBits) | i;
-  const auto bits = static_cast<unsigned>(std::bit_width(directed_relations_ - 1));
-  exchange::radix_sort(keys_.span().first(size_), scratch_.span(), kPositionBits, kPositionBits + std::max(1U, bits));
-  distinct_ = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
-    const auto relation = static_cast<std::uint32_t>(keys_[i] >> kPositionBits);
-    if (i == 0 || relation != distinct_relations_[distinct_ - 1]) {
-      relation_offsets_[distinct_] = static_cast<std::uint32_t>(i);
-      distinct_relations_[distinct_++] = relation;
-    }
-    relation_positions_[i] = static_cast<std::uint32_t>(keys_[i] & kPositionMask);
-  }
-  relation_offsets_[distinct_] = static_cast<std::uint32_t>(size_);
 }
 
 }  // namespace tessera::train

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/job.hpp"
+#include "exchange/groups.hpp"
 #include "exchange/row_requests.hpp"
 #include "graph/part_file.hpp"
 #include "graph/partition_manifest.hpp"
@@ -63,33 +64,19 @@ class Batch {
   /// Positions in positions() of the negatives that are the target of query i: they must not count against it.
   [[nodiscard]] std::span<const std::uint32_t> negatives_equal_to_target(std::size_t i) const;
 
-  /// Distinct relations of the batch, ascending, and the queries of each.
-  [[nodiscard]] std::span<const std::uint32_t> distinct_relations() const {
-    return distinct_relations_.span().first(distinct_);
-  }
-  [[nodiscard]] std::span<const std::uint32_t> relation_offsets() const {
-    return relation_offsets_.span().first(distinct_ + 1);
-  }
-  [[nodiscard]] std::span<const std::uint32_t> relation_positions() const {
-    return relation_positions_.span().first(size_);
-  }
+  /// The queries of each relation.
+  [[nodiscard]] const exchange::Groups& by_relation() const { return by_relation_; }
 
  private:
-  void group_relations();
   PartId part_;
   std::uint64_t entity_count_;
   std::uint64_t first_entity_;
   std::uint64_t directed_relations_;
   std::size_t size_ = 0;
   std::size_t negatives_;
-  std::size_t distinct_ = 0;
   memory::Buffer<std::uint64_t> occurrences_;
   memory::Buffer<std::uint32_t> relations_;
-  memory::Buffer<std::uint64_t> keys_;
-  memory::Buffer<std::uint64_t> scratch_;
-  memory::Buffer<std::uint32_t> distinct_relations_;
-  memory::Buffer<std::uint32_t> relation_offsets_;
-  memory::Buffer<std::uint32_t> relation_positions_;
+  exchange::Groups by_relation_;
   exchange::RowRequests rows_;
 };
 

@@ -142,7 +142,7 @@ void Engine::run_step(std::uint32_t epoch, std::uint64_t step) {
   }
   fault_point("train.step", comm_.rank());
   step_.compute(batches(slot), objective_, schedule_.size(step), losses_, exchange_);
-  step_.sum_by_row(batches(slot), slot, exchange_);
+  step_.sum_by_row(batches(slot), slot, objective_, schedule_.size(step), exchange_);
   update(slot, epoch, step);
   if (has_next) exchange_.patch_rows(next);
 }

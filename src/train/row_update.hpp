@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/job.hpp"
+#include "exchange/groups.hpp"
 #include "exchange/rows_exchange.hpp"
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
@@ -34,14 +35,8 @@ class RowUpdate {
 
  private:
   static constexpr std::size_t kBlockRows = 1024;
-  void group(std::span<const std::uint32_t> rows, std::size_t table_rows);
   std::size_t dim_;
-  std::size_t distinct_ = 0;
-  memory::Buffer<std::uint64_t> keys_;
-  memory::Buffer<std::uint64_t> scratch_;
-  memory::Buffer<std::uint32_t> offsets_;
-  memory::Buffer<std::uint32_t> positions_;
-  memory::Buffer<std::uint32_t> rows_;
+  exchange::Groups groups_;
   memory::Buffer<float> sums_;
 };
 

@@ -10,6 +10,7 @@
 #include "model/parameters.hpp"
 #include "model/regulariser.hpp"
 #include "train/batch.hpp"
+#include "train/query_side.hpp"
 
 #include <cstdint>
 #include <span>
@@ -22,6 +23,8 @@ struct Objective {
   float shift = 0;  ///< added to every negative's score: log of how many entities it stands for
   model::Norm norm = model::Norm::kNone;
   float norm_weight = 0;  ///< per query
+  /// Of a step whose loss is a mean over this many queries.
+  [[nodiscard]] Penalty penalty(float scale) const { return {norm, norm_weight * scale}; }
 };
 
 /// Forward and backward of one step on the parts of this rank: from batches and rows in place to gradients by
@@ -37,46 +40,40 @@ class Step {
   void compute(std::span<Batch* const> batches, const Objective& objective, std::uint64_t queries_in_step,
                std::span<double> losses, exchange::RowsExchange& exchange);
   /// Sums gradients by distinct row into the blocks of the exchange, and by relation into leaves().
-  void sum_by_row(std::span<Batch* const> batches, std::size_t slot, const exchange::RowsExchange& exchange);
+  void sum_by_row(std::span<Batch* const> batches, std::size_t slot, const Objective& objective,
+                  std::uint64_t queries_in_step, const exchange::RowsExchange& exchange);
   /// Relation gradients of each owned part, for SparseTreeSum.
   [[nodiscard]] std::span<const exchange::SparseRows> leaves() const { return leaves_; }
 
  private:
   static constexpr std::size_t kTileQueries = 128;
   static constexpr std::size_t kTileNegatives = 128;
-  struct Work {                                // of one part
-    memory::Buffer<float> negatives;           // [K, d]
-    memory::Buffer<float> queries;             // [n, d]
-    memory::Buffer<float> weights;             // [n, K]: scores, then softmax weights
-    memory::Buffer<float> gradients;           // [2n + K, d] by occurrence
-    memory::Buffer<float> relation_gradients;  // [n, relation dim] by query
-    memory::Buffer<float> relation_sums;       // [distinct relations, relation dim]
-    memory::Buffer<float> losses;              // [n]
+  static constexpr std::size_t kTileRelations = 16;
+  struct Work {                       // of one part
+    QuerySide side;                   // n queries
+    memory::Buffer<float> negatives;  // [K, d]
+    memory::Buffer<float> weights;    // [n, K]: scores, then softmax weights
+    memory::Buffer<float> gradients;  // [2n + K, d] by occurrence
+    memory::Buffer<float> losses;     // [n]
   };
-  struct Scratch {                          // of one thread
-    memory::Buffer<float> sources;          // [tile, d]
-    memory::Buffer<float> targets;          // [tile, d]
-    memory::Buffer<float> query_gradients;  // [tile, d]
-    memory::Buffer<float> scores;           // [tile, K], only where the similarity needs them
+  struct Scratch {                  // of one thread
+    memory::Buffer<float> targets;  // [tile, d]
+    memory::Buffer<float> scores;   // [tile, K], only where the similarity needs them
   };
   struct Task {
     std::uint32_t part;   // index among the owned
-    std::uint32_t first;  // query, negative or owner
+    std::uint32_t first;  // query, negative, owner or distinct relation
   };
 
   void gather_negatives(std::span<Batch* const> batches);
   void query_tile(const Batch& batch, const Task& task, const Objective& objective, float scale, Scratch& scratch);
   void score_tile(const Batch& batch, const Task& task, std::size_t count, const Objective& objective, float scale,
                   Scratch& scratch);
-  void backward_tile(const Batch& batch, const Task& task, std::size_t count, const Objective& objective, float scale,
-                     Scratch& scratch);
   void negative_tile(const Batch& batch, const Task& task);
-  void sum_relations(const Batch& batch, std::size_t part);
 
   const model::Parameters& parameters_;
   const kernels::Backend& backend_;
   std::size_t dim_;
-  std::size_t relation_dim_;
   std::size_t negatives_;
   std::size_t threads_;
   std::uint32_t part_count_;

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/query_side.hpp"
+
+#include <algorithm>
+
+namespace tessera::train {
+
+using kernels::Matrix;
+using memory::Tag;
+
+QuerySide::QuerySide(const model::Parameters& parameters, std::size_t part, std::uint64_t capacity, memory::Pool& pool)
+    : parameters_(parameters),
+      part_(part),
+      dim_(parameters.dim()),
+      relation_dim_(parameters.relations().cols),
+      sources_(pool.allocate<float>(Tag::kBatch, capacity * dim_)),
+      queries_(pool.allocate<float>(Tag::kBatch, capacity * dim_)),
+      query_gradients_(pool.allocate<float>(Tag::kGradients, capacity * dim_)),
+      relation_gradients_(pool.allocate<float>(
+          Tag::kGradients, std::min<std::uint64_t>(capacity, parameters.relations().rows) * relation_dim_)) {}
+
+void QuerySide::start(std::span<const std::uint32_t> source_rows, std::span<const std::uint32_t> relations) {
+  source_rows_ = source_rows;
+  relations_ = relations;
+}
+
+void QuerySide::compose(const kernels::Backend& backend, std::size_t first, std::size_t count) {
+  const Matrix sources = view(sources_).block(first, count);
+  backend.rows.gather(parameters_.parts()[part_].rows_and_spare, source_rows_.subspan(first, count), sources);
+  parameters_.scorer().compose(sources, parameters_.relations(), relations_.subspan(first, count),
+                               queries().block(first, count));
+}
+
+void QuerySide::source_gradients(std::size_t first, std::size_t count, const Penalty& penalty, Matrix out) {
+  const model::Scorer& scorer = parameters_.scorer();
+  scorer.backward(parameters_.relations(), relations_.subspan(first, count), query_gradients().block(first, count),
+                  out);
+  const Matrix sources = view(sources_).block(first, count);
+  for (std::size_t i = 0; i < count; ++i)
+    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor, sources.row(i), dim_, out.row(i));
+}
+
+void QuerySide::relation_gradients(const exchange::Groups& groups, std::size_t first, std::size_t count,
+                                   const Penalty& penalty) {
+  const model::Scorer& scorer = parameters_.scorer();
+  for (std::size_t u = first; u < first + count; ++u) {
+    const float* row = parameters_.relations().row(groups.ids()[u]);
+    float* gradient = relation_gradients_.data() + u * relation_dim_;
+    const auto positions = groups.positions_of(u);
+    std::fill_n(gradient, relation_dim_, 0.0F);
+    scorer.add_relation_gradients(view(sources_), row, query_gradients(), positions, gradient);
+    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor * static_cast<float>(positions.size()),
+                             row, relation_dim_, gradient);
+  }
+}
+
+exchange::SparseRows QuerySide::relation_leaf(const exchange::Groups& groups) const {
+  return {groups.ids(), {relation_gradients_.data(), groups.size(), relation_dim_, relation_dim_}};
+}
+
+}  // namespace tessera::train

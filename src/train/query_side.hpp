@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "exchange/groups.hpp"
+#include "exchange/sparse_tree_sum.hpp"
+#include "kernels/backend.hpp"
+#include "memory/pool.hpp"
+#include "model/parameters.hpp"
+#include "model/regulariser.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace tessera::train {
+
+/// A penalty on the rows of every query, as a factor of its gradient.
+struct Penalty {
+  model::Norm norm = model::Norm::kNone;
+  float factor = 0;
+};
+
+/// The queries of one part in one step: their source rows, query vectors and gradients. How the gradient of a query
+/// vector becomes those of its source and relation is the same however candidates were scored.
+class QuerySide {
+ public:
+  /// Memory for up to `capacity` queries of the owned part `part`.
+  QuerySide(const model::Parameters& parameters, std::size_t part, std::uint64_t capacity, memory::Pool& pool);
+
+  /// The queries of a step; both spans stay until the next call. `source_rows` are rows of rows_and_spare.
+  void start(std::span<const std::uint32_t> source_rows, std::span<const std::uint32_t> relations);
+  [[nodiscard]] std::size_t size() const { return relations_.size(); }
+
+  /// Query vectors of queries first .. first + count - 1, and where their gradients are put. [size, dim] each.
+  void compose(const kernels::Backend& backend, std::size_t first, std::size_t count);
+  [[nodiscard]] kernels::Matrix queries() { return view(queries_); }
+  [[nodiscard]] kernels::Matrix query_gradients() { return view(query_gradients_); }
+
+  /// From gradients of query vectors to those of source rows, with the penalty; `out` [count, dim].
+  void source_gradients(std::size_t first, std::size_t count, const Penalty& penalty, kernels::Matrix out);
+  /// Gradients of distinct relations first .. first + count - 1 of `groups`, with the penalty.
+  void relation_gradients(const exchange::Groups& groups, std::size_t first, std::size_t count, const Penalty& penalty);
+  /// Those of all distinct relations.
+  [[nodiscard]] exchange::SparseRows relation_leaf(const exchange::Groups& groups) const;
+
+ private:
+  [[nodiscard]] kernels::Matrix view(memory::Buffer<float>& buffer) { return {buffer.data(), size(), dim_, dim_}; }
+  const model::Parameters& parameters_;
+  std::size_t part_;
+  std::size_t dim_;
+  std::size_t relation_dim_;
+  std::span<const std::uint32_t> source_rows_;
+  std::span<const std::uint32_t> relations_;
+  memory::Buffer<float> sources_;             // [n, dim]
+  memory::Buffer<float> queries_;             // [n, dim]
+  memory::Buffer<float> query_gradients_;     // [n, dim]
+  memory::Buffer<float> relation_gradients_;  // [distinct relations, relation dim]
+};
+
+}  // namespace tessera::train
