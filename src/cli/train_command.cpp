@@ -48,7 +48,7 @@ evaluate::Options validation_options(const Job& job) {
   return options;
 }
 
-void describe(const RunContext& context, const model::Parameters& parameters) {
+void describe(const RunContext& context, const model::Parameters& parameters, const train::Engine& engine) {
   const graph::PartitionManifest& manifest = context.shard.manifest;
   std::uint64_t queries = 0;
   for (const auto& part : manifest.figures) queries += part.queries;
@@ -56,8 +56,8 @@ void describe(const RunContext& context, const model::Parameters& parameters) {
             text::with_thousands(manifest.entity_count), text::with_thousands(manifest.relation_count),
             text::with_thousands(queries / 2), manifest.part_count(), manifest.method,
             100 * graph::cut_fraction(manifest.figures));
-  log::info("{}, dim {}, {} negatives per part and step, {} queries per step", parameters.scorer().name(),
-            parameters.dim(), context.job.negatives.count, context.job.train.batch_size);
+  log::info("{}, dim {}; {}; {} queries per step", parameters.scorer().name(), parameters.dim(), engine.description(),
+            context.job.train.batch_size);
   log::info("memory of this rank: {}", context.pool->describe());
 }
 
@@ -88,17 +88,19 @@ void train(Environment& environment, const Options& options) {
   const Job job = read_job_together(environment, options.job_file, options.overrides);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
-  std::optional<train::Engine> engine;
+  std::unique_ptr<train::Engine> engine;
+  const auto items = train::count_items(comm, context.shard, job.train.group_queries);
   comm::together(comm, [&] {
     parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
                        train::halo_rows(context.shard, job));
-    engine.emplace(comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool);
+    engine = train::make_engine(
+        {comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool, items});
   });
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;
   if (job.validate.every > 0) evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
-  if (environment.is_root()) describe(context, *parameters);
+  if (environment.is_root()) describe(context, *parameters, *engine);
   train::Surroundings surroundings;
   surroundings.stop = &stop_requested;
   if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };

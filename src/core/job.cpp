@@ -21,8 +21,9 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});
   v.integer("train.epochs", job.train.epochs, {0, 1e6});
   v.integer("train.batch_size", job.train.batch_size, {1, 1 << 26});
+  v.flag("train.group_queries", job.train.group_queries);
   v.integer("negatives.count", job.negatives.count, {1, 1 << 22});
-  v.text("negatives.scope", job.negatives.scope, {"global", "part"});
+  v.text("negatives.scope", job.negatives.scope, {"global", "part", "all"});
   v.flag("negatives.unbiased", job.negatives.unbiased);
   v.text("loss.name", job.loss.name, {"softmax"});
   v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3"});
@@ -30,7 +31,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad"});
   v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18});
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
-  v.text("exchange.mode", job.exchange.mode, {"rows"});
+  v.text("exchange.mode", job.exchange.mode, {"rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.integer("validate.every", job.validate.every, {0, 1e6});
   v.integer("validate.patience", job.validate.patience, {0, 1e6});

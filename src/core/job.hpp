@@ -32,6 +32,7 @@ struct Job {
   struct Train {
     std::uint64_t epochs = 100;
     std::uint64_t batch_size = 4096;  ///< queries per step, all parts together; a triple is two queries
+    bool group_queries = false;       ///< a query is visited once per epoch, with all of its answers
   } train;
   struct Negatives {
     std::uint64_t count = 512;  ///< shared negatives per part and step

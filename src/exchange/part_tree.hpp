@@ -5,6 +5,8 @@
 #include "core/ids.hpp"
 #include "graph/shard.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -24,6 +26,18 @@ std::uint32_t split_point(PartRange node);
 
 /// The largest nodes of the tree over `parts` parts that lie inside [owned.first, owned.end), ascending.
 std::vector<PartRange> complete_subtrees(PartRange owned, std::uint32_t parts);
+
+/// Evaluates a node from the values of the nodes in `known`, which tile it: leaf(i) is that of known[i], and
+/// merge(left, right) that of a parent. Every rank that evaluates the root does the same operations in the same order.
+template <class Value, class Leaf, class Merge>
+Value reduce_tree(PartRange node, std::span<const PartRange> known, const Leaf& leaf, const Merge& merge) {
+  const auto found = std::find(known.begin(), known.end(), node);
+  if (found != known.end()) return leaf(static_cast<std::size_t>(found - known.begin()));
+  const std::uint32_t middle = split_point(node);
+  const Value left = reduce_tree<Value>({node.first, middle}, known, leaf, merge);
+  const Value right = reduce_tree<Value>({middle, node.end}, known, leaf, merge);
+  return merge(left, right);
+}
 
 /// The sum of one value per part, added as the tree says: the same bits whoever owns which part.
 double tree_sum(std::span<const double> by_part);

@@ -67,15 +67,11 @@ SparseRows SparseTreeSum::sum(std::span<const SparseRows> leaves, bool& flag) {
   return {root.ids, {root.rows, root.ids.size(), cols_, cols_}};
 }
 
-// Evaluates a node from the values of the nodes in `known`, which tile it.
 SparseTreeSum::Node SparseTreeSum::reduce(PartRange node, std::span<const PartRange> known,
                                           std::span<const Node> values) {
-  const auto found = std::find(known.begin(), known.end(), node);
-  if (found != known.end()) return values[static_cast<std::size_t>(found - known.begin())];
-  const std::uint32_t middle = split_point(node);
-  const Node left = reduce({node.first, middle}, known, values);
-  const Node right = reduce({middle, node.end}, known, values);
-  return merge(left, right);
+  return reduce_tree<Node>(
+      node, known, [&](std::size_t i) { return values[i]; },
+      [&](const Node& left, const Node& right) { return merge(left, right); });
 }
 
 SparseTreeSum::Node SparseTreeSum::take(std::size_t rows) {

@@ -40,10 +40,11 @@ class Gradients {
   virtual void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const = 0;
 };
 
-/// Softmax cross entropy of one target against n shared candidates, row by row.
+/// What follows from scores, row by row.
 class Softmax {
  public:
   virtual ~Softmax() = default;
+  /// Softmax cross entropy of one target against n shared candidates.
   /// With z = logits[i][j] + shift (log of how many candidates each stands for) and t = target_scores[i]:
   ///   losses[i] = log(exp(t) + sum_j exp(z_j)) - t,
   ///   logits[i][j] <- scale * exp(z_j) / (exp(t) + sum exp(z)),  target_weights[i] <- scale * (p_target - 1),
@@ -51,6 +52,12 @@ class Softmax {
   /// that are then added as a fixed binary tree, whatever the vector width.
   virtual void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
                              std::span<float> losses, std::span<float> target_weights) const = 0;
+  /// One tile of a softmax whose tiles are merged later: highest[i] = max_j logits[i][j] (the lowest float when none is
+  /// above it), logits[i][j] <- exp(logits[i][j] - highest[i]), sums[i] = their sum in the same 16 lanes.
+  virtual void exponentials(Matrix logits, std::span<float> highest, std::span<float> sums) const = 0;
+  /// One tile of a binary cross entropy: softplus[i] = sum_j log(1 + exp(logits[i][j])), sums[i] = sum_j logits[i][j],
+  /// logits[i][j] <- sigmoid(logits[i][j]) - offset.
+  virtual void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const = 0;
 };
 
 /// Moving and adding rows.

@@ -6,35 +6,40 @@
 #include "core/random.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tessera::train {
 
 using memory::Tag;
 
-StepSchedule::StepSchedule(const graph::PartitionManifest& manifest, std::uint64_t batch_size) {
+StepSchedule::StepSchedule(std::vector<std::uint64_t> items, std::uint64_t batch_size) : items_(std::move(items)) {
   std::uint64_t total = 0;
-  for (const graph::PartFigures& part : manifest.figures) {
-    queries_.push_back(part.queries);
-    total += part.queries;
-  }
+  for (const std::uint64_t count : items_) total += count;
   steps_ = std::max<std::uint64_t>(1, (total + batch_size - 1) / batch_size);
 }
 
 std::uint64_t StepSchedule::begin(PartId part, std::uint64_t step) const {
   __extension__ using Wide = unsigned __int128;
-  return static_cast<std::uint64_t>(static_cast<Wide>(queries_[part.index()]) * step / steps_);
+  return static_cast<std::uint64_t>(static_cast<Wide>(items_[part.index()]) * step / steps_);
 }
 
-std::uint64_t StepSchedule::largest_share(PartId part) const { return (queries_[part.index()] + steps_ - 1) / steps_; }
+std::uint64_t StepSchedule::largest_share(PartId part) const { return (items_[part.index()] + steps_ - 1) / steps_; }
 
 std::uint64_t StepSchedule::largest_share() const {
-  return (*std::max_element(queries_.begin(), queries_.end()) + steps_ - 1) / steps_;
+  return (*std::max_element(items_.begin(), items_.end()) + steps_ - 1) / steps_;
 }
 
 std::uint64_t StepSchedule::size(std::uint64_t step) const {
   std::uint64_t sum = 0;
-  for (std::uint32_t p = 0; p < queries_.size(); ++p) sum += begin(PartId(p), step + 1) - begin(PartId(p), step);
+  for (std::uint32_t p = 0; p < items_.size(); ++p) sum += begin(PartId(p), step + 1) - begin(PartId(p), step);
   return sum;
+}
+
+Scope find_scope(const std::string& name) {
+  if (name == "global") return Scope::kGlobal;
+  if (name == "part") return Scope::kPart;
+  if (name == "all") return Scope::kAll;
+  fail(ExitStatus::kUsage, "negatives.scope '{}' is not known; it is one of: global, part, all", name);
 }
 
 Batch::Batch(const graph::PartitionManifest& manifest, PartId part, std::uint64_t most_queries, std::uint64_t negatives,
@@ -60,10 +65,11 @@ void Batch::draw(const graph::Part& part, const Draw& draw) {
     relations_[i] = query.relation.value();
   }
   const RandomStream stream(draw.seed, Purpose::kNegatives, draw.epoch, part_.value());
-  const std::uint64_t first = draw.own_part_only ? first_entity_ : 0;
-  const std::uint64_t candidates = draw.own_part_only ? part.rows() : entity_count_;
+  const std::uint64_t first = draw.scope == Scope::kPart ? first_entity_ : 0;
+  const std::uint64_t candidates = draw.scope == Scope::kPart ? part.rows() : entity_count_;
   for (std::size_t j = 0; j < negatives_; ++j)
-    occurrences_[2 * size_ + j] = first + stream.below(draw.step * negatives_ + j, candidates);
+    occurrences_[2 * size_ + j] =
+        draw.scope == Scope::kAll ? j : first + stream.below(draw.step * negatives_ + j, candidates);
   rows_.build(occurrences_.span().first(2 * size_ + negatives_));
   by_relation_.build(relations_.span().first(size_), directed_relations_);
 }

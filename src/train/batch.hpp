@@ -11,28 +11,38 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace tessera::train {
 
-/// How an epoch is cut into steps: every part gives each step its share of its queries, whoever owns it.
+/// How an epoch is cut into steps: every part gives each step its share of its items (queries), whoever owns it.
 class StepSchedule {
  public:
-  StepSchedule(const graph::PartitionManifest& manifest, std::uint64_t batch_size);
+  /// `items`: of every part.
+  StepSchedule(std::vector<std::uint64_t> items, std::uint64_t batch_size);
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
-  /// Queries of one part before `step`: its share of the step is [begin(part, step), begin(part, step + 1)).
+  /// Items of one part before `step`: its share of the step is [begin(part, step), begin(part, step + 1)).
   [[nodiscard]] std::uint64_t begin(PartId part, std::uint64_t step) const;
   /// Largest share of a part.
   [[nodiscard]] std::uint64_t largest_share(PartId part) const;
   /// Largest share of any part.
   [[nodiscard]] std::uint64_t largest_share() const;
-  /// Queries of all parts in a step.
+  /// Items of all parts in a step.
   [[nodiscard]] std::uint64_t size(std::uint64_t step) const;
 
  private:
-  std::vector<std::uint64_t> queries_;  // by part
+  std::vector<std::uint64_t> items_;  // by part
   std::uint64_t steps_;
 };
+
+/// Which entities the negatives of a part are.
+enum class Scope {
+  kGlobal,  ///< drawn from all
+  kPart,    ///< drawn from its own
+  kAll,     ///< all, each once
+};
+Scope find_scope(const std::string& name);
 
 /// What one part works on in one step. Occurrences of entity rows are numbered: sources 0 .. n-1, targets n .. 2n-1,
 /// negatives 2n .. 2n+K-1.
@@ -47,9 +57,10 @@ class Batch {
     std::uint64_t step;
     std::uint64_t first_query;  ///< positions in the epoch's permutation of the part's queries
     std::uint64_t end_query;
-    bool own_part_only;  ///< negatives.scope = "part"
+    Scope scope;
   };
-  /// Fills the batch: queries by the epoch's permutation, negatives uniformly by counter. Same draw, same batch.
+  /// Fills the batch: queries by the epoch's permutation, negatives that are drawn uniformly by counter. Same draw,
+  /// same batch.
   void draw(const graph::Part& part, const Draw& draw);
 
   [[nodiscard]] std::size_t size() const { return size_; }

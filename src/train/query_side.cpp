@@ -20,9 +20,11 @@ QuerySide::QuerySide(const model::Parameters& parameters, std::size_t part, std:
       relation_gradients_(pool.allocate<float>(
           Tag::kGradients, std::min<std::uint64_t>(capacity, parameters.relations().rows) * relation_dim_)) {}
 
-void QuerySide::start(std::span<const std::uint32_t> source_rows, std::span<const std::uint32_t> relations) {
+void QuerySide::start(std::span<const std::uint32_t> source_rows, std::span<const std::uint32_t> relations,
+                      std::span<const std::uint32_t> answers) {
   source_rows_ = source_rows;
   relations_ = relations;
+  answers_ = answers;
 }
 
 void QuerySide::compose(const kernels::Backend& backend, std::size_t first, std::size_t count) {
@@ -38,7 +40,8 @@ void QuerySide::source_gradients(std::size_t first, std::size_t count, const Pen
                   out);
   const Matrix sources = view(sources_).block(first, count);
   for (std::size_t i = 0; i < count; ++i)
-    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor, sources.row(i), dim_, out.row(i));
+    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor * answers(first + i), sources.row(i),
+                             dim_, out.row(i));
 }
 
 void QuerySide::relation_gradients(const exchange::Groups& groups, std::size_t first, std::size_t count,
@@ -50,8 +53,9 @@ void QuerySide::relation_gradients(const exchange::Groups& groups, std::size_t f
     const auto positions = groups.positions_of(u);
     std::fill_n(gradient, relation_dim_, 0.0F);
     scorer.add_relation_gradients(view(sources_), row, query_gradients(), positions, gradient);
-    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor * static_cast<float>(positions.size()),
-                             row, relation_dim_, gradient);
+    float triples = 0;
+    for (const std::uint32_t position : positions) triples += answers(position);
+    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor * triples, row, relation_dim_, gradient);
   }
 }
 

@@ -27,8 +27,10 @@ class QuerySide {
   /// Memory for up to `capacity` queries of the owned part `part`.
   QuerySide(const model::Parameters& parameters, std::size_t part, std::uint64_t capacity, memory::Pool& pool);
 
-  /// The queries of a step; both spans stay until the next call. `source_rows` are rows of rows_and_spare.
-  void start(std::span<const std::uint32_t> source_rows, std::span<const std::uint32_t> relations);
+  /// The queries of a step; the spans stay until the next call. `source_rows` are rows of rows_and_spare. `answers`:
+  /// how many triples each query stands for, which the penalty counts; empty: one each.
+  void start(std::span<const std::uint32_t> source_rows, std::span<const std::uint32_t> relations,
+             std::span<const std::uint32_t> answers = {});
   [[nodiscard]] std::size_t size() const { return relations_.size(); }
 
   /// Query vectors of queries first .. first + count - 1, and where their gradients are put. [size, dim] each.
@@ -44,6 +46,9 @@ class QuerySide {
   [[nodiscard]] exchange::SparseRows relation_leaf(const exchange::Groups& groups) const;
 
  private:
+  [[nodiscard]] float answers(std::size_t query) const {
+    return answers_.empty() ? 1.0F : static_cast<float>(answers_[query]);
+  }
   [[nodiscard]] kernels::Matrix view(memory::Buffer<float>& buffer) { return {buffer.data(), size(), dim_, dim_}; }
   const model::Parameters& parameters_;
   std::size_t part_;
@@ -51,6 +56,7 @@ class QuerySide {
   std::size_t relation_dim_;
   std::span<const std::uint32_t> source_rows_;
   std::span<const std::uint32_t> relations_;
+  std::span<const std::uint32_t> answers_;
   memory::Buffer<float> sources_;             // [n, dim]
   memory::Buffer<float> queries_;             // [n, dim]
   memory::Buffer<float> query_gradients_;     // [n, dim]

@@ -40,12 +40,12 @@ TEST(Allocations, NoneAfterTheFirstEpoch) {
     memory::Pool pool(std::uint64_t{64} << 20U);
     const graph::Shard shard = stored.load(Rank(0), 1, pool);
     model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
-    train::Engine engine(*comm, shard, job, parameters, 2, kernels::cpu_backend(), pool);
+    const auto engine = train::make_engine({*comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, {}});
     parameters.initialise(job.model, job.run.seed);
-    engine.run_epoch(0);
+    engine->run_epoch(0);
     const auto pool_before = pool.allocation_count();
     const long heap_before = heap_allocations;
-    engine.run_epoch(1);
+    engine->run_epoch(1);
     EXPECT_EQ(heap_allocations - heap_before, 0);
     EXPECT_EQ(pool.allocation_count(), pool_before);
   }

@@ -11,8 +11,9 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
-#include <tuple>
+#include <vector>
 
 namespace tessera {
 namespace {
@@ -20,17 +21,14 @@ namespace {
 constexpr std::uint32_t kParts = 8;
 constexpr std::uint64_t kPoolBytes = std::uint64_t{256} << 20U;
 
-Job small_job(const std::string& model, std::uint64_t staleness, const std::string& optimiser) {
+Job small_job() {
   Job job;
-  job.model.name = model;
   job.model.dim = 12;
   job.model.init_scale = 0.3;
   job.train.batch_size = 96;
   job.negatives.count = 40;
   job.regulariser.name = "n3";
   job.regulariser.weight = 0.01;
-  job.optimiser.name = optimiser;
-  job.exchange.staleness = staleness;
   return job;
 }
 
@@ -40,15 +38,20 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
-Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, std::size_t threads) {
+Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, std::size_t threads,
+             std::vector<double>* curve = nullptr) {
   memory::Pool pool(kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
                                train::halo_rows(shard, job));
-  train::Engine engine(comm, shard, job, parameters, threads, kernels::cpu_backend(), pool);
+  const auto engine = train::make_engine({comm, shard, job, parameters, threads, kernels::cpu_backend(), pool,
+                                          train::count_items(comm, shard, job.train.group_queries)});
   parameters.initialise(job.model, job.run.seed);
   Result result;
-  for (std::uint32_t epoch = 0; epoch < 3; ++epoch) result.loss = engine.run_epoch(epoch);
+  for (std::uint32_t epoch = 0; epoch < 3; ++epoch) {
+    result.loss = engine->run_epoch(epoch);
+    if (curve != nullptr) curve->push_back(result.loss);
+  }
   result.digest = model::parameter_digest(comm, shard, parameters);
   return result;
 }
@@ -62,13 +65,58 @@ Result train_on(std::int32_t ranks, const test::StoredGraph& stored, const Job& 
   return result;
 }
 
-using Case = std::tuple<std::string, std::uint64_t, std::string>;
+struct Case {
+  const char* name;
+  void (*change)(Job&);
+  [[nodiscard]] Job job() const {
+    Job job = small_job();
+    change(job);
+    return job;
+  }
+};
+std::ostream& operator<<(std::ostream& out, const Case& tested) { return out << tested.name; }
+
+void move_queries(Job& job, const std::string& scope) {
+  job.exchange.mode = "queries";
+  job.negatives.scope = scope;
+}
+
+const std::vector<Case> kCases = {
+    {"Rows", [](Job&) {}},
+    {"RowsStale", [](Job& job) { job.exchange.staleness = 1; }},
+    {"RowsRowwise",
+     [](Job& job) {
+       job.model.name = "distmult";
+       job.optimiser.name = "rowwise_adagrad";
+     }},
+    {"RowsL1", [](Job& job) { job.model.name = "transe_l1"; }},
+    {"RowsL2Stale",
+     [](Job& job) {
+       job.model.name = "transe_l2";
+       job.exchange.staleness = 1;
+       job.optimiser.name = "rowwise_adagrad";
+     }},
+    {"RowsOfAll", [](Job& job) { job.negatives.scope = "all"; }},
+    {"Queries", [](Job& job) { move_queries(job, "all"); }},
+    {"QueriesRowwise",
+     [](Job& job) {
+       move_queries(job, "all");
+       job.model.name = "distmult";
+       job.optimiser.name = "rowwise_adagrad";
+     }},
+    {"QueriesGrouped",
+     [](Job& job) {
+       move_queries(job, "all");
+       job.train.group_queries = true;
+     }},
+    {"QueriesSampled", [](Job& job) { move_queries(job, "global"); }},
+};
+
 class SameBits : public testing::TestWithParam<Case> {};
 
 TEST_P(SameBits, RanksAndThreadsChangeNothing) {
-  const auto& [model, staleness, optimiser] = GetParam();
   const test::StoredGraph stored(test::random_graph({}), kParts);
-  const Job job = small_job(model, staleness, optimiser);
+  const Job job = GetParam().job();
   const Result alone = train(*comm::make_self_communicator(), stored, job, 1);
   EXPECT_GT(alone.loss, 0);
   for (const std::int32_t ranks : {1, 2, 3, 4, 7, 8})
@@ -79,14 +127,27 @@ TEST_P(SameBits, RanksAndThreadsChangeNothing) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Engine, SameBits,
-                         testing::Values(Case{"complex", 0, "adagrad"}, Case{"complex", 1, "adagrad"},
-                                         Case{"distmult", 0, "rowwise_adagrad"}, Case{"transe_l1", 0, "adagrad"},
-                                         Case{"transe_l2", 1, "rowwise_adagrad"}));
+INSTANTIATE_TEST_SUITE_P(Engine, SameBits, testing::ValuesIn(kCases),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+// Both ways to exchange train the same model when the candidates are the same.
+TEST(Engine, MovingRowsAndMovingQueriesAgree) {
+  const test::StoredGraph stored(test::random_graph({}), kParts);
+  Job job = small_job();
+  job.negatives.scope = "all";
+  std::vector<std::vector<double>> curves;
+  for (const char* mode : {"rows", "queries"}) {
+    job.exchange.mode = mode;
+    curves.emplace_back();
+    train(*comm::make_self_communicator(), stored, job, 2, &curves.back());
+  }
+  for (std::size_t epoch = 0; epoch < curves[0].size(); ++epoch)
+    EXPECT_NEAR(curves[0][epoch], curves[1][epoch], 1e-5) << "epoch " << epoch + 1;
+}
 
 TEST(SameBits, AnotherSeedGivesOtherBits) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
-  Job job = small_job("complex", 0, "adagrad");
+  Job job = small_job();
   const Result first = train_on(2, stored, job, 1);
   job.run.seed = 2;
   EXPECT_NE(train_on(2, stored, job, 1).digest, first.digest);
@@ -94,22 +155,24 @@ TEST(SameBits, AnotherSeedGivesOtherBits) {
 
 TEST(SameBits, StalenessIsAnotherAlgorithm) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
-  EXPECT_NE(train_on(2, stored, small_job("complex", 0, "adagrad"), 1).digest,
-            train_on(2, stored, small_job("complex", 1, "adagrad"), 1).digest);
+  Job stale = small_job();
+  stale.exchange.staleness = 1;
+  EXPECT_NE(train_on(2, stored, small_job(), 1).digest, train_on(2, stored, stale, 1).digest);
 }
 
 TEST(Engine, LossFalls) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
-  const Job job = small_job("complex", 0, "adagrad");
+  const Job job = small_job();
   comm::run_ranks(2, [&](comm::Communicator& comm) {
     memory::Pool pool(kPoolBytes);
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
     model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
-    train::Engine engine(comm, shard, job, parameters, 1, kernels::cpu_backend(), pool);
+    const auto engine = train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
+                                            train::count_items(comm, shard, job.train.group_queries)});
     parameters.initialise(job.model, job.run.seed);
-    const double first = engine.run_epoch(0);
+    const double first = engine->run_epoch(0);
     double last = first;
-    for (std::uint32_t epoch = 1; epoch < 20; ++epoch) last = engine.run_epoch(epoch);
+    for (std::uint32_t epoch = 1; epoch < 20; ++epoch) last = engine->run_epoch(epoch);
     EXPECT_LT(last, 0.7 * first);
   });
 }

@@ -5,11 +5,14 @@
 #include "comm/self/self_communicator.hpp"
 #include "core/job.hpp"
 #include "support/graph_fixture.hpp"
+#include "train/batch.hpp"
 #include "train/engine.hpp"
+#include "train/query_batch.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -85,7 +88,38 @@ struct Oracle {
   }
 };
 
-class StepOracle : public testing::TestWithParam<std::string> {};
+struct Case {
+  std::string model;
+  std::string mode;
+  std::string scope;
+  bool grouped = false;
+};
+std::ostream& operator<<(std::ostream& out, const Case& tested) {
+  return out << tested.model << "_" << tested.mode << "_" << tested.scope << (tested.grouped ? "_grouped" : "");
+}
+
+// The negatives of the only step, and how many entities each stands for.
+void find_negatives(const Case& tested, const graph::Shard& shard, const Job& job, memory::Pool& pool,
+                    std::vector<std::uint64_t>& negatives, double& shift) {
+  const graph::Part& part = shard.parts[0];
+  const std::uint64_t count = part.queries(graph::Split::kTrain).size();
+  if (tested.scope == "all") {
+    for (std::uint64_t e = 0; e < shard.manifest.entity_count; ++e) negatives.push_back(e);
+    return;
+  }
+  shift = std::log(static_cast<double>(shard.manifest.entity_count) / static_cast<double>(job.negatives.count));
+  if (tested.mode == "rows") {
+    train::Batch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
+    batch.draw(part, {job.run.seed, 0, 0, 0, count, train::Scope::kGlobal});
+    negatives.assign(batch.negative_rows().begin(), batch.negative_rows().end());
+  } else {
+    train::QueryBatch batch(shard.manifest, PartId(0), {count, count, job.negatives.count}, pool);
+    batch.draw(part, train::QueryItems(part.queries(graph::Split::kTrain)), {job.run.seed, 0, 0, 0, count});
+    negatives.assign(batch.candidates().begin(), batch.candidates().end());
+  }
+}
+
+class StepOracle : public testing::TestWithParam<Case> {};
 
 // Adagrad's state after one step is the squared gradient, and the row moves against it.
 TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
@@ -94,9 +128,12 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   spec.train = 60;
   const test::StoredGraph stored(test::random_graph(spec), 1);
   Job job;
-  job.model = {GetParam(), kDim, "normal", 0.5};
+  job.model = {GetParam().model, kDim, "normal", 0.5};
   job.train.batch_size = 1000;  // one step
+  job.train.group_queries = GetParam().grouped;
   job.negatives.count = 7;
+  job.negatives.scope = GetParam().scope;
+  job.exchange.mode = GetParam().mode;
   job.regulariser = {"n3", kNormWeight};
   job.optimiser.learning_rate = 1e-3;
 
@@ -104,7 +141,8 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
-  train::Engine engine(*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool);
+  const auto engine = train::make_engine({*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
+                                          train::count_items(*comm, shard, job.train.group_queries)});
   parameters.initialise(job.model, job.run.seed);
 
   Vector x;
@@ -112,14 +150,12 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   const auto append = [&](kernels::ConstMatrix m) { x.insert(x.end(), m.data, m.data + m.rows * m.cols); };
   append(table.rows);
   append(parameters.relations());
-  train::Batch batch(shard.manifest, PartId(0), 1000, job.negatives.count, pool);
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
-  batch.draw(shard.parts[0], {job.run.seed, 0, 0, 0, queries.size(), false});
-  Oracle oracle{GetParam(), spec.entities, {}, {}, std::log(20.0 / 7.0)};
+  Oracle oracle{GetParam().model, spec.entities, {}, {}, 0};
+  find_negatives(GetParam(), shard, job, pool, oracle.negatives, oracle.shift);
   for (std::uint64_t i = 0; i < queries.size(); ++i) oracle.queries.push_back(queries.query(i));
-  for (const std::uint32_t row : batch.negative_rows()) oracle.negatives.push_back(row);
 
-  EXPECT_NEAR(engine.run_epoch(0), oracle.loss(x), 1e-5);
+  EXPECT_NEAR(engine->run_epoch(0), oracle.loss(x), 1e-5);
   Vector state;
   Vector moved;
   for (const kernels::ConstMatrix m :
@@ -142,7 +178,14 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, StepOracle, testing::Values("complex", "distmult", "transe_l1", "transe_l2"));
+INSTANTIATE_TEST_SUITE_P(Models, StepOracle,
+                         testing::Values(Case{"complex", "rows", "global"}, Case{"distmult", "rows", "global"},
+                                         Case{"transe_l1", "rows", "global"}, Case{"transe_l2", "rows", "global"},
+                                         Case{"complex", "rows", "all"}, Case{"transe_l2", "rows", "all"},
+                                         Case{"complex", "queries", "all"}, Case{"distmult", "queries", "all"},
+                                         Case{"complex", "queries", "all", true}, Case{"complex", "queries", "global"},
+                                         Case{"distmult", "queries", "global"}),
+                         [](const auto& tested) { return testing::PrintToString(tested.param); });
 
 }  // namespace
 }  // namespace tessera

@@ -95,6 +95,83 @@ void cross_entropy(Matrix logits, const float* target_scores, float shift, float
     cross_entropy_row(logits.row(i), logits.cols, target_scores[i], shift, scale, losses + i, target_weights + i);
 }
 
+void all_exponentials(Matrix logits, float* highest, float* sums) {
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    highest[i] = highest_logit(logits.row(i), logits.cols);
+    sums[i] = exponentials(logits.row(i), logits.cols, highest[i]);
+  }
+}
+
+/// Running sums of the logistic loss in the 16 fixed lanes. log(1 + e_1) + log(1 + e_2) + ... is the logarithm of a
+/// product, which is taken before the product can overflow.
+struct LogisticSums {
+  static constexpr int kFactors = 64;  // of at most 2
+  Vec<Part16> positive[kParts];
+  Vec<Part16> logits[kParts];
+  Vec<Part16> product[kParts];
+  double logarithm = 0;
+  int factors = 0;
+
+  LogisticSums() {
+    for (std::size_t p = 0; p < kParts; ++p) {
+      positive[p] = logits[p] = hn::Zero(Part16());
+      product[p] = hn::Set(Part16(), 1.0F);
+    }
+  }
+
+  /// Adds 16 logits, of which the first `count` are there, and replaces them by sigmoid - offset.
+  HWY_INLINE void add_16(float* at, std::size_t count, float offset) {
+    const Part16 d;
+    const Vec<Part16> one = hn::Set(d, 1.0F);
+    const Vec<Part16> zero = hn::Zero(d);
+    for (std::size_t p = 0; p < kParts; ++p) {
+      float* lanes = at + p * hn::MaxLanes(d);
+      const std::size_t before = p * hn::MaxLanes(d);
+      const auto there = hn::FirstN(d, count > before ? count - before : 0);
+      const Vec<Part16> x = hn::LoadU(d, lanes);
+      const Vec<Part16> power = exponential(d, hn::Neg(hn::Abs(x)));
+      const Vec<Part16> more = hn::Add(one, power);
+      const Vec<Part16> sigmoid = hn::Div(hn::IfThenElse(hn::Ge(x, zero), one, power), more);
+      positive[p] = hn::Add(positive[p], hn::IfThenElseZero(there, hn::Max(x, zero)));
+      logits[p] = hn::Add(logits[p], hn::IfThenElseZero(there, x));
+      product[p] = hn::Mul(product[p], hn::IfThenElse(there, more, one));
+      hn::StoreU(hn::Sub(sigmoid, hn::Set(d, offset)), d, lanes);
+    }
+    if (++factors == kFactors) take_logarithm();
+  }
+
+  void take_logarithm() {
+    const Part16 d;
+    HWY_ALIGN float lanes[kFixedLanes];
+    for (std::size_t p = 0; p < kParts; ++p) {
+      hn::Store(product[p], d, lanes + p * hn::MaxLanes(d));
+      product[p] = hn::Set(d, 1.0F);
+    }
+    for (const float lane : lanes) logarithm += std::log(static_cast<double>(lane));
+    factors = 0;
+  }
+};
+
+void logistic_row(float* logits, std::size_t count, float offset, float* softplus, float* sum) {
+  LogisticSums sums;
+  std::size_t j = 0;
+  for (; j + kFixedLanes <= count; j += kFixedLanes) sums.add_16(logits + j, kFixedLanes, offset);
+  if (j < count) {
+    HWY_ALIGN float lanes[kFixedLanes] = {};
+    std::copy_n(logits + j, count - j, lanes);
+    sums.add_16(lanes, count - j, offset);
+    std::copy_n(lanes, count - j, logits + j);
+  }
+  sums.take_logarithm();
+  *softplus = static_cast<float>(sums.logarithm + static_cast<double>(sum_parts(sums.positive)));
+  *sum = sum_parts(sums.logits);
+}
+
+void logistic(Matrix logits, float offset, float* softplus, float* sums) {
+  for (std::size_t i = 0; i < logits.rows; ++i)
+    logistic_row(logits.row(i), logits.cols, offset, softplus + i, sums + i);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace tessera::kernels::cpu
 HWY_AFTER_NAMESPACE();
@@ -103,6 +180,8 @@ HWY_AFTER_NAMESPACE();
 namespace tessera::kernels::cpu {
 
 HWY_EXPORT(cross_entropy);
+HWY_EXPORT(all_exponentials);
+HWY_EXPORT(logistic);
 
 namespace {
 
@@ -113,6 +192,16 @@ class CpuSoftmax final : public Softmax {
     kernels::detail::check_softmax(logits, target_scores, losses, target_weights);
     HWY_DYNAMIC_DISPATCH(cross_entropy)
     (logits, target_scores.data(), shift, scale, losses.data(), target_weights.data());
+  }
+
+  void exponentials(Matrix logits, std::span<float> highest, std::span<float> sums) const override {
+    kernels::detail::check_row_results(logits, highest, sums);
+    HWY_DYNAMIC_DISPATCH(all_exponentials)(logits, highest.data(), sums.data());
+  }
+
+  void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const override {
+    kernels::detail::check_row_results(logits, softplus, sums);
+    HWY_DYNAMIC_DISPATCH(logistic)(logits, offset, softplus.data(), sums.data());
   }
 };
 

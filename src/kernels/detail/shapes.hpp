@@ -35,6 +35,10 @@ inline void check_softmax(ConstMatrix logits, std::span<const float> target_scor
       "softmax needs one target per row of logits");
 }
 
+inline void check_row_results(ConstMatrix logits, std::span<const float> a, std::span<const float> b) {
+  TESSERA_ASSERT(a.size() == logits.rows && b.size() == logits.rows, "one result per row of logits");
+}
+
 /// `packed` has one row for each index into `table`.
 inline void check_indexed(ConstMatrix packed, std::span<const std::uint32_t> indices, ConstMatrix table) {
   TESSERA_ASSERT(packed.rows == indices.size() && packed.cols == table.cols, "one row of the table's width per index");
@@ -49,7 +53,8 @@ inline void check_segments(ConstMatrix in, std::span<const std::uint32_t> offset
   TESSERA_ASSERT(offsets.size() == out.rows + 1, "segments need one offset more than rows");
   TESSERA_ASSERT(std::is_sorted(offsets.begin(), offsets.end()) && offsets.back() <= positions.size(),
                  "segment offsets must rise and stay inside the positions");
-  for (const std::uint32_t position : positions) TESSERA_ASSERT(position < in.rows, "position outside the summed rows");
+  for (const std::uint32_t position : positions.subspan(offsets.front(), offsets.back() - offsets.front()))
+    TESSERA_ASSERT(position < in.rows, "position outside the summed rows");
 }
 
 inline void check_ranks(ConstMatrix queries, ConstMatrix rows, std::span<const float> target_scores,

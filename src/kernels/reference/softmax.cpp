@@ -4,6 +4,7 @@
 #include "kernels/reference/families.hpp"
 
 #include <cmath>
+#include <limits>
 
 namespace tessera::kernels::reference {
 namespace {
@@ -33,6 +34,38 @@ class ReferenceSoftmax final : public Softmax {
       const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, target_scores[i], shift, scale);
       losses[i] = static_cast<float>(result.loss);
       target_weights[i] = static_cast<float>(result.target_weight);
+    }
+  }
+
+  void exponentials(Matrix logits, std::span<float> highest, std::span<float> sums) const override {
+    detail::check_row_results(logits, highest, sums);
+    for (std::size_t i = 0; i < logits.rows; ++i) {
+      const std::span<float> row(logits.row(i), logits.cols);
+      highest[i] = std::numeric_limits<float>::lowest();
+      for (const float logit : row) highest[i] = std::fmax(highest[i], logit);
+      double sum = 0;
+      for (float& logit : row) {
+        const double power = std::exp(static_cast<double>(logit) - highest[i]);
+        sum += power;
+        logit = static_cast<float>(power);
+      }
+      sums[i] = static_cast<float>(sum);
+    }
+  }
+
+  void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const override {
+    detail::check_row_results(logits, softplus, sums);
+    for (std::size_t i = 0; i < logits.rows; ++i) {
+      double plus = 0;
+      double sum = 0;
+      for (float& logit : std::span(logits.row(i), logits.cols)) {
+        const double x = logit;
+        plus += std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
+        sum += x;
+        logit = static_cast<float>(1 / (1 + std::exp(-x)) - offset);
+      }
+      softplus[i] = static_cast<float>(plus);
+      sums[i] = static_cast<float>(sum);
     }
   }
 };

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/communicator.hpp"
+#include "exchange/part_tree.hpp"
+#include "graph/shard.hpp"
+#include "kernels/matrix.hpp"
+#include "memory/pool.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tessera::exchange {
+
+/// One right answer of one query of a step.
+struct QueryTarget {
+  std::uint64_t entity;    ///< global id
+  std::uint32_t query;     ///< index among the queries of the step
+  std::uint32_t relation;  ///< directed
+};
+
+/// What is merged over parts for one query: (highest score, sum of exponentials below it), or two plain sums.
+struct Statistic {
+  double first;
+  double second;
+};
+
+/// Moves query vectors to the candidates and their gradients back (exchange = "queries"):
+///
+///   gather           every rank gets all queries of the step and their targets
+///   merge            statistics over candidates, from the subtrees of parts that each rank owns, to all ranks
+///   begin_return     sums of query gradients over each rank's subtrees leave for the rank of the query ...
+///   finish_return    ... which adds them in the fixed tree over parts
+///
+/// Entity rows never move. A step sends, per rank, B (dim + ...) floats to every other rank and about as many back.
+class QueryExchange {
+ public:
+  /// Most queries and targets that each part has in a step.
+  struct Capacity {
+    std::vector<std::uint64_t> queries;  ///< by part
+    std::vector<std::uint64_t> targets;  ///< by part
+  };
+  QueryExchange(comm::Communicator& comm, const graph::Shard& shard, std::size_t dim, const Capacity& capacity,
+                memory::Pool& pool);
+
+  /// The own part's queries and targets of a step; target.query counts within the part.
+  struct PartQueries {
+    kernels::ConstMatrix queries;  ///< [n, dim]
+    std::span<const QueryTarget> targets;
+  };
+  /// Collective. `own` [owned parts].
+  void gather(std::span<const PartQueries> own);
+  [[nodiscard]] kernels::ConstMatrix queries() const;  ///< [B, dim], parts in order
+  [[nodiscard]] std::span<const QueryTarget> targets() const { return targets_.span().first(target_begin_.back()); }
+  /// Queries of part p are query_begin(p) .. query_begin(p + 1) - 1 of queries().
+  [[nodiscard]] std::uint64_t query_begin(std::uint32_t part) const { return query_begin_[part]; }
+  [[nodiscard]] std::uint64_t query_count() const { return query_begin_.back(); }
+
+  /// The subtrees of parts that this rank sums up by itself.
+  [[nodiscard]] std::span<const PartRange> subtrees() const { return own_subtrees(); }
+
+  /// Where to put the statistics of own subtree k: [B].
+  [[nodiscard]] std::span<Statistic> statistics(std::size_t k);
+  /// Where to put the scores of targets(); only those of owned entities count.
+  [[nodiscard]] std::span<float> target_scores() { return target_scores_.span().first(targets().size()); }
+  using Merge = Statistic (*)(const Statistic&, const Statistic&);
+  /// Collective. The statistics of all parts, merged in the fixed tree [B]; target_scores() are complete afterwards.
+  std::span<const Statistic> merge(Merge parents);
+
+  /// Where to put the sums of query gradients over own subtree k: [B, dim].
+  [[nodiscard]] kernels::Matrix subtree_gradients(std::size_t k);
+  void begin_return();
+  /// Gradients of the queries of owned part p (index among the owned) over all candidates, to `out` [n, dim]. The first
+  /// call waits for the transfers.
+  void finish_return(std::size_t own_part, kernels::Matrix out);
+
+ private:
+  [[nodiscard]] std::span<const PartRange> own_subtrees() const { return subtrees_[self_]; }
+  [[nodiscard]] std::uint64_t rank_queries(std::size_t rank) const;
+  void gather_counts(std::span<const PartQueries> own);
+  void share_target_scores();
+  void add_node(PartRange node, std::size_t own_part, std::size_t level, kernels::Matrix out);
+
+  comm::Communicator& comm_;
+  const graph::Shard& shard_;
+  std::size_t dim_;
+  std::size_t self_;
+  std::vector<std::vector<PartRange>> subtrees_;  // by rank
+  std::vector<PartRange> all_subtrees_;           // ranks in order
+  std::vector<std::size_t> first_subtree_;        // by rank, into all_subtrees_
+  std::vector<std::uint64_t> query_begin_;
+  std::vector<std::uint64_t> target_begin_;
+  std::vector<std::uint64_t> counts_;      // (queries, targets) by part
+  std::vector<std::uint64_t> own_counts_;  // of the owned parts
+  std::vector<std::uint64_t> bytes_;       // by rank, of a collective
+  memory::Buffer<float> own_queries_;
+  memory::Buffer<float> queries_;
+  memory::Buffer<QueryTarget> own_targets_;
+  memory::Buffer<QueryTarget> targets_;
+  memory::Buffer<Statistic> own_statistics_;  // [own subtrees, B]
+  memory::Buffer<Statistic> statistics_;      // [all subtrees, B]
+  memory::Buffer<float> target_scores_;
+  memory::Buffer<float> packed_scores_;
+  memory::Buffer<float> all_scores_;
+  memory::Buffer<float> gradients_;  // [own subtrees, B, dim]
+  memory::Buffer<float> received_;   // [subtrees of others, own queries, dim]
+  memory::Buffer<float> sums_;       // one part's queries by level of the tree
+  std::uint64_t most_queries_ = 0;   // of one owned part
+  std::vector<comm::Request> transfers_;
+};
+
+}  // namespace tessera::exchange

@@ -1,0 +1,179 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/queries_engine.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/fault.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tessera::train {
+namespace {
+
+constexpr std::size_t kTileQueries = 128;
+constexpr std::size_t kTileRelations = 16;
+
+StepSchedule make_schedule(const EngineSetup& setup) {
+  std::vector<std::uint64_t> items;
+  for (const ItemCount& part : setup.items) items.push_back(part.items);
+  return {std::move(items), setup.job.train.batch_size};
+}
+
+std::uint64_t sampled_per_part(const Job& job, std::uint32_t parts) {
+  return job.negatives.scope == "all" ? 0 : (job.negatives.count + parts - 1) / parts;
+}
+
+exchange::QueryExchange::Capacity exchange_capacity(const EngineSetup& setup, const StepSchedule& schedule) {
+  exchange::QueryExchange::Capacity capacity;
+  for (std::uint32_t p = 0; p < setup.items.size(); ++p) {
+    const std::uint64_t items = schedule.largest_share(PartId(p));
+    capacity.queries.push_back(items);
+    capacity.targets.push_back(std::min(items * setup.items[p].largest, setup.shard.manifest.figures[p].queries));
+  }
+  return capacity;
+}
+
+QueriesStep::Capacity step_capacity(const EngineSetup& setup, const StepSchedule& schedule) {
+  const exchange::QueryExchange::Capacity by_part = exchange_capacity(setup, schedule);
+  QueriesStep::Capacity capacity{};
+  for (std::size_t p = 0; p < by_part.queries.size(); ++p) {
+    capacity.queries += by_part.queries[p];
+    capacity.targets += by_part.targets[p];
+  }
+  for (const graph::Part& part : setup.shard.parts)
+    capacity.own_parts.push_back({by_part.queries[part.id().index()], by_part.targets[part.id().index()],
+                                  sampled_per_part(setup.job, setup.shard.manifest.part_count())});
+  return capacity;
+}
+
+CandidateLoss make_loss(const Job& job) {
+  CandidateLoss loss;
+  loss.exact = job.negatives.scope == "all";
+  loss.norm = model::find_norm(job.regulariser.name);
+  loss.norm_weight = static_cast<float>(job.regulariser.weight);
+  return loss;
+}
+
+}  // namespace
+
+QueriesEngine::QueriesEngine(const EngineSetup& setup)
+    : comm_(setup.comm),
+      shard_(setup.shard),
+      parameters_(setup.parameters),
+      backend_(setup.backend),
+      threads_(setup.threads),
+      seed_(setup.job.run.seed),
+      schedule_(make_schedule(setup)),
+      candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
+      loss_(make_loss(setup.job)),
+      optimiser_(setup.job.optimiser),
+      exchange_(comm_, shard_, parameters_.dim(), exchange_capacity(setup, schedule_), setup.pool),
+      step_(shard_, parameters_, loss_, step_capacity(setup, schedule_), threads_, backend_, setup.pool),
+      relation_sum_(comm_, shard_.placement, schedule_.largest_share(), parameters_.relations().rows,
+                    parameters_.relations().cols, setup.pool) {
+  const QueriesStep::Capacity capacity = step_capacity(setup, schedule_);
+  for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
+  for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
+    const graph::QuerySet& queries = shard_.parts[p].queries(graph::Split::kTrain);
+    if (setup.job.train.group_queries)
+      items_.emplace_back(queries, setup.pool);
+    else
+      items_.emplace_back(queries);
+    owned_batches_.push_back(
+        std::make_unique<QueryBatch>(shard_.manifest, shard_.parts[p].id(), capacity.own_parts[p], setup.pool));
+    owned_sides_.push_back(std::make_unique<QuerySide>(parameters_, p, capacity.own_parts[p].queries, setup.pool));
+    batches_.push_back(owned_batches_.back().get());
+    sides_.push_back(owned_sides_.back().get());
+  }
+  part_queries_.resize(shard_.parts.size());
+  leaves_.resize(shard_.parts.size());
+  losses_.resize(shard_.parts.size());
+  all_losses_.resize(shard_.manifest.part_count());
+  for (std::int32_t r = 0; r < comm_.size(); ++r)
+    loss_counts_.push_back((shard_.placement.end_part(Rank(r)).value() - shard_.placement.first_part(Rank(r)).value()) *
+                           sizeof(double));
+}
+
+std::string QueriesEngine::description() const {
+  return loss_.exact ? fmt::format("moves queries; all {} entities are candidates", shard_.manifest.entity_count)
+                     : fmt::format("moves queries; {} sampled candidates in each part", candidates_per_part_);
+}
+
+double QueriesEngine::run_epoch(std::uint32_t epoch, Progress* progress) {
+  std::fill(losses_.begin(), losses_.end(), 0.0);
+  loss_terms_ = 0;
+  for (std::uint64_t step = 0; step < schedule_.steps(); ++step) {
+    run_step(epoch, step);
+    if (progress != nullptr && progress->due()) {
+      double sum = 0;
+      for (const double loss : losses_) sum += loss;
+      const double own_terms = static_cast<double>(loss_terms_) * static_cast<double>(losses_.size()) /
+                               static_cast<double>(shard_.manifest.part_count());
+      const std::uint64_t done = query_count_ * epoch + query_count_ * (step + 1) / schedule_.steps();
+      progress->update(done / 2, fmt::format("epoch {}, loss about {:.4f}", epoch + 1, sum / own_terms));
+    }
+  }
+  return mean_loss();
+}
+
+void QueriesEngine::draw(std::uint32_t epoch, std::uint64_t step) {
+  parallel_for(batches_.size(), threads_, [&](std::size_t p) {
+    const PartId part = shard_.parts[p].id();
+    batches_[p]->draw(shard_.parts[p], items_[p],
+                      {seed_, epoch, step, schedule_.begin(part, step), schedule_.begin(part, step + 1)});
+  });
+}
+
+void QueriesEngine::compose() {
+  for (std::size_t p = 0; p < sides_.size(); ++p)
+    sides_[p]->start(batches_[p]->sources(), batches_[p]->relations(), batches_[p]->answers());
+  parallel_for(sides_.size(), threads_, [&](std::size_t p) {
+    for (std::size_t first = 0; first < sides_[p]->size(); first += kTileQueries)
+      sides_[p]->compose(backend_, first, std::min(kTileQueries, sides_[p]->size() - first));
+    part_queries_[p] = {sides_[p]->queries(), batches_[p]->targets()};
+  });
+}
+
+void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
+  draw(epoch, step);
+  compose();
+  exchange_.gather(part_queries_);
+  fault_point("train.step", comm_.rank());
+  step_.score(batches_, exchange_);
+  if (!step_.find_weights(exchange_, exchange_.merge(merge_of(loss_)), losses_))
+    throw comm::AgreedError(ExitStatus::kBadData,
+                            fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
+                                        "optimiser.learning_rate or model.init_scale",
+                                        epoch + 1, step + 1));
+  loss_terms_ += loss_.binary ? exchange_.query_count() : exchange_.targets().size();
+  step_.query_gradients(exchange_);
+  exchange_.begin_return();
+  step_.update_candidates(batches_, exchange_, optimiser_);
+  finish_gradients();
+  step_.update_sources(batches_, sides_, optimiser_);
+  bool flag = false;
+  const exchange::SparseRows relations = relation_sum_.sum(leaves_, flag);
+  optimiser_.apply(backend_, relations.rows, relations.ids, parameters_.relations(), parameters_.relation_state());
+}
+
+void QueriesEngine::finish_gradients() {
+  for (std::size_t p = 0; p < sides_.size(); ++p) {
+    exchange_.finish_return(p, sides_[p]->query_gradients());
+    const exchange::Groups& relations = batches_[p]->by_relation();
+    parallel_for((relations.size() + kTileRelations - 1) / kTileRelations, threads_, [&](std::size_t tile) {
+      const std::size_t first = tile * kTileRelations;
+      sides_[p]->relation_gradients(relations, first, std::min(kTileRelations, relations.size() - first),
+                                    step_.penalty());
+    });
+    leaves_[p] = sides_[p]->relation_leaf(relations);
+  }
+}
+
+double QueriesEngine::mean_loss() {
+  comm_.all_gather(std::as_bytes(std::span(losses_)), std::as_writable_bytes(std::span(all_losses_)), loss_counts_);
+  return exchange::tree_sum(all_losses_) / static_cast<double>(loss_terms_);
+}
+
+}  // namespace tessera::train

@@ -1,0 +1,460 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/queries_step.hpp"
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace tessera::train {
+namespace {
+
+using exchange::PartRange;
+using exchange::QueryExchange;
+using exchange::Statistic;
+using kernels::ConstMatrix;
+using kernels::Matrix;
+using kernels::Similarity;
+using memory::Tag;
+
+std::size_t tiles_for(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile; }
+
+// Online softmax (Milakov and Gimelshein, 2018): sums of exponentials below different maxima.
+Statistic merge_softmax(const Statistic& a, const Statistic& b) {
+  const double highest = std::max(a.first, b.first);
+  return {highest, a.second * std::exp(a.first - highest) + b.second * std::exp(b.first - highest)};
+}
+
+Statistic merge_sums(const Statistic& a, const Statistic& b) { return {a.first + b.first, a.second + b.second}; }
+
+void add_scaled(float factor, const float* from, std::size_t dim, float* to) {
+  for (std::size_t k = 0; k < dim; ++k) to[k] += factor * from[k];
+}
+
+}  // namespace
+
+QueryExchange::Merge merge_of(const CandidateLoss& loss) { return loss.binary ? merge_sums : merge_softmax; }
+
+QueriesStep::Work::Work(std::uint64_t targets, memory::Pool& pool)
+    : local(pool.allocate<std::uint32_t>(Tag::kBatch, targets)),
+      entry(pool.allocate<std::uint32_t>(Tag::kBatch, targets)),
+      by_target(targets, pool) {}
+
+QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameters, const CandidateLoss& loss,
+                         const Capacity& capacity, std::size_t threads, const kernels::Backend& backend,
+                         memory::Pool& pool)
+    : shard_(shard),
+      parameters_(parameters),
+      backend_(backend),
+      loss_(loss),
+      dim_(parameters.dim()),
+      threads_(threads),
+      first_part_(shard.parts.front().id().value()),
+      first_entry_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity.queries + 1)),
+      target_weights_(pool.allocate<float>(Tag::kLogits, capacity.targets)) {
+  for (std::uint32_t p = 0; p < shard.parts.size(); ++p) {
+    const QueryBatch::Capacity& own = capacity.own_parts[p];
+    const std::uint32_t rows = shard.parts[p].rows();
+    const auto count = static_cast<std::uint32_t>(loss.exact ? rows : own.candidates);
+    const std::uint64_t targets = capacity.targets;  // all may be of one part
+    Work& work = work_.emplace_back(targets, pool);
+    work.first_tile = static_cast<std::uint32_t>(tiles_.size());
+    for (std::uint32_t first = 0; first < count; first += kTileRows)
+      tiles_.push_back({p, work.tile_count++, first, std::min<std::uint32_t>(kTileRows, count - first)});
+    const std::uint64_t cells = capacity.queries * work.tile_count;
+    work.values = pool.allocate<float>(Tag::kLogits, capacity.queries * count);
+    work.highest = pool.allocate<float>(Tag::kLogits, cells);
+    work.sums = pool.allocate<float>(Tag::kLogits, cells);
+    work.factors = pool.allocate<float>(Tag::kLogits, capacity.queries);
+    work.part_highest = pool.allocate<float>(Tag::kLogits, capacity.queries);
+    work.source_gradients = pool.allocate<float>(Tag::kGradients, own.queries * dim_);
+    if (loss.exact) {
+      work.candidates = parameters.parts()[p].rows;
+      work.held = pool.allocate<float>(Tag::kGradients, std::min<std::uint64_t>(own.queries, rows) * dim_);
+    } else {
+      work.shift = static_cast<float>(std::log(static_cast<double>(rows) / static_cast<double>(count)));
+      work.sampled = pool.allocate<float>(Tag::kHalo, count * dim_);
+      work.candidates = {work.sampled.data(), count, dim_, dim_};
+      const std::uint64_t occurrences = count + targets + own.queries;
+      work.occurrences = pool.allocate<float>(Tag::kGradients, occurrences * dim_);
+      work.occurrence_rows = pool.allocate<std::uint32_t>(Tag::kBatch, occurrences);
+      work.update.emplace_back(occurrences, dim_, pool);
+    }
+  }
+  std::size_t blocks = 0;
+  for (const QueryBatch::Capacity& own : capacity.own_parts) blocks += tiles_for(own.queries, kBlockQueries);
+  blocks_.reserve(blocks);
+  const std::size_t levels = static_cast<std::size_t>(std::bit_width(shard.parts.size())) + 1;
+  for (std::size_t t = 0; t < threads; ++t) {
+    Scratch scratch;
+    scratch.queries = pool.allocate<float>(Tag::kBatch, capacity.queries * dim_);
+    scratch.gradients = pool.allocate<float>(Tag::kGradients, kTileRows * dim_);
+    scratch.block = pool.allocate<float>(Tag::kGradients, kBlockQueries * dim_);
+    scratch.levels = pool.allocate<float>(Tag::kGradients, levels * kBlockQueries * dim_);
+    scratch.highest = pool.allocate<float>(Tag::kLogits, capacity.queries);
+    scratch.sums = pool.allocate<float>(Tag::kLogits, capacity.queries);
+    scratch.rows = pool.allocate<std::uint32_t>(Tag::kBatch, kTileRows);
+    scratch_.push_back(std::move(scratch));
+  }
+}
+
+// ---- scores
+
+void QueriesStep::score(std::span<QueryBatch* const> batches, QueryExchange& exchange) {
+  batch_ = exchange.query_count();
+  const double terms = static_cast<double>(loss_.binary ? batch_ : exchange.targets().size());
+  scale_ = static_cast<float>(1 / terms);
+  find_targets(exchange);
+  if (!loss_.exact) gather_sampled(batches, exchange);
+  parallel_for(tiles_.size(), threads_, [&](std::size_t i, std::size_t worker) {
+    score_tile(tiles_[i], *batches[tiles_[i].part], exchange, scratch_[worker]);
+  });
+  const auto subtrees = exchange.subtrees();
+  parallel_for(tiles_for(batch_, kBlockQueries), threads_, [&](std::size_t block) {
+    const std::size_t first = block * kBlockQueries;
+    const std::size_t count = std::min(kBlockQueries, batch_ - first);
+    for (Work& work : work_) merge_tiles(work, first, count);
+    for (std::size_t k = 0; k < subtrees.size(); ++k)
+      for (std::size_t i = first; i < first + count; ++i) exchange.statistics(k)[i] = node_statistic(subtrees[k], i);
+  });
+}
+
+// Which entries belong to which query (they are in its order) and, of those of this rank's parts, to which row.
+void QueriesStep::find_targets(const QueryExchange& exchange) {
+  const auto targets = exchange.targets();
+  std::fill_n(first_entry_.data(), batch_ + 1, 0U);
+  for (Work& work : work_) work.target_count = 0;
+  for (std::uint32_t e = 0; e < targets.size(); ++e) {
+    ++first_entry_[targets[e].query + 1];
+    const PartId owner = shard_.manifest.owner(EntityId(targets[e].entity));
+    if (owner.value() < first_part_ || owner.value() >= first_part_ + work_.size()) continue;
+    Work& work = work_[owner.value() - first_part_];
+    work.local[work.target_count] =
+        static_cast<std::uint32_t>(targets[e].entity - shard_.manifest.offsets[owner.index()]);
+    work.entry[work.target_count++] = e;
+  }
+  for (std::size_t i = 0; i < batch_; ++i) first_entry_[i + 1] += first_entry_[i];
+  parallel_for(work_.size(), threads_, [&](std::size_t p) {
+    work_[p].by_target.build(work_[p].local.span().first(work_[p].target_count), shard_.parts[p].rows());
+  });
+}
+
+void QueriesStep::gather_sampled(std::span<QueryBatch* const> batches, QueryExchange& exchange) {
+  parallel_for(work_.size(), threads_, [&](std::size_t p) {
+    Work& work = work_[p];
+    const ConstMatrix table = parameters_.parts()[p].rows;
+    backend_.rows.gather(table, batches[p]->candidates(), {work.sampled.data(), work.candidates.rows, dim_, dim_});
+    for (std::size_t k = 0; k < work.target_count; ++k) {
+      const std::uint32_t e = work.entry[k];
+      const ConstMatrix query = exchange.queries().block(exchange.targets()[e].query, 1);
+      backend_.scores.pairs(Similarity::kDot, query, table.block(work.local[k], 1),
+                            exchange.target_scores().subspan(e, 1));
+    }
+  });
+}
+
+Matrix QueriesStep::values(const Tile& tile) const {
+  return {work_[tile.part].values.data() + std::size_t{tile.first} * batch_, batch_, tile.count, tile.count};
+}
+
+void QueriesStep::score_tile(const Tile& tile, const QueryBatch& batch, QueryExchange& exchange, Scratch& scratch) {
+  Work& work = work_[tile.part];
+  const Matrix scores = values(tile);
+  backend_.scores.all_pairs(Similarity::kDot, exchange.queries(), work.candidates.block(tile.first, tile.count),
+                            scores);
+  if (loss_.exact)
+    read_targets(tile, exchange);
+  else
+    mask_targets(tile, batch, exchange);
+  const auto highest = scratch.highest.span().first(batch_);
+  const auto sums = scratch.sums.span().first(batch_);
+  if (loss_.binary)
+    backend_.softmax.logistic(scores, smoothing_offset(), highest, sums);
+  else
+    backend_.softmax.exponentials(scores, highest, sums);
+  for (std::size_t i = 0; i < batch_; ++i) {
+    work.highest[i * work.tile_count + tile.index] = highest[i];
+    work.sums[i * work.tile_count + tile.index] = sums[i];
+  }
+}
+
+void QueriesStep::read_targets(const Tile& tile, QueryExchange& exchange) {
+  const Work& work = work_[tile.part];
+  const Matrix scores = values(tile);
+  const std::size_t end = work.by_target.lower_bound(tile.first + tile.count);
+  for (std::size_t u = work.by_target.lower_bound(tile.first); u < end; ++u)
+    for (const std::uint32_t position : work.by_target.positions_of(u)) {
+      const std::uint32_t e = work.entry[position];
+      exchange.target_scores()[e] = scores.row(exchange.targets()[e].query)[work.by_target.ids()[u] - tile.first];
+    }
+}
+
+// A sampled candidate that is a target of the query does not count against it.
+void QueriesStep::mask_targets(const Tile& tile, const QueryBatch& batch, const QueryExchange& exchange) {
+  const Work& work = work_[tile.part];
+  const Matrix scores = values(tile);
+  const exchange::Groups& candidates = batch.by_candidate();
+  for (std::size_t k = 0; k < work.target_count; ++k) {
+    const std::size_t u = candidates.lower_bound(work.local[k]);
+    if (u == candidates.size() || candidates.ids()[u] != work.local[k]) continue;
+    for (const std::uint32_t position : candidates.positions_of(u))
+      if (position >= tile.first && position < tile.first + tile.count)
+        scores.row(exchange.targets()[work.entry[k]].query)[position - tile.first] =
+            -std::numeric_limits<float>::infinity();
+  }
+}
+
+// Softmax: highest becomes exp(tile's - part's), and sums belong to the part's maximum. Binary: nothing to do.
+void QueriesStep::merge_tiles(Work& work, std::size_t first, std::size_t count) {
+  if (loss_.binary) return;
+  const std::size_t tiles = work.tile_count;
+  const Matrix highest{work.highest.data() + first * tiles, count, tiles, tiles};
+  // The kernel's own sums are not needed: they go where the factors will be.
+  backend_.softmax.exponentials(highest, work.part_highest.span().subspan(first, count),
+                                work.factors.span().subspan(first, count));
+}
+
+Statistic QueriesStep::part_statistic(const Work& work, std::size_t query) const {
+  Statistic sum{0, 0};
+  for (std::size_t t = query * work.tile_count; t < (query + 1) * work.tile_count; ++t) {
+    sum.first += static_cast<double>(work.highest[t]);
+    sum.second += static_cast<double>(work.sums[t]) * (loss_.binary ? 1.0 : static_cast<double>(work.highest[t]));
+  }
+  if (!loss_.binary) sum.first = static_cast<double>(work.part_highest[query]) + static_cast<double>(work.shift);
+  return sum;
+}
+
+Statistic QueriesStep::node_statistic(PartRange node, std::size_t query) const {
+  if (node.size() == 1) return part_statistic(work_[node.first - first_part_], query);
+  const std::uint32_t middle = exchange::split_point(node);
+  return merge_of(loss_)(node_statistic({node.first, middle}, query), node_statistic({middle, node.end}, query));
+}
+
+// ---- loss and weights
+
+float QueriesStep::smoothing_offset() const {
+  return static_cast<float>(loss_.smoothing / static_cast<double>(shard_.manifest.entity_count));
+}
+
+bool QueriesStep::find_weights(QueryExchange& exchange, std::span<const Statistic> statistics,
+                               std::span<double> losses) {
+  bool finite = true;
+  const double offset = smoothing_offset();
+  for (std::size_t i = 0; i < batch_; ++i) {
+    const auto scores = exchange.target_scores().subspan(first_entry_[i], first_entry_[i + 1] - first_entry_[i]);
+    const auto weights = target_weights_.span().subspan(first_entry_[i], scores.size());
+    double score_sum = 0;
+    for (const float score : scores) score_sum += static_cast<double>(score);
+    const Statistic& all = statistics[i];
+    double loss = 0;
+    if (loss_.binary) {
+      loss = all.first - offset * all.second - (1 - loss_.smoothing) * score_sum;
+      std::fill(weights.begin(), weights.end(), static_cast<float>(-scale_ * (1 - loss_.smoothing)));
+      for (Work& work : work_) work.factors[i] = scale_;
+    } else {
+      const auto terms = static_cast<double>(scores.size());
+      const double reference = loss_.exact ? all.first : std::max(all.first, score_sum);  // sampled: one target
+      const double others = all.second * std::exp(all.first - reference);
+      const double total = loss_.exact ? others : others + std::exp(score_sum - reference);
+      loss = terms * (reference + std::log(total)) - score_sum;
+      const double weight = loss_.exact ? 1 : others / total;
+      std::fill(weights.begin(), weights.end(), static_cast<float>(-scale_ * weight));
+      for (Work& work : work_)
+        work.factors[i] = static_cast<float>(
+            scale_ * terms * std::exp(static_cast<double>(work.part_highest[i]) + work.shift - reference) / total);
+    }
+    finite = finite && std::isfinite(loss);
+    for (std::size_t p = 0; p < work_.size(); ++p) {
+      const std::uint32_t part = first_part_ + static_cast<std::uint32_t>(p);
+      if (i >= exchange.query_begin(part) && i < exchange.query_begin(part + 1)) losses[p] += loss;
+    }
+  }
+  return finite;
+}
+
+float QueriesStep::factor(const Work& work, std::size_t query, std::uint32_t tile) const {
+  const float of_tile = loss_.binary ? 1.0F : work.highest[query * work.tile_count + tile];
+  return of_tile * work.factors[query];
+}
+
+// ---- gradients of queries
+
+void QueriesStep::query_gradients(QueryExchange& exchange) {
+  const auto subtrees = exchange.subtrees();
+  parallel_for(tiles_for(batch_, kBlockQueries), threads_, [&](std::size_t block, std::size_t worker) {
+    const std::size_t first = block * kBlockQueries;
+    const std::size_t count = std::min(kBlockQueries, batch_ - first);
+    for (std::size_t k = 0; k < subtrees.size(); ++k)
+      add_subtree(subtrees[k], {first, count, 0}, exchange, scratch_[worker], exchange.subtree_gradients(k).row(first));
+  });
+}
+
+void QueriesStep::add_subtree(PartRange node, const Block& block, const QueryExchange& exchange, Scratch& scratch,
+                              float* out) {
+  if (node.size() == 1) return add_part(work_[node.first - first_part_], node.first, block, exchange, scratch, out);
+  const std::uint32_t middle = exchange::split_point(node);
+  const Block below{block.first, block.count, block.level + 1};
+  float* right = scratch.levels.data() + block.level * kBlockQueries * dim_;
+  add_subtree({node.first, middle}, below, exchange, scratch, out);
+  add_subtree({middle, node.end}, below, exchange, scratch, right);
+  for (std::size_t k = 0; k < block.count * dim_; ++k) out[k] += right[k];
+}
+
+// Tiles in order, then the targets of the block's queries in this part.
+void QueriesStep::add_part(const Work& work, std::uint32_t part, const Block& block, const QueryExchange& exchange,
+                           Scratch& scratch, float* out) {
+  const Matrix product{scratch.block.data(), block.count, dim_, dim_};
+  std::fill_n(out, block.count * dim_, 0.0F);
+  for (std::uint32_t t = 0; t < work.tile_count; ++t) {
+    const Tile& tile = tiles_[work.first_tile + t];
+    backend_.gradients.to_queries(values(tile).block(block.first, block.count),
+                                  work.candidates.block(tile.first, tile.count), product);
+    for (std::size_t i = 0; i < block.count; ++i)
+      add_scaled(factor(work, block.first + i, t), product.row(i), dim_, out + i * dim_);
+  }
+  const std::uint64_t first_entity = shard_.manifest.offsets[part];
+  const std::uint64_t end_entity = shard_.manifest.offsets[part + 1];
+  const ConstMatrix table = parameters_.parts()[part - first_part_].rows;
+  for (std::uint32_t e = first_entry_[block.first]; e < first_entry_[block.first + block.count]; ++e) {
+    const exchange::QueryTarget& target = exchange.targets()[e];
+    if (target.entity >= first_entity && target.entity < end_entity)
+      add_scaled(target_weights_[e], table.row(target.entity - first_entity), dim_,
+                 out + (target.query - block.first) * dim_);
+  }
+}
+
+// ---- gradients of candidates, updates
+
+void QueriesStep::update_candidates(std::span<QueryBatch* const> batches, const QueryExchange& exchange,
+                                    const Optimiser& optimiser) {
+  parallel_for(tiles_.size(), threads_, [&](std::size_t i, std::size_t worker) {
+    const Tile& tile = tiles_[i];
+    if (loss_.exact)
+      update_tile(tile, *batches[tile.part], exchange, optimiser, scratch_[worker]);
+    else
+      candidate_gradients(tile, exchange,
+                          {work_[tile.part].occurrences.data() + tile.first * dim_, tile.count, dim_, dim_},
+                          scratch_[worker]);
+  });
+  if (!loss_.exact)
+    parallel_for(work_.size(), threads_, [&](std::size_t p) { place_sampled_targets(p, *batches[p], exchange); });
+}
+
+// out[j] = sum over queries of weight * query, with the factors moved to the queries.
+void QueriesStep::candidate_gradients(const Tile& tile, const QueryExchange& exchange, Matrix out, Scratch& scratch) {
+  const Work& work = work_[tile.part];
+  const ConstMatrix queries = exchange.queries();
+  const Matrix scaled{scratch.queries.data(), batch_, dim_, dim_};
+  for (std::size_t i = 0; i < batch_; ++i) {
+    const float f = factor(work, i, tile.index);
+    for (std::size_t k = 0; k < dim_; ++k) scaled.row(i)[k] = f * queries.row(i)[k];
+  }
+  backend_.gradients.to_rows(values(tile), scaled, out);
+}
+
+// One row's part of the loss as a target: every entry's query, and the penalty once per entry.
+void QueriesStep::add_target_gradient(const Work& work, std::span<const std::uint32_t> positions,
+                                      const QueryExchange& exchange, const float* row, float* gradient) const {
+  for (const std::uint32_t position : positions) {
+    const std::uint32_t e = work.entry[position];
+    add_scaled(target_weights_[e], exchange.queries().row(exchange.targets()[e].query), dim_, gradient);
+  }
+  model::add_norm_gradient(loss_.norm, parameters_.scorer().is_complex(),
+                           penalty().factor * static_cast<float>(positions.size()), row, dim_, gradient);
+}
+
+void QueriesStep::update_tile(const Tile& tile, const QueryBatch& batch, const QueryExchange& exchange,
+                              const Optimiser& optimiser, Scratch& scratch) {
+  Work& work = work_[tile.part];
+  const model::PartTable& table = parameters_.parts()[tile.part];
+  const Matrix gradients{scratch.gradients.data(), tile.count, dim_, dim_};
+  candidate_gradients(tile, exchange, gradients, scratch);
+  const std::uint32_t end = tile.first + tile.count;
+  for (std::size_t u = work.by_target.lower_bound(tile.first); u < work.by_target.lower_bound(end); ++u) {
+    const std::uint32_t row = work.by_target.ids()[u];
+    add_target_gradient(work, work.by_target.positions_of(u), exchange, table.rows.row(row),
+                        gradients.row(row - tile.first));
+  }
+  // Rows that are sources wait for update_sources(); the others move together.
+  std::size_t free = 0;
+  std::size_t source = batch.by_source().lower_bound(tile.first);
+  for (std::uint32_t row = tile.first; row < end; ++row) {
+    const float* gradient = gradients.row(row - tile.first);
+    const bool waits = source < batch.by_source().size() && batch.by_source().ids()[source] == row;
+    float* to = waits ? work.held.data() + source * dim_ : gradients.row(free);
+    if (to != gradient) std::memcpy(to, gradient, dim_ * sizeof(float));
+    if (waits)
+      ++source;
+    else
+      scratch.rows[free++] = row;
+  }
+  optimiser.apply(backend_, gradients.block(0, free), scratch.rows.span().first(free), table.rows, table.state);
+}
+
+void QueriesStep::place_sampled_targets(std::size_t part, const QueryBatch& batch, const QueryExchange& exchange) {
+  Work& work = work_[part];
+  const ConstMatrix table = parameters_.parts()[part].rows;
+  std::copy(batch.candidates().begin(), batch.candidates().end(), work.occurrence_rows.data());
+  for (std::size_t k = 0; k < work.target_count; ++k) {
+    const std::size_t at = work.candidates.rows + k;
+    float* gradient = work.occurrences.data() + at * dim_;
+    const auto position = static_cast<std::uint32_t>(k);
+    work.occurrence_rows[at] = work.local[k];
+    std::fill_n(gradient, dim_, 0.0F);
+    add_target_gradient(work, std::span(&position, 1), exchange, table.row(work.local[k]), gradient);
+  }
+}
+
+void QueriesStep::update_sources(std::span<QueryBatch* const> batches, std::span<QuerySide* const> sides,
+                                 const Optimiser& optimiser) {
+  for_each_block(
+      batches, [&](const QueryBatch& batch) { return batch.size(); },
+      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t) {
+        sides[p]->source_gradients(first, count, penalty(),
+                                   {work_[p].source_gradients.data() + first * dim_, count, dim_, dim_});
+      });
+  if (!loss_.exact) return update_occurrences(batches, optimiser);
+  for_each_block(
+      batches, [&](const QueryBatch& batch) { return batch.by_source().size(); },
+      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
+        const exchange::Groups& sources = batches[p]->by_source();
+        const model::PartTable& table = parameters_.parts()[p];
+        const Matrix sums{scratch_[worker].block.data(), count, dim_, dim_};
+        backend_.rows.sum_segments({work_[p].source_gradients.data(), batches[p]->size(), dim_, dim_},
+                                   sources.offsets().subspan(first, count + 1), sources.positions(), sums);
+        add_scaled(1.0F, work_[p].held.data() + first * dim_, count * dim_, sums.data);
+        optimiser.apply(backend_, sums, sources.ids().subspan(first, count), table.rows, table.state);
+      });
+}
+
+void QueriesStep::update_occurrences(std::span<QueryBatch* const> batches, const Optimiser& optimiser) {
+  parallel_for(work_.size(), threads_, [&](std::size_t p) {
+    Work& work = work_[p];
+    const std::size_t at = work.candidates.rows + work.target_count;
+    const std::size_t count = at + batches[p]->size();
+    std::copy(batches[p]->sources().begin(), batches[p]->sources().end(), work.occurrence_rows.data() + at);
+    std::memcpy(work.occurrences.data() + at * dim_, work.source_gradients.data(),
+                batches[p]->size() * dim_ * sizeof(float));
+    work.update.front().apply(backend_, optimiser,
+                              {work.occurrence_rows.span().first(count), {work.occurrences.data(), count, dim_, dim_}},
+                              parameters_.parts()[p]);
+  });
+}
+
+template <class Size, class Body>
+void QueriesStep::for_each_block(std::span<QueryBatch* const> batches, const Size& size, const Body& body) {
+  blocks_.clear();
+  for (std::uint32_t p = 0; p < batches.size(); ++p)
+    for (std::uint32_t first = 0; first < size(*batches[p]); first += kBlockQueries) blocks_.push_back({p, first});
+  parallel_for(blocks_.size(), threads_, [&](std::size_t i, std::size_t worker) {
+    const auto [p, first] = blocks_[i];
+    body(p, first, std::min(kBlockQueries, size(*batches[p]) - first), worker);
+  });
+}
+
+}  // namespace tessera::train
