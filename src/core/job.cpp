@@ -26,6 +26,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("negatives.scope", job.negatives.scope, {"global", "part", "all"});
   v.flag("negatives.unbiased", job.negatives.unbiased);
   v.text("loss.name", job.loss.name, {"softmax"});
+  v.real("relation_prediction.weight", job.relation_prediction.weight, {0, 1e6});
   v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3"});
   v.real("regulariser.weight", job.regulariser.weight, {0, 1e6});
   v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad"});

@@ -42,6 +42,9 @@ struct Job {
   struct Loss {
     std::string name = "softmax";
   } loss;
+  struct RelationPrediction {
+    double weight = 0;  ///< of the auxiliary loss; 0: off
+  } relation_prediction;
   struct Regulariser {
     std::string name = "none";
     double weight = 0;

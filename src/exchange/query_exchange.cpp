@@ -26,9 +26,13 @@ std::uint64_t sum(std::span<const std::uint64_t> values) {
 
 }  // namespace
 
-QueryExchange::QueryExchange(comm::Communicator& comm, const graph::Shard& shard, std::size_t dim,
+QueryExchange::QueryExchange(comm::Communicator& comm, const graph::Shard& shard, std::size_t dim, bool with_sources,
                              const Capacity& capacity, memory::Pool& pool)
-    : comm_(comm), shard_(shard), dim_(dim), self_(static_cast<std::size_t>(comm.rank().value())) {
+    : comm_(comm),
+      shard_(shard),
+      dim_(dim),
+      width_(with_sources ? 2 * dim : dim),
+      self_(static_cast<std::size_t>(comm.rank().value())) {
   const std::uint32_t parts = shard.manifest.part_count();
   const graph::Placement& placement = shard.placement;
   for (std::int32_t r = 0; r < comm.size(); ++r) {
@@ -51,8 +55,8 @@ QueryExchange::QueryExchange(comm::Communicator& comm, const graph::Shard& shard
   counts_.assign(std::size_t{2} * parts, 0);
   own_counts_.assign(2 * shard.parts.size(), 0);
   bytes_.assign(static_cast<std::size_t>(comm.size()), 0);
-  own_queries_ = pool.allocate<float>(Tag::kExchange, own_queries * dim);
-  queries_ = pool.allocate<float>(Tag::kExchange, queries * dim);
+  own_queries_ = pool.allocate<float>(Tag::kExchange, own_queries * width_);
+  queries_ = pool.allocate<float>(Tag::kExchange, queries * width_);
   own_targets_ = pool.allocate<QueryTarget>(Tag::kExchange, own_targets);
   targets_ = pool.allocate<QueryTarget>(Tag::kExchange, targets);
   own_statistics_ = pool.allocate<Statistic>(Tag::kExchange, own_subtrees().size() * queries);
@@ -60,14 +64,21 @@ QueryExchange::QueryExchange(comm::Communicator& comm, const graph::Shard& shard
   target_scores_ = pool.allocate<float>(Tag::kExchange, targets);
   packed_scores_ = pool.allocate<float>(Tag::kExchange, targets);
   all_scores_ = pool.allocate<float>(Tag::kExchange, targets);
-  gradients_ = pool.allocate<float>(Tag::kGradients, own_subtrees().size() * queries * dim);
-  received_ = pool.allocate<float>(Tag::kExchange, (all_subtrees_.size() - own_subtrees().size()) * own_queries * dim);
+  gradients_ = pool.allocate<float>(Tag::kGradients, own_subtrees().size() * queries * width_);
+  received_ =
+      pool.allocate<float>(Tag::kExchange, (all_subtrees_.size() - own_subtrees().size()) * own_queries * width_);
   const std::uint64_t levels = static_cast<std::uint64_t>(std::bit_width(parts)) + 1;
-  sums_ = pool.allocate<float>(Tag::kGradients, levels * most_queries_ * dim);
+  returned_ = pool.allocate<float>(Tag::kGradients, most_queries_ * width_);
+  sums_ = pool.allocate<float>(Tag::kGradients, levels * most_queries_ * width_);
   transfers_.reserve(2 * static_cast<std::size_t>(comm.size()));
 }
 
-ConstMatrix QueryExchange::queries() const { return {queries_.data(), query_count(), dim_, dim_}; }
+ConstMatrix QueryExchange::queries() const { return {queries_.data(), query_count(), dim_, width_}; }
+
+ConstMatrix QueryExchange::sources() const {
+  TESSERA_ASSERT(width_ > dim_, "sources travel only when asked for");
+  return {queries_.data() + dim_, query_count(), dim_, width_};
+}
 
 std::uint64_t QueryExchange::rank_queries(std::size_t rank) const {
   const Rank r(static_cast<std::int32_t>(rank));
@@ -100,8 +111,11 @@ void QueryExchange::gather(std::span<const PartQueries> own) {
   std::uint64_t target = 0;
   for (std::size_t p = 0; p < own.size(); ++p) {
     const auto first = static_cast<std::uint32_t>(query_begin_[shard_.parts[p].id().index()]);
-    std::memcpy(own_queries_.data() + query * dim_, own[p].queries.data, own[p].queries.rows * dim_ * sizeof(float));
-    query += own[p].queries.rows;
+    for (std::size_t i = 0; i < own[p].queries.rows; ++i, ++query) {
+      float* to = own_queries_.data() + query * width_;
+      std::memcpy(to, own[p].queries.row(i), dim_ * sizeof(float));
+      if (width_ > dim_) std::memcpy(to + dim_, own[p].sources.row(i), dim_ * sizeof(float));
+    }
     for (QueryTarget entry : own[p].targets) {
       entry.query += first;
       own_targets_[target++] = entry;
@@ -114,9 +128,9 @@ void QueryExchange::gather(std::span<const PartQueries> own) {
   }
   comm_.all_gather(std::as_bytes(own_targets_.span().first(target)),
                    std::as_writable_bytes(targets_.span().first(target_begin_.back())), bytes_);
-  for (std::size_t r = 0; r < bytes_.size(); ++r) bytes_[r] = rank_queries(r) * dim_ * sizeof(float);
-  comm_.all_gather(std::as_bytes(own_queries_.span().first(query * dim_)),
-                   std::as_writable_bytes(queries_.span().first(query_count() * dim_)), bytes_);
+  for (std::size_t r = 0; r < bytes_.size(); ++r) bytes_[r] = rank_queries(r) * width_ * sizeof(float);
+  comm_.all_gather(std::as_bytes(own_queries_.span().first(query * width_)),
+                   std::as_writable_bytes(queries_.span().first(query_count() * width_)), bytes_);
 }
 
 // ---- statistics
@@ -167,12 +181,12 @@ void QueryExchange::share_target_scores() {
 // ---- gradients back
 
 Matrix QueryExchange::subtree_gradients(std::size_t k) {
-  return {gradients_.data() + k * query_count() * dim_, query_count(), dim_, dim_};
+  return {gradients_.data() + k * query_count() * width_, query_count(), width_, width_};
 }
 
 void QueryExchange::begin_return() {
   transfers_.clear();
-  const std::uint64_t own = rank_queries(self_) * dim_;
+  const std::uint64_t own = rank_queries(self_) * width_;
   std::uint64_t at = 0;
   for (std::size_t r = 0; r < subtrees_.size(); ++r) {
     if (r == self_) continue;
@@ -187,16 +201,19 @@ void QueryExchange::begin_return() {
     if (r == self_ || count == 0) continue;
     for (std::size_t k = 0; k < own_subtrees().size(); ++k) {
       const float* rows = subtree_gradients(k).row(query_begin_[shard_.placement.first_part(rank).index()]);
-      const auto message = std::as_bytes(std::span(rows, count * dim_));
+      const auto message = std::as_bytes(std::span(rows, count * width_));
       transfers_.push_back(comm_.send(message, message.size(), rank, kReturnTag + static_cast<int>(k)));
     }
   }
 }
 
-void QueryExchange::finish_return(std::size_t own_part, Matrix out) {
+ConstMatrix QueryExchange::finish_return(std::size_t own_part) {
   for (comm::Request& transfer : transfers_) transfer.wait();
   transfers_.clear();
+  const std::uint32_t part = shard_.parts[own_part].id().value();
+  const Matrix out{returned_.data(), query_begin_[part + 1] - query_begin_[part], width_, width_};
   add_node({0, shard_.manifest.part_count()}, own_part, 0, out);
+  return out;
 }
 
 // out = the sum over the parts of `node` for the queries of one owned part.
@@ -206,9 +223,9 @@ void QueryExchange::add_node(PartRange node, std::size_t own_part, std::size_t l
   if (found == all_subtrees_.end()) {
     const std::uint32_t middle = split_point(node);
     add_node({node.first, middle}, own_part, level + 1, out);
-    const Matrix right{sums_.data() + level * most_queries_ * dim_, out.rows, dim_, dim_};
+    const Matrix right{sums_.data() + level * most_queries_ * width_, out.rows, width_, width_};
     add_node({middle, node.end}, own_part, level + 1, right);
-    for (std::size_t i = 0; i < out.rows * dim_; ++i) out.data[i] += right.data[i];
+    for (std::size_t i = 0; i < out.rows * width_; ++i) out.data[i] += right.data[i];
     return;
   }
   const auto k = static_cast<std::size_t>(found - all_subtrees_.begin());
@@ -220,9 +237,9 @@ void QueryExchange::add_node(PartRange node, std::size_t own_part, std::size_t l
   } else {
     const std::size_t index = k < own_first ? k : k - own_count;  // among the received ones
     const std::uint64_t rank_first = query_begin_[shard_.parts.front().id().index()];
-    from = received_.data() + (index * rank_queries(self_) + first - rank_first) * dim_;
+    from = received_.data() + (index * rank_queries(self_) + first - rank_first) * width_;
   }
-  std::memcpy(out.data, from, out.rows * dim_ * sizeof(float));
+  std::memcpy(out.data, from, out.rows * width_ * sizeof(float));
 }
 
 }  // namespace tessera::exchange

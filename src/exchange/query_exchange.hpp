@@ -42,17 +42,20 @@ class QueryExchange {
     std::vector<std::uint64_t> queries;  ///< by part
     std::vector<std::uint64_t> targets;  ///< by part
   };
-  QueryExchange(comm::Communicator& comm, const graph::Shard& shard, std::size_t dim, const Capacity& capacity,
-                memory::Pool& pool);
+  /// With `with_sources` source rows travel beside their query vectors, and gradients of both come back.
+  QueryExchange(comm::Communicator& comm, const graph::Shard& shard, std::size_t dim, bool with_sources,
+                const Capacity& capacity, memory::Pool& pool);
 
   /// The own part's queries and targets of a step; target.query counts within the part.
   struct PartQueries {
     kernels::ConstMatrix queries;  ///< [n, dim]
+    kernels::ConstMatrix sources;  ///< [n, dim], only with sources
     std::span<const QueryTarget> targets;
   };
   /// Collective. `own` [owned parts].
   void gather(std::span<const PartQueries> own);
   [[nodiscard]] kernels::ConstMatrix queries() const;  ///< [B, dim], parts in order
+  [[nodiscard]] kernels::ConstMatrix sources() const;  ///< [B, dim], only with sources
   [[nodiscard]] std::span<const QueryTarget> targets() const { return targets_.span().first(target_begin_.back()); }
   /// Queries of part p are query_begin(p) .. query_begin(p + 1) - 1 of queries().
   [[nodiscard]] std::uint64_t query_begin(std::uint32_t part) const { return query_begin_[part]; }
@@ -69,12 +72,12 @@ class QueryExchange {
   /// Collective. The statistics of all parts, merged in the fixed tree [B]; target_scores() are complete afterwards.
   std::span<const Statistic> merge(Merge parents);
 
-  /// Where to put the sums of query gradients over own subtree k: [B, dim].
+  /// Where to put the sums of query gradients over own subtree k: [B, dim], with sources [B, 2 dim].
   [[nodiscard]] kernels::Matrix subtree_gradients(std::size_t k);
   void begin_return();
-  /// Gradients of the queries of owned part p (index among the owned) over all candidates, to `out` [n, dim]. The first
-  /// call waits for the transfers.
-  void finish_return(std::size_t own_part, kernels::Matrix out);
+  /// Gradients of the queries of owned part p (index among the owned) over all candidates [n, dim], with sources
+  /// [n, 2 dim]; valid until the next call. The first call waits for the transfers.
+  kernels::ConstMatrix finish_return(std::size_t own_part);
 
  private:
   [[nodiscard]] std::span<const PartRange> own_subtrees() const { return subtrees_[self_]; }
@@ -86,6 +89,7 @@ class QueryExchange {
   comm::Communicator& comm_;
   const graph::Shard& shard_;
   std::size_t dim_;
+  std::size_t width_;  // floats that travel per query
   std::size_t self_;
   std::vector<std::vector<PartRange>> subtrees_;  // by rank
   std::vector<PartRange> all_subtrees_;           // ranks in order
@@ -104,8 +108,9 @@ class QueryExchange {
   memory::Buffer<float> target_scores_;
   memory::Buffer<float> packed_scores_;
   memory::Buffer<float> all_scores_;
-  memory::Buffer<float> gradients_;  // [own subtrees, B, dim]
-  memory::Buffer<float> received_;   // [subtrees of others, own queries, dim]
+  memory::Buffer<float> gradients_;  // [own subtrees, B, width]
+  memory::Buffer<float> received_;   // [subtrees of others, own queries, width]
+  memory::Buffer<float> returned_;   // one part's queries
   memory::Buffer<float> sums_;       // one part's queries by level of the tree
   std::uint64_t most_queries_ = 0;   // of one owned part
   std::vector<comm::Request> transfers_;

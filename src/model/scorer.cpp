@@ -18,6 +18,7 @@ struct Traits {
   const char* name;
   Similarity similarity;
   bool is_complex;
+  bool is_linear;
 };
 
 template <class Formula>
@@ -28,6 +29,7 @@ class FormulaScorer final : public Scorer {
   [[nodiscard]] Similarity similarity() const override { return traits_.similarity; }
   [[nodiscard]] std::size_t relation_dim(std::size_t dim) const override { return Formula::relation_dim(dim); }
   [[nodiscard]] bool is_complex() const override { return traits_.is_complex; }
+  [[nodiscard]] bool is_linear_in_relation() const override { return traits_.is_linear; }
 
   void compose(ConstMatrix sources, ConstMatrix relation_rows, std::span<const std::uint32_t> relations,
                Matrix queries) const override {
@@ -54,10 +56,10 @@ class FormulaScorer final : public Scorer {
 };
 
 const std::array<const Scorer*, 4>& all_scorers() {
-  static const FormulaScorer<TransE> transe_l1({"transe_l1", Similarity::kNegativeL1, false});
-  static const FormulaScorer<TransE> transe_l2({"transe_l2", Similarity::kNegativeL2, false});
-  static const FormulaScorer<DistMult> distmult({"distmult", Similarity::kDot, false});
-  static const FormulaScorer<ComplEx> complex({"complex", Similarity::kDot, true});
+  static const FormulaScorer<TransE> transe_l1({"transe_l1", Similarity::kNegativeL1, false, false});
+  static const FormulaScorer<TransE> transe_l2({"transe_l2", Similarity::kNegativeL2, false, false});
+  static const FormulaScorer<DistMult> distmult({"distmult", Similarity::kDot, false, true});
+  static const FormulaScorer<ComplEx> complex({"complex", Similarity::kDot, true, true});
   static const std::array<const Scorer*, 4> all = {&transe_l1, &transe_l2, &distmult, &complex};
   return all;
 }

@@ -7,6 +7,8 @@
 #include "core/parallel.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace tessera::train {
@@ -51,9 +53,17 @@ QueriesStep::Capacity step_capacity(const EngineSetup& setup, const StepSchedule
 CandidateLoss make_loss(const Job& job) {
   CandidateLoss loss;
   loss.exact = job.negatives.scope == "all";
+  loss.relation_weight = static_cast<float>(job.relation_prediction.weight);
   loss.norm = model::find_norm(job.regulariser.name);
   loss.norm_weight = static_cast<float>(job.regulariser.weight);
   return loss;
+}
+
+[[noreturn]] void fail_not_finite(std::uint32_t epoch, std::uint64_t step) {
+  throw comm::AgreedError(ExitStatus::kBadData,
+                          fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
+                                      "optimiser.learning_rate or model.init_scale",
+                                      epoch + 1, step + 1));
 }
 
 }  // namespace
@@ -69,10 +79,12 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       loss_(make_loss(setup.job)),
       optimiser_(setup.job.optimiser),
-      exchange_(comm_, shard_, parameters_.dim(), exchange_capacity(setup, schedule_), setup.pool),
+      exchange_(comm_, shard_, parameters_.dim(), loss_.relation_weight > 0, exchange_capacity(setup, schedule_),
+                setup.pool),
       step_(shard_, parameters_, loss_, step_capacity(setup, schedule_), threads_, backend_, setup.pool),
-      relation_sum_(comm_, shard_.placement, schedule_.largest_share(), parameters_.relations().rows,
-                    parameters_.relations().cols, setup.pool) {
+      relation_sum_(comm_, shard_.placement,
+                    loss_.relation_weight > 0 ? parameters_.relations().rows : schedule_.largest_share(),
+                    parameters_.relations().rows, parameters_.relations().cols, setup.pool) {
   const QueriesStep::Capacity capacity = step_capacity(setup, schedule_);
   for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
@@ -83,10 +95,13 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
       items_.emplace_back(queries);
     owned_batches_.push_back(
         std::make_unique<QueryBatch>(shard_.manifest, shard_.parts[p].id(), capacity.own_parts[p], setup.pool));
-    owned_sides_.push_back(std::make_unique<QuerySide>(parameters_, p, capacity.own_parts[p].queries, setup.pool));
+    owned_sides_.push_back(std::make_unique<QuerySide>(parameters_, p, capacity.own_parts[p].queries, setup.pool,
+                                                       loss_.relation_weight > 0));
     batches_.push_back(owned_batches_.back().get());
     sides_.push_back(owned_sides_.back().get());
   }
+  all_relations_ = setup.pool.allocate<std::uint32_t>(memory::Tag::kBatch, parameters_.relations().rows);
+  std::iota(all_relations_.data(), all_relations_.data() + all_relations_.size(), 0U);
   part_queries_.resize(shard_.parts.size());
   leaves_.resize(shard_.parts.size());
   losses_.resize(shard_.parts.size());
@@ -132,7 +147,7 @@ void QueriesEngine::compose() {
   parallel_for(sides_.size(), threads_, [&](std::size_t p) {
     for (std::size_t first = 0; first < sides_[p]->size(); first += kTileQueries)
       sides_[p]->compose(backend_, first, std::min(kTileQueries, sides_[p]->size() - first));
-    part_queries_[p] = {sides_[p]->queries(), batches_[p]->targets()};
+    part_queries_[p] = {sides_[p]->queries(), sides_[p]->sources(), batches_[p]->targets()};
   });
 }
 
@@ -142,25 +157,30 @@ void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
   exchange_.gather(part_queries_);
   fault_point("train.step", comm_.rank());
   step_.score(batches_, exchange_);
-  if (!step_.find_weights(exchange_, exchange_.merge(merge_of(loss_)), losses_))
-    throw comm::AgreedError(ExitStatus::kBadData,
-                            fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
-                                        "optimiser.learning_rate or model.init_scale",
-                                        epoch + 1, step + 1));
+  if (!step_.find_weights(exchange_, exchange_.merge(merge_of(loss_)), losses_)) fail_not_finite(epoch, step);
+  step_.predict_relations(exchange_, losses_);
   loss_terms_ += loss_.binary ? exchange_.query_count() : exchange_.targets().size();
   step_.query_gradients(exchange_);
   exchange_.begin_return();
   step_.update_candidates(batches_, exchange_, optimiser_);
   finish_gradients();
   step_.update_sources(batches_, sides_, optimiser_);
-  bool flag = false;
-  const exchange::SparseRows relations = relation_sum_.sum(leaves_, flag);
+  bool failed = !std::all_of(losses_.begin(), losses_.end(), [](double loss) { return std::isfinite(loss); });
+  const exchange::SparseRows relations = relation_sum_.sum(leaves_, failed);
+  if (failed) fail_not_finite(epoch, step);
   optimiser_.apply(backend_, relations.rows, relations.ids, parameters_.relations(), parameters_.relation_state());
 }
 
 void QueriesEngine::finish_gradients() {
+  const std::size_t dim = parameters_.dim();
   for (std::size_t p = 0; p < sides_.size(); ++p) {
-    exchange_.finish_return(p, sides_[p]->query_gradients());
+    const kernels::ConstMatrix returned = exchange_.finish_return(p);
+    const kernels::Matrix gradients = sides_[p]->query_gradients();
+    const kernels::Matrix direct = sides_[p]->direct_source_gradients();
+    for (std::size_t i = 0; i < returned.rows; ++i) {
+      std::copy_n(returned.row(i), dim, gradients.row(i));
+      if (returned.cols > dim) std::copy_n(returned.row(i) + dim, dim, direct.row(i));
+    }
     const exchange::Groups& relations = batches_[p]->by_relation();
     parallel_for((relations.size() + kTileRelations - 1) / kTileRelations, threads_, [&](std::size_t tile) {
       const std::size_t first = tile * kTileRelations;
@@ -168,7 +188,18 @@ void QueriesEngine::finish_gradients() {
                                     step_.penalty());
     });
     leaves_[p] = sides_[p]->relation_leaf(relations);
+    if (step_.relation_prediction() != nullptr) leaves_[p] = with_relation_prediction(p, leaves_[p]);
   }
+}
+
+// The sparse gradients of the relations of own queries, added to the dense ones of relation prediction.
+exchange::SparseRows QueriesEngine::with_relation_prediction(std::size_t part, const exchange::SparseRows& sparse) {
+  const kernels::Matrix dense = step_.relation_prediction()->relation_gradients(part);
+  for (std::size_t u = 0; u < sparse.ids.size(); ++u) {
+    float* row = dense.row(sparse.ids[u]);
+    for (std::size_t k = 0; k < dense.cols; ++k) row[k] += sparse.rows.row(u)[k];
+  }
+  return {all_relations_.span(), dense};
 }
 
 double QueriesEngine::mean_loss() {

@@ -32,6 +32,7 @@ class QueriesEngine final : public Engine {
   void run_step(std::uint32_t epoch, std::uint64_t step);
   void compose();
   void finish_gradients();
+  exchange::SparseRows with_relation_prediction(std::size_t part, const exchange::SparseRows& sparse);
   double mean_loss();
 
   comm::Communicator& comm_;
@@ -55,6 +56,7 @@ class QueriesEngine final : public Engine {
   exchange::SparseTreeSum relation_sum_;
   std::vector<exchange::QueryExchange::PartQueries> part_queries_;
   std::vector<exchange::SparseRows> leaves_;
+  memory::Buffer<std::uint32_t> all_relations_;
   std::vector<double> losses_;      // by owned part, summed over the epoch
   std::vector<double> all_losses_;  // by part
   std::vector<std::uint64_t> loss_counts_;

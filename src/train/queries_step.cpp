@@ -86,6 +86,10 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
       work.update.emplace_back(occurrences, dim_, pool);
     }
   }
+  target_counts_.resize(work_.size());
+  if (loss.relation_weight > 0)
+    prediction_ =
+        std::make_unique<RelationPrediction>(parameters, work_.size(), capacity.targets, threads, backend, pool);
   std::size_t blocks = 0;
   for (const QueryBatch::Capacity& own : capacity.own_parts) blocks += tiles_for(own.queries, kBlockQueries);
   blocks_.reserve(blocks);
@@ -95,7 +99,7 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
     scratch.queries = pool.allocate<float>(Tag::kBatch, capacity.queries * dim_);
     scratch.gradients = pool.allocate<float>(Tag::kGradients, kTileRows * dim_);
     scratch.block = pool.allocate<float>(Tag::kGradients, kBlockQueries * dim_);
-    scratch.levels = pool.allocate<float>(Tag::kGradients, levels * kBlockQueries * dim_);
+    scratch.levels = pool.allocate<float>(Tag::kGradients, levels * kBlockQueries * 2 * dim_);
     scratch.highest = pool.allocate<float>(Tag::kLogits, capacity.queries);
     scratch.sums = pool.allocate<float>(Tag::kLogits, capacity.queries);
     scratch.rows = pool.allocate<std::uint32_t>(Tag::kBatch, kTileRows);
@@ -277,6 +281,21 @@ bool QueriesStep::find_weights(QueryExchange& exchange, std::span<const Statisti
   return finite;
 }
 
+void QueriesStep::predict_relations(const QueryExchange& exchange, std::span<double> losses) {
+  if (!prediction_) return;
+  for (std::size_t p = 0; p < work_.size(); ++p) target_counts_[p] = work_[p].target_count;
+  prediction_->start(target_counts_);
+  parallel_for(work_.size(), threads_, [&](std::size_t p) {
+    const auto triples = prediction_->triples(p);
+    for (std::size_t k = 0; k < triples.size(); ++k) {
+      const exchange::QueryTarget& target = exchange.targets()[work_[p].entry[k]];
+      triples[k] = {exchange.sources().row(target.query), parameters_.parts()[p].rows.row(work_[p].local[k]),
+                    target.relation};
+    }
+  });
+  prediction_->compute(loss_.relation_weight * scale_, loss_.relation_weight, losses);
+}
+
 float QueriesStep::factor(const Work& work, std::size_t query, std::uint32_t tile) const {
   const float of_tile = loss_.binary ? 1.0F : work.highest[query * work.tile_count + tile];
   return of_tile * work.factors[query];
@@ -290,41 +309,45 @@ void QueriesStep::query_gradients(QueryExchange& exchange) {
     const std::size_t first = block * kBlockQueries;
     const std::size_t count = std::min(kBlockQueries, batch_ - first);
     for (std::size_t k = 0; k < subtrees.size(); ++k)
-      add_subtree(subtrees[k], {first, count, 0}, exchange, scratch_[worker], exchange.subtree_gradients(k).row(first));
+      add_subtree(subtrees[k], {first, count, 0}, exchange, scratch_[worker],
+                  exchange.subtree_gradients(k).block(first, count));
   });
 }
 
 void QueriesStep::add_subtree(PartRange node, const Block& block, const QueryExchange& exchange, Scratch& scratch,
-                              float* out) {
-  if (node.size() == 1) return add_part(work_[node.first - first_part_], node.first, block, exchange, scratch, out);
+                              Matrix out) {
+  if (node.size() == 1) return add_part(node.first - first_part_, block, exchange, scratch, out);
   const std::uint32_t middle = exchange::split_point(node);
   const Block below{block.first, block.count, block.level + 1};
-  float* right = scratch.levels.data() + block.level * kBlockQueries * dim_;
+  const Matrix right{scratch.levels.data() + block.level * kBlockQueries * 2 * dim_, block.count, out.cols, out.cols};
   add_subtree({node.first, middle}, below, exchange, scratch, out);
   add_subtree({middle, node.end}, below, exchange, scratch, right);
-  for (std::size_t k = 0; k < block.count * dim_; ++k) out[k] += right[k];
+  add_scaled(1.0F, right.data, block.count * out.cols, out.data);
 }
 
-// Tiles in order, then the targets of the block's queries in this part.
-void QueriesStep::add_part(const Work& work, std::uint32_t part, const Block& block, const QueryExchange& exchange,
-                           Scratch& scratch, float* out) {
+// Tiles in order, then the targets of the block's queries in this part. With relation prediction the second half of a
+// row of `out` is the gradient of the source.
+void QueriesStep::add_part(std::size_t part, const Block& block, const QueryExchange& exchange, Scratch& scratch,
+                           Matrix out) {
+  const Work& work = work_[part];
   const Matrix product{scratch.block.data(), block.count, dim_, dim_};
-  std::fill_n(out, block.count * dim_, 0.0F);
+  std::fill_n(out.data, block.count * out.cols, 0.0F);
   for (std::uint32_t t = 0; t < work.tile_count; ++t) {
     const Tile& tile = tiles_[work.first_tile + t];
     backend_.gradients.to_queries(values(tile).block(block.first, block.count),
                                   work.candidates.block(tile.first, tile.count), product);
     for (std::size_t i = 0; i < block.count; ++i)
-      add_scaled(factor(work, block.first + i, t), product.row(i), dim_, out + i * dim_);
+      add_scaled(factor(work, block.first + i, t), product.row(i), dim_, out.row(i));
   }
-  const std::uint64_t first_entity = shard_.manifest.offsets[part];
-  const std::uint64_t end_entity = shard_.manifest.offsets[part + 1];
-  const ConstMatrix table = parameters_.parts()[part - first_part_].rows;
-  for (std::uint32_t e = first_entry_[block.first]; e < first_entry_[block.first + block.count]; ++e) {
-    const exchange::QueryTarget& target = exchange.targets()[e];
-    if (target.entity >= first_entity && target.entity < end_entity)
-      add_scaled(target_weights_[e], table.row(target.entity - first_entity), dim_,
-                 out + (target.query - block.first) * dim_);
+  const std::uint32_t* begin = work.entry.data();
+  const std::uint32_t* end = begin + work.target_count;
+  const ConstMatrix table = parameters_.parts()[part].rows;
+  const std::uint32_t* last = std::lower_bound(begin, end, first_entry_[block.first + block.count]);
+  for (const std::uint32_t* e = std::lower_bound(begin, end, first_entry_[block.first]); e != last; ++e) {
+    float* to = out.row(exchange.targets()[*e].query - block.first);
+    const auto position = static_cast<std::size_t>(e - begin);
+    add_scaled(target_weights_[*e], table.row(work.local[position]), dim_, to);
+    if (prediction_) add_scaled(1.0F, prediction_->source_gradient(part, position), dim_, to + dim_);
   }
 }
 
@@ -358,11 +381,12 @@ void QueriesStep::candidate_gradients(const Tile& tile, const QueryExchange& exc
 }
 
 // One row's part of the loss as a target: every entry's query, and the penalty once per entry.
-void QueriesStep::add_target_gradient(const Work& work, std::span<const std::uint32_t> positions,
+void QueriesStep::add_target_gradient(std::size_t part, std::span<const std::uint32_t> positions,
                                       const QueryExchange& exchange, const float* row, float* gradient) const {
   for (const std::uint32_t position : positions) {
-    const std::uint32_t e = work.entry[position];
+    const std::uint32_t e = work_[part].entry[position];
     add_scaled(target_weights_[e], exchange.queries().row(exchange.targets()[e].query), dim_, gradient);
+    if (prediction_) add_scaled(1.0F, prediction_->target_gradient(part, position), dim_, gradient);
   }
   model::add_norm_gradient(loss_.norm, parameters_.scorer().is_complex(),
                            penalty().factor * static_cast<float>(positions.size()), row, dim_, gradient);
@@ -377,7 +401,7 @@ void QueriesStep::update_tile(const Tile& tile, const QueryBatch& batch, const Q
   const std::uint32_t end = tile.first + tile.count;
   for (std::size_t u = work.by_target.lower_bound(tile.first); u < work.by_target.lower_bound(end); ++u) {
     const std::uint32_t row = work.by_target.ids()[u];
-    add_target_gradient(work, work.by_target.positions_of(u), exchange, table.rows.row(row),
+    add_target_gradient(tile.part, work.by_target.positions_of(u), exchange, table.rows.row(row),
                         gradients.row(row - tile.first));
   }
   // Rows that are sources wait for update_sources(); the others move together.
@@ -406,7 +430,7 @@ void QueriesStep::place_sampled_targets(std::size_t part, const QueryBatch& batc
     const auto position = static_cast<std::uint32_t>(k);
     work.occurrence_rows[at] = work.local[k];
     std::fill_n(gradient, dim_, 0.0F);
-    add_target_gradient(work, std::span(&position, 1), exchange, table.row(work.local[k]), gradient);
+    add_target_gradient(part, std::span(&position, 1), exchange, table.row(work.local[k]), gradient);
   }
 }
 

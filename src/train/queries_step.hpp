@@ -10,9 +10,11 @@
 #include "model/regulariser.hpp"
 #include "train/query_batch.hpp"
 #include "train/query_side.hpp"
+#include "train/relation_prediction.hpp"
 #include "train/row_update.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -25,7 +27,8 @@ struct CandidateLoss {
   double smoothing = 0;  ///< label smoothing of the binary one
   bool exact = true;     ///< all rows are candidates; else those that the batches sampled
   model::Norm norm = model::Norm::kNone;
-  float norm_weight = 0;  ///< per target entry
+  float norm_weight = 0;      ///< per target entry
+  float relation_weight = 0;  ///< of relation prediction; 0: off
 };
 
 /// Forward and backward of one step on the candidates of this rank's parts, for the queries of all parts. Candidates
@@ -50,6 +53,10 @@ class QueriesStep {
   /// False, on every rank alike, when a loss is not finite.
   [[nodiscard]] bool find_weights(exchange::QueryExchange& exchange, std::span<const exchange::Statistic> statistics,
                                   std::span<double> losses);
+  /// Relation prediction, if it is on, for the targets of this rank's parts; adds to `losses`.
+  void predict_relations(const exchange::QueryExchange& exchange, std::span<double> losses);
+  /// A part's gradients of all directed relations from it.
+  [[nodiscard]] const RelationPrediction* relation_prediction() const { return prediction_.get(); }
   /// Gradients of all queries, summed over each of this rank's subtrees of parts.
   void query_gradients(exchange::QueryExchange& exchange);
   /// Gradients of candidates, and the optimiser on all rows that are no source of a query of this rank.
@@ -102,7 +109,7 @@ class QueriesStep {
     memory::Buffer<float> queries;       // [B, d]
     memory::Buffer<float> gradients;     // [tile, d]
     memory::Buffer<float> block;         // [block, d]
-    memory::Buffer<float> levels;        // [levels, block, d]
+    memory::Buffer<float> levels;        // [levels, block, 2 d]
     memory::Buffer<float> highest;       // [B]
     memory::Buffer<float> sums;          // [B]
     memory::Buffer<std::uint32_t> rows;  // [tile]
@@ -120,12 +127,12 @@ class QueriesStep {
   [[nodiscard]] kernels::Matrix values(const Tile& tile) const;
   [[nodiscard]] float factor(const Work& work, std::size_t query, std::uint32_t tile) const;
   void add_subtree(exchange::PartRange node, const Block& block, const exchange::QueryExchange& exchange,
-                   Scratch& scratch, float* out);
-  void add_part(const Work& work, std::uint32_t part, const Block& block, const exchange::QueryExchange& exchange,
-                Scratch& scratch, float* out);
+                   Scratch& scratch, kernels::Matrix out);
+  void add_part(std::size_t part, const Block& block, const exchange::QueryExchange& exchange, Scratch& scratch,
+                kernels::Matrix out);
   void candidate_gradients(const Tile& tile, const exchange::QueryExchange& exchange, kernels::Matrix out,
                            Scratch& scratch);
-  void add_target_gradient(const Work& work, std::span<const std::uint32_t> positions,
+  void add_target_gradient(std::size_t part, std::span<const std::uint32_t> positions,
                            const exchange::QueryExchange& exchange, const float* row, float* gradient) const;
   void update_tile(const Tile& tile, const QueryBatch& batch, const exchange::QueryExchange& exchange,
                    const Optimiser& optimiser, Scratch& scratch);
@@ -146,6 +153,8 @@ class QueriesStep {
   std::vector<Work> work_;
   std::vector<Scratch> scratch_;
   std::vector<Tile> tiles_;
+  std::unique_ptr<RelationPrediction> prediction_;
+  std::vector<std::size_t> target_counts_;                       // by owned part
   std::vector<std::pair<std::uint32_t, std::uint32_t>> blocks_;  // (part, first)
   memory::Buffer<std::uint32_t> first_entry_;                    // [B + 1]: entries are ordered by query
   memory::Buffer<float> target_weights_;                         // by entry

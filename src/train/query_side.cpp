@@ -9,7 +9,8 @@ namespace tessera::train {
 using kernels::Matrix;
 using memory::Tag;
 
-QuerySide::QuerySide(const model::Parameters& parameters, std::size_t part, std::uint64_t capacity, memory::Pool& pool)
+QuerySide::QuerySide(const model::Parameters& parameters, std::size_t part, std::uint64_t capacity, memory::Pool& pool,
+                     bool direct)
     : parameters_(parameters),
       part_(part),
       dim_(parameters.dim()),
@@ -17,6 +18,7 @@ QuerySide::QuerySide(const model::Parameters& parameters, std::size_t part, std:
       sources_(pool.allocate<float>(Tag::kBatch, capacity * dim_)),
       queries_(pool.allocate<float>(Tag::kBatch, capacity * dim_)),
       query_gradients_(pool.allocate<float>(Tag::kGradients, capacity * dim_)),
+      direct_gradients_(pool.allocate<float>(Tag::kGradients, direct ? capacity * dim_ : 0)),
       relation_gradients_(pool.allocate<float>(
           Tag::kGradients, std::min<std::uint64_t>(capacity, parameters.relations().rows) * relation_dim_)) {}
 
@@ -38,6 +40,10 @@ void QuerySide::source_gradients(std::size_t first, std::size_t count, const Pen
   const model::Scorer& scorer = parameters_.scorer();
   scorer.backward(parameters_.relations(), relations_.subspan(first, count), query_gradients().block(first, count),
                   out);
+  if (direct_gradients_.size() > 0) {
+    const float* direct = direct_gradients_.data() + first * dim_;
+    for (std::size_t k = 0; k < count * dim_; ++k) out.data[k] += direct[k];
+  }
   const Matrix sources = view(sources_).block(first, count);
   for (std::size_t i = 0; i < count; ++i)
     model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor * answers(first + i), sources.row(i),

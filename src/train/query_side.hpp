@@ -25,7 +25,9 @@ struct Penalty {
 class QuerySide {
  public:
   /// Memory for up to `capacity` queries of the owned part `part`.
-  QuerySide(const model::Parameters& parameters, std::size_t part, std::uint64_t capacity, memory::Pool& pool);
+  /// `direct`: sources have gradients besides those through the query vectors.
+  QuerySide(const model::Parameters& parameters, std::size_t part, std::uint64_t capacity, memory::Pool& pool,
+            bool direct = false);
 
   /// The queries of a step; the spans stay until the next call. `source_rows` are rows of rows_and_spare. `answers`:
   /// how many triples each query stands for, which the penalty counts; empty: one each.
@@ -35,8 +37,10 @@ class QuerySide {
 
   /// Query vectors of queries first .. first + count - 1, and where their gradients are put. [size, dim] each.
   void compose(const kernels::Backend& backend, std::size_t first, std::size_t count);
+  [[nodiscard]] kernels::ConstMatrix sources() { return view(sources_); }
   [[nodiscard]] kernels::Matrix queries() { return view(queries_); }
   [[nodiscard]] kernels::Matrix query_gradients() { return view(query_gradients_); }
+  [[nodiscard]] kernels::Matrix direct_source_gradients() { return view(direct_gradients_); }
 
   /// From gradients of query vectors to those of source rows, with the penalty; `out` [count, dim].
   void source_gradients(std::size_t first, std::size_t count, const Penalty& penalty, kernels::Matrix out);
@@ -60,6 +64,7 @@ class QuerySide {
   memory::Buffer<float> sources_;             // [n, dim]
   memory::Buffer<float> queries_;             // [n, dim]
   memory::Buffer<float> query_gradients_;     // [n, dim]
+  memory::Buffer<float> direct_gradients_;    // [n, dim] or empty
   memory::Buffer<float> relation_gradients_;  // [distinct relations, relation dim]
 };
 

@@ -109,6 +109,12 @@ const std::vector<Case> kCases = {
        move_queries(job, "all");
        job.train.group_queries = true;
      }},
+    {"QueriesRelationPrediction",
+     [](Job& job) {
+       move_queries(job, "all");
+       job.train.group_queries = true;
+       job.relation_prediction.weight = 0.5;
+     }},
     {"QueriesSampled", [](Job& job) { move_queries(job, "global"); }},
 };
 
@@ -143,6 +149,23 @@ TEST(Engine, MovingRowsAndMovingQueriesAgree) {
   }
   for (std::size_t epoch = 0; epoch < curves[0].size(); ++epoch)
     EXPECT_NEAR(curves[0][epoch], curves[1][epoch], 1e-5) << "epoch " << epoch + 1;
+}
+
+// In one step per epoch it makes no difference whether the answers of a query share a query vector.
+TEST(Engine, GroupedQueriesAreTheSameInOneStep) {
+  const test::StoredGraph stored(test::random_graph({}), kParts);
+  Job job = small_job();
+  move_queries(job, "all");
+  job.train.batch_size = 100000;
+  job.relation_prediction.weight = 0.5;
+  std::vector<std::vector<double>> curves;
+  for (const bool grouped : {false, true}) {
+    job.train.group_queries = grouped;
+    curves.emplace_back();
+    train(*comm::make_self_communicator(), stored, job, 2, &curves.back());
+  }
+  for (std::size_t epoch = 0; epoch < curves[0].size(); ++epoch)
+    EXPECT_NEAR(curves[0][epoch], curves[1][epoch], 1e-4) << "epoch " << epoch + 1;
 }
 
 TEST(SameBits, AnotherSeedGivesOtherBits) {

@@ -31,6 +31,7 @@ struct Oracle {
   std::vector<Query> queries;
   std::vector<std::uint64_t> negatives;
   double shift;
+  double relation_weight;  // of the relation among all, given source and target
 
   [[nodiscard]] Vector compose(const Vector& x, const Query& query) const {
     const double* s = &x[query.source.value() * kDim];
@@ -74,9 +75,17 @@ struct Oracle {
       double sum = std::exp(t);
       for (const std::uint64_t e : negatives)
         if (e != query.target.value()) sum += std::exp(score(q, &x[e * kDim]) + shift);
-      total += std::log(sum) - t;
+      total += std::log(sum) - t + relation_weight * relation_loss(x, query);
     }
     return total / static_cast<double>(queries.size());
+  }
+
+  [[nodiscard]] double relation_loss(const Vector& x, const Query& query) const {
+    const double* target = &x[query.target.value() * kDim];
+    double sum = 0;
+    for (std::uint32_t r = 0; r < x.size() / kDim - entities; ++r)
+      sum += std::exp(score(compose(x, {query.source, RelationId(r), query.target}), target));
+    return std::log(sum) - score(compose(x, query), target);
   }
 
   [[nodiscard]] double penalised(const Vector& x) const {
@@ -93,9 +102,11 @@ struct Case {
   std::string mode;
   std::string scope;
   bool grouped = false;
+  double relation_weight = 0;
 };
 std::ostream& operator<<(std::ostream& out, const Case& tested) {
-  return out << tested.model << "_" << tested.mode << "_" << tested.scope << (tested.grouped ? "_grouped" : "");
+  return out << tested.model << "_" << tested.mode << "_" << tested.scope << (tested.grouped ? "_grouped" : "")
+             << (tested.relation_weight > 0 ? "_relations" : "");
 }
 
 // The negatives of the only step, and how many entities each stands for.
@@ -131,6 +142,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   job.model = {GetParam().model, kDim, "normal", 0.5};
   job.train.batch_size = 1000;  // one step
   job.train.group_queries = GetParam().grouped;
+  job.relation_prediction.weight = GetParam().relation_weight;
   job.negatives.count = 7;
   job.negatives.scope = GetParam().scope;
   job.exchange.mode = GetParam().mode;
@@ -151,7 +163,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   append(table.rows);
   append(parameters.relations());
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
-  Oracle oracle{GetParam().model, spec.entities, {}, {}, 0};
+  Oracle oracle{GetParam().model, spec.entities, {}, {}, 0, GetParam().relation_weight};
   find_negatives(GetParam(), shard, job, pool, oracle.negatives, oracle.shift);
   for (std::uint64_t i = 0; i < queries.size(); ++i) oracle.queries.push_back(queries.query(i));
 
@@ -183,8 +195,10 @@ INSTANTIATE_TEST_SUITE_P(Models, StepOracle,
                                          Case{"transe_l1", "rows", "global"}, Case{"transe_l2", "rows", "global"},
                                          Case{"complex", "rows", "all"}, Case{"transe_l2", "rows", "all"},
                                          Case{"complex", "queries", "all"}, Case{"distmult", "queries", "all"},
-                                         Case{"complex", "queries", "all", true}, Case{"complex", "queries", "global"},
-                                         Case{"distmult", "queries", "global"}),
+                                         Case{"complex", "queries", "all", true},
+                                         Case{"complex", "queries", "all", false, 0.5},
+                                         Case{"distmult", "queries", "all", true, 2.0},
+                                         Case{"complex", "queries", "global"}, Case{"distmult", "queries", "global"}),
                          [](const auto& tested) { return testing::PrintToString(tested.param); });
 
 }  // namespace
