@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
 #include "model/setup.hpp"
+#include "train/job_rules.hpp"
 #include "train/trainer.hpp"
 
 #include <CLI/CLI.hpp>
@@ -85,8 +86,13 @@ void print_outcome(const train::Outcome& outcome, const Job& job, bool json) {
 void train(Environment& environment, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   comm::Communicator& comm = environment.comm;
-  const Job job = read_job_together(environment, options.job_file, options.overrides);
+  Job job = read_job_together(environment, options.job_file, options.overrides);
+  comm::together(comm, [&] { train::check_fit(job); });
   RunContext context = open_context(environment, job);
+  const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest);
+  if (environment.is_root() && choice.mode != job.exchange.mode)
+    log::info("exchange: {} ({})", choice.mode, choice.reason);
+  job.exchange.mode = choice.mode;
   std::optional<model::Parameters> parameters;
   std::unique_ptr<train::Engine> engine;
   const auto items = train::count_items(comm, context.shard, job.train.group_queries);

@@ -15,7 +15,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("run.threads", job.run.threads, {0, 4096});
   v.text("run.memory", job.run.memory, {});
   v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
-  v.text("model.name", job.model.name, {"transe_l1", "transe_l2", "distmult", "complex"});
+  v.text("model.name", job.model.name, {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp"});
   v.integer("model.dim", job.model.dim, {1, 1 << 16});
   v.text("model.init", job.model.init, {"normal", "uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});
@@ -25,14 +25,20 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("negatives.count", job.negatives.count, {1, 1 << 22});
   v.text("negatives.scope", job.negatives.scope, {"global", "part", "all"});
   v.flag("negatives.unbiased", job.negatives.unbiased);
-  v.text("loss.name", job.loss.name, {"softmax"});
+  v.text("loss.name", job.loss.name, {"softmax", "bce", "margin", "self_adversarial"});
+  v.real("loss.margin", job.loss.margin, {0, 1e6});
+  v.real("loss.temperature", job.loss.temperature, {0, 1e6});
+  v.real("loss.smoothing", job.loss.smoothing, {0, 1});
   v.real("relation_prediction.weight", job.relation_prediction.weight, {0, 1e6});
-  v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3"});
+  v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3", "dura", "ivr"});
   v.real("regulariser.weight", job.regulariser.weight, {0, 1e6});
+  v.real("regulariser.power", job.regulariser.power, {1, 8});
+  v.real("regulariser.relation_weight", job.regulariser.relation_weight, {0, 1e6});
+  v.real("regulariser.product_weight", job.regulariser.product_weight, {0, 1e6});
   v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad"});
   v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18});
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
-  v.text("exchange.mode", job.exchange.mode, {"rows", "queries"});
+  v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.integer("validate.every", job.validate.every, {0, 1e6});
   v.integer("validate.patience", job.validate.patience, {0, 1e6});
@@ -53,9 +59,6 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
          file.string());
   if (job.run.folder.empty())
     fail(ExitStatus::kUsage, "{}: 'run.folder' is missing; it names the folder for the results", file.string());
-  if (job.model.name == "complex" && job.model.dim % 2 != 0)
-    fail(ExitStatus::kUsage, "{}: 'model.dim' must be even for complex (it counts reals), not {}", file.string(),
-         job.model.dim);
   if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
   return job;
 }

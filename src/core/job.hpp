@@ -41,13 +41,19 @@ struct Job {
   } negatives;
   struct Loss {
     std::string name = "softmax";
+    double margin = 9;       ///< of margin and self_adversarial
+    double temperature = 1;  ///< of self_adversarial
+    double smoothing = 0;    ///< label smoothing of bce
   } loss;
   struct RelationPrediction {
     double weight = 0;  ///< of the auxiliary loss; 0: off
   } relation_prediction;
   struct Regulariser {
     std::string name = "none";
-    double weight = 0;
+    double weight = 0;           ///< of entity rows; for l2, n3 of relations too, for dura of query vectors too
+    double power = 3;            ///< the rest only for ivr
+    double relation_weight = 0;  ///< of relation rows
+    double product_weight = 0;   ///< of query vectors
   } regulariser;
   struct Optimiser {
     std::string name = "adagrad";
@@ -55,7 +61,7 @@ struct Job {
     double epsilon = 1e-10;
   } optimiser;
   struct Exchange {
-    std::string mode = "rows";
+    std::string mode = "auto";
     std::uint64_t staleness = 0;
   } exchange;
   struct Validate {

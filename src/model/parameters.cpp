@@ -4,6 +4,7 @@
 
 #include "core/random.hpp"
 
+#include <numbers>
 #include <utility>
 
 namespace tessera::model {
@@ -61,7 +62,12 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
 
 void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
   for (PartTable& table : parts_) draw(table.rows, model, RandomStream(seed, Purpose::kInit, 0, table.part.value()));
-  draw(relations_, model, RandomStream(seed, Purpose::kInit, 0, kRelationStream));
+  Job::Model relations = model;
+  if (scorer_->has_phases()) {
+    relations.init = "uniform";
+    relations.init_scale = std::numbers::pi;
+  }
+  draw(relations_, relations, RandomStream(seed, Purpose::kInit, 0, kRelationStream));
 }
 
 }  // namespace tessera::model

@@ -2,25 +2,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "kernels/matrix.hpp"
+#include "core/job.hpp"
 
 #include <cstddef>
-#include <string>
 
 namespace tessera::model {
 
-/// A penalty on the rows of every query of a batch (source, relation, target), as Lacroix et al. (2018) apply it:
-/// frequent rows are penalised more often.
-enum class Norm { kNone, kL2, kN3 };
+/// The penalty of every query (s, r, ?) with target t of a batch, on the rows themselves, so that frequent rows are
+/// penalised more often (Lacroix et al., ICML 2018). With |x|^p = sum_k |x_k|^p, over complex moduli where rows are
+/// complex,
+///
+///   entities (|s|^p + |t|^p) + relations |r|^p + products |q(s, r)|^p
+///
+/// is one family: L2 (p = 2) and N3 (p = 3) have no products; DURA (Zhang et al., NeurIPS 2020; p = 2, no relations)
+/// and IVR (Wu et al., 2025) do. As both directions of a triple are queries, the product with the target is the query
+/// vector of the other one.
+struct Regulariser {
+  float power = 2;
+  float entities = 0;
+  float relations = 0;
+  float products = 0;
+};
 
-Norm find_norm(const std::string& name);
+/// From the job: names "none", "l2", "n3", "dura" and "ivr". Throws Error(kUsage).
+Regulariser find_regulariser(const Job::Regulariser& job);
 
-/// gradient += factor * d/dx penalty(row), for one row of `dim` reals.
-///   L2: penalty = sum_k x_k^2
-///   N3: penalty = sum_k |x_k|^3, with |.| the complex modulus when `is_complex`.
-void add_norm_gradient(Norm norm, bool is_complex, float factor, const float* row, std::size_t dim, float* gradient);
+/// gradient += factor * d/dx |x|^power, for one row of `dim` reals; complex: real parts, then imaginary parts.
+void add_power_gradient(float power, bool is_complex, float factor, const float* row, std::size_t dim, float* gradient);
 
-/// The penalty itself, in double.
-double norm_value(Norm norm, bool is_complex, const float* row, std::size_t dim);
+/// |x|^power, in double.
+double power_value(double power, bool is_complex, const float* row, std::size_t dim);
 
 }  // namespace tessera::model

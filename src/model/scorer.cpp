@@ -17,8 +17,10 @@ using kernels::Similarity;
 struct Traits {
   const char* name;
   Similarity similarity;
-  bool is_complex;
-  bool is_linear;
+  bool is_complex = false;
+  bool is_relation_complex = false;
+  bool is_linear_in_relation = false;
+  bool has_phases = false;
 };
 
 template <class Formula>
@@ -29,7 +31,9 @@ class FormulaScorer final : public Scorer {
   [[nodiscard]] Similarity similarity() const override { return traits_.similarity; }
   [[nodiscard]] std::size_t relation_dim(std::size_t dim) const override { return Formula::relation_dim(dim); }
   [[nodiscard]] bool is_complex() const override { return traits_.is_complex; }
-  [[nodiscard]] bool is_linear_in_relation() const override { return traits_.is_linear; }
+  [[nodiscard]] bool is_relation_complex() const override { return traits_.is_relation_complex; }
+  [[nodiscard]] bool is_linear_in_relation() const override { return traits_.is_linear_in_relation; }
+  [[nodiscard]] bool has_phases() const override { return traits_.has_phases; }
 
   void compose(ConstMatrix sources, ConstMatrix relation_rows, std::span<const std::uint32_t> relations,
                Matrix queries) const override {
@@ -55,12 +59,22 @@ class FormulaScorer final : public Scorer {
   Traits traits_;
 };
 
-const std::array<const Scorer*, 4>& all_scorers() {
-  static const FormulaScorer<TransE> transe_l1({"transe_l1", Similarity::kNegativeL1, false, false});
-  static const FormulaScorer<TransE> transe_l2({"transe_l2", Similarity::kNegativeL2, false, false});
-  static const FormulaScorer<DistMult> distmult({"distmult", Similarity::kDot, false, true});
-  static const FormulaScorer<ComplEx> complex({"complex", Similarity::kDot, true, true});
-  static const std::array<const Scorer*, 4> all = {&transe_l1, &transe_l2, &distmult, &complex};
+const std::array<const Scorer*, 7>& all_scorers() {
+  static const FormulaScorer<TransE> transe_l1({.name = "transe_l1", .similarity = Similarity::kNegativeL1});
+  static const FormulaScorer<TransE> transe_l2({.name = "transe_l2", .similarity = Similarity::kNegativeL2});
+  static const FormulaScorer<DistMult> distmult(
+      {.name = "distmult", .similarity = Similarity::kDot, .is_linear_in_relation = true});
+  static const FormulaScorer<ComplEx> complex({.name = "complex",
+                                               .similarity = Similarity::kDot,
+                                               .is_complex = true,
+                                               .is_relation_complex = true,
+                                               .is_linear_in_relation = true});
+  static const FormulaScorer<RotatE> rotate(
+      {.name = "rotate", .similarity = Similarity::kNegativeL2, .is_complex = true, .has_phases = true});
+  static const FormulaScorer<Rescal> rescal(
+      {.name = "rescal", .similarity = Similarity::kDot, .is_linear_in_relation = true});
+  static const FormulaScorer<Cp> cp({.name = "cp", .similarity = Similarity::kDot, .is_linear_in_relation = true});
+  static const std::array<const Scorer*, 7> all = {&transe_l1, &transe_l2, &distmult, &complex, &rotate, &rescal, &cp};
   return all;
 }
 

@@ -21,8 +21,11 @@ class Scorer {
   [[nodiscard]] virtual std::size_t relation_dim(std::size_t dim) const = 0;
   /// True when a row is complex numbers (real parts, then imaginary parts): regularisers then see moduli.
   [[nodiscard]] virtual bool is_complex() const = 0;
+  [[nodiscard]] virtual bool is_relation_complex() const = 0;
   /// True when the score is linear in the relation row.
   [[nodiscard]] virtual bool is_linear_in_relation() const = 0;
+  /// True when a relation row holds phases, which are drawn from [-pi, pi).
+  [[nodiscard]] virtual bool has_phases() const = 0;
   /// queries[i] = q(sources[i], relation_rows[relations[i]]); sources and queries [b, dim].
   virtual void compose(kernels::ConstMatrix sources, kernels::ConstMatrix relation_rows,
                        std::span<const std::uint32_t> relations, kernels::Matrix queries) const = 0;

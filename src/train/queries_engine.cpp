@@ -52,10 +52,11 @@ QueriesStep::Capacity step_capacity(const EngineSetup& setup, const StepSchedule
 
 CandidateLoss make_loss(const Job& job) {
   CandidateLoss loss;
+  loss.binary = job.loss.name == "bce";
+  loss.smoothing = job.loss.smoothing;
   loss.exact = job.negatives.scope == "all";
   loss.relation_weight = static_cast<float>(job.relation_prediction.weight);
-  loss.norm = model::find_norm(job.regulariser.name);
-  loss.norm_weight = static_cast<float>(job.regulariser.weight);
+  loss.regulariser = model::find_regulariser(job.regulariser);
   return loss;
 }
 
@@ -181,6 +182,10 @@ void QueriesEngine::finish_gradients() {
       std::copy_n(returned.row(i), dim, gradients.row(i));
       if (returned.cols > dim) std::copy_n(returned.row(i) + dim, dim, direct.row(i));
     }
+    parallel_for((returned.rows + kTileQueries - 1) / kTileQueries, threads_, [&](std::size_t tile) {
+      const std::size_t first = tile * kTileQueries;
+      sides_[p]->penalise_queries(first, std::min(kTileQueries, returned.rows - first), step_.penalty());
+    });
     const exchange::Groups& relations = batches_[p]->by_relation();
     parallel_for((relations.size() + kTileRelations - 1) / kTileRelations, threads_, [&](std::size_t tile) {
       const std::size_t first = tile * kTileRelations;

@@ -388,8 +388,7 @@ void QueriesStep::add_target_gradient(std::size_t part, std::span<const std::uin
     add_scaled(target_weights_[e], exchange.queries().row(exchange.targets()[e].query), dim_, gradient);
     if (prediction_) add_scaled(1.0F, prediction_->target_gradient(part, position), dim_, gradient);
   }
-  model::add_norm_gradient(loss_.norm, parameters_.scorer().is_complex(),
-                           penalty().factor * static_cast<float>(positions.size()), row, dim_, gradient);
+  penalty().add_entity(parameters_.scorer(), static_cast<float>(positions.size()), row, dim_, gradient);
 }
 
 void QueriesStep::update_tile(const Tile& tile, const QueryBatch& batch, const QueryExchange& exchange,

@@ -26,8 +26,7 @@ struct CandidateLoss {
   bool binary = false;   ///< binary cross entropy of every candidate (KvsAll); else softmax cross entropy
   double smoothing = 0;  ///< label smoothing of the binary one
   bool exact = true;     ///< all rows are candidates; else those that the batches sampled
-  model::Norm norm = model::Norm::kNone;
-  float norm_weight = 0;      ///< per target entry
+  model::Regulariser regulariser;
   float relation_weight = 0;  ///< of relation prediction; 0: off
 };
 
@@ -65,8 +64,8 @@ class QueriesStep {
   /// The other rows, now that the query sides know their gradients.
   void update_sources(std::span<QueryBatch* const> batches, std::span<QuerySide* const> sides,
                       const Optimiser& optimiser);
-  /// On the source and relation rows of this step.
-  [[nodiscard]] Penalty penalty() const { return {loss_.norm, loss_.norm_weight * scale_}; }
+  /// Of this step.
+  [[nodiscard]] Penalty penalty() const { return {loss_.regulariser, scale_}; }
 
  private:
   static constexpr std::size_t kBlockQueries = 128;

@@ -36,6 +36,13 @@ void QuerySide::compose(const kernels::Backend& backend, std::size_t first, std:
                                queries().block(first, count));
 }
 
+void QuerySide::penalise_queries(std::size_t first, std::size_t count, const Penalty& penalty) {
+  const float factor = penalty.regulariser.products * penalty.scale;
+  for (std::size_t i = first; i < first + count; ++i)
+    model::add_power_gradient(penalty.regulariser.power, parameters_.scorer().is_complex(), factor * answers(i),
+                              queries().row(i), dim_, query_gradients().row(i));
+}
+
 void QuerySide::source_gradients(std::size_t first, std::size_t count, const Penalty& penalty, Matrix out) {
   const model::Scorer& scorer = parameters_.scorer();
   scorer.backward(parameters_.relations(), relations_.subspan(first, count), query_gradients().block(first, count),
@@ -46,8 +53,7 @@ void QuerySide::source_gradients(std::size_t first, std::size_t count, const Pen
   }
   const Matrix sources = view(sources_).block(first, count);
   for (std::size_t i = 0; i < count; ++i)
-    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor * answers(first + i), sources.row(i),
-                             dim_, out.row(i));
+    penalty.add_entity(scorer, answers(first + i), sources.row(i), dim_, out.row(i));
 }
 
 void QuerySide::relation_gradients(const exchange::Groups& groups, std::size_t first, std::size_t count,
@@ -61,7 +67,8 @@ void QuerySide::relation_gradients(const exchange::Groups& groups, std::size_t f
     scorer.add_relation_gradients(view(sources_), row, query_gradients(), positions, gradient);
     float triples = 0;
     for (const std::uint32_t position : positions) triples += answers(position);
-    model::add_norm_gradient(penalty.norm, scorer.is_complex(), penalty.factor * triples, row, relation_dim_, gradient);
+    model::add_power_gradient(penalty.regulariser.power, scorer.is_relation_complex(),
+                              penalty.regulariser.relations * penalty.scale * triples, row, relation_dim_, gradient);
   }
 }
 

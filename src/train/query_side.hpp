@@ -14,10 +14,15 @@
 
 namespace tessera::train {
 
-/// A penalty on the rows of every query, as a factor of its gradient.
+/// The regulariser in a step, whose loss is scaled.
 struct Penalty {
-  model::Norm norm = model::Norm::kNone;
-  float factor = 0;
+  model::Regulariser regulariser;
+  float scale = 0;
+  /// Adds `times` times the gradient of the penalty on an entity row.
+  void add_entity(const model::Scorer& scorer, float times, const float* row, std::size_t dim, float* gradient) const {
+    model::add_power_gradient(regulariser.power, scorer.is_complex(), regulariser.entities * scale * times, row, dim,
+                              gradient);
+  }
 };
 
 /// The queries of one part in one step: their source rows, query vectors and gradients. How the gradient of a query
@@ -42,6 +47,8 @@ class QuerySide {
   [[nodiscard]] kernels::Matrix query_gradients() { return view(query_gradients_); }
   [[nodiscard]] kernels::Matrix direct_source_gradients() { return view(direct_gradients_); }
 
+  /// Adds the penalty on query vectors to their gradients, once these are complete and before the two calls below.
+  void penalise_queries(std::size_t first, std::size_t count, const Penalty& penalty);
   /// From gradients of query vectors to those of source rows, with the penalty; `out` [count, dim].
   void source_gradients(std::size_t first, std::size_t count, const Penalty& penalty, kernels::Matrix out);
   /// Gradients of distinct relations first .. first + count - 1 of `groups`, with the penalty.

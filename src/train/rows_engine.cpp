@@ -47,10 +47,12 @@ std::vector<std::uint64_t> largest_batches(const graph::Shard& shard, const Step
 Objective make_objective(const Job& job, std::uint64_t entity_count) {
   Objective objective;
   if (job.negatives.unbiased && job.negatives.scope != "all")
-    objective.shift =
+    objective.loss.shift =
         static_cast<float>(std::log(static_cast<double>(entity_count) / static_cast<double>(job.negatives.count)));
-  objective.norm = model::find_norm(job.regulariser.name);
-  objective.norm_weight = static_cast<float>(job.regulariser.weight);
+  objective.loss.kind = find_loss(job.loss.name);
+  objective.loss.margin = static_cast<float>(job.loss.margin);
+  objective.loss.temperature = static_cast<float>(job.loss.temperature);
+  objective.regulariser = model::find_regulariser(job.regulariser);
   return objective;
 }
 

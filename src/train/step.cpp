@@ -88,12 +88,12 @@ void Step::query_tile(const Batch& batch, const Task& task, const Objective& obj
   backend_.rows.gather(parameters_.parts()[task.part].rows_and_spare, batch.target_rows().subspan(task.first, count),
                        targets);
   score_tile(batch, task, count, objective, scale, scratch);
+  work.side.penalise_queries(task.first, count, objective.penalty(scale));
   work.side.source_gradients(task.first, count, objective.penalty(scale),
                              {work.gradients.data() + task.first * dim_, count, dim_, dim_});
   float* gradient = work.gradients.data() + (batch.size() + task.first) * dim_;
   for (std::size_t i = 0; i < count; ++i)
-    model::add_norm_gradient(objective.norm, parameters_.scorer().is_complex(), objective.penalty(scale).factor,
-                             targets.row(i), dim_, gradient + i * dim_);
+    objective.penalty(scale).add_entity(parameters_.scorer(), 1, targets.row(i), dim_, gradient + i * dim_);
 }
 
 // Scores, softmax, and the gradients of query vectors and targets.
@@ -115,8 +115,8 @@ void Step::score_tile(const Batch& batch, const Task& task, std::size_t count, c
   for (std::size_t i = 0; i < count; ++i)
     for (const std::uint32_t position : batch.negatives_equal_to_target(task.first + i))
       weights.row(i)[position - 2 * batch.size()] = -std::numeric_limits<float>::infinity();
-  backend_.softmax.cross_entropy(weights, target_scores, objective.shift, scale,
-                                 work.losses.span().subspan(task.first, count), target_weights);
+  objective.loss.apply(backend_, weights, target_scores, scale, work.losses.span().subspan(task.first, count),
+                       target_weights);
   model::to_coefficients(similarity, {scratch.scores.data(), count, negatives_, negatives_}, weights);
   const Matrix query_gradients = work.side.query_gradients().block(task.first, count);
   model::gradients_to_queries(backend_, similarity, weights, queries, rows, query_gradients);

@@ -10,6 +10,7 @@
 #include "model/parameters.hpp"
 #include "model/regulariser.hpp"
 #include "train/batch.hpp"
+#include "train/negative_loss.hpp"
 #include "train/query_side.hpp"
 
 #include <cstdint>
@@ -20,11 +21,10 @@ namespace tessera::train {
 
 /// What the loss of a step looks like; the same for every part.
 struct Objective {
-  float shift = 0;  ///< added to every negative's score: log of how many entities it stands for
-  model::Norm norm = model::Norm::kNone;
-  float norm_weight = 0;  ///< per query
+  NegativeLoss loss;
+  model::Regulariser regulariser;
   /// Of a step whose loss is a mean over this many queries.
-  [[nodiscard]] Penalty penalty(float scale) const { return {norm, norm_weight * scale}; }
+  [[nodiscard]] Penalty penalty(float scale) const { return {regulariser, scale}; }
 };
 
 /// Forward and backward of one step on the parts of this rank: from batches and rows in place to gradients by

@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/job_rules.hpp"
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "model/scorer.hpp"
+#include "train/negative_loss.hpp"
+
+#include <algorithm>
+
+namespace tessera::train {
+namespace {
+
+bool is_dot(const Job& job) { return model::find_scorer(job.model.name).similarity() == kernels::Similarity::kDot; }
+
+// Why queries cannot be moved, or an empty string.
+std::string against_queries(const Job& job) {
+  const LossKind loss = find_loss(job.loss.name);
+  if (!is_dot(job))
+    return fmt::format("model '{}' compares by a distance; moving queries fits complex, distmult, cp and rescal",
+                       job.model.name);
+  if (loss == LossKind::kMargin || loss == LossKind::kSelfAdversarial)
+    return fmt::format("loss '{}' needs negatives of its own; moving queries fits softmax and bce", job.loss.name);
+  if (job.negatives.scope == "part") return "negatives.scope 'part' fits only moving rows";
+  if (job.exchange.staleness > 0) return "exchange.staleness fits only moving rows";
+  return {};
+}
+
+// Why rows cannot be moved, or an empty string.
+std::string against_rows(const Job& job) {
+  if (find_loss(job.loss.name) == LossKind::kBinary) return "loss 'bce' needs all answers of a query at once";
+  if (job.train.group_queries) return "train.group_queries needs all answers of a query at once";
+  if (job.relation_prediction.weight > 0) return "relation_prediction needs source and target at one place";
+  return {};
+}
+
+void check_loss(const Job& job) {
+  const LossKind loss = find_loss(job.loss.name);
+  const bool all = job.negatives.scope == "all";
+  if (loss == LossKind::kBinary && (!all || !job.train.group_queries))
+    fail(ExitStatus::kUsage,
+         "loss 'bce' scores every entity for all answers of a query: set negatives.scope=all and "
+         "train.group_queries=true, or use loss 'softmax'");
+  if (loss != LossKind::kBinary && job.loss.smoothing > 0)
+    fail(ExitStatus::kUsage, "loss.smoothing fits loss 'bce', not '{}'", job.loss.name);
+  if ((loss == LossKind::kMargin || loss == LossKind::kSelfAdversarial) && all)
+    fail(ExitStatus::kUsage, "loss '{}' needs sampled negatives: set negatives.scope to global or part", job.loss.name);
+  if (job.train.group_queries && !all)
+    fail(ExitStatus::kUsage, "train.group_queries fits negatives.scope=all, not '{}'", job.negatives.scope);
+}
+
+void check_model(const Job& job) {
+  const model::Scorer& scorer = model::find_scorer(job.model.name);
+  const bool halves = scorer.is_complex() || job.model.name == "cp";
+  if (halves && job.model.dim % 2 != 0)
+    fail(ExitStatus::kUsage, "model.dim must be even for '{}' (it counts reals), not {}", job.model.name,
+         job.model.dim);
+  const bool products =
+      job.regulariser.name == "dura" || (job.regulariser.name == "ivr" && job.regulariser.product_weight > 0);
+  if (products && !is_dot(job))
+    fail(ExitStatus::kUsage,
+         "regulariser '{}' penalises products, which model '{}' does not have; use l2 or n3, or one of the models "
+         "complex, distmult, cp, rescal",
+         job.regulariser.name, job.model.name);
+  if (job.relation_prediction.weight > 0 && !scorer.is_linear_in_relation())
+    fail(ExitStatus::kUsage,
+         "relation_prediction does not fit model '{}', whose score is not linear in the relation; it fits complex, "
+         "distmult, cp and rescal",
+         job.model.name);
+}
+
+// Floats that rows make travel in a step when every part is alone: rows fetched, and their gradients back.
+std::uint64_t rows_moved(const Job& job, const graph::PartitionManifest& manifest) {
+  const double cut = graph::cut_fraction(manifest.figures);
+  std::uint64_t rows = static_cast<std::uint64_t>(cut * static_cast<double>(job.train.batch_size));
+  for (std::uint32_t p = 0; p < manifest.part_count(); ++p) {
+    const std::uint64_t others = manifest.entity_count - manifest.rows(PartId(p));
+    if (job.negatives.scope == "all") rows += others;
+    if (job.negatives.scope == "global") rows += std::min(job.negatives.count, others);
+  }
+  return 2 * rows;
+}
+
+// Likewise: query vectors to every other part, and their gradients back.
+std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& manifest) {
+  const std::uint64_t vectors = job.relation_prediction.weight > 0 ? 4 : 2;
+  return vectors * job.train.batch_size * (manifest.part_count() - 1);
+}
+
+}  // namespace
+
+void check_fit(const Job& job) {
+  check_model(job);
+  check_loss(job);
+  const std::string no_queries = against_queries(job);
+  const std::string no_rows = against_rows(job);
+  if (job.exchange.mode == "queries" && !no_queries.empty())
+    fail(ExitStatus::kUsage, "exchange.mode 'queries' does not fit: {}", no_queries);
+  if (job.exchange.mode == "rows" && !no_rows.empty())
+    fail(ExitStatus::kUsage, "exchange.mode 'rows' does not fit: {}; use 'queries'", no_rows);
+  if (!no_queries.empty() && !no_rows.empty())
+    fail(ExitStatus::kUsage, "these settings do not fit together: {}; and {}", no_queries, no_rows);
+}
+
+ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest) {
+  if (job.exchange.mode != "auto") return {job.exchange.mode, "as the job says"};
+  if (const std::string no = against_queries(job); !no.empty()) return {"rows", no};
+  if (const std::string no = against_rows(job); !no.empty()) return {"queries", no};
+  const std::uint64_t row_bytes = rows_moved(job, manifest) * job.model.dim * sizeof(float);
+  const std::uint64_t query_bytes = queries_moved(job, manifest) * job.model.dim * sizeof(float);
+  return {row_bytes <= query_bytes ? "rows" : "queries",
+          fmt::format("a step moves {} of rows or {} of queries when every part is alone", text::bytes(row_bytes),
+                      text::bytes(query_bytes))};
+}
+
+}  // namespace tessera::train

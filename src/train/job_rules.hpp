@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/job.hpp"
+#include "graph/partition_manifest.hpp"
+
+#include <string>
+
+namespace tessera::train {
+
+/// Which models, losses, regularisers and ways to exchange fit each other. Throws Error(kUsage) that names the pair and
+/// what would fit. exchange.mode may still be "auto".
+void check_fit(const Job& job);
+
+struct ExchangeChoice {
+  std::string mode;    ///< "rows" or "queries"
+  std::string reason;  ///< for people
+};
+
+/// What "auto" means: the mode that the job's loss and model need, else the one that moves fewer bytes when every part
+/// is on a rank of its own (so that the choice, and with it every bit, does not depend on the ranks).
+ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest);
+
+}  // namespace tessera::train
