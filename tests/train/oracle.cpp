@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/oracle.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+
+namespace tessera::test {
+namespace {
+
+double log_sigmoid(double x) { return -std::log1p(std::exp(-x)); }
+
+}  // namespace
+
+Vector Oracle::compose(const Vector& x, const Query& query) const {
+  const double* s = &x[query.source.value() * dim_];
+  const double* r = relation(x, query.relation);
+  const std::size_t half = dim_ / 2;
+  Vector q(dim_, 0.0);
+  for (std::size_t k = 0; k < dim_; ++k) {
+    if (job_.model.name == "distmult") q[k] = s[k] * r[k];
+    if (job_.model.name.starts_with("transe")) q[k] = s[k] + r[k];
+    if (job_.model.name == "rescal")
+      for (std::size_t i = 0; i < dim_; ++i) q[k] += s[i] * r[i * dim_ + k];
+  }
+  for (std::size_t k = 0; k < half; ++k) {
+    const std::complex<double> source(s[k], s[half + k]);
+    std::complex<double> value(q[k], q[half + k]);
+    if (job_.model.name == "complex") value = source * std::complex<double>(r[k], r[half + k]);
+    if (job_.model.name == "rotate") value = source * std::polar(1.0, r[k]);
+    if (job_.model.name == "cp") value = {0.0, s[k] * r[k]};
+    q[k] = value.real();
+    q[half + k] = value.imag();
+  }
+  return q;
+}
+
+double Oracle::score(const Vector& q, const double* e) const {
+  double dot = 0;
+  double l1 = 0;
+  double l2 = 0;
+  for (std::size_t k = 0; k < dim_; ++k) {
+    dot += q[k] * e[k];
+    l1 += std::fabs(q[k] - e[k]);
+    l2 += (q[k] - e[k]) * (q[k] - e[k]);
+  }
+  if (job_.model.name == "transe_l1") return -l1;
+  return job_.model.name == "transe_l2" || job_.model.name == "rotate" ? -std::sqrt(l2) : dot;
+}
+
+double Oracle::score(const Vector& x, const Query& query, std::uint64_t entity) const {
+  return score(compose(x, query), &x[entity * dim_]);
+}
+
+// Of the negatives that count against the query.
+std::vector<double> Oracle::negative_scores(const Vector& x, const Query& query) const {
+  const Vector q = compose(x, query);
+  std::vector<double> scores;
+  for (const std::uint64_t e : negatives)
+    if (e != query.target.value()) scores.push_back(score(q, &x[e * dim_]));
+  return scores;
+}
+
+void Oracle::freeze(const Vector& x) {
+  frozen_.clear();
+  for (const Query& query : queries) {
+    frozen_.push_back(negative_scores(x, query));
+    double total = 0;
+    for (double& score : frozen_.back()) total += score = std::exp(job_.loss.temperature * score);
+    for (double& weight : frozen_.back()) weight /= total;
+  }
+}
+
+double Oracle::query_loss(const Vector& x, std::size_t i) const {
+  const double t = score(x, queries[i], queries[i].target.value());
+  const std::vector<double> scores = negative_scores(x, queries[i]);
+  if (job_.loss.name == "margin") {
+    double sum = 0;
+    for (const double s : scores) sum += std::max(0.0, job_.loss.margin + s - t);
+    return sum / static_cast<double>(negatives.size());
+  }
+  if (job_.loss.name == "self_adversarial") {
+    double sum = -log_sigmoid(job_.loss.margin + t);
+    for (std::size_t j = 0; j < scores.size(); ++j) sum -= frozen_[i][j] * log_sigmoid(-job_.loss.margin - scores[j]);
+    return sum;
+  }
+  double sum = std::exp(t);
+  for (const double s : scores) sum += std::exp(s + shift);
+  return std::log(sum) - t;
+}
+
+double Oracle::binary_loss(const Vector& x, std::size_t first, std::size_t end) const {
+  double sum = 0;
+  for (std::uint64_t e = 0; e < entities_; ++e) {
+    bool known = false;
+    for (std::size_t i = first; i < end; ++i) known = known || queries[i].target.value() == e;
+    const double label = (known ? 1 - job_.loss.smoothing : 0.0) + job_.loss.smoothing / static_cast<double>(entities_);
+    const double s = score(x, queries[first], e);
+    sum -= label * log_sigmoid(s) + (1 - label) * log_sigmoid(-s);
+  }
+  return sum;
+}
+
+double Oracle::relation_loss(const Vector& x, const Query& query) const {
+  double sum = 0;
+  const std::size_t relations = (x.size() - entities_ * dim_) / relation_width_;
+  for (std::uint32_t r = 0; r < relations; ++r)
+    sum += std::exp(score(x, {query.source, RelationId(r), query.target}, query.target.value()));
+  return std::log(sum) - score(x, query, query.target.value());
+}
+
+double Oracle::power(const double* row, std::size_t count, bool is_complex, double exponent) const {
+  double sum = 0;
+  const std::size_t half = count / 2;
+  for (std::size_t k = 0; k < (is_complex ? half : count); ++k)
+    sum += std::pow(is_complex ? std::hypot(row[k], row[half + k]) : std::fabs(row[k]), exponent);
+  return sum;
+}
+
+double Oracle::penalty(const Vector& x, const Query& query) const {
+  const Job::Regulariser& job = job_.regulariser;
+  const bool is_complex = job_.model.name == "complex" || job_.model.name == "rotate";
+  double p = 2;
+  double relations = job.weight;
+  double products = 0;
+  if (job.name == "n3") p = 3;
+  if (job.name == "ivr") p = job.power;
+  if (job.name == "ivr") relations = job.relation_weight;
+  if (job.name == "ivr") products = job.product_weight;
+  if (job.name == "dura") relations = 0;
+  if (job.name == "dura") products = job.weight;
+  const Vector q = compose(x, query);
+  return job.weight * (power(&x[query.source.value() * dim_], dim_, is_complex, p) +
+                       power(&x[query.target.value() * dim_], dim_, is_complex, p)) +
+         relations * power(relation(x, query.relation), relation_width_, job_.model.name == "complex", p) +
+         products * power(q.data(), dim_, is_complex, p);
+}
+
+std::size_t Oracle::end_of_group(std::size_t first) const {
+  std::size_t end = first + 1;
+  while (end < queries.size() && queries[end].source == queries[first].source &&
+         queries[end].relation == queries[first].relation)
+    ++end;
+  return end;
+}
+
+double Oracle::terms() const {
+  if (job_.loss.name != "bce") return static_cast<double>(queries.size());
+  double groups = 0;
+  for (std::size_t i = 0; i < queries.size(); i = end_of_group(i)) ++groups;
+  return groups;
+}
+
+double Oracle::loss(const Vector& x) const {
+  double total = 0;
+  if (job_.loss.name == "bce")
+    for (std::size_t i = 0; i < queries.size(); i = end_of_group(i)) total += binary_loss(x, i, end_of_group(i));
+  else
+    for (std::size_t i = 0; i < queries.size(); ++i) total += query_loss(x, i);
+  if (job_.relation_prediction.weight > 0)
+    for (const Query& query : queries) total += job_.relation_prediction.weight * relation_loss(x, query);
+  return total / terms();
+}
+
+double Oracle::penalised(const Vector& x) const {
+  double total = 0;
+  for (const Query& query : queries) total += penalty(x, query);
+  return loss(x) + total / terms();
+}
+
+}  // namespace tessera::test
