@@ -104,7 +104,7 @@ class Bench:
     def speed_job(self, graph, run, **overrides):
         """The job of the speed and bits benchmarks: ComplEx d = 128, 512 shared negatives."""
         keys = {"train.epochs": 4, "train.batch_size": 8192, "model.dim": 128, "negatives.count": 512, "validate.every": 0,
-                "regulariser.name": "n3", "regulariser.weight": 0.05, **overrides}
+                "regulariser.name": "n3", "regulariser.weight": 0.05, "exchange.mode": "rows", **overrides}
         job = self.fresh("speed.toml")
         job.write_text(f'data.graph = "{graph}"\nrun.folder = "{run}"\n')
         return [job] + [f"{key}={value}" for key, value in keys.items()]

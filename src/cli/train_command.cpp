@@ -95,7 +95,7 @@ void train(Environment& environment, const Options& options) {
   job.exchange.mode = choice.mode;
   std::optional<model::Parameters> parameters;
   std::unique_ptr<train::Engine> engine;
-  const auto items = train::count_items(comm, context.shard, job.train.group_queries);
+  const auto items = train::count_items(comm, context.shard, job);
   comm::together(comm, [&] {
     parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
                        train::halo_rows(context.shard, job));

@@ -40,6 +40,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
   v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
+  v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});
   v.integer("validate.every", job.validate.every, {0, 1e6});
   v.integer("validate.patience", job.validate.patience, {0, 1e6});
   v.integer("validate.max_triples", job.validate.max_triples, {});

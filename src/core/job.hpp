@@ -63,6 +63,7 @@ struct Job {
   struct Exchange {
     std::string mode = "auto";
     std::uint64_t staleness = 0;
+    std::string scores = "auto";  ///< moving queries: kept between the passes, or computed again
   } exchange;
   struct Validate {
     std::uint64_t every = 5;        ///< epochs; 0: never

@@ -50,8 +50,22 @@ QueriesStep::Capacity step_capacity(const EngineSetup& setup, const StepSchedule
   return capacity;
 }
 
-CandidateLoss make_loss(const Job& job) {
+// Keeping the scores saves a matrix product per pass; it may take half of what is left of the budget.
+bool keeps_scores(const EngineSetup& setup, const StepSchedule& schedule) {
+  if (setup.job.exchange.scores != "auto") return setup.job.exchange.scores == "keep";
+  const QueriesStep::Capacity capacity = step_capacity(setup, schedule);
+  std::uint64_t cells = 0;
+  for (std::size_t p = 0; p < capacity.own_parts.size(); ++p) {
+    const std::uint64_t sampled = capacity.own_parts[p].candidates;
+    cells += capacity.queries * (sampled > 0 ? sampled : setup.shard.parts[p].rows());
+  }
+  return cells * sizeof(float) <= (setup.pool.budget_bytes() - setup.pool.used_bytes()) / 2;
+}
+
+CandidateLoss make_loss(const EngineSetup& setup, const StepSchedule& schedule) {
+  const Job& job = setup.job;
   CandidateLoss loss;
+  loss.keep_scores = keeps_scores(setup, schedule);
   loss.binary = job.loss.name == "bce";
   loss.smoothing = job.loss.smoothing;
   loss.exact = job.negatives.scope == "all";
@@ -78,7 +92,7 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
       seed_(setup.job.run.seed),
       schedule_(make_schedule(setup)),
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
-      loss_(make_loss(setup.job)),
+      loss_(make_loss(setup, schedule_)),
       optimiser_(setup.job.optimiser),
       exchange_(comm_, shard_, parameters_.dim(), loss_.relation_weight > 0, exchange_capacity(setup, schedule_),
                 setup.pool),
@@ -91,7 +105,7 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
     const graph::QuerySet& queries = shard_.parts[p].queries(graph::Split::kTrain);
     if (setup.job.train.group_queries)
-      items_.emplace_back(queries, setup.pool);
+      items_.emplace_back(queries, most_answers(setup.job), setup.pool);
     else
       items_.emplace_back(queries);
     owned_batches_.push_back(
@@ -113,8 +127,10 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
 }
 
 std::string QueriesEngine::description() const {
-  return loss_.exact ? fmt::format("moves queries; all {} entities are candidates", shard_.manifest.entity_count)
-                     : fmt::format("moves queries; {} sampled candidates in each part", candidates_per_part_);
+  const std::string candidates = loss_.exact
+                                     ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
+                                     : fmt::format("{} sampled candidates in each part", candidates_per_part_);
+  return fmt::format("moves queries; {}; scores are {}", candidates, loss_.keep_scores ? "kept" : "computed again");
 }
 
 double QueriesEngine::run_epoch(std::uint32_t epoch, Progress* progress) {

@@ -67,7 +67,7 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
     for (std::uint32_t first = 0; first < count; first += kTileRows)
       tiles_.push_back({p, work.tile_count++, first, std::min<std::uint32_t>(kTileRows, count - first)});
     const std::uint64_t cells = capacity.queries * work.tile_count;
-    work.values = pool.allocate<float>(Tag::kLogits, capacity.queries * count);
+    if (loss.keep_scores) work.values = pool.allocate<float>(Tag::kLogits, capacity.queries * count);
     work.highest = pool.allocate<float>(Tag::kLogits, cells);
     work.sums = pool.allocate<float>(Tag::kLogits, cells);
     work.factors = pool.allocate<float>(Tag::kLogits, capacity.queries);
@@ -103,6 +103,7 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
     scratch.highest = pool.allocate<float>(Tag::kLogits, capacity.queries);
     scratch.sums = pool.allocate<float>(Tag::kLogits, capacity.queries);
     scratch.rows = pool.allocate<std::uint32_t>(Tag::kBatch, kTileRows);
+    if (!loss.keep_scores) scratch.values = pool.allocate<float>(Tag::kLogits, capacity.queries * kTileRows);
     scratch_.push_back(std::move(scratch));
   }
 }
@@ -110,14 +111,14 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
 // ---- scores
 
 void QueriesStep::score(std::span<QueryBatch* const> batches, QueryExchange& exchange) {
+  batches_ = batches;
   batch_ = exchange.query_count();
   const double terms = static_cast<double>(loss_.binary ? batch_ : exchange.targets().size());
   scale_ = static_cast<float>(1 / terms);
   find_targets(exchange);
   if (!loss_.exact) gather_sampled(batches, exchange);
-  parallel_for(tiles_.size(), threads_, [&](std::size_t i, std::size_t worker) {
-    score_tile(tiles_[i], *batches[tiles_[i].part], exchange, scratch_[worker]);
-  });
+  parallel_for(tiles_.size(), threads_,
+               [&](std::size_t i, std::size_t worker) { score_tile(tiles_[i], exchange, scratch_[worker]); });
   const auto subtrees = exchange.subtrees();
   parallel_for(tiles_for(batch_, kBlockQueries), threads_, [&](std::size_t block) {
     const std::size_t first = block * kBlockQueries;
@@ -162,34 +163,52 @@ void QueriesStep::gather_sampled(std::span<QueryBatch* const> batches, QueryExch
   });
 }
 
-Matrix QueriesStep::values(const Tile& tile) const {
-  return {work_[tile.part].values.data() + std::size_t{tile.first} * batch_, batch_, tile.count, tile.count};
+Matrix QueriesStep::value_memory(const Tile& tile, Scratch& scratch) const {
+  const memory::Buffer<float>& kept = work_[tile.part].values;
+  float* data = loss_.keep_scores ? kept.data() + std::size_t{tile.first} * batch_ : scratch.values.data();
+  return {data, batch_, tile.count, tile.count};
 }
 
-void QueriesStep::score_tile(const Tile& tile, const QueryBatch& batch, QueryExchange& exchange, Scratch& scratch) {
+void QueriesStep::score_tile(const Tile& tile, QueryExchange& exchange, Scratch& scratch) {
   Work& work = work_[tile.part];
-  const Matrix scores = values(tile);
+  const Matrix scores = value_memory(tile, scratch);
   backend_.scores.all_pairs(Similarity::kDot, exchange.queries(), work.candidates.block(tile.first, tile.count),
                             scores);
   if (loss_.exact)
-    read_targets(tile, exchange);
+    read_targets(tile, scores, exchange);
   else
-    mask_targets(tile, batch, exchange);
+    mask_targets(tile, 0, scores, exchange);
   const auto highest = scratch.highest.span().first(batch_);
   const auto sums = scratch.sums.span().first(batch_);
-  if (loss_.binary)
-    backend_.softmax.logistic(scores, smoothing_offset(), highest, sums);
-  else
-    backend_.softmax.exponentials(scores, highest, sums);
+  turn_into_values(scores, highest, sums);
   for (std::size_t i = 0; i < batch_; ++i) {
     work.highest[i * work.tile_count + tile.index] = highest[i];
     work.sums[i * work.tile_count + tile.index] = sums[i];
   }
 }
 
-void QueriesStep::read_targets(const Tile& tile, QueryExchange& exchange) {
+void QueriesStep::turn_into_values(Matrix scores, std::span<float> first, std::span<float> second) const {
+  if (loss_.binary)
+    backend_.softmax.logistic(scores, smoothing_offset(), first, second);
+  else
+    backend_.softmax.exponentials(scores, first, second);
+}
+
+// Values of queries first .. first + count - 1 in a tile: kept, or computed again to the same bits.
+ConstMatrix QueriesStep::values(const Tile& tile, std::size_t first, std::size_t count, const QueryExchange& exchange,
+                                Scratch& scratch) {
+  const Matrix memory = value_memory(tile, scratch);
+  if (loss_.keep_scores) return memory.block(first, count);
+  const Matrix scores{memory.data, count, memory.cols, memory.stride};
+  backend_.scores.all_pairs(Similarity::kDot, exchange.queries().block(first, count),
+                            work_[tile.part].candidates.block(tile.first, tile.count), scores);
+  if (!loss_.exact) mask_targets(tile, first, scores, exchange);
+  turn_into_values(scores, scratch.highest.span().first(count), scratch.sums.span().first(count));
+  return scores;
+}
+
+void QueriesStep::read_targets(const Tile& tile, ConstMatrix scores, QueryExchange& exchange) const {
   const Work& work = work_[tile.part];
-  const Matrix scores = values(tile);
   const std::size_t end = work.by_target.lower_bound(tile.first + tile.count);
   for (std::size_t u = work.by_target.lower_bound(tile.first); u < end; ++u)
     for (const std::uint32_t position : work.by_target.positions_of(u)) {
@@ -198,18 +217,19 @@ void QueriesStep::read_targets(const Tile& tile, QueryExchange& exchange) {
     }
 }
 
-// A sampled candidate that is a target of the query does not count against it.
-void QueriesStep::mask_targets(const Tile& tile, const QueryBatch& batch, const QueryExchange& exchange) {
+// A sampled candidate that is a target of the query does not count against it. `scores` begin with query `first`.
+void QueriesStep::mask_targets(const Tile& tile, std::size_t first, Matrix scores,
+                               const QueryExchange& exchange) const {
   const Work& work = work_[tile.part];
-  const Matrix scores = values(tile);
-  const exchange::Groups& candidates = batch.by_candidate();
+  const exchange::Groups& candidates = batches_[tile.part]->by_candidate();
   for (std::size_t k = 0; k < work.target_count; ++k) {
     const std::size_t u = candidates.lower_bound(work.local[k]);
+    const std::uint32_t query = exchange.targets()[work.entry[k]].query;
     if (u == candidates.size() || candidates.ids()[u] != work.local[k]) continue;
+    if (query < first || query >= first + scores.rows) continue;
     for (const std::uint32_t position : candidates.positions_of(u))
       if (position >= tile.first && position < tile.first + tile.count)
-        scores.row(exchange.targets()[work.entry[k]].query)[position - tile.first] =
-            -std::numeric_limits<float>::infinity();
+        scores.row(query - first)[position - tile.first] = -std::numeric_limits<float>::infinity();
   }
 }
 
@@ -334,7 +354,7 @@ void QueriesStep::add_part(std::size_t part, const Block& block, const QueryExch
   std::fill_n(out.data, block.count * out.cols, 0.0F);
   for (std::uint32_t t = 0; t < work.tile_count; ++t) {
     const Tile& tile = tiles_[work.first_tile + t];
-    backend_.gradients.to_queries(values(tile).block(block.first, block.count),
+    backend_.gradients.to_queries(values(tile, block.first, block.count, exchange, scratch),
                                   work.candidates.block(tile.first, tile.count), product);
     for (std::size_t i = 0; i < block.count; ++i)
       add_scaled(factor(work, block.first + i, t), product.row(i), dim_, out.row(i));
@@ -377,7 +397,7 @@ void QueriesStep::candidate_gradients(const Tile& tile, const QueryExchange& exc
     const float f = factor(work, i, tile.index);
     for (std::size_t k = 0; k < dim_; ++k) scaled.row(i)[k] = f * queries.row(i)[k];
   }
-  backend_.gradients.to_rows(values(tile), scaled, out);
+  backend_.gradients.to_rows(values(tile, 0, batch_, exchange, scratch), scaled, out);
 }
 
 // One row's part of the loss as a target: every entry's query, and the penalty once per entry.

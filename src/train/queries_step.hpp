@@ -23,9 +23,10 @@ namespace tessera::train {
 
 /// The loss over candidates when queries are moved.
 struct CandidateLoss {
-  bool binary = false;   ///< binary cross entropy of every candidate (KvsAll); else softmax cross entropy
-  double smoothing = 0;  ///< label smoothing of the binary one
-  bool exact = true;     ///< all rows are candidates; else those that the batches sampled
+  bool binary = false;      ///< binary cross entropy of every candidate (KvsAll); else softmax cross entropy
+  double smoothing = 0;     ///< label smoothing of the binary one
+  bool exact = true;        ///< all rows are candidates; else those that the batches sampled
+  bool keep_scores = true;  ///< between the passes over the candidates; else they are computed again
   model::Regulariser regulariser;
   float relation_weight = 0;  ///< of relation prediction; 0: off
 };
@@ -86,7 +87,7 @@ class QueriesStep {
     std::uint32_t first_tile = 0;     // into tiles_
     std::uint32_t tile_count = 0;
     float shift = 0;                     // log of how many rows a sampled candidate stands for
-    memory::Buffer<float> values;        // [B, n] by tile: scores, then exponentials or sigmoids
+    memory::Buffer<float> values;        // [B, n] by tile: scores, then exponentials or sigmoids; or empty; or empty
     memory::Buffer<float> highest;       // [B, tiles], then exp(highest of tile - highest of part); binary: softplus
     memory::Buffer<float> sums;          // [B, tiles]
     memory::Buffer<float> part_highest;  // [B]
@@ -112,18 +113,23 @@ class QueriesStep {
     memory::Buffer<float> highest;       // [B]
     memory::Buffer<float> sums;          // [B]
     memory::Buffer<std::uint32_t> rows;  // [tile]
+    memory::Buffer<float> values;        // [B, tile] where they are not kept
   };
 
   void find_targets(const exchange::QueryExchange& exchange);
   void gather_sampled(std::span<QueryBatch* const> batches, exchange::QueryExchange& exchange);
-  void score_tile(const Tile& tile, const QueryBatch& batch, exchange::QueryExchange& exchange, Scratch& scratch);
-  void read_targets(const Tile& tile, exchange::QueryExchange& exchange);
-  void mask_targets(const Tile& tile, const QueryBatch& batch, const exchange::QueryExchange& exchange);
+  void score_tile(const Tile& tile, exchange::QueryExchange& exchange, Scratch& scratch);
+  void read_targets(const Tile& tile, kernels::ConstMatrix scores, exchange::QueryExchange& exchange) const;
+  void mask_targets(const Tile& tile, std::size_t first, kernels::Matrix scores,
+                    const exchange::QueryExchange& exchange) const;
+  void turn_into_values(kernels::Matrix scores, std::span<float> first, std::span<float> second) const;
   void merge_tiles(Work& work, std::size_t first, std::size_t count);
   [[nodiscard]] exchange::Statistic part_statistic(const Work& work, std::size_t query) const;
   [[nodiscard]] exchange::Statistic node_statistic(exchange::PartRange node, std::size_t query) const;
   [[nodiscard]] float smoothing_offset() const;
-  [[nodiscard]] kernels::Matrix values(const Tile& tile) const;
+  [[nodiscard]] kernels::Matrix value_memory(const Tile& tile, Scratch& scratch) const;
+  [[nodiscard]] kernels::ConstMatrix values(const Tile& tile, std::size_t first, std::size_t count,
+                                            const exchange::QueryExchange& exchange, Scratch& scratch);
   [[nodiscard]] float factor(const Work& work, std::size_t query, std::uint32_t tile) const;
   void add_subtree(exchange::PartRange node, const Block& block, const exchange::QueryExchange& exchange,
                    Scratch& scratch, kernels::Matrix out);
@@ -147,8 +153,9 @@ class QueriesStep {
   std::size_t dim_;
   std::size_t threads_;
   std::uint32_t first_part_;
-  std::size_t batch_ = 0;  // queries in this step
-  float scale_ = 0;        // of the loss in this step
+  std::span<QueryBatch* const> batches_;  // of this step
+  std::size_t batch_ = 0;                 // queries in this step
+  float scale_ = 0;                       // of the loss in this step
   std::vector<Work> work_;
   std::vector<Scratch> scratch_;
   std::vector<Tile> tiles_;

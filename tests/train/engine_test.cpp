@@ -44,8 +44,8 @@ Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Jo
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
                                train::halo_rows(shard, job));
-  const auto engine = train::make_engine({comm, shard, job, parameters, threads, kernels::cpu_backend(), pool,
-                                          train::count_items(comm, shard, job.train.group_queries)});
+  const auto engine = train::make_engine(
+      {comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   Result result;
   for (std::uint32_t epoch = 0; epoch < 3; ++epoch) {
@@ -151,6 +151,18 @@ TEST(Engine, MovingRowsAndMovingQueriesAgree) {
     EXPECT_NEAR(curves[0][epoch], curves[1][epoch], 1e-5) << "epoch " << epoch + 1;
 }
 
+TEST(SameBits, ScoresMayBeKeptOrComputedAgain) {
+  const test::StoredGraph stored(test::random_graph({}), kParts);
+  for (const char* scope : {"all", "global"}) {
+    Job job = small_job();
+    move_queries(job, scope);
+    job.exchange.scores = "keep";
+    const Result kept = train_on(2, stored, job, 2);
+    job.exchange.scores = "recompute";
+    EXPECT_EQ(train_on(2, stored, job, 2), kept) << scope;
+  }
+}
+
 // In one step per epoch it makes no difference whether the answers of a query share a query vector.
 TEST(Engine, GroupedQueriesAreTheSameInOneStep) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
@@ -190,8 +202,8 @@ TEST(Engine, LossFalls) {
     memory::Pool pool(kPoolBytes);
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
     model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
-    const auto engine = train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
-                                            train::count_items(comm, shard, job.train.group_queries)});
+    const auto engine = train::make_engine(
+        {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);
     const double first = engine->run_epoch(0);
     double last = first;

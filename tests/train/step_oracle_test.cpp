@@ -98,8 +98,8 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
-  const auto engine = train::make_engine({*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
-                                          train::count_items(*comm, shard, job.train.group_queries)});
+  const auto engine = train::make_engine(
+      {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(*comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   const auto& table = parameters.parts().front();
   const Vector x = flat(table.rows, parameters.relations());
