@@ -55,7 +55,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["train", "cli"]),
+    (r"nlohmann/.*", ["train", "evaluate", "cli"]),
     (r"Random123/.*", ["core"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "partition"]),
     (r"fmt/.*", EVERYWHERE),

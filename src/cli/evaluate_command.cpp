@@ -4,18 +4,23 @@
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
+#include "evaluate/evaluation.hpp"
 #include "evaluate/evaluator.hpp"
 #include "evaluate/rank_file.hpp"
 #include "evaluate/report.hpp"
+#include "graph/graph_reader.hpp"
 #include "model/checkpoint.hpp"
 #include "model/setup.hpp"
+#include "storage/string_blocks.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tessera::cli {
 namespace {
@@ -24,6 +29,9 @@ struct Options {
   std::string run;
   std::string split = "test";
   std::uint64_t epoch = 0;
+  std::vector<std::string> by;
+  std::string candidates;
+  std::uint64_t resamples = evaluate::BootstrapOptions{}.resamples;
   bool json = false;
   bool check = false;
 };
@@ -32,6 +40,35 @@ graph::Split find_split(const std::string& name) {
   for (const graph::Split split : graph::kSplits)
     if (name == graph::name(split)) return split;
   fail(ExitStatus::kUsage, "split '{}' is not known; it is one of: train, valid, test", name);
+}
+
+std::vector<evaluate::Grouping> groupings(const std::vector<std::string>& names) {
+  std::vector<evaluate::Grouping> found;
+  for (const evaluate::Grouping grouping : evaluate::kGroupings)
+    if (std::find(names.begin(), names.end(), evaluate::name(grouping)) != names.end()) found.push_back(grouping);
+  return found;
+}
+
+evaluate::Options evaluation_options(const Job& job, const Options& options) {
+  evaluate::Options evaluation;
+  evaluation.show_progress = true;
+  if (!options.candidates.empty())
+    evaluation.candidates = {options.candidates, job.data.graph,
+                             graph::partition_folder(job.data.graph, job.data.parts)};
+  return evaluation;
+}
+
+void print(const evaluate::Evaluation& evaluation, const Job& job, const Options& options) {
+  evaluate::ReportOptions report{groupings(options.by), {}, options.candidates};
+  if (std::find(report.by.begin(), report.by.end(), evaluate::Grouping::kRelation) != report.by.end()) {
+    const storage::StringBlocks names = graph::GraphReader(job.data.graph).relation_names();
+    for (std::uint64_t block = 0; block < names.block_count(); ++block)
+      for (std::string& name : names.block(block)) report.relation_names.push_back(std::move(name));
+  }
+  const std::string text =
+      options.json ? evaluate::to_json(evaluation, report) + "\n" : evaluate::to_text(evaluation, report);
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
 }
 
 // What the job file promised, for `--check`.
@@ -48,6 +85,9 @@ void check_expectation(const Job& job, graph::Split split, const evaluate::Metri
 
 void evaluate_run(Environment& environment, const Options& options) {
   comm::Communicator& comm = environment.comm;
+  if (options.check && !options.candidates.empty())
+    throw comm::AgreedError(ExitStatus::kUsage,
+                            "--check is about the rank among all entities; it does not go with --candidates");
   const Job job = job_of_run(environment, options.run);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
@@ -60,19 +100,13 @@ void evaluate_run(Environment& environment, const Options& options) {
   });
   if (environment.is_root()) log::info("checkpoint after epoch {} of '{}'", epoch, job.run.folder);
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
-  evaluate::Options evaluation;
-  evaluation.show_progress = true;
-  evaluate::Evaluator evaluator(setup, evaluation);
+  evaluate::Evaluator evaluator(setup, evaluation_options(job, options));
   const graph::Split split = find_split(options.split);
-  const evaluate::RankFileTarget target{job.run.folder, graph::partition_folder(job.data.graph, job.data.parts), epoch};
-  const evaluate::Metrics metrics = evaluate::evaluate_to_file(evaluator, setup, split, target);
-  if (environment.is_root()) {
-    const std::string text = options.json ? evaluate::to_json(metrics, split, evaluation) + "\n"
-                                          : evaluate::to_text(metrics, split, evaluation);
-    std::fputs(text.c_str(), stdout);
-    std::fflush(stdout);
-  }
-  if (options.check) check_expectation(job, split, metrics);
+  const evaluate::RankFileTarget target{
+      job.run.folder, graph::partition_folder(job.data.graph, job.data.parts), epoch, {.resamples = options.resamples}};
+  const evaluate::Evaluation evaluation = evaluate::evaluate_to_file(evaluator, setup, split, target);
+  comm::on_root(comm, [&] { print(evaluation, job, options); });
+  if (options.check) check_expectation(job, split, evaluation.metrics);
 }
 
 }  // namespace
@@ -84,6 +118,18 @@ Command add_evaluate(CLI::App& app) {
       ->check(CLI::IsMember({"train", "valid", "test"}))
       ->capture_default_str();
   app.add_option("--epoch", options->epoch, "Checkpoint to rank (default: the best by validation, else the newest)");
+  app.add_option("--by", options->by, "Figures by relation, class (1-1, 1-N, N-1, N-N) or degree of the target, too")
+      ->check(CLI::IsMember({"relation", "class", "degree"}))
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("GROUPING");
+  app.add_option("--candidates", options->candidates,
+                 "Rank among the candidates listed in this file only (docs/formats/candidates.md): an extra, not the "
+                 "exact figure")
+      ->type_name("FILE");
+  app.add_option("--resamples", options->resamples, "Bootstrap resamples for the interval of the MRR; 0: none")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   app.add_flag("--json", options->json, "Print JSON");
   app.add_flag("--check", options->check, "Fail when the MRR is below the one that the job file expects");
   return {[options](Environment& environment) { evaluate_run(environment, *options); }, true};

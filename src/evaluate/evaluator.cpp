@@ -6,7 +6,8 @@
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "evaluate/detail/candidate_counts.hpp"
-#include "evaluate/detail/known_answers.hpp"
+#include "evaluate/detail/candidate_lists.hpp"
+#include "evaluate/detail/list_counts.hpp"
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
 #include "evaluate/detail/query_order.hpp"
@@ -26,14 +27,13 @@ using graph::Split;
 using memory::Tag;
 
 constexpr std::uint64_t kFewestBlockQueries = 64;
-constexpr std::uint64_t kKnownPerQuery = 16;  // size of a round of known answers
-constexpr std::int64_t kUnseenBit = std::int64_t{1} << 32U;
+constexpr std::uint64_t kListedPerQuery = 16;  // size of a round of known answers
 
 std::span<const Split> splits_of(Filter filter) {
   return std::span(graph::kSplits).first(filter == Filter::kTrainValid ? 2 : 3);
 }
 
-std::uint64_t known_per_round(std::uint64_t block_queries) { return kKnownPerQuery * block_queries; }
+std::uint64_t listed_per_round(std::uint64_t block_queries) { return kListedPerQuery * block_queries; }
 
 /// The largest halving of the wished block that takes at most half of what every rank has left.
 std::uint64_t fitting_block(const model::Setup& setup, std::uint64_t wished) {
@@ -59,25 +59,38 @@ class Evaluator::State {
         scorer_(setup_, rows_),
         block_(setup_, rows_, block),
         counts_(setup_, block),
-        known_(setup_, rows_, scorer_, known_per_round(block)),
+        listed_(setup_, rows_, scorer_, listed_per_round(block)),
+        known_(setup.shard, splits_of(options.filter)),
         targets_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, block)),
         positions_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, block)),
         target_scores_(setup.pool.allocate<float>(Tag::kEvaluation, block)),
-        reduced_(setup.pool.allocate<std::int64_t>(Tag::kEvaluation, 2 * block)),
+        reduced_(setup.pool.allocate<std::int64_t>(Tag::kEvaluation, 3 * block)),
         ranked_(setup.pool.allocate<RankedQuery>(Tag::kEvaluation, block)) {
     for (std::size_t i = 0; i < block; ++i) positions_[i] = static_cast<std::uint32_t>(i);
   }
 
+  /// Collective.
+  void load_candidates() {
+    if (options_.candidates.given()) candidates_.emplace(setup_, rows_, known_, options_.candidates);
+  }
   Metrics run(Split split, const RankConsumer& consume);
   const detail::QueryOrder& order(Split split);
 
   [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
   [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] std::string candidate_digest() const { return candidates_ ? candidates_->digest() : std::string(); }
 
  private:
+  /// What a query is compared with one by one.
+  [[nodiscard]] const detail::EntityLists& lists() const {
+    return candidates_ ? static_cast<const detail::EntityLists&>(*candidates_) : known_;
+  }
   void require_finite_scores() const;
   void score_targets();
   void count();
+  void count_all_rows(const detail::Counts& counts);
+  [[nodiscard]] detail::Counts counts() const;
+  [[nodiscard]] std::uint32_t train_degree(EntityId own) const;
   std::span<const RankedQuery> rank_block();
 
   model::Setup setup_;
@@ -87,18 +100,21 @@ class Evaluator::State {
   detail::PairScorer scorer_;
   detail::QueryBlock block_;
   detail::CandidateCounts counts_;
+  detail::ListCounts listed_;
   detail::KnownAnswers known_;
+  std::optional<detail::CandidateLists> candidates_;
   std::array<std::optional<detail::QueryOrder>, 3> orders_;
   memory::Buffer<std::uint64_t> targets_;
   memory::Buffer<std::uint32_t> positions_;
   memory::Buffer<float> target_scores_;
-  memory::Buffer<std::int64_t> reduced_;  // first the targets, then n_greater and n_equal
+  memory::Buffer<std::int64_t> reduced_;  // first the targets, then n_greater, n_equal and n_others
   memory::Buffer<RankedQuery> ranked_;
 };
 
 Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   const auto start = std::chrono::steady_clock::now();
   const detail::QueryOrder& queries = order(split);
+  if (candidates_) candidates_->require_all(queries);
   const float row_magnitude = model::require_finite_rows(setup_);
   const bool silent = !options_.show_progress || setup_.comm.rank() != Rank(0);
   Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);
@@ -106,7 +122,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   storage::Hasher hasher;
   for (std::uint64_t first = 0; first < queries.size(); first += capacity_) {
     const std::uint64_t count = std::min(capacity_, queries.size() - first);
-    block_.gather(queries, splits_of(options_.filter), row_magnitude, first, count);
+    block_.gather(queries, lists(), row_magnitude, first, count);
     const std::span<const RankedQuery> ranked = rank_block();
     for (const RankedQuery& query : ranked) {
       sum.add(query);
@@ -117,7 +133,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
     progress.update(first + count);
   }
   Metrics metrics = sum.mean();
-  metrics.candidates = setup_.shard.manifest.entity_count;
+  metrics.entities = setup_.shard.manifest.entity_count;
   metrics.rank_digest = hasher.digest().hex();
   metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return metrics;
@@ -134,20 +150,23 @@ std::span<const RankedQuery> Evaluator::State::rank_block() {
   score_targets();
   for (std::size_t i = 0; i < block_.size(); ++i) {  // reduced_ is about to be used for the counts
     const detail::QueryHeader& header = block_.headers()[i];
-    ranked_[i] = {EntityId(header.source),
-                  EntityId(header.target),
-                  RelationId(header.relation),
-                  0,
-                  0,
-                  header.unseen != 0 || (reduced_[i] & kUnseenBit) != 0};
+    RankedQuery& query = ranked_[i];
+    query.source = EntityId(header.source);
+    query.target = EntityId(header.target);
+    query.relation = RelationId(header.relation);
+    query.target_degree = static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(reduced_[i]) >> 32U);
+    query.unseen = header.unseen != 0 || query.target_degree == 0;
   }
   count();
-  const auto n_greater = reduced_.span().first(block_.size());
-  const auto n_equal = reduced_.span().subspan(block_.size(), block_.size());
+  const std::span<const std::int64_t> n_greater = counts().n_greater;
+  const std::span<const std::int64_t> n_equal = counts().n_equal;
+  const std::span<const std::int64_t> n_others = counts().n_others;
   for (std::size_t i = 0; i < block_.size(); ++i) {
-    TESSERA_ASSERT(n_greater[i] >= 0 && n_equal[i] >= 0, "single scores and counted scores differ");
+    TESSERA_ASSERT(n_greater[i] >= 0 && n_equal[i] >= 0 && n_greater[i] + n_equal[i] <= n_others[i],
+                   "single scores and counted scores differ");
     ranked_[i].n_greater = static_cast<std::uint32_t>(n_greater[i]);
     ranked_[i].n_equal = static_cast<std::uint32_t>(n_equal[i]);
+    ranked_[i].candidates = static_cast<std::uint32_t>(n_others[i] + 1);
   }
   return ranked_.span().first(block_.size());
 }
@@ -167,7 +186,8 @@ void Evaluator::State::require_finite_scores() const {
   }
 }
 
-/// Each target is scored by the owner of its row; adding bit patterns, all but one of them 0, spreads them.
+/// Each target is scored by the owner of its row, which also knows its degree; adding bit patterns, all but one of them
+/// 0, spreads both.
 void Evaluator::State::score_targets() {
   const std::size_t count = block_.size();
   for (std::size_t i = 0; i < count; ++i) targets_[i] = block_.headers()[i].target;
@@ -176,24 +196,44 @@ void Evaluator::State::score_targets() {
   const auto bits = reduced_.span().first(count);
   scorer_.score(block_.vectors(), positions_.span().first(count), targets, scores);
   for (std::size_t i = 0; i < count; ++i) {
-    const bool own = rows_.owns(EntityId(targets[i]));
-    const std::int64_t unseen = own && rows_.is_unseen(EntityId(targets[i])) ? kUnseenBit : 0;
-    bits[i] = own ? std::int64_t{std::bit_cast<std::uint32_t>(scores[i])} | unseen : 0;
+    const EntityId target(targets[i]);
+    const std::uint64_t own =
+        rows_.owns(target) ? std::uint64_t{train_degree(target)} << 32U | std::bit_cast<std::uint32_t>(scores[i]) : 0;
+    bits[i] = std::bit_cast<std::int64_t>(own);
   }
   setup_.comm.all_reduce(bits, comm::Reduction::kSum);
   for (std::size_t i = 0; i < count; ++i)
     scores[i] = std::bit_cast<float>(static_cast<std::uint32_t>(bits[i] & 0xFFFFFFFF));
 }
 
+std::uint32_t Evaluator::State::train_degree(EntityId own) const {
+  const model::OwnRows::Place place = rows_.place(own);
+  return setup_.shard.parts[place.part].train_degree()[place.row.index()];
+}
+
+detail::Counts Evaluator::State::counts() const {
+  const std::size_t n = block_.size();
+  return {target_scores_.span().first(n), reduced_.span().first(n), reduced_.span().subspan(n, n),
+          reduced_.span().subspan(2 * n, n)};
+}
+
+/// Among all entities: all rows, less the known answers. Among listed candidates: those of the lists.
 void Evaluator::State::count() {
-  const auto scores = target_scores_.span().first(block_.size());
-  const auto n_greater = reduced_.span().first(block_.size());
-  const auto n_equal = reduced_.span().subspan(block_.size(), block_.size());
-  counts_.count(block_, scores, n_greater, n_equal);
-  for (std::size_t i = 0; i < block_.size(); ++i)
-    n_equal[i] -= rows_.owns(EntityId(targets_[i])) ? 1 : 0;  // the target is level with itself
-  known_.subtract(block_, splits_of(options_.filter), scores, n_greater, n_equal);
-  setup_.comm.all_reduce(reduced_.span().first(2 * block_.size()), comm::Reduction::kSum);
+  const auto reduced = reduced_.span().first(3 * block_.size());
+  std::fill(reduced.begin(), reduced.end(), 0);
+  if (!candidates_) count_all_rows(counts());
+  listed_.add(block_, lists(), candidates_ ? 1 : -1, counts());
+  setup_.comm.all_reduce(reduced, comm::Reduction::kSum);
+}
+
+void Evaluator::State::count_all_rows(const detail::Counts& counts) {
+  counts_.count(block_, counts.target_scores, counts.n_greater, counts.n_equal);
+  const auto own_rows = static_cast<std::int64_t>(rows_.end().value() - rows_.first().value());
+  for (std::size_t i = 0; i < block_.size(); ++i) {
+    const std::int64_t own_target = rows_.owns(EntityId(targets_[i])) ? 1 : 0;
+    counts.n_equal[i] -= own_target;  // the target is level with itself
+    counts.n_others[i] = own_rows - own_target;
+  }
 }
 
 Evaluator::Evaluator(const model::Setup& setup, const Options& options) {
@@ -203,6 +243,7 @@ Evaluator::Evaluator(const model::Setup& setup, const Options& options) {
         fmt::format("{} entities are more than ranks are counted for (2^32 - 1)", setup.shard.manifest.entity_count));
   const std::uint64_t block = fitting_block(setup, options.block_queries);
   comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, options, block); });
+  state_->load_candidates();
 }
 
 Evaluator::~Evaluator() = default;
@@ -212,14 +253,15 @@ Metrics Evaluator::run(Split split, const RankConsumer& consume) { return state_
 std::uint64_t Evaluator::query_count(Split split) { return state_->order(split).size(); }
 
 std::uint64_t Evaluator::memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads) {
-  constexpr std::uint64_t kPerQuery = 8 + 4 + 4 + 16 + sizeof(RankedQuery);  // the buffers of State itself
+  constexpr std::uint64_t kPerQuery = 8 + 4 + 4 + 24 + sizeof(RankedQuery);  // the buffers of State itself
   constexpr std::uint64_t kAlignment = 20 * 64;
   return detail::QueryBlock::memory_bytes(block_queries, dim) + detail::PairScorer::memory_bytes(dim, threads) +
          detail::CandidateCounts::memory_bytes(block_queries, threads) +
-         detail::KnownAnswers::memory_bytes(known_per_round(block_queries)) + kPerQuery * block_queries + kAlignment;
+         detail::ListCounts::memory_bytes(listed_per_round(block_queries)) + kPerQuery * block_queries + kAlignment;
 }
 
 std::uint64_t Evaluator::block_queries() const { return state_->capacity(); }
 const Options& Evaluator::options() const { return state_->options(); }
+std::string Evaluator::candidate_digest() const { return state_->candidate_digest(); }
 
 }  // namespace tessera::evaluate

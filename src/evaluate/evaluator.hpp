@@ -7,9 +7,11 @@
 #include "model/setup.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace tessera::evaluate {
 
@@ -21,36 +23,51 @@ enum class Filter {
 /// "train, valid", "train, valid, test".
 const char* name(Filter filter);
 
+/// A file that lists the candidates of every target (docs/formats/candidates.md), and where its names are looked up.
+struct CandidateFile {
+  std::filesystem::path file;
+  std::filesystem::path graph_folder;      ///< DATA.kg
+  std::filesystem::path partition_folder;  ///< DATA.kg/parts-P
+  [[nodiscard]] bool given() const { return !file.empty(); }
+};
+
 struct Options {
   Filter filter = Filter::kTrainValidTest;
   std::uint64_t max_triples = 0;       ///< 0: all; else about that many, chosen by a hash of the triple, not by rank
   std::uint64_t block_queries = 4096;  ///< most queries ranked at once, all parts together; less when memory is short
   bool show_progress = false;          ///< on rank 0
+  CandidateFile candidates = {};       ///< no file: all entities, which is the exact figure
 };
 
 /// Receives ranked queries on every rank: the same blocks in part order; may communicate.
 using RankConsumer = std::function<void(std::span<const RankedQuery>)>;
 
 /// Exact filtered ranking of the targets of a split among all entities, both directions, without gathering the table.
-/// A score is computed where its row lives; what travels is query vectors, ids of known answers and integer counts
-/// (32 + 4 dim bytes per query to every rank, 24 bytes per query reduced). Ranks and metrics have the same bits on any
-/// number of ranks and threads. Works on the parameters as they are when run() is called.
+/// A score is computed where its row lives; what travels is query vectors, ids of known answers (or of listed
+/// candidates) and integer counts (32 + 4 dim bytes per query to every rank, 32 bytes per query reduced). Ranks and
+/// metrics have the same bits on any number of ranks and threads. Works on the parameters as they are when run() is
+/// called.
 class Evaluator {
  public:
-  /// Collective. Takes all its memory (Tag::kEvaluation) here. Throws AgreedError(kOverBudget).
+  /// Collective. Takes all its memory (Tag::kEvaluation) here and reads the candidate file, if there is one. Throws
+  /// AgreedError: kOverBudget; kMissingInput and kBadData for the candidate file.
   Evaluator(const model::Setup& setup, const Options& options);
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
   /// Collective. All ranks return the same metrics. After the first run of a split the pool is not asked for more.
-  /// Throws AgreedError(kBadData) that names the entity, relation or query when a score is not a number.
+  /// Throws AgreedError(kBadData) that names the entity, relation or query when a score is not a number, or when the
+  /// candidate file has no list for a query.
   Metrics run(graph::Split split, const RankConsumer& consume = {});
 
   /// Collective. Queries that run() ranks, of all ranks.
   std::uint64_t query_count(graph::Split split);
 
-  /// Bytes that an evaluator takes from the pool.
+  /// XXH3-128 of the candidate file; empty when targets are ranked among all entities.
+  [[nodiscard]] std::string candidate_digest() const;
+
+  /// Bytes that an evaluator takes from the pool, listed candidates apart.
   static std::uint64_t memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads);
   [[nodiscard]] std::uint64_t block_queries() const;
   [[nodiscard]] const Options& options() const;

@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "evaluate/detail/group_tables.hpp"
 #include "model/original_ids.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
@@ -20,19 +21,15 @@ using graph::Split;
 using storage::DatasetWriter;
 
 constexpr const char* kKind = "evaluation";
-constexpr std::uint64_t kVersion = 1;
-constexpr std::uint64_t kRowBytes = 8 + 4 + 8 + 1 + 4 + 4 + 1;
+constexpr std::uint64_t kVersion = 2;
+constexpr std::uint64_t kRowBytes = 8 + 4 + 8 + 1 + 4 + 4 + 4 + 4 + 1;
 
 void write_side(storage::FileWriter& file, const std::string& group, const SideMetrics& side) {
   file.attribute(group, "queries", side.queries);
   file.attribute(group, "unseen_queries", side.unseen);
   for (const TieRule rule : kTieRules) {
-    const std::string prefix = std::string(name(rule)) + "_";
-    file.attribute(group, prefix + "mrr", side[rule].mrr);
-    file.attribute(group, prefix + "hits_at_1", side[rule].hits_at_1);
-    file.attribute(group, prefix + "hits_at_3", side[rule].hits_at_3);
-    file.attribute(group, prefix + "hits_at_10", side[rule].hits_at_10);
-    file.attribute(group, prefix + "mean_rank", side[rule].mean_rank);
+    for (const auto& [figure, value] : figures(side[rule]))
+      file.attribute(group, fmt::format("{}_{}", name(rule), figure), value);
   }
 }
 
@@ -67,6 +64,8 @@ class RankFile {
         n_greater_(file_, "/queries/n_greater", rows, "candidates that score above the target, known answers left out"),
         n_equal_(file_, "/queries/n_equal", rows,
                  "candidates that score exactly as the target, known answers and the target itself left out"),
+        candidates_(file_, "/queries/candidates", rows, "entities ranked, the target and those it competes with"),
+        target_degree_(file_, "/queries/target_degree", rows, "training triples that have the target, at either end"),
         unseen_(file_, "/queries/unseen", rows, "1 when the head or the tail is in no training triple") {}
 
   /// `ids`: original ids of all sources, then of all targets.
@@ -81,6 +80,8 @@ class RankFile {
       side_.add(asks_head ? 1 : 0);
       n_greater_.add(queries[i].n_greater);
       n_equal_.add(queries[i].n_equal);
+      candidates_.add(queries[i].candidates);
+      target_degree_.add(queries[i].target_degree);
       unseen_.add(queries[i].unseen ? 1 : 0);
     }
     for_each_column([](auto& column) { column.flush(); });
@@ -104,6 +105,8 @@ class RankFile {
     visit(side_);
     visit(n_greater_);
     visit(n_equal_);
+    visit(candidates_);
+    visit(target_degree_);
     visit(unseen_);
   }
 
@@ -115,22 +118,38 @@ class RankFile {
   Column<std::uint8_t> side_;
   Column<std::uint32_t> n_greater_;
   Column<std::uint32_t> n_equal_;
+  Column<std::uint32_t> candidates_;
+  Column<std::uint32_t> target_degree_;
   Column<std::uint8_t> unseen_;
 };
 
-void describe(storage::FileWriter& file, const model::Setup& setup, const Options& options, const Metrics& metrics) {
+void describe(storage::FileWriter& file, const model::Setup& setup, const Evaluation& evaluation) {
+  const Metrics& metrics = evaluation.metrics;
+  const bool listed = !evaluation.candidate_digest.empty();
+  file.attribute("/", "split", std::string(graph::name(evaluation.split)));
+  file.attribute("/", "epoch", evaluation.epoch);
   file.attribute("/", "graph_digest", setup.shard.manifest.graph_digest);
   file.attribute("/", "parts", std::uint64_t{setup.shard.manifest.part_count()});
   file.attribute("/", "model", std::string(setup.parameters.scorer().name()));
   file.attribute("/", "dim", std::uint64_t{setup.parameters.dim()});
-  file.attribute("/", "filter", std::string(name(options.filter)));
-  file.attribute("/", "max_triples", options.max_triples);
-  file.attribute("/", "candidates", metrics.candidates);
+  file.attribute("/", "filter", std::string(name(evaluation.options.filter)));
+  file.attribute("/", "max_triples", evaluation.options.max_triples);
+  file.attribute("/", "candidate_set", std::string(listed ? "listed" : "all entities"));
+  if (listed) file.attribute("/", "candidate_digest", evaluation.candidate_digest);
+  file.attribute("/", "entities", metrics.entities);
+  file.attribute("/", "mean_candidates", metrics.mean_candidates);
   file.attribute("/", "headline_tie_rule", std::string(name(TieRule::kRealistic)));
   file.attribute("/", "rank_digest", metrics.rank_digest);
   write_side(file, "/metrics/all", metrics.all);
   write_side(file, "/metrics/tail", metrics.tail);
   write_side(file, "/metrics/head", metrics.head);
+  file.attribute("/metrics/all", "bootstrap_resamples", evaluation.bootstrap.resamples);
+  file.attribute("/metrics/all", "bootstrap_seed", evaluation.bootstrap.seed);
+  file.attribute("/metrics/all", "bootstrap_confidence", kConfidence);
+  file.attribute("/metrics/all", "bootstrap_mrr_low", evaluation.mrr_interval.low);
+  file.attribute("/metrics/all", "bootstrap_mrr_high", evaluation.mrr_interval.high);
+  file.attribute("/metrics/all", "bootstrap_mrr_standard_error", evaluation.mrr_interval.standard_error);
+  detail::write_group_tables(file, evaluation.groups);
 }
 
 /// The old file is struck off the list first: a kill at any instant leaves an unlisted file, not one that looks
@@ -172,9 +191,12 @@ class BlockSink {
 
 }  // namespace
 
-std::string rank_file_name(Split split) { return fmt::format("evaluation-{}.h5", graph::name(split)); }
+std::string rank_file_name(Split split, bool listed_candidates) {
+  return fmt::format("evaluation-{}{}.h5", graph::name(split), listed_candidates ? "-candidates" : "");
+}
 
-Metrics evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, Split split, const RankFileTarget& target) {
+Evaluation evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, Split split,
+                            const RankFileTarget& target) {
   const std::uint64_t rows = evaluator.query_count(split);
   if (rows == 0)
     throw comm::AgreedError(ExitStatus::kBadData,
@@ -182,7 +204,7 @@ Metrics evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, Split 
   const model::OriginalIds original_ids(setup.comm, setup.shard, target.partition_folder, setup.pool);
   const auto sink = comm::together(
       setup.comm, [&] { return std::make_unique<BlockSink>(setup, original_ids, evaluator.block_queries()); });
-  const std::string name = rank_file_name(split);
+  const std::string name = rank_file_name(split, evaluator.options().candidates.given());
   std::unique_ptr<RankFile> file;
   comm::on_root(setup.comm, [&] {
     if (!std::filesystem::is_directory(target.run_folder))
@@ -190,15 +212,23 @@ Metrics evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, Split 
     storage::require_space(target.run_folder, rows * kRowBytes);
     file = std::make_unique<RankFile>(target.run_folder / name, rows);
   });
-  Metrics metrics = evaluator.run(split, [&](auto queries) { sink->write(queries, file.get()); });
+  Breakdown breakdown(setup);
+  Bootstrap bootstrap(setup, target.bootstrap);
+  Evaluation evaluation{
+      split, evaluator.options(), target.bootstrap, target.epoch, evaluator.candidate_digest(), {}, {}, {}};
+  evaluation.metrics = evaluator.run(split, [&](auto queries) {
+    sink->write(queries, file.get());
+    breakdown.add(queries);
+    bootstrap.add(queries);
+  });
+  evaluation.groups = breakdown.groups();
+  evaluation.mrr_interval = bootstrap.interval();
   comm::on_root(setup.comm, [&] {
     file->finish_columns();
-    file->file().attribute("/", "split", std::string(graph::name(split)));
-    file->file().attribute("/", "epoch", target.epoch);
-    describe(file->file(), setup, evaluator.options(), metrics);
+    describe(file->file(), setup, evaluation);
     commit_listed(*file, target.run_folder, name);
   });
-  return metrics;
+  return evaluation;
 }
 
 }  // namespace tessera::evaluate

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "evaluate/evaluator.hpp"
+#include "evaluate/evaluation.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -15,15 +15,17 @@ struct RankFileTarget {
   std::filesystem::path run_folder;
   std::filesystem::path partition_folder;  ///< where the ids of graph.h5 are read from
   std::uint64_t epoch = 0;                 ///< of the checkpoint
+  BootstrapOptions bootstrap = {};
 };
 
-/// "evaluation-test.h5".
-std::string rank_file_name(graph::Split split);
+/// "evaluation-test.h5"; "evaluation-test-candidates.h5" when candidates are listed, so that an extra never replaces
+/// the exact ranks.
+std::string rank_file_name(graph::Split split, bool listed_candidates = false);
 
 /// Collective. Ranks a split and writes RUN/evaluation-SPLIT.h5 (docs/formats/evaluation.md) block by block from rank
-/// 0; the file appears whole or not at all and replaces an older one. Throws AgreedError: kBadData when the split is
-/// empty, kMissingInput, kIo.
-Metrics evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, graph::Split split,
-                         const RankFileTarget& target);
+/// 0; the file appears whole or not at all and replaces an older one. All ranks return the same. Throws AgreedError:
+/// kBadData when the split is empty, kMissingInput, kIo.
+Evaluation evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, graph::Split split,
+                            const RankFileTarget& target);
 
 }  // namespace tessera::evaluate

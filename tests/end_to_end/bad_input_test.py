@@ -133,6 +133,16 @@ class BadJob(ProgramTest):
         self.refuse(MISSING, "evaluate", "nowhere", says=["nowhere"])
         self.refuse(MISSING, "evaluate", "data.kg", says=["job.toml"])
 
+    def test_candidates_that_cannot_be_used(self):
+        self.succeed("train", self.write_job())
+        self.refuse(MISSING, "evaluate", "run", "--candidates", "nowhere.tsv", says=["nowhere.tsv"])
+        bad = self.write("bad.tsv", "e000\tr1\te007\ttail\te001\tnobody\n")
+        for ranks in (0, 2):
+            self.refuse(BAD_DATA, "evaluate", "run", "--candidates", bad, ranks=ranks, says=["bad.tsv:1", "nobody"])
+        few = self.write("few.tsv", "e000\tr1\te007\ttail\te001\n")
+        self.refuse(BAD_DATA, "evaluate", "run", "--candidates", few, ranks=2, says=["few.tsv", "no candidates for the"])
+        self.refuse(USAGE, "evaluate", "run", "--check", "--candidates", few, says=["--candidates"])
+
 
 class DamagedChunk(ProgramTest):
     def setUp(self):

@@ -51,6 +51,33 @@ class Pipeline(ProgramTest):
             self.skipTest(done.stdout + done.stderr)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_evaluation_by_group_and_among_candidates(self):
+        self.make_graph()
+        self.succeed("train", self.write_job(), ranks=2)
+        groups = ("--by", "relation", "--by", "class,degree")
+        text = self.succeed("evaluate", *groups, "run")
+        for words in ("all 60 entities", "% interval", "by relation class", "by training degree", "r3"):
+            self.assertIn(words, text)
+        exact = [json.loads(self.succeed("evaluate", "run", "--json", *groups, ranks=ranks)) for ranks in (1, 3)]
+        for result in exact:
+            result.pop("seconds")
+            for rows in result["by"].values():
+                self.assertEqual(sum(row["both"]["queries"] for row in rows), result["all"]["queries"])
+        self.assertEqual(exact[0], exact[1])
+
+        triples = [line.split("\t") for line in (self.folder / "data.kg.tsv").read_text().splitlines()]
+        lines = ["\t".join([*triple, end, "e001", "e017", "e033"]) for triple in triples for end in ("head", "tail")]
+        listed = self.write("candidates.tsv", "\n".join(lines))
+        before = (self.folder / "run" / "evaluation-test.h5").read_bytes()
+        self.assertIn("NOT THE EXACT FIGURE", self.succeed("evaluate", "run", "--candidates", listed))
+        extra = [json.loads(self.succeed("evaluate", "run", "--json", "--candidates", listed, ranks=r)) for r in (1, 4)]
+        self.assertEqual(extra[0]["rank_digest"], extra[1]["rank_digest"])
+        self.assertFalse(extra[0]["exact"])
+        self.assertLessEqual(extra[0]["mean_candidates"], 4)
+        self.assertEqual(extra[0]["all"]["realistic"]["hits_at_10"], 1)
+        self.assertEqual((self.folder / "run" / "evaluation-test.h5").read_bytes(), before)
+        self.assertIn("evaluation", self.succeed("info", "run/evaluation-test-candidates.h5"))
+
     def test_predicts_by_name(self):
         self.make_graph()
         self.succeed("train", self.write_job(**{"train.epochs": 30}), ranks=2)

@@ -40,8 +40,9 @@ void expect_same_as_oracle(const StoredGraph& stored, const ModelValues& values,
   for (const RankedQuery& query : result.queries) {
     const BruteForce::Counts expected =
         oracle.rank(query.source, query.relation, query.target, splits_of(how.options.filter));
-    EXPECT_EQ((BruteForce::Counts{query.n_greater, query.n_equal}), expected)
+    EXPECT_EQ((BruteForce::Counts{query.n_greater, query.n_equal, query.candidates}), expected)
         << "query (" << query.source.value() << ", " << query.relation.value() << ", ?) -> " << query.target.value();
+    EXPECT_EQ(query.target_degree, oracle.train_degree(query.target));
     EXPECT_EQ(query.unseen, oracle.is_unseen(query.source) || oracle.is_unseen(query.target));
   }
 }

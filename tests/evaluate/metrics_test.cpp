@@ -4,11 +4,17 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace tessera::evaluate {
 namespace {
 
 RankedQuery query(std::uint32_t relation, std::uint32_t n_greater, std::uint32_t n_equal, bool unseen = false) {
-  return {EntityId(1), EntityId(2), RelationId(relation), n_greater, n_equal, unseen};
+  return {EntityId(1), EntityId(2), RelationId(relation), n_greater, n_equal, n_greater + n_equal + 5, 3, unseen};
+}
+
+RankedQuery among(std::uint32_t rank, std::uint32_t candidates) {
+  return {EntityId(1), EntityId(2), RelationId(0), rank - 1, 0, candidates, 3, false};
 }
 
 TEST(MetricsTest, HandValuesOfEveryTieRule) {
@@ -29,19 +35,19 @@ TEST(MetricsTest, HandValuesOfEveryTieRule) {
   const RankMetrics& realistic = metrics.all[TieRule::kRealistic];
   EXPECT_DOUBLE_EQ(realistic.mrr, (1 + 1 / 3.5 + 1 / 11.0 + 1 / 1.5) / 4);
   EXPECT_DOUBLE_EQ(realistic.mean_rank, (1 + 3.5 + 11 + 1.5) / 4);
-  EXPECT_DOUBLE_EQ(realistic.hits_at_1, 0.25);
-  EXPECT_DOUBLE_EQ(realistic.hits_at_3, 0.5);
-  EXPECT_DOUBLE_EQ(realistic.hits_at_10, 0.75);
+  EXPECT_DOUBLE_EQ(realistic.hits_at(1), 0.25);
+  EXPECT_DOUBLE_EQ(realistic.hits_at(3), 0.5);
+  EXPECT_DOUBLE_EQ(realistic.hits_at(10), 0.75);
   EXPECT_DOUBLE_EQ(metrics.mrr(), realistic.mrr);
 
   const RankMetrics& pessimistic = metrics.all[TieRule::kPessimistic];
   EXPECT_DOUBLE_EQ(pessimistic.mean_rank, (1 + 5 + 12 + 2) / 4.0);
-  EXPECT_DOUBLE_EQ(pessimistic.hits_at_3, 0.5);
+  EXPECT_DOUBLE_EQ(pessimistic.hits_at(3), 0.5);
 
   const RankMetrics& optimistic = metrics.all[TieRule::kOptimistic];
   EXPECT_DOUBLE_EQ(optimistic.mean_rank, (1 + 2 + 10 + 1) / 4.0);
-  EXPECT_DOUBLE_EQ(optimistic.hits_at_1, 0.5);
-  EXPECT_DOUBLE_EQ(optimistic.hits_at_10, 1);
+  EXPECT_DOUBLE_EQ(optimistic.hits_at(1), 0.5);
+  EXPECT_DOUBLE_EQ(optimistic.hits_at(10), 1);
 
   EXPECT_DOUBLE_EQ(metrics.tail[TieRule::kRealistic].mrr, (1 + 1 / 3.5) / 2);
   EXPECT_DOUBLE_EQ(metrics.head[TieRule::kRealistic].mrr, (1 / 11.0 + 1 / 1.5) / 2);
@@ -53,9 +59,60 @@ TEST(MetricsTest, NoQueriesGiveZeros) {
   EXPECT_EQ(metrics.mrr(), 0);
 }
 
+TEST(MetricsTest, HandValuesOfTheOtherFigures) {
+  MetricsSum sum(1);
+  sum.add(among(1, 4));
+  sum.add(among(2, 10));
+  sum.add(among(40, 100));
+  sum.add(among(80, 200));
+  const RankMetrics means = sum.mean().all[TieRule::kRealistic];
+  EXPECT_DOUBLE_EQ(means.geometric_mean_rank, std::pow(1.0 * 2 * 40 * 80, 0.25));
+  EXPECT_DOUBLE_EQ(means.hits_at(50), 0.75);
+  EXPECT_DOUBLE_EQ(means.hits_at(100), 1);
+  EXPECT_DOUBLE_EQ(sum.mean().mean_candidates, 78.5);
+  const double mrr = (1 + 0.5 + 1 / 40.0 + 1 / 80.0) / 4;
+  double squares = 0;
+  for (const double x : {1.0, 0.5, 1 / 40.0, 1 / 80.0}) squares += (x - mrr) * (x - mrr);
+  EXPECT_NEAR(means.mrr_standard_error, std::sqrt(squares / 3 / 4), 1e-15);
+  // Each rank against the mean of ranks 1 .. n: 2.5, 5.5, 50.5, 100.5.
+  EXPECT_DOUBLE_EQ(means.adjusted_mean_rank_index, 1 - (123 - 4) / (159.0 - 4));
+  double expected = 0;
+  for (const int n : {4, 10, 100, 200})
+    for (int k = 1; k <= n; ++k) expected += 1.0 / k / n / 4;
+  EXPECT_NEAR(means.adjusted_mrr, (mrr - expected) / (1 - expected), 1e-14);
+}
+
+TEST(MetricsTest, AdjustedFiguresOfGuessingAndOfPerfection) {
+  MetricsSum guess(1);
+  MetricsSum perfect(1);
+  for (std::uint32_t rank = 1; rank <= 37; ++rank) {
+    guess.add(among(rank, 37));
+    perfect.add(among(1, 37));
+  }
+  EXPECT_NEAR(guess.mean().all[TieRule::kRealistic].adjusted_mrr, 0, 1e-14);
+  EXPECT_NEAR(guess.mean().all[TieRule::kRealistic].adjusted_mean_rank_index, 0, 1e-14);
+  EXPECT_EQ(perfect.mean().all[TieRule::kRealistic].adjusted_mrr, 1);
+  EXPECT_EQ(perfect.mean().all[TieRule::kRealistic].adjusted_mean_rank_index, 1);
+
+  MetricsSum alone(1);
+  alone.add(among(1, 1));  // nothing to compare with
+  EXPECT_EQ(alone.mean().mrr(), 1);
+  EXPECT_EQ(alone.mean().all[TieRule::kRealistic].adjusted_mrr, 0);
+  EXPECT_EQ(alone.mean().all[TieRule::kRealistic].adjusted_mean_rank_index, 0);
+  EXPECT_EQ(alone.mean().all[TieRule::kRealistic].mrr_standard_error, 0);
+}
+
+TEST(MetricsTest, ExpectedReciprocalRankEqualsItsSum) {
+  for (const std::uint64_t n : {1ULL, 2ULL, 128ULL, 129ULL, 130ULL, 1000ULL, 100'000ULL}) {
+    long double sum = 0;
+    for (std::uint64_t k = n; k > 0; --k) sum += 1.0L / static_cast<long double>(k);
+    EXPECT_NEAR(expected_reciprocal_rank(n) * static_cast<double>(n), static_cast<double>(sum), 4e-15) << n;
+  }
+}
+
 TEST(MetricsTest, LargeCountsDoNotWrap) {
   MetricsSum sum(1);
-  sum.add(query(0, 4'000'000'000U, 4'000'000'000U));
+  sum.add({EntityId(1), EntityId(2), RelationId(0), 4'000'000'000U, 4'000'000'000U, 4'294'967'295U, 3, false});
   EXPECT_DOUBLE_EQ(sum.mean().all[TieRule::kPessimistic].mean_rank, 8'000'000'001.0);
 }
 

@@ -108,6 +108,7 @@ class Tally:
     def __init__(self):
         self.queries = self.exact = self.close = 0
         self.wrong = []
+        self.problems = []
         self.reciprocal = {"realistic": 0.0, "pessimistic": 0.0}
 
     def add(self, row, stored, values, bounds, left_out, target):
@@ -144,7 +145,11 @@ def rank_all(files, stored, known, tally, block):
         for i in range(len(values)):
             at = first + i
             pair = (int(stored["n_greater"][at]), int(stored["n_equal"][at]))
-            tally.add(at, pair, values[i], bounds[i], known[source[at], directed[at]], target[at])
+            left_out = known[source[at], directed[at]]
+            tally.add(at, pair, values[i], bounds[i], left_out, target[at])
+            candidates = len(files.entities) - len(left_out - {target[at]})
+            if stored["candidates"][at] != candidates:
+                tally.problems.append(f"query {at}: {stored['candidates'][at]} candidates, the oracle has {candidates}")
 
 
 def check_rows(files, stored, split, is_sample):
@@ -152,8 +157,8 @@ def check_rows(files, stored, split, is_sample):
     asked = [tuple(row) for row in zip(*(stored[name].tolist() for name in ("head", "relation", "tail", "side")))]
     triples = {tuple(row) for row in files.triples[split].tolist()}
     expected = {(*triple, side) for triple in triples for side in (0, 1)}
-    seen = set(files.triples["train"][:, [0, 2]].ravel().tolist())
-    flags = [int(head not in seen or tail not in seen) for head, _, tail, _ in asked]
+    degree = np.bincount(files.triples["train"][:, [0, 2]].ravel(), minlength=len(files.entities))
+    flags = [int(degree[head] == 0 or degree[tail] == 0) for head, _, tail, _ in asked]
     problems = []
     if len(set(asked)) != len(asked):
         problems.append("a query is there twice")
@@ -161,7 +166,24 @@ def check_rows(files, stored, split, is_sample):
         problems.append(f"the queries are not those of the {split} split")
     if flags != stored["unseen"].tolist():
         problems.append("the flags of unseen entities are wrong")
+    target = np.where(stored["side"] == 1, stored["head"], stored["tail"])
+    if (degree[target] != stored["target_degree"]).any():
+        problems.append("the degrees of the targets are wrong")
     return problems
+
+
+def figures(rank, candidates):
+    """Every figure of some queries, from the definitions."""
+    n = candidates.astype(np.float64)
+    harmonic = np.concatenate([[0], np.cumsum(1 / np.arange(1, candidates.max() + 1))])
+    expected = (harmonic[candidates] / n).mean()
+    out = {"mrr": (1 / rank).mean(), "mean_rank": rank.mean(), "geometric_mean_rank": np.exp(np.log(rank).mean())}
+    out["mrr_standard_error"] = (1 / rank).std(ddof=1) / np.sqrt(len(rank)) if len(rank) > 1 else 0
+    out.update({f"hits_at_{k}": (rank <= k).mean() for k in (1, 3, 10, 50, 100)})
+    if candidates.max() > 1:
+        out["adjusted_mrr"] = (out["mrr"] - expected) / (1 - expected)
+        out["adjusted_mean_rank_index"] = 1 - (out["mean_rank"] - 1) / ((n + 1).mean() / 2 - 1)
+    return out
 
 
 def check_attributes(stored, attributes):
@@ -173,11 +195,45 @@ def check_attributes(stored, attributes):
             rank = (1 + g + share * e)[chosen]
             if len(rank) == 0:
                 continue
-            means = {"mrr": (1 / rank).mean(), "mean_rank": rank.mean()}
-            means.update({f"hits_at_{k}": (rank <= k).mean() for k in (1, 3, 10)})
-            for name, mean in means.items():
-                if not np.isclose(attributes[group][f"{rule}_{name}"], mean, rtol=1e-12, atol=0):
+            for name, mean in figures(rank, stored["candidates"][chosen]).items():
+                if not np.isclose(attributes[group][f"{rule}_{name}"], mean, rtol=1e-10, atol=1e-10):
                     problems.append(f"attribute {rule}_{name} of /metrics/{group} does not follow from the counts")
+    return problems
+
+
+def relation_classes(train, relations):
+    """0 1-1, 1 1-N, 2 N-1, 3 N-N, 4 in no training triple."""
+    classes = []
+    for relation in range(relations):
+        of = train[train[:, 1] == relation]
+        tails_per_head = len(of) / max(1, len(set(of[:, 0].tolist())))
+        heads_per_tail = len(of) / max(1, len(set(of[:, 2].tolist())))
+        classes.append(4 if len(of) == 0 else (tails_per_head >= 1.5) + 2 * (heads_per_tail >= 1.5))
+    return np.array(classes)
+
+
+def check_tables(files, stored, tables):
+    """The rows of /by_relation, /by_class and /by_degree are the groups of the queries, with their figures."""
+    rank = 1 + stored["n_greater"] + stored["n_equal"] / 2
+    classes = relation_classes(files.triples["train"], len(files.relations) // 2)
+    bucket = np.array([int(degree).bit_length() for degree in stored["target_degree"]])
+    first = np.where(bucket == 0, 0, 2 ** (np.maximum(bucket, 1) - 1))
+    problems = []
+    for table, name, key in (("by_relation", "relation", stored["relation"]), ("by_class", "class", classes[stored["relation"]]),
+                             ("by_degree", "first_degree", first)):
+        columns = tables[table]
+        expected = {(k, side) for k, s in zip(key.tolist(), stored["side"].tolist()) for side in (s, 2)}
+        if sorted(zip(columns[name].tolist(), columns["side"].tolist())) != sorted(expected):
+            problems.append(f"/{table} has other groups than the queries")
+            continue
+        for row, (k, side) in enumerate(zip(columns[name], columns["side"])):
+            chosen = (key == k) & ((side == 2) | (stored["side"] == side))
+            right = figures(rank[chosen], stored["candidates"][chosen])
+            right.update(queries=chosen.sum(), mean_candidates=stored["candidates"][chosen].mean())
+            problems += [f"/{table}/{figure}, row {row}: {columns[figure][row]}, the oracle has {value}"
+                         for figure, value in right.items() if not np.isclose(columns[figure][row], value, rtol=1e-10, atol=1e-10)]
+    if (classes[tables["by_relation"]["relation"]] != tables["by_relation"]["class"]).any():
+        problems.append("/by_relation/class is wrong")
     return problems
 
 
@@ -198,6 +254,7 @@ def main():
         stored = {name: file[f"queries/{name}"][:] for name in file["queries"]}
         stored = {name: values.astype(np.int64) for name, values in stored.items()}
         metrics = {group: dict(file[f"metrics/{group}"].attrs) for group in ("all", "tail", "head")}
+        tables = {table: {name: column[:] for name, column in file[table].items()} for table in ("by_relation", "by_class", "by_degree")}
         root = dict(file.attrs)
     checkpoint = arguments.run / "checkpoints" / f"epoch-{int(root['epoch']):06}"
     files = Files(arguments.graph, arguments.parts, checkpoint)
@@ -205,6 +262,7 @@ def main():
     tally = Tally()
     rank_all(files, stored, known, tally, arguments.block)
     problems = check_rows(files, stored, arguments.split, int(root["max_triples"]) > 0) + check_attributes(stored, metrics)
+    problems += check_tables(files, stored, tables) + tally.problems[:10]
     for row, pair, oracle, surely, possibly in tally.wrong[:10]:
         problems.append(
             f"query {row}: (n_greater, n_equal) is {pair}, the oracle has {oracle}; {surely} candidates are above for sure, "

@@ -104,15 +104,32 @@ std::set<EntityId> BruteForce::known(EntityId source, RelationId relation, std::
 
 BruteForce::Counts BruteForce::rank(EntityId source, RelationId relation, EntityId target,
                                     std::span<const graph::Split> filter) const {
+  std::vector<EntityId> all;
+  for (std::uint64_t e = 0; e < stored_.graph().entities; ++e) all.emplace_back(e);
+  return rank_among(source, relation, target, filter, all);
+}
+
+BruteForce::Counts BruteForce::rank_among(EntityId source, RelationId relation, EntityId target,
+                                          std::span<const graph::Split> filter,
+                                          std::span<const EntityId> listed) const {
   const std::vector<double> all = scores(source, relation);
   const std::set<EntityId> left_out = known(source, relation, filter);
-  Counts counts;
-  for (std::uint64_t e = 0; e < all.size(); ++e) {
-    if (EntityId(e) == target || left_out.contains(EntityId(e))) continue;
-    counts.n_greater += all[e] > all[target.index()] ? 1 : 0;
-    counts.n_equal += all[e] == all[target.index()] ? 1 : 0;
+  Counts counts{0, 0, 1};
+  for (const EntityId e : listed) {
+    if (e == target || left_out.contains(e)) continue;
+    ++counts.candidates;
+    counts.n_greater += all[e.index()] > all[target.index()] ? 1 : 0;
+    counts.n_equal += all[e.index()] == all[target.index()] ? 1 : 0;
   }
   return counts;
+}
+
+std::uint64_t BruteForce::train_degree(EntityId entity) const {
+  const EntityId original(stored_.original_id(entity));
+  std::uint64_t degree = 0;
+  for (const Triple& triple : stored_.graph().split(graph::Split::kTrain))
+    degree += (triple.head == original ? 1U : 0U) + (triple.tail == original ? 1U : 0U);
+  return degree;
 }
 
 bool BruteForce::is_unseen(EntityId entity) const {

@@ -51,11 +51,17 @@ class BruteForce {
   struct Counts {
     std::uint32_t n_greater = 0;
     std::uint32_t n_equal = 0;
+    std::uint32_t candidates = 0;  ///< the target included
     auto operator<=>(const Counts&) const = default;
   };
   /// Counts of one query when known answers of `filter` are left out.
   [[nodiscard]] Counts rank(EntityId source, RelationId relation, EntityId target,
                             std::span<const graph::Split> filter) const;
+  /// The same among `listed` entities (global ids, each counts as often as it is listed) and the target.
+  [[nodiscard]] Counts rank_among(EntityId source, RelationId relation, EntityId target,
+                                  std::span<const graph::Split> filter, std::span<const EntityId> listed) const;
+  /// Training triples that have the entity, at either end.
+  [[nodiscard]] std::uint64_t train_degree(EntityId entity) const;
   /// True when no training triple has the entity.
   [[nodiscard]] bool is_unseen(EntityId entity) const;
 

@@ -24,7 +24,7 @@ QueryBlock::QueryBlock(const model::Setup& setup, const model::OwnRows& rows, st
       rows_(rows),
       dim_(setup.parameters.dim()),
       rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
-      known_begin_(rank_begin_.size()),
+      listed_begin_(rank_begin_.size()),
       counts_bytes_(static_cast<std::size_t>(setup.comm.size())),
       own_headers_(setup.pool.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
       headers_(setup.pool.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
@@ -36,13 +36,13 @@ std::uint64_t QueryBlock::memory_bytes(std::uint64_t capacity, std::size_t dim) 
   return capacity * (2 * (sizeof(QueryHeader) + dim * sizeof(float)) + sizeof(Group)) + sizeof(Group);
 }
 
-void QueryBlock::gather(const QueryOrder& order, std::span<const graph::Split> splits, float row_magnitude,
-                        std::uint64_t first, std::uint64_t count) {
+void QueryBlock::gather(const QueryOrder& order, const EntityLists& lists, float row_magnitude, std::uint64_t first,
+                        std::uint64_t count) {
   count_ = count;
   split_by_rank(order, first);
-  compose(order, splits, row_magnitude, first);
+  compose(order, lists, row_magnitude, first);
   exchange();
-  find_groups();
+  find_groups(lists.by_target());
 }
 
 void QueryBlock::split_by_rank(const QueryOrder& order, std::uint64_t first) {
@@ -50,8 +50,7 @@ void QueryBlock::split_by_rank(const QueryOrder& order, std::uint64_t first) {
     rank_begin_[r] = std::clamp(order.rank_offset(r), first, first + count_) - first;
 }
 
-void QueryBlock::compose(const QueryOrder& order, std::span<const graph::Split> splits, float row_magnitude,
-                         std::uint64_t first) {
+void QueryBlock::compose(const QueryOrder& order, const EntityLists& lists, float row_magnitude, std::uint64_t first) {
   const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
   const std::size_t own = rank_begin_[me + 1] - rank_begin_[me];
   const std::uint64_t first_own = first + rank_begin_[me] - order.rank_offset(me);
@@ -67,10 +66,8 @@ void QueryBlock::compose(const QueryOrder& order, std::span<const graph::Split> 
                        query.relation.value(),
                        static_cast<std::uint16_t>(rows_.is_unseen(query.source) ? 1 : 0),
                        static_cast<std::uint16_t>(ok ? 1 : 0)};
-    if (i > 0 && continues(order.own(first_own + i - 1), query)) return;
-    for (const graph::Split split : splits)
-      own_headers_[i].known +=
-          setup_.shard.parts[query.part].queries(split).known_targets(query.row, query.relation).size();
+    const bool first_of_group = i == 0 || lists.by_target() || !continues(order.own(first_own + i - 1), query);
+    if (first_of_group) own_headers_[i].listed = lists.size(query);
   };
   parallel_for((own + kComposeTask - 1) / kComposeTask, setup_.threads, [&](std::size_t task) {
     for (std::size_t i = task * kComposeTask; i < std::min(own, (task + 1) * kComposeTask); ++i) compose_one(i);
@@ -89,20 +86,20 @@ void QueryBlock::exchange() {
   gather(own_vectors_.span().first(own * dim_), vectors_.span().first(count_ * dim_), dim_ * sizeof(float));
 }
 
-void QueryBlock::find_groups() {
+void QueryBlock::find_groups(bool by_target) {
   group_count_ = 0;
-  std::uint64_t known = 0;
+  std::uint64_t listed = 0;
   for (std::size_t i = 0; i < count_; ++i) {
-    if (i == 0 || !continues(headers_[i - 1], headers_[i]))
-      groups_[group_count_++] = {known, static_cast<std::uint32_t>(i)};
-    known += headers_[i].known;
+    if (i == 0 || by_target || !continues(headers_[i - 1], headers_[i]))
+      groups_[group_count_++] = {listed, static_cast<std::uint32_t>(i)};
+    listed += headers_[i].listed;
   }
-  groups_[group_count_] = {known, static_cast<std::uint32_t>(count_)};
+  groups_[group_count_] = {listed, static_cast<std::uint32_t>(count_)};
   const auto groups = groups_.span().first(group_count_ + 1);
   for (std::size_t r = 0; r < rank_begin_.size(); ++r)  // a rank starts with a new group
-    known_begin_[r] = std::partition_point(groups.begin(), groups.end(), [&](const Group& group) {
-                        return group.first_query < rank_begin_[r];
-                      })->first_known;
+    listed_begin_[r] = std::partition_point(groups.begin(), groups.end(), [&](const Group& group) {
+                         return group.first_query < rank_begin_[r];
+                       })->first_listed;
 }
 
 }  // namespace tessera::evaluate::detail

@@ -3,6 +3,7 @@
 #include "evaluate/detail/query_order.hpp"
 
 #include "comm/agreement.hpp"
+#include "evaluate/detail/triple_hash.hpp"
 
 #include <algorithm>
 #include <span>
@@ -10,19 +11,8 @@
 namespace tessera::evaluate::detail {
 namespace {
 
-std::uint64_t mix(std::uint64_t x) {  // the finaliser of SplitMix64
-  x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27U)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31U);
-}
-
-/// The same for both queries of a triple.
-std::uint64_t triple_hash(const QueryOrder::OwnQuery& query, std::uint64_t relations) {
-  const bool inverse = query.relation.value() >= relations;
-  const std::uint64_t head = (inverse ? query.target : query.source).value();
-  const std::uint64_t tail = (inverse ? query.source : query.target).value();
-  const std::uint64_t relation = query.relation.value() - (inverse ? relations : 0);
-  return mix(mix(mix(head + 0x9E3779B97F4A7C15U) + relation) + tail);
+std::uint64_t hash_of(const QueryOrder::OwnQuery& query, std::uint64_t relations) {
+  return triple_hash(query.source, query.relation, query.target, relations);
 }
 
 /// Collective. Offsets by rank from each rank's count.
@@ -49,7 +39,7 @@ void QueryOrder::select(std::uint64_t max_triples) {
   const std::uint64_t relations = setup_.shard.manifest.relation_count;
   const std::uint64_t most = threshold(max_triples);
   std::uint64_t count = 0;
-  const auto is_chosen = [&](const OwnQuery& query) { return triple_hash(query, relations) <= most; };
+  const auto is_chosen = [&](const OwnQuery& query) { return hash_of(query, relations) <= most; };
   for_each_own([&](std::uint64_t, const OwnQuery& query) { count += is_chosen(query) ? 1 : 0; });
   comm::together(setup_.comm,
                  [&] { selected_ = setup_.pool.allocate<std::uint64_t>(memory::Tag::kEvaluation, count); });
@@ -72,7 +62,7 @@ std::uint64_t QueryOrder::threshold(std::uint64_t max_triples) const {
     std::fill(histogram.begin(), histogram.end(), 0);
     for_each_own([&](std::uint64_t, const OwnQuery& query) {
       if (query.relation.value() >= relations) return;  // each triple once
-      const std::uint64_t digits = triple_hash(query, relations) >> shift;
+      const std::uint64_t digits = hash_of(query, relations) >> shift;
       if (digits >> kDigit == prefix) ++histogram[digits & ((1U << kDigit) - 1)];
     });
     setup_.comm.all_reduce(histogram, comm::Reduction::kSum);

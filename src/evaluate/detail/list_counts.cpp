@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluate/detail/list_counts.hpp"
+
+#include "core/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tessera::evaluate::detail {
+namespace {
+
+using memory::Tag;
+
+constexpr std::size_t kGroupsPerTask = 64;
+
+/// The group that has place `k` of the lists of the block.
+std::size_t group_of(const QueryBlock& block, std::uint64_t k) {
+  std::size_t low = 0;
+  std::size_t high = block.group_count();
+  while (high - low > 1) {
+    const std::size_t middle = (low + high) / 2;
+    (block.group(middle).first_listed <= k ? low : high) = middle;
+  }
+  return low;
+}
+
+}  // namespace
+
+ListCounts::ListCounts(const model::Setup& setup, const model::OwnRows& rows, const PairScorer& scorer,
+                       std::uint64_t round)
+    : setup_(setup),
+      rows_(rows),
+      scorer_(scorer),
+      round_(round),
+      counts_bytes_(static_cast<std::size_t>(setup.comm.size())),
+      own_entities_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, round)),
+      entities_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, round)),
+      query_of_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, round)),
+      scores_(setup.pool.allocate<float>(Tag::kEvaluation, round)) {}
+
+std::uint64_t ListCounts::memory_bytes(std::uint64_t round) { return round * (2 * sizeof(std::uint64_t) + 8); }
+
+void ListCounts::add(const QueryBlock& block, const EntityLists& lists, int sign, const Counts& counts) {
+  for (std::uint64_t first = 0; first < block.listed_count(); first += round_) {
+    const Range listed{first, std::min(first + round_, block.listed_count())};
+    exchange(block, lists, listed);
+    find_queries(block, listed);
+    scorer_.score(block.vectors(), query_of_.span().first(listed.size()), entities_.span().first(listed.size()),
+                  scores_.span().first(listed.size()));
+    const std::size_t begin = group_of(block, listed.first);
+    const std::size_t groups = group_of(block, listed.end - 1) + 1 - begin;
+    parallel_for((groups + kGroupsPerTask - 1) / kGroupsPerTask, setup_.threads, [&](std::size_t task) {
+      for (std::size_t g = task * kGroupsPerTask; g < std::min(groups, (task + 1) * kGroupsPerTask); ++g)
+        add_group(block, begin + g, listed, sign, counts);
+    });
+  }
+}
+
+void ListCounts::exchange(const QueryBlock& block, const EntityLists& lists, Range listed) {
+  for (std::size_t r = 0; r < counts_bytes_.size(); ++r) {
+    const std::uint64_t first = std::clamp(block.listed_begin(r), listed.first, listed.end);
+    const std::uint64_t end = std::clamp(block.listed_begin(r + 1), listed.first, listed.end);
+    counts_bytes_[r] = (end - first) * sizeof(std::uint64_t);
+    if (r == static_cast<std::size_t>(setup_.comm.rank().value())) fill_own(block, lists, {first, end});
+  }
+  const std::uint64_t own = counts_bytes_[static_cast<std::size_t>(setup_.comm.rank().value())] / sizeof(std::uint64_t);
+  setup_.comm.all_gather(std::as_bytes(own_entities_.span().first(own)),
+                         std::as_writable_bytes(entities_.span().first(listed.size())), counts_bytes_);
+}
+
+void ListCounts::fill_own(const QueryBlock& block, const EntityLists& lists, Range own) {
+  if (own.size() == 0) return;
+  for (std::size_t g = group_of(block, own.first); g < block.group_count() && block.group(g).first_listed < own.end;
+       ++g) {
+    const std::uint64_t start = block.group(g).first_listed;
+    const std::uint64_t first = std::max(own.first, start);
+    const std::uint64_t end = std::min(own.end, block.group(g + 1).first_listed);
+    if (first >= end) continue;
+    const QueryHeader& header = block.headers()[block.group(g).first_query];
+    const model::OwnRows::Place place = rows_.place(EntityId(header.source));
+    const QueryOrder::OwnQuery query{place.part, place.row, EntityId(header.source), RelationId(header.relation),
+                                     EntityId(header.target)};
+    lists.copy(query, first - start, end - start, own_entities_.data() + (first - own.first));
+  }
+}
+
+void ListCounts::find_queries(const QueryBlock& block, Range listed) {
+  std::size_t group = group_of(block, listed.first);
+  for (std::uint64_t k = listed.first; k < listed.end; ++k) {
+    while (block.group(group + 1).first_listed <= k) ++group;
+    query_of_[k - listed.first] = block.group(group).first_query;
+  }
+}
+
+void ListCounts::add_group(const QueryBlock& block, std::size_t group, Range listed, int sign,
+                           const Counts& counts) const {
+  const std::uint64_t first = std::max(listed.first, block.group(group).first_listed) - listed.first;
+  const std::uint64_t end = std::min(listed.end, block.group(group + 1).first_listed) - listed.first;
+  for (std::size_t i = block.group(group).first_query; i < block.group(group + 1).first_query; ++i) {
+    const std::uint64_t target = block.headers()[i].target;
+    const float target_score = counts.target_scores[i];
+    std::int64_t greater = 0;
+    std::int64_t equal = 0;
+    std::int64_t others = 0;
+    for (std::uint64_t k = first; k < end; ++k) {
+      if (entities_[k] == target) continue;
+      greater += scores_[k] > target_score ? 1 : 0;
+      equal += scores_[k] == target_score ? 1 : 0;
+      others += std::isnan(scores_[k]) ? 0 : 1;  // NaN: another rank's
+    }
+    counts.n_greater[i] += sign * greater;
+    counts.n_equal[i] += sign * equal;
+    counts.n_others[i] += sign * others;
+  }
+}
+
+}  // namespace tessera::evaluate::detail

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "evaluate/bootstrap.hpp"
+#include "evaluate/breakdown.hpp"
+#include "evaluate/evaluator.hpp"
+#include "evaluate/metrics.hpp"
+#include "graph/split.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace tessera::evaluate {
+
+/// Everything that is said of one evaluation.
+struct Evaluation {
+  graph::Split split = graph::Split::kTest;
+  Options options;
+  BootstrapOptions bootstrap;
+  std::uint64_t epoch = 0;       ///< of the checkpoint
+  std::string candidate_digest;  ///< XXH3-128 of the file of candidates; empty: all entities
+  Metrics metrics;
+  Interval mrr_interval;
+  Groups groups;
+};
+
+}  // namespace tessera::evaluate
