@@ -69,7 +69,7 @@ class QueriesStep {
   [[nodiscard]] Penalty penalty() const { return {loss_.regulariser, scale_}; }
 
  private:
-  static constexpr std::size_t kBlockQueries = 128;
+  static constexpr std::size_t kBlockQueries = 256;
   struct Tile {
     std::uint32_t part;   // index among the owned
     std::uint32_t index;  // within the part
