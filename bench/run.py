@@ -10,6 +10,7 @@ Needs only Python 3. Results also go to BUILD/bench.json. Exit status 1 when a f
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,18 +80,21 @@ class Bench:
         print(f"  machine: {self.peak['cores']} cores, fp32 FMA peak {self.peak['fma_gflops']} GFLOP/s "
               f"({self.peak['fma_gflops_one_core']} on one core), copy {self.peak['copy_gbytes_one_core']} GB/s on one core")
 
-    def fb15k(self):
-        """FB15k-237 as a graph in 8 parts; made once."""
-        source = self.data / "FB15k-237"
+    def imported(self, data, name, method):
+        """One of the data sets as a graph in 8 parts; made once."""
+        source = self.data / data
         if not source.exists():
-            raise Skip(f"FB15k-237 is not in {self.data}; --data names the folder")
-        graph = self.work / "fb15k-237.kg"
+            raise Skip(f"{data} is not in {self.data}; --data names the folder")
+        graph = self.work / name
         if not (graph / "parts-8").exists():
-            self.fresh("fb15k-237.kg")
+            self.fresh(name)
             self.tessera("import", "--train", source / "train.tsv.zst", "--valid", source / "valid.tsv.zst", "--test",
                          source / "test.tsv.zst", "--allow-unseen", "-o", graph)
-            self.tessera("partition", graph, "--parts", 8)
+            self.tessera("partition", graph, "--parts", 8, "--method", method)
         return graph
+
+    def fb15k(self):
+        return self.imported("FB15k-237", "fb15k-237.kg", "metis")
 
     def wordnet(self):
         folder = Path("/usr/share/wordnet")
@@ -164,19 +168,77 @@ class Bench:
             self.report("train", f"{ranks} rank(s) x {threads} thread(s), median epoch", rate, "triple/s", 80e3 if ranks == 2 else None)
             self.report("train", "  share of the fp32 peak (products only)", 100 * share, "%")
 
-    def bench_bits(self):
-        """The same bits on 1, 2, 3, 4, 8 ranks and 1, 2 threads."""
+    EXACT = {"negatives.scope": "all", "exchange.mode": "queries", "train.batch_size": 1000}
+
+    def bench_exact(self):
+        """Speed of exact softmax steps on FB15k-237: d = 128 and 256, single and grouped queries, two cores."""
         graph = self.fb15k()
-        digests = set()
-        for ranks, threads in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 1), (8, 1)):
-            run = self.fresh("bits-run")
-            job = self.speed_job(graph, run, **{"train.epochs": 2, "train.batch_size": 4096})
-            trained = json.loads(self.tessera("train", "--json", *job, ranks=ranks, threads=threads))
-            ranked = json.loads(self.tessera("evaluate", "--json", run, ranks=ranks, threads=threads))
-            digests.add((trained["parameter_digest"], ranked["rank_digest"]))
-            print(f"  {ranks} ranks x {threads} threads: parameters {trained['parameter_digest']}, ranks {ranked['rank_digest']}",
-                  flush=True)
-        self.report("bits", "different results on 1, 2, 3, 4, 8 ranks", len(digests), "", 1, at_most=True)
+        for dim in (128, 256):
+            self.machine()
+            for ranks, threads, grouped in ((2, 1, "false"), (1, 2, "false"), (2, 1, "true")):
+                run = self.fresh("exact-run")
+                job = self.speed_job(graph, run, **{**self.EXACT, "model.dim": dim, "train.epochs": 1,
+                                                    "train.group_queries": grouped})
+                self.tessera("train", *job, ranks=ranks, threads=threads)
+                rate = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["triples_per_second"]
+                what = f"d = {dim}, {ranks} rank(s) x {threads} thread(s){', grouped' if grouped == 'true' else ''}"
+                self.report("exact", what, rate, "triple/s")
+                if grouped == "false":
+                    share = rate * 12 * dim * 14541 / (self.peak["fma_gflops"] * 1e9)
+                    self.report("exact", "  share of the fp32 peak (products only)", 100 * share, "%", 60)
+
+    def bench_bits(self):
+        """The same bits on 1, 2, 3, 4, 8 ranks and 1, 2 threads: moving rows and queries, sampled and exact."""
+        graph = self.fb15k()
+        settings = {"rows": {"train.batch_size": 4096},
+                    "queries": {**self.EXACT, "negatives.scope": "global", "model.dim": 64},
+                    "queries, exact": {**self.EXACT, "train.group_queries": "true", "model.dim": 64,
+                                       "relation_prediction.weight": 0.5}}
+        for name, keys in settings.items():
+            digests = set()
+            for ranks, threads in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 1), (8, 1)):
+                run = self.fresh("bits-run")
+                job = self.speed_job(graph, run, **{**keys, "train.epochs": 1})
+                trained = json.loads(self.tessera("train", "--json", *job, ranks=ranks, threads=threads))
+                ranked = json.loads(self.tessera("evaluate", "--json", run, ranks=ranks, threads=threads))
+                digests.add((trained["parameter_digest"], ranked["rank_digest"]))
+                print(f"  {name}, {ranks} ranks x {threads} threads: parameters {trained['parameter_digest']}, "
+                      f"ranks {ranked['rank_digest']}", flush=True)
+            self.report("bits", f"{name}: different results", len(digests), "", 1, at_most=True)
+
+    def bench_metis(self):
+        """METIS against random parts, negatives of the own part against global ones: MRR and bytes on the wire."""
+        for data, epochs, weight in (("FB15k-237", 30, 0.05), ("WN18RR", 30, 0.1)):
+            for method in ("metis", "random"):
+                graph = self.imported(data, f"{data}-{method}.kg", method)
+                for scope in ("part", "global"):
+                    run = self.fresh("metis-run")
+                    job = self.speed_job(graph, run, **{"train.epochs": epochs, "train.batch_size": 2000,
+                                                        "negatives.count": 1024, "negatives.scope": scope,
+                                                        "regulariser.weight": weight})
+                    self.tessera("train", *job, ranks=8, threads=1)
+                    epoch = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+                    mrr = json.loads(self.tessera("evaluate", "--json", run, ranks=2, threads=1))["mrr"]
+                    what = f"{data}, {method} parts, negatives: {scope}"
+                    self.report("metis", what + ": test MRR", mrr, "")
+                    self.report("metis", "  sent in an epoch by 8 ranks", epoch["bytes_sent"] / 2**20, "MiB")
+
+    def bench_recipes(self):
+        """Job files in jobs/ on their data: test MRR (means over seeds where a run is short) and time."""
+        for job, data, seeds in (("umls-complex", "UMLS", 3), ("kinship-complex", "Kinship", 3),
+                                 ("fb15k-237-complex", "FB15k-237", 1), ("fb15k-237-complex-exact", "FB15k-237", 1),
+                                 ("fb15k-237-complex-relations", "FB15k-237", 1)):
+            file = ROOT / "jobs" / f"{job}.toml"
+            graph = self.imported(data, f"{data}-metis.kg", "metis")
+            figures, start = [], time.monotonic()
+            for seed in range(1, seeds + 1):
+                run = self.fresh("recipe-run")
+                self.tessera("train", file, f"data.graph={graph}", f"run.folder={run}", f"run.seed={seed}", ranks=2, threads=1)
+                figures.append(json.loads(self.tessera("evaluate", "--json", run, ranks=2, threads=1))["mrr"])
+            minutes = (time.monotonic() - start) / 60 / seeds
+            goal = float(re.search(r"^mrr = (.*)", file.read_text(), re.M).group(1))
+            spread = ", ".join(f"{figure:.4f}" for figure in figures)
+            self.report("recipes", job, sum(figures) / len(figures), "", goal, note=f"({spread}; {minutes:.1f} min each)")
 
     def bench_evaluate(self):
         """Exact filtered ranking of the FB15k-237 test split, d = 128, two cores."""
