@@ -6,6 +6,9 @@
 #include "core/text.hpp"
 
 namespace tessera {
+namespace {
+constexpr double kMostDecay = 0.999999;  // a mean that moves at all
+}
 
 void visit(Job& job, ConfigVisitor& v) {
   v.text("data.graph", job.data.graph, {});
@@ -35,9 +38,11 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("regulariser.power", job.regulariser.power, {1, 8});
   v.real("regulariser.relation_weight", job.regulariser.relation_weight, {0, 1e6});
   v.real("regulariser.product_weight", job.regulariser.product_weight, {0, 1e6});
-  v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad"});
+  v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad", "adam", "sgd"});
   v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18});
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
+  v.real("optimiser.beta1", job.optimiser.beta1, {0, kMostDecay});
+  v.real("optimiser.beta2", job.optimiser.beta2, {0, kMostDecay});
   v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});

@@ -16,8 +16,13 @@ using memory::Tag;
 constexpr std::uint32_t kRelationStream = (1U << 24U) - 1;  // no part has this number
 
 std::size_t state_columns(StateShape shape, std::size_t dim) {
-  if (shape == StateShape::kNone) return 0;
-  return shape == StateShape::kPerElement ? dim : 1;
+  switch (shape) {
+    case StateShape::kNone: return 0;
+    case StateShape::kPerElement: return dim;
+    case StateShape::kPerRow: return 1;
+    case StateShape::kTwoPerElement: return 2 * dim;
+  }
+  return 0;
 }
 
 void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) {
@@ -34,6 +39,8 @@ void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) {
 }  // namespace
 
 StateShape state_shape(const std::string& optimiser) {
+  if (optimiser == "sgd") return StateShape::kNone;
+  if (optimiser == "adam") return StateShape::kTwoPerElement;
   return optimiser == "rowwise_adagrad" ? StateShape::kPerRow : StateShape::kPerElement;
 }
 

@@ -20,10 +20,11 @@ struct PartTable {
   PartId part;
   kernels::Matrix rows;
   kernels::Matrix rows_and_spare;
-  kernels::Matrix state;  ///< optimiser state [rows, dim] or [rows, 1]; empty when not training
+  kernels::Matrix state;  ///< optimiser state [rows, columns of the StateShape]; empty when there is none
 };
 
-enum class StateShape { kNone, kPerElement, kPerRow };
+/// Columns of an optimiser state: none, the row's, one, twice the row's.
+enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
 
 /// What training changes: entity rows by part, relation rows whole on every rank, and their optimiser states.
 class Parameters {

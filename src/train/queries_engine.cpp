@@ -179,6 +179,7 @@ void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
   loss_terms_ += loss_.binary ? exchange_.query_count() : exchange_.targets().size();
   step_.query_gradients(exchange_);
   exchange_.begin_return();
+  optimiser_.begin_step(epoch * schedule_.steps() + step);
   step_.update_candidates(batches_, exchange_, optimiser_);
   finish_gradients();
   step_.update_sources(batches_, sides_, optimiser_);

@@ -179,6 +179,7 @@ void RowsEngine::update(std::size_t slot, std::uint32_t epoch, std::uint64_t ste
                             fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
                                         "optimiser.learning_rate or model.init_scale",
                                         epoch + 1, step + 1));
+  optimiser_.begin_step(epoch * schedule_.steps() + step);
   parallel_for(updates_.size(), threads_, [&](std::size_t p) {
     updates_[p].apply(backend_, optimiser_, exchange_.arrived(slot, p), parameters_.parts()[p]);
   });
