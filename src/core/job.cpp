@@ -43,6 +43,10 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
   v.real("optimiser.beta1", job.optimiser.beta1, {0, kMostDecay});
   v.real("optimiser.beta2", job.optimiser.beta2, {0, kMostDecay});
+  v.text("schedule.name", job.schedule.name, {"constant", "warmup", "plateau"});
+  v.real("schedule.warmup_epochs", job.schedule.warmup_epochs, {0, 1e6});
+  v.real("schedule.factor", job.schedule.factor, {1e-6, 1});
+  v.integer("schedule.patience", job.schedule.patience, {1, 1e6});
   v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});
@@ -65,6 +69,9 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
          file.string());
   if (job.run.folder.empty())
     fail(ExitStatus::kUsage, "{}: 'run.folder' is missing; it names the folder for the results", file.string());
+  if (job.schedule.name == "plateau" && job.validate.every == 0)
+    fail(ExitStatus::kUsage, "{}: 'schedule.name' cannot be \"plateau\" without validations: 'validate.every' is 0",
+         file.string());
   if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
   return job;
 }

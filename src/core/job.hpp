@@ -62,6 +62,12 @@ struct Job {
     double beta1 = 0.9;    ///< Adam's decay of the mean gradient
     double beta2 = 0.999;  ///< Adam's decay of the mean square
   } optimiser;
+  struct Schedule {
+    std::string name = "constant";
+    double warmup_epochs = 1;    ///< of warmup: the rate rises from step to step until then
+    double factor = 0.5;         ///< of plateau: by which the rate is multiplied
+    std::uint64_t patience = 3;  ///< of plateau: after so many validations without a better one
+  } schedule;
   struct Exchange {
     std::string mode = "auto";
     std::uint64_t staleness = 0;

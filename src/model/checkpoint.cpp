@@ -57,6 +57,8 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
   file.attribute("/", "best_mrr", state.best_mrr);
   file.attribute("/", "checks_since_best", state.checks_since_best);
   file.attribute("/", "finished", std::uint64_t{state.finished ? 1U : 0U});
+  file.attribute("/", "rate_factor", state.rate_factor);
+  file.attribute("/", "checks_on_plateau", state.checks_on_plateau);
   write_matrix(file, "/relations/rows", parameters.relations(), "relation rows, by directed relation");
   write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
   file.close();
@@ -137,8 +139,13 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
 
 RunState CheckpointStore::read_state(std::uint64_t epoch) const {
   const auto file = open_manifest(epoch_folder(epoch));
-  return {file.integer("/", "epoch"), file.integer("/", "best_epoch"), file.real("/", "best_mrr"),
-          file.integer("/", "checks_since_best"), file.integer("/", "finished") != 0};
+  return {file.integer("/", "epoch"),
+          file.integer("/", "best_epoch"),
+          file.real("/", "best_mrr"),
+          file.integer("/", "checks_since_best"),
+          file.integer("/", "finished") != 0,
+          file.real("/", "rate_factor"),
+          file.integer("/", "checks_on_plateau")};
 }
 
 void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const {

@@ -21,7 +21,9 @@ struct RunState {
   std::uint64_t best_epoch = 0;
   double best_mrr = 0;  ///< validation MRR of best_epoch; 0 when never validated
   std::uint64_t checks_since_best = 0;
-  bool finished = false;  ///< all epochs done, or stopped early
+  bool finished = false;                ///< all epochs done, or stopped early
+  double rate_factor = 1;               ///< of the learning rate, after the cuts so far
+  std::uint64_t checks_on_plateau = 0;  ///< since the best validation or the last cut of the rate
 };
 
 /// RUN/checkpoints/epoch-000010, ...: each complete, or not there.

@@ -29,17 +29,21 @@ Optimiser::Kind Optimiser::find_kind(const std::string& name) {
   fail(ExitStatus::kUsage, "optimiser '{}' is not known", name);
 }
 
-Optimiser::Optimiser(const Job::Optimiser& job) : job_(job), kind_(find_kind(job.name)) {
+Optimiser::Optimiser(const Job::Optimiser& job, const Job::Schedule& schedule)
+    : job_(job), kind_(find_kind(job.name)), warmup_epochs_(schedule.name == "warmup" ? schedule.warmup_epochs : 0) {
   adagrad_.epsilon = static_cast<float>(job.epsilon);
   adam_.mean_gain = static_cast<float>(1 - job.beta1);
   adam_.square_gain = static_cast<float>(1 - job.beta2);
   adam_.epsilon = static_cast<float>(job.epsilon);
-  begin_step(0);
+  begin_step(0, 1);
 }
 
-void Optimiser::begin_step(std::uint64_t step) {
-  adagrad_.learning_rate = static_cast<float>(job_.learning_rate);
-  adam_.rate = static_cast<float>(job_.learning_rate / (1 - power(job_.beta1, step + 1)));
+void Optimiser::begin_step(std::uint64_t step, std::uint64_t steps_per_epoch) {
+  const double done = static_cast<double>(step + 1);
+  const double warmup_steps = warmup_epochs_ * static_cast<double>(steps_per_epoch);
+  learning_rate_ = job_.learning_rate * rate_factor_ * (done < warmup_steps ? done / warmup_steps : 1);
+  adagrad_.learning_rate = static_cast<float>(learning_rate_);
+  adam_.rate = static_cast<float>(learning_rate_ / (1 - power(job_.beta1, step + 1)));
   adam_.root_scale = static_cast<float>(1 / std::sqrt(1 - power(job_.beta2, step + 1)));
 }
 

@@ -99,7 +99,9 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   EpochRecord record;
   const std::uint64_t sent_before = comm_.bytes_sent();
   const auto start = std::chrono::steady_clock::now();
+  engine_.optimiser().set_rate_factor(state_.rate_factor);
   record.loss = engine_.run_epoch(static_cast<std::uint32_t>(state_.epoch), &progress);
+  record.learning_rate = engine_.optimiser().learning_rate();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   record.triples_per_second = static_cast<double>(engine_.query_count()) / 2 / record.seconds;
   record.epoch = ++state_.epoch;
@@ -117,9 +119,21 @@ void Trainer::validate(const Surroundings& surroundings, EpochRecord& record) {
     state_.best_mrr = mrr;
     state_.best_epoch = state_.epoch;
     state_.checks_since_best = 0;
+    state_.checks_on_plateau = 0;
   } else {
     ++state_.checks_since_best;
+    ++state_.checks_on_plateau;
   }
+  if (job_.schedule.name == "plateau") lower_rate_on_plateau();
+}
+
+void Trainer::lower_rate_on_plateau() {
+  if (state_.checks_on_plateau < job_.schedule.patience) return;
+  state_.rate_factor *= job_.schedule.factor;
+  state_.checks_on_plateau = 0;
+  if (comm_.rank() == Rank(0))
+    log::info("{} validations without a better one: the learning rate is {:.3g} from now on", job_.schedule.patience,
+              job_.optimiser.learning_rate * state_.rate_factor);
 }
 
 void Trainer::record(EpochRecord record) {

@@ -53,6 +53,7 @@ class Trainer {
   void open_run_folder(bool resume);
   void train_epoch(Progress& progress, const Surroundings& surroundings);
   void validate(const Surroundings& surroundings, EpochRecord& record);
+  void lower_rate_on_plateau();
   void record(EpochRecord record);
   void save();
   [[nodiscard]] bool no_longer_improves() const;

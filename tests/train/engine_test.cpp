@@ -94,6 +94,10 @@ const std::vector<Case> kCases = {
        job.optimiser.name = "adam";
        job.exchange.staleness = 1;
      }},
+    {"RowsWarmup",
+     [](Job& job) {
+       job.schedule = {"warmup", 1.5};
+     }},
     {"RowsSgd", [](Job& job) { job.optimiser.name = "sgd"; }},
     {"RowsL1", [](Job& job) { job.model.name = "transe_l1"; }},
     {"RowsL2Stale",
@@ -119,6 +123,7 @@ const std::vector<Case> kCases = {
      [](Job& job) {
        move_queries(job, "global");
        job.optimiser.name = "sgd";
+       job.schedule = {"warmup", 1.5};
      }},
     {"QueriesGrouped",
      [](Job& job) {

@@ -71,7 +71,7 @@ Tables run(const Job::Optimiser& job, std::size_t rows, std::size_t dim, std::si
       touched.push_back(row);
       for (std::size_t k = 0; k < dim; ++k) packed.push_back(static_cast<float>(all[row * dim + k]));
     }
-    optimiser.begin_step(static_cast<std::uint64_t>(step));
+    optimiser.begin_step(static_cast<std::uint64_t>(step), 1);
     optimiser.apply(kernels::cpu_backend(), {packed.data(), touched.size(), dim, dim}, touched,
                     {out.table.data(), rows, dim, dim}, {out.state.data(), rows, state_cols, state_cols});
   }
@@ -115,6 +115,41 @@ TEST(Optimiser, SgdAndAdagradFollowTheirFormulas) {
     }
     EXPECT_NEAR(moved.table[i], x, 1e-6) << i;
     EXPECT_NEAR(adapted.table[i], y, 1e-6) << i;
+  }
+}
+
+TEST(Schedule, WarmupRisesFromStepToStep) {
+  Job::Schedule schedule{"warmup", 1.5};
+  train::Optimiser optimiser({"sgd", 0.25}, schedule);
+  for (std::uint64_t step = 0; step < 20; ++step) {
+    optimiser.begin_step(step, 4);  // 1.5 epochs are 6 steps
+    EXPECT_DOUBLE_EQ(optimiser.learning_rate(), 0.25 * std::min(1.0, static_cast<double>(step + 1) / 6)) << step;
+  }
+  schedule.warmup_epochs = 0;
+  train::Optimiser at_once({"sgd", 0.25}, schedule);
+  at_once.begin_step(0, 4);
+  EXPECT_EQ(at_once.learning_rate(), 0.25);
+}
+
+TEST(Schedule, TheRateIsTheOneThatRowsMoveBy) {
+  for (const char* name : {"adagrad", "rowwise_adagrad", "adam", "sgd"}) {
+    std::vector<double> moves;
+    for (const double factor : {1.0, 0.5}) {
+      train::Optimiser optimiser({name, 0.25});
+      optimiser.set_rate_factor(factor);
+      optimiser.begin_step(0, 1);
+      EXPECT_EQ(optimiser.learning_rate(), 0.25 * factor);
+      std::vector<float> row(8);
+      std::vector<float> state(16);
+      const std::vector<float> gradient(8, 2.0F);
+      const std::vector<std::uint32_t> first{0};
+      const std::size_t columns = std::string(name) == "adam" ? 16 : std::string(name) == "rowwise_adagrad" ? 1 : 8;
+      optimiser.apply(kernels::cpu_backend(), {gradient.data(), 1, 8, 8}, first, {row.data(), 1, 8, 8},
+                      {state.data(), 1, columns, columns});
+      moves.push_back(row[3]);
+    }
+    EXPECT_LT(moves[0], 0) << name;
+    EXPECT_FLOAT_EQ(static_cast<float>(moves[1]), static_cast<float>(moves[0] / 2)) << name;
   }
 }
 
