@@ -47,6 +47,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("schedule.warmup_epochs", job.schedule.warmup_epochs, {0, 1e6});
   v.real("schedule.factor", job.schedule.factor, {1e-6, 1});
   v.integer("schedule.patience", job.schedule.patience, {1, 1e6});
+  v.real("average.decay", job.average.decay, {0, kMostDecay});
   v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});

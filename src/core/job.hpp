@@ -68,6 +68,9 @@ struct Job {
     double factor = 0.5;         ///< of plateau: by which the rate is multiplied
     std::uint64_t patience = 3;  ///< of plateau: after so many validations without a better one
   } schedule;
+  struct Average {
+    double decay = 0;  ///< of the weights' average over epochs; 0: off
+  } average;
   struct Exchange {
     std::string mode = "auto";
     std::uint64_t staleness = 0;

@@ -41,7 +41,8 @@ class CheckpointStore {
   [[nodiscard]] std::vector<std::uint64_t> epochs() const;
   /// State of a checkpoint. Throws Error(kMissingInput) or Error(kBadData).
   [[nodiscard]] RunState read_state(std::uint64_t epoch) const;
-  /// Loads rows (and states when `parameters` has them) of this rank's parts. Not collective.
+  /// Loads rows (and states and averages when `parameters` has them) of this rank's parts. Where the checkpoint has
+  /// averages and `parameters` keeps none, the averages are its rows: ranking and searching use them. Not collective.
   void load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const;
   /// The checkpoint that evaluation uses: the best one by validation MRR, else the newest. Throws Error(kMissingInput).
   [[nodiscard]] std::uint64_t best_or_newest() const;
@@ -51,7 +52,8 @@ class CheckpointStore {
   std::filesystem::path folder_;
 };
 
-/// Collective. One checksum over all rows (and states), part by part: equal bits, equal digest, on any number of ranks.
+/// Collective. One checksum over all rows (and states, and averages), part by part: equal bits, equal digest, on any
+/// number of ranks.
 std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters);
 
 }  // namespace tessera::model

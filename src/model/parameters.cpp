@@ -4,12 +4,14 @@
 
 #include "core/random.hpp"
 
+#include <algorithm>
 #include <numbers>
 #include <utility>
 
 namespace tessera::model {
 namespace {
 
+using kernels::ConstMatrix;
 using kernels::Matrix;
 using memory::Tag;
 
@@ -36,6 +38,13 @@ void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) {
   }
 }
 
+void move_towards(ConstMatrix rows, double decay, Matrix average) {
+  const auto gain = static_cast<float>(1 - decay);
+  const std::size_t count = rows.rows * rows.cols;  // whole tables: no gaps between rows
+  if (decay == 0) std::copy_n(rows.data, count, average.data);
+  for (std::size_t i = 0; i < count; ++i) average.data[i] += gain * (rows.data[i] - average.data[i]);
+}
+
 }  // namespace
 
 StateShape state_shape(const std::string& optimiser) {
@@ -45,7 +54,7 @@ StateShape state_shape(const std::string& optimiser) {
 }
 
 Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-                       std::vector<std::uint64_t> spare_rows)
+                       std::vector<std::uint64_t> spare_rows, Tag rows_tag)
     : scorer_(&find_scorer(model.name)), dim_(model.dim) {
   spare_rows.resize(shard.parts.size(), 0);
   const auto matrix = [&](Tag tag, std::size_t rows, std::size_t cols) {
@@ -56,14 +65,14 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
     const std::size_t rows = shard.parts[i].rows();
     PartTable table;
     table.part = shard.parts[i].id();
-    table.rows_and_spare = matrix(Tag::kRows, rows + spare_rows[i], dim_);
+    table.rows_and_spare = matrix(rows_tag, rows + spare_rows[i], dim_);
     table.rows = table.rows_and_spare.block(0, rows);
     if (state != StateShape::kNone) table.state = matrix(Tag::kState, rows, state_columns(state, dim_));
     parts_.push_back(table);
   }
   const std::size_t directed = 2 * shard.manifest.relation_count;
   const std::size_t relation_dim = scorer_->relation_dim(dim_);
-  relations_ = matrix(Tag::kRows, directed, relation_dim);
+  relations_ = matrix(rows_tag, directed, relation_dim);
   if (state != StateShape::kNone) relation_state_ = matrix(Tag::kState, directed, state_columns(state, relation_dim));
 }
 
@@ -75,6 +84,17 @@ void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
     relations.init_scale = std::numbers::pi;
   }
   draw(relations_, relations, RandomStream(seed, Purpose::kInit, 0, kRelationStream));
+  if (average_) average_->initialise(model, seed);
+}
+
+void Parameters::keep_average(const graph::Shard& shard, const Job::Model& model, memory::Pool& pool) {
+  average_ =
+      std::make_unique<Parameters>(shard, model, StateShape::kNone, pool, std::vector<std::uint64_t>(), Tag::kAverage);
+}
+
+void Parameters::update_average(double decay) {
+  for (std::size_t i = 0; i < parts_.size(); ++i) move_towards(parts_[i].rows, decay, average_->parts_[i].rows);
+  move_towards(relations_, decay, average_->relations_);
 }
 
 }  // namespace tessera::model

@@ -105,6 +105,7 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   record.triples_per_second = static_cast<double>(engine_.query_count()) / 2 / record.seconds;
   record.epoch = ++state_.epoch;
+  if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
   last_loss_ = record.loss;
   const auto sent = static_cast<std::int64_t>(comm_.bytes_sent() - sent_before);
   record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));

@@ -22,8 +22,8 @@ namespace tessera::train {
 /// What a training run needs from outside: training does not know how models are evaluated or how a program is told to
 /// stop.
 struct Surroundings {
-  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank. Empty: no
-  /// validation.
+  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank; of their averages
+  /// where they keep some. Empty: no validation.
   std::function<double()> validation_mrr;
   /// Set by a signal handler; asks for an orderly stop after the current epoch.
   const std::atomic<bool>* stop = nullptr;

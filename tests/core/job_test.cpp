@@ -97,6 +97,7 @@ TEST_F(JobFile, OutOfRange) {
   refuse_key("schedule", "factor = 0", {"'schedule.factor'", "not 0"});
   refuse_key("schedule", "patience = 0", {"'schedule.patience'", "not 0"});
   refuse_key("schedule", "warmup_epochs = -1", {"'schedule.warmup_epochs'", "not -1"});
+  refuse_key("average", "decay = 1", {"'average.decay'", "between 0 and 0.999999", "not 1"});
   refuse_key("exchange", "staleness = 2", {"'exchange.staleness'", "between 0 and 1", "not 2"});
   refuse_key("validate", "max_triples = -3", {"'validate.max_triples'", "at least 0", "not -3"});
   refuse_key("expect", "mrr = 1.5", {"'expect.mrr'", "between 0 and 1", "not 1.5"});
@@ -198,6 +199,7 @@ Job unusual_job() {
   job.regulariser = {"n3", 1e-300};
   job.optimiser = {"rowwise_adagrad", 1.0 / 3, 0, 2.0 / 3, 0.12345678901234567};
   job.schedule = {"plateau", 0.1, 0.7, 999999};
+  job.average.decay = 0.87654321;
   job.exchange.staleness = 1;
   job.validate = {1, 1000000, 999999999999999999U};
   job.expect = {"valid", 0.123456789012345678};

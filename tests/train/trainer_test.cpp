@@ -3,6 +3,7 @@
 // Runs with scripted validation: the learning rate on a plateau, and the same bits after a stop.
 
 #include "train/trainer.hpp"
+#include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
 #include "model/checkpoint.hpp"
@@ -49,6 +50,7 @@ class TrainerRun : public testing::Test {
       const graph::Shard shard = stored_.load(comm.rank(), comm.size(), pool);
       model::Parameters parameters(shard, job_.model, model::state_shape(job_.optimiser.name), pool,
                                    train::halo_rows(shard, job_));
+      if (job_.average.decay > 0) parameters.keep_average(shard, job_.model, pool);
       const auto engine = train::make_engine(
           {comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job_)});
       const auto epochs = model::CheckpointStore(job_.run.folder).epochs();
@@ -99,6 +101,63 @@ TEST_F(TrainerRun, WarmupIsLogged) {
   for (std::size_t epoch = 2; epoch < rates.size(); ++epoch) EXPECT_DOUBLE_EQ(rates[epoch], 0.1);
 }
 
+// The entries of all rows of a run, by part.
+std::vector<double> values(const model::Parameters& parameters) {
+  std::vector<double> all;
+  for (const model::PartTable& table : parameters.parts())
+    all.insert(all.end(), table.rows.data, table.rows.data + table.rows.rows * table.rows.cols);
+  const kernels::Matrix relations = parameters.relations();
+  all.insert(all.end(), relations.data, relations.data + relations.rows * relations.cols);
+  return all;
+}
+
+// What a run of one rank leaves: the rows that training goes on from, and those that evaluation loads.
+struct Trained {
+  std::vector<double> rows;
+  std::vector<double> served;
+  std::vector<double> expected_average;
+};
+
+Trained train_with_average(const test::StoredGraph& stored, const Job& job) {
+  const auto comm = comm::make_self_communicator();
+  memory::Pool pool(std::uint64_t{64} << 20U);
+  const graph::Shard shard = stored.load(Rank(0), 1, pool);
+  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
+  if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
+  EXPECT_EQ(pool.use(memory::Tag::kAverage).bytes > 0, job.average.decay > 0);
+  const auto engine = train::make_engine({*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, {}});
+  train::Trainer trainer(*comm, shard, job, parameters, *engine, pool, false);
+  Trained trained;
+  train::Surroundings surroundings;
+  surroundings.validation_mrr = [&] {  // after every epoch
+    const std::vector<double> rows = values(parameters);
+    if (trained.expected_average.empty()) trained.expected_average = rows;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      trained.expected_average[i] = job.average.decay * trained.expected_average[i] + (1 - job.average.decay) * rows[i];
+    return 0.5;
+  };
+  trainer.run(surroundings);
+  trained.rows = values(parameters);
+  model::Parameters loaded(shard, job.model, model::StateShape::kNone, pool);
+  model::CheckpointStore(job.run.folder).load(job.train.epochs, shard, loaded);
+  trained.served = values(loaded);
+  EXPECT_EQ(trained.served, values(parameters.served()));
+  return trained;
+}
+
+// The average starts as the rows of the first epoch. Training does not notice it; evaluation sees nothing else.
+TEST_F(TrainerRun, TheAverageFollowsItsFormula) {
+  const Trained plain = train_with_average(stored_, job_);
+  EXPECT_EQ(plain.served, plain.rows);
+  job_.run.folder += "-average";
+  job_.average.decay = 0.75;
+  const Trained averaged = train_with_average(stored_, job_);
+  EXPECT_EQ(averaged.rows, plain.rows);
+  EXPECT_NE(averaged.served, averaged.rows);
+  for (std::size_t i = 0; i < averaged.served.size(); ++i)
+    EXPECT_NEAR(averaged.served[i], averaged.expected_average[i], 1e-6) << i;
+}
+
 struct Case {
   const char* name;
   void (*change)(Job&);
@@ -136,6 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Trainer, SameBitsAfterAStop,
                                                 job.optimiser.name = "adam";
                                                 job.exchange.mode = "queries";
                                               }},
+                                         Case{"Average", [](Job& job) { job.average.decay = 0.75; }},
                                          Case{"Sgd", [](Job& job) { job.optimiser.name = "sgd"; }}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
