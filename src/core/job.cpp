@@ -20,7 +20,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
   v.text("model.name", job.model.name, {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp"});
   v.integer("model.dim", job.model.dim, {1, 1 << 16});
-  v.text("model.init", job.model.init, {"normal", "uniform"});
+  v.text("model.init", job.model.init, {"normal", "uniform", "xavier_normal", "xavier_uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});
   v.integer("train.epochs", job.train.epochs, {0, 1e6});
   v.integer("train.batch_size", job.train.batch_size, {1, 1 << 26});

@@ -27,7 +27,7 @@ struct Job {
     std::string name = "complex";
     std::uint64_t dim = 128;  ///< reals per entity row
     std::string init = "normal";
-    double init_scale = 1e-3;  ///< standard deviation (normal) or half width (uniform)
+    double init_scale = 1e-3;  ///< standard deviation (normal) or half width (uniform); not for xavier
   } model;
   struct Train {
     std::uint64_t epochs = 100;

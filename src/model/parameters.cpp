@@ -5,6 +5,7 @@
 #include "core/random.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
 #include <utility>
 
@@ -27,13 +28,21 @@ std::size_t state_columns(StateShape shape, std::size_t dim) {
   return 0;
 }
 
+// Glorot and Bengio (AISTATS 2010) with both fans the width of a row.
+double init_scale(const Job::Model& model, std::size_t width) {
+  if (model.init == "xavier_normal") return std::sqrt(1 / static_cast<double>(width));
+  if (model.init == "xavier_uniform") return std::sqrt(3 / static_cast<double>(width));
+  return model.init_scale;
+}
+
 void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) {
-  const bool normal = model.init == "normal";
+  const bool normal = model.init == "normal" || model.init == "xavier_normal";
+  const double scale = init_scale(model, rows.cols);
   for (std::size_t i = 0; i < rows.rows; ++i) {
     for (std::size_t k = 0; k < rows.cols; ++k) {
       const std::uint64_t index = i * rows.cols + k;
       const double unit = normal ? stream.normals(index / 2).at(index % 2) : 2 * stream.uniform(index) - 1;
-      rows.row(i)[k] = static_cast<float>(model.init_scale * unit);
+      rows.row(i)[k] = static_cast<float>(scale * unit);
     }
   }
 }

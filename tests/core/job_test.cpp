@@ -105,6 +105,7 @@ TEST_F(JobFile, OutOfRange) {
 
 TEST_F(JobFile, WordsOutsideTheirList) {
   refuse_key("model", "name = \"complx\"", {"'model.name'", "\"complx\"", "did you mean \"complex\"?", "distmult"});
+  refuse_key("model", "init = \"xavier\"", {"'model.init'", "normal, uniform, xavier_normal, xavier_uniform"});
   refuse_key("optimiser", "name = \"adamw\"", {"'optimiser.name'", "did you mean \"adam\"?", "rowwise_adagrad", "sgd"});
   refuse_key("schedule", "name = \"cosine\"", {"'schedule.name'", "constant, warmup, plateau"});
   refuse_key("loss", "name = \"hinge of doom\"", {"'loss.name'", "it is one of: softmax"});
