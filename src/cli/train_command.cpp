@@ -99,10 +99,11 @@ void train(Environment& environment, const Options& options) {
   comm::together(comm, [&] {
     parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
                        train::halo_rows(context.shard, job));
+    if (job.average.decay > 0) parameters->keep_average(context.shard, job.model, *context.pool);
     engine = train::make_engine(
         {comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool, items});
   });
-  const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
+  const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;
   if (job.validate.every > 0) evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);

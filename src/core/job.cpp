@@ -6,6 +6,9 @@
 #include "core/text.hpp"
 
 namespace tessera {
+namespace {
+constexpr double kMostDecay = 0.999999;  // a mean that moves at all
+}
 
 void visit(Job& job, ConfigVisitor& v) {
   v.text("data.graph", job.data.graph, {});
@@ -17,7 +20,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
   v.text("model.name", job.model.name, {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp"});
   v.integer("model.dim", job.model.dim, {1, 1 << 16});
-  v.text("model.init", job.model.init, {"normal", "uniform"});
+  v.text("model.init", job.model.init, {"normal", "uniform", "xavier_normal", "xavier_uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});
   v.integer("train.epochs", job.train.epochs, {0, 1e6});
   v.integer("train.batch_size", job.train.batch_size, {1, 1 << 26});
@@ -35,9 +38,16 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("regulariser.power", job.regulariser.power, {1, 8});
   v.real("regulariser.relation_weight", job.regulariser.relation_weight, {0, 1e6});
   v.real("regulariser.product_weight", job.regulariser.product_weight, {0, 1e6});
-  v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad"});
+  v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad", "adam", "sgd"});
   v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18});
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
+  v.real("optimiser.beta1", job.optimiser.beta1, {0, kMostDecay});
+  v.real("optimiser.beta2", job.optimiser.beta2, {0, kMostDecay});
+  v.text("schedule.name", job.schedule.name, {"constant", "warmup", "plateau"});
+  v.real("schedule.warmup_epochs", job.schedule.warmup_epochs, {0, 1e6});
+  v.real("schedule.factor", job.schedule.factor, {1e-6, 1});
+  v.integer("schedule.patience", job.schedule.patience, {1, 1e6});
+  v.real("average.decay", job.average.decay, {0, kMostDecay});
   v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});
@@ -60,6 +70,9 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
          file.string());
   if (job.run.folder.empty())
     fail(ExitStatus::kUsage, "{}: 'run.folder' is missing; it names the folder for the results", file.string());
+  if (job.schedule.name == "plateau" && job.validate.every == 0)
+    fail(ExitStatus::kUsage, "{}: 'schedule.name' cannot be \"plateau\" without validations: 'validate.every' is 0",
+         file.string());
   if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
   return job;
 }

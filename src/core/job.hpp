@@ -27,7 +27,7 @@ struct Job {
     std::string name = "complex";
     std::uint64_t dim = 128;  ///< reals per entity row
     std::string init = "normal";
-    double init_scale = 1e-3;  ///< standard deviation (normal) or half width (uniform)
+    double init_scale = 1e-3;  ///< standard deviation (normal) or half width (uniform); not for xavier
   } model;
   struct Train {
     std::uint64_t epochs = 100;
@@ -59,7 +59,18 @@ struct Job {
     std::string name = "adagrad";
     double learning_rate = 0.1;
     double epsilon = 1e-10;
+    double beta1 = 0.9;    ///< Adam's decay of the mean gradient
+    double beta2 = 0.999;  ///< Adam's decay of the mean square
   } optimiser;
+  struct Schedule {
+    std::string name = "constant";
+    double warmup_epochs = 1;    ///< of warmup: the rate rises from step to step until then
+    double factor = 0.5;         ///< of plateau: by which the rate is multiplied
+    std::uint64_t patience = 3;  ///< of plateau: after so many validations without a better one
+  } schedule;
+  struct Average {
+    double decay = 0;  ///< of the weights' average over epochs; 0: off
+  } average;
   struct Exchange {
     std::string mode = "auto";
     std::uint64_t staleness = 0;

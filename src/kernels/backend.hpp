@@ -79,6 +79,15 @@ struct AdagradStep {
   float epsilon = 1e-10F;
 };
 
+/// Adam (Kingma and Ba, ICLR 2015) at step t, the corrections of its bias folded in.
+struct AdamStep {
+  float rate;         ///< learning rate / (1 - beta1^t)
+  float root_scale;   ///< 1 / sqrt(1 - beta2^t)
+  float mean_gain;    ///< 1 - beta1
+  float square_gain;  ///< 1 - beta2
+  float epsilon;
+};
+
 /// Optimiser updates of distinct rows of a table. gradients[i] belongs to table row indices[i].
 class Updates {
  public:
@@ -89,6 +98,13 @@ class Updates {
   /// As above with one state per row: state += mean(g^2), the mean summed in 16 fixed lanes.
   virtual void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices,
                                Matrix table, std::span<float> state) const = 0;
+  /// m += mean_gain * (g - m); v += square_gain * (g^2 - v); row -= rate * m / (root_scale * sqrt(v) + epsilon).
+  /// state [table rows, 2 * dim] holds m, then v. Rows without a gradient keep row and state ("lazy").
+  virtual void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+                    Matrix state) const = 0;
+  /// row -= learning_rate * g.
+  virtual void sgd(float learning_rate, ConstMatrix gradients, std::span<const std::uint32_t> indices,
+                   Matrix table) const = 0;
 };
 
 /// Ranks: how many candidates score above, and exactly as, the target.

@@ -16,7 +16,7 @@ namespace tessera::memory {
 namespace {
 constexpr std::uint64_t kAlignment = 64;
 constexpr std::array<const char*, kTagCount> kNames = {"rows",      "state",  "queries",  "batch",      "halo",
-                                                       "gradients", "logits", "exchange", "evaluation", "checkpoint"};
+                                                       "gradients", "logits", "exchange", "evaluation", "average"};
 }  // namespace
 
 const char* name(Tag tag) { return kNames.at(static_cast<std::size_t>(tag)); }

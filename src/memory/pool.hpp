@@ -24,7 +24,7 @@ enum class Tag : std::uint8_t {
   kLogits,      ///< scores and softmax weights
   kExchange,    ///< send and receive buffers
   kEvaluation,  ///< blocks of queries that are ranked or searched
-  kCheckpoint,  ///< the copy of the best model
+  kAverage,     ///< averages of entity and relation rows
 };
 inline constexpr std::size_t kTagCount = 10;
 

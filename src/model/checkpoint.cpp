@@ -21,6 +21,8 @@ constexpr const char* kPartKind = "checkpoint part";
 constexpr const char* kManifestKind = "checkpoint";
 constexpr std::uint64_t kVersion = 1;
 constexpr const char* kPrefix = "epoch-";
+constexpr const char* kPartAverage = "/average";
+constexpr const char* kRelationAverage = "/relations/average";
 
 void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
   if (matrix.data == nullptr) return;
@@ -35,12 +37,15 @@ void read_matrix(const storage::FileReader& file, const std::string& path, Matri
   file.read_to<float>(path, std::span(matrix.data, matrix.rows * matrix.cols));
 }
 
-void write_part(const std::filesystem::path& folder, const graph::Shard& shard, const PartTable& table) {
+void write_part(const std::filesystem::path& folder, const graph::Shard& shard, const Parameters& parameters,
+                const PartTable& table) {
   storage::FileWriter file(folder / graph::part_file_name(table.part), kPartKind, kVersion);
   file.attribute("/", "part", std::uint64_t{table.part.value()});
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
   write_matrix(file, "/rows", table.rows, "entity rows, by local row of the part");
   write_matrix(file, "/state", table.state, "optimiser state of the rows");
+  if (const Parameters* average = parameters.average())
+    write_matrix(file, kPartAverage, average->part(table.part).rows, "averages of the rows over epochs");
   file.close();
   storage::sync_path(folder / graph::part_file_name(table.part));
 }
@@ -57,8 +62,12 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
   file.attribute("/", "best_mrr", state.best_mrr);
   file.attribute("/", "checks_since_best", state.checks_since_best);
   file.attribute("/", "finished", std::uint64_t{state.finished ? 1U : 0U});
+  file.attribute("/", "rate_factor", state.rate_factor);
+  file.attribute("/", "checks_on_plateau", state.checks_on_plateau);
   write_matrix(file, "/relations/rows", parameters.relations(), "relation rows, by directed relation");
   write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
+  if (const Parameters* average = parameters.average())
+    write_matrix(file, kRelationAverage, average->relations(), "averages of the relation rows over epochs");
   file.close();
   storage::sync_path(folder / graph::kManifestFile);
 }
@@ -107,13 +116,14 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
   });
   try {
     comm::together(comm, [&] {
+      const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
       std::uint64_t bytes = 0;
       for (const PartTable& table : parameters.parts())
-        bytes += (table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
+        bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
       storage::require_space(temporary, bytes);
       for (const PartTable& table : parameters.parts()) {
         fault_point("checkpoint.part", comm.rank());
-        write_part(temporary, shard, table);
+        write_part(temporary, shard, parameters, table);
       }
     });
     comm::on_root(comm, [&] {
@@ -137,8 +147,13 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
 
 RunState CheckpointStore::read_state(std::uint64_t epoch) const {
   const auto file = open_manifest(epoch_folder(epoch));
-  return {file.integer("/", "epoch"), file.integer("/", "best_epoch"), file.real("/", "best_mrr"),
-          file.integer("/", "checks_since_best"), file.integer("/", "finished") != 0};
+  return {file.integer("/", "epoch"),
+          file.integer("/", "best_epoch"),
+          file.real("/", "best_mrr"),
+          file.integer("/", "checks_since_best"),
+          file.integer("/", "finished") != 0,
+          file.real("/", "rate_factor"),
+          file.integer("/", "checks_on_plateau")};
 }
 
 void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const {
@@ -150,7 +165,9 @@ void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Param
   if (manifest.string("/", "model") != parameters.scorer().name() || manifest.integer("/", "dim") != parameters.dim())
     fail(ExitStatus::kBadData, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
          manifest.string("/", "model"), manifest.integer("/", "dim"), parameters.scorer().name(), parameters.dim());
-  read_matrix(manifest, "/relations/rows", parameters.relations());
+  const bool serves_average = parameters.average() == nullptr && manifest.has(kRelationAverage);
+  if (parameters.average() != nullptr) read_matrix(manifest, kRelationAverage, parameters.average()->relations());
+  read_matrix(manifest, serves_average ? kRelationAverage : "/relations/rows", parameters.relations());
   read_matrix(manifest, "/relations/state", parameters.relation_state());
   for (PartTable& table : parameters.parts()) {
     const auto file =
@@ -158,7 +175,9 @@ void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Param
     if (file.string("/", "graph_digest") != shard.manifest.graph_digest ||
         file.integer("/", "part") != table.part.value())
       fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
-    read_matrix(file, "/rows", table.rows);
+    if (const Parameters* average = parameters.average())
+      read_matrix(file, kPartAverage, average->part(table.part).rows);
+    read_matrix(file, serves_average ? kPartAverage : "/rows", table.rows);
     read_matrix(file, "/state", table.state);
   }
 }
@@ -176,20 +195,24 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
   const auto hash = [](ConstMatrix matrix) {
     return storage::hash_values<float>(std::span(matrix.data, matrix.rows * matrix.cols));
   };
+  const Parameters* average = parameters.average();
+  const std::size_t per_part = average != nullptr ? 3 : 2;
   std::vector<storage::Digest> mine;
   for (const PartTable& table : parameters.parts()) {
     mine.push_back(hash(table.rows));
     mine.push_back(hash(table.state));
+    if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
   }
   std::vector<std::uint64_t> counts(static_cast<std::size_t>(comm.size()));
   for (std::int32_t r = 0; r < comm.size(); ++r)
     counts[static_cast<std::size_t>(r)] =
-        (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) * 2 *
+        (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) * per_part *
         sizeof(storage::Digest);
-  std::vector<storage::Digest> all(2 * std::size_t{shard.manifest.part_count()});
+  std::vector<storage::Digest> all(per_part * std::size_t{shard.manifest.part_count()});
   comm.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)), counts);
   all.push_back(hash(parameters.relations()));
   all.push_back(hash(parameters.relation_state()));
+  if (average != nullptr) all.push_back(hash(average->relations()));
   return storage::hash_values<storage::Digest>(all).hex();
 }
 

@@ -21,7 +21,9 @@ struct RunState {
   std::uint64_t best_epoch = 0;
   double best_mrr = 0;  ///< validation MRR of best_epoch; 0 when never validated
   std::uint64_t checks_since_best = 0;
-  bool finished = false;  ///< all epochs done, or stopped early
+  bool finished = false;                ///< all epochs done, or stopped early
+  double rate_factor = 1;               ///< of the learning rate, after the cuts so far
+  std::uint64_t checks_on_plateau = 0;  ///< since the best validation or the last cut of the rate
 };
 
 /// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
@@ -39,7 +41,8 @@ class CheckpointStore {
   [[nodiscard]] std::vector<std::uint64_t> epochs() const;
   /// State of a checkpoint. Throws Error(kMissingInput) or Error(kBadData).
   [[nodiscard]] RunState read_state(std::uint64_t epoch) const;
-  /// Loads rows (and states when `parameters` has them) of this rank's parts. Not collective.
+  /// Loads rows (and states and averages when `parameters` has them) of this rank's parts. Where the checkpoint has
+  /// averages and `parameters` keeps none, the averages are its rows: ranking and searching use them. Not collective.
   void load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const;
   /// The checkpoint that evaluation uses: the best one by validation MRR, else the newest. Throws Error(kMissingInput).
   [[nodiscard]] std::uint64_t best_or_newest() const;
@@ -49,7 +52,8 @@ class CheckpointStore {
   std::filesystem::path folder_;
 };
 
-/// Collective. One checksum over all rows (and states), part by part: equal bits, equal digest, on any number of ranks.
+/// Collective. One checksum over all rows (and states, and averages), part by part: equal bits, equal digest, on any
+/// number of ranks.
 std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters);
 
 }  // namespace tessera::model

@@ -10,6 +10,7 @@
 #include "model/scorer.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace tessera::model {
@@ -20,17 +21,18 @@ struct PartTable {
   PartId part;
   kernels::Matrix rows;
   kernels::Matrix rows_and_spare;
-  kernels::Matrix state;  ///< optimiser state [rows, dim] or [rows, 1]; empty when not training
+  kernels::Matrix state;  ///< optimiser state [rows, columns of the StateShape]; empty when there is none
 };
 
-enum class StateShape { kNone, kPerElement, kPerRow };
+/// Columns of an optimiser state: none, the row's, one, twice the row's.
+enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
 
 /// What training changes: entity rows by part, relation rows whole on every rank, and their optimiser states.
 class Parameters {
  public:
   /// Memory for the parts of `shard`, zeroed. `spare_rows` [owned parts] may be empty.
   Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-             std::vector<std::uint64_t> spare_rows = {});
+             std::vector<std::uint64_t> spare_rows = {}, memory::Tag rows_tag = memory::Tag::kRows);
 
   [[nodiscard]] const Scorer& scorer() const { return *scorer_; }
   [[nodiscard]] std::size_t dim() const { return dim_; }
@@ -43,6 +45,15 @@ class Parameters {
   /// Draws every row from (seed, part, row); relations from a stream of their own. Ranks cannot change it.
   void initialise(const Job::Model& model, std::uint64_t seed);
 
+  /// From now on there is an average of the rows: memory for as many rows and relations again.
+  void keep_average(const graph::Shard& shard, const Job::Model& model, memory::Pool& pool);
+  /// average += (1 - decay) * (rows - average), also of relations; with decay 0 the average is the rows.
+  void update_average(double decay);
+  [[nodiscard]] Parameters* average() { return average_.get(); }  ///< null when none is kept
+  [[nodiscard]] const Parameters* average() const { return average_.get(); }
+  /// What to rank and search with: the average where one is kept.
+  [[nodiscard]] const Parameters& served() const { return average_ ? *average_ : *this; }
+
  private:
   const Scorer* scorer_;
   std::size_t dim_;
@@ -50,6 +61,7 @@ class Parameters {
   std::vector<PartTable> parts_;
   kernels::Matrix relations_;
   kernels::Matrix relation_state_;
+  std::unique_ptr<Parameters> average_;
 };
 
 /// The state that an optimiser of that name keeps.

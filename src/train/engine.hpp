@@ -9,6 +9,7 @@
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
+#include "train/optimiser.hpp"
 #include "train/query_items.hpp"
 
 #include <cstdint>
@@ -44,6 +45,8 @@ class Engine {
   [[nodiscard]] virtual std::uint64_t query_count() const = 0;
   /// How the engine works, for people: "moves rows, ...".
   [[nodiscard]] virtual std::string description() const = 0;
+  /// What the engine updates parameters with; it knows the learning rate.
+  [[nodiscard]] virtual Optimiser& optimiser() = 0;
 };
 
 /// Rows behind each part's own that its halo needs; for Parameters. `job.exchange.mode` is decided.

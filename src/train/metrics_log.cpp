@@ -25,6 +25,7 @@ constexpr std::uint64_t kVersion = 1;
 std::string to_line(const EpochRecord& record) {
   Json line = {{"epoch", record.epoch},
                {"loss", record.loss},
+               {"learning_rate", record.learning_rate},
                {"seconds", record.seconds},
                {"triples_per_second", record.triples_per_second},
                {"bytes_sent", record.bytes_sent}};
@@ -40,6 +41,7 @@ EpochRecord from_line(const std::string& text, const std::string& where) {
     EpochRecord record;
     record.epoch = line.at("epoch");
     record.loss = line.at("loss");
+    record.learning_rate = line.at("learning_rate");
     record.seconds = line.at("seconds");
     record.triples_per_second = line.at("triples_per_second");
     record.bytes_sent = line.at("bytes_sent");
@@ -97,6 +99,7 @@ void MetricsLog::rebuild_hdf5() const {
   };
   u64("epoch", {"epoch, 1 for the first"}, [](const auto& r) { return r.epoch; });
   f64("loss", {"mean training loss per query"}, [](const auto& r) { return r.loss; });
+  f64("learning_rate", {"learning rate of the epoch's last step"}, [](const auto& r) { return r.learning_rate; });
   f64("seconds", {"wall time of training, validation not included", "s"}, [](const auto& r) { return r.seconds; });
   f64("triples_per_second", {"training speed", "triple/s"}, [](const auto& r) { return r.triples_per_second; });
   u64("bytes_sent", {"sent by all ranks to other ranks", "byte"}, [](const auto& r) { return r.bytes_sent; });

@@ -16,6 +16,7 @@ namespace tessera::train {
 struct EpochRecord {
   std::uint64_t epoch = 0;  ///< 1 for the first
   double loss = 0;
+  double learning_rate = 0;  ///< of the epoch's last step
   double seconds = 0;
   double triples_per_second = 0;
   std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch

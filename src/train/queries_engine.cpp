@@ -93,7 +93,7 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
       schedule_(make_schedule(setup)),
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       loss_(make_loss(setup, schedule_)),
-      optimiser_(setup.job.optimiser),
+      optimiser_(setup.job.optimiser, setup.job.schedule),
       exchange_(comm_, shard_, parameters_.dim(), loss_.relation_weight > 0, exchange_capacity(setup, schedule_),
                 setup.pool),
       step_(shard_, parameters_, loss_, step_capacity(setup, schedule_), threads_, backend_, setup.pool),
@@ -179,6 +179,7 @@ void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
   loss_terms_ += loss_.binary ? exchange_.query_count() : exchange_.targets().size();
   step_.query_gradients(exchange_);
   exchange_.begin_return();
+  optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   step_.update_candidates(batches_, exchange_, optimiser_);
   finish_gradients();
   step_.update_sources(batches_, sides_, optimiser_);

@@ -26,6 +26,7 @@ class QueriesEngine final : public Engine {
   double run_epoch(std::uint32_t epoch, Progress* progress) override;
   [[nodiscard]] std::uint64_t query_count() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
+  [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
 
  private:
   void draw(std::uint32_t epoch, std::uint64_t step);

@@ -6,18 +6,6 @@
 
 namespace tessera::train {
 
-Optimiser::Optimiser(const Job::Optimiser& job)
-    : per_row(job.name == "rowwise_adagrad"),
-      step{static_cast<float>(job.learning_rate), static_cast<float>(job.epsilon)} {}
-
-void Optimiser::apply(const kernels::Backend& backend, kernels::ConstMatrix gradients,
-                      std::span<const std::uint32_t> rows, kernels::Matrix table, kernels::Matrix state) const {
-  if (per_row)
-    backend.updates.rowwise_adagrad(step, gradients, rows, table, std::span(state.data, state.rows));
-  else
-    backend.updates.adagrad(step, gradients, rows, table, state);
-}
-
 RowUpdate::RowUpdate(std::uint64_t arrival_capacity, std::size_t dim, memory::Pool& pool)
     : dim_(dim),
       groups_(arrival_capacity, pool),

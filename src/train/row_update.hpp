@@ -2,28 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/job.hpp"
 #include "exchange/groups.hpp"
 #include "exchange/rows_exchange.hpp"
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
+#include "train/optimiser.hpp"
 
 #include <cstdint>
-#include <span>
-#include <string>
 
 namespace tessera::train {
-
-/// An optimiser: how a summed gradient changes rows and their state.
-struct Optimiser {
-  bool per_row;  ///< row-wise Adagrad: one state per row
-  kernels::AdagradStep step;
-
-  explicit Optimiser(const Job::Optimiser& job);
-  void apply(const kernels::Backend& backend, kernels::ConstMatrix gradients, std::span<const std::uint32_t> rows,
-             kernels::Matrix table, kernels::Matrix state) const;
-};
 
 /// Adds up the gradients that arrived for one part, row by row in the order of arrival (requesting part, position), and
 /// applies the optimiser.

@@ -75,7 +75,7 @@ RowsEngine::RowsEngine(const EngineSetup& setup)
       scope_(find_scope(setup.job.negatives.scope)),
       schedule_(make_schedule(shard_.manifest, setup.job)),
       objective_(make_objective(setup.job, shard_.manifest.entity_count)),
-      optimiser_(setup.job.optimiser),
+      optimiser_(setup.job.optimiser, setup.job.schedule),
       exchange_(comm_, shard_, parameters_, exchange_capacity(shard_.manifest, setup.job),
                 setup.job.exchange.staleness > 0, setup.pool),
       step_(shard_, parameters_, largest_batches(shard_, schedule_), negative_count(shard_.manifest, setup.job),
@@ -179,6 +179,7 @@ void RowsEngine::update(std::size_t slot, std::uint32_t epoch, std::uint64_t ste
                             fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
                                         "optimiser.learning_rate or model.init_scale",
                                         epoch + 1, step + 1));
+  optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   parallel_for(updates_.size(), threads_, [&](std::size_t p) {
     updates_[p].apply(backend_, optimiser_, exchange_.arrived(slot, p), parameters_.parts()[p]);
   });

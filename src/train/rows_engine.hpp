@@ -23,6 +23,7 @@ class RowsEngine final : public Engine {
   double run_epoch(std::uint32_t epoch, Progress* progress) override;
   [[nodiscard]] std::uint64_t query_count() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
+  [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
 
   static std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job);
 

@@ -99,10 +99,13 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   EpochRecord record;
   const std::uint64_t sent_before = comm_.bytes_sent();
   const auto start = std::chrono::steady_clock::now();
+  engine_.optimiser().set_rate_factor(state_.rate_factor);
   record.loss = engine_.run_epoch(static_cast<std::uint32_t>(state_.epoch), &progress);
+  record.learning_rate = engine_.optimiser().learning_rate();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   record.triples_per_second = static_cast<double>(engine_.query_count()) / 2 / record.seconds;
   record.epoch = ++state_.epoch;
+  if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
   last_loss_ = record.loss;
   const auto sent = static_cast<std::int64_t>(comm_.bytes_sent() - sent_before);
   record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
@@ -117,9 +120,21 @@ void Trainer::validate(const Surroundings& surroundings, EpochRecord& record) {
     state_.best_mrr = mrr;
     state_.best_epoch = state_.epoch;
     state_.checks_since_best = 0;
+    state_.checks_on_plateau = 0;
   } else {
     ++state_.checks_since_best;
+    ++state_.checks_on_plateau;
   }
+  if (job_.schedule.name == "plateau") lower_rate_on_plateau();
+}
+
+void Trainer::lower_rate_on_plateau() {
+  if (state_.checks_on_plateau < job_.schedule.patience) return;
+  state_.rate_factor *= job_.schedule.factor;
+  state_.checks_on_plateau = 0;
+  if (comm_.rank() == Rank(0))
+    log::info("{} validations without a better one: the learning rate is {:.3g} from now on", job_.schedule.patience,
+              job_.optimiser.learning_rate * state_.rate_factor);
 }
 
 void Trainer::record(EpochRecord record) {

@@ -22,8 +22,8 @@ namespace tessera::train {
 /// What a training run needs from outside: training does not know how models are evaluated or how a program is told to
 /// stop.
 struct Surroundings {
-  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank. Empty: no
-  /// validation.
+  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank; of their averages
+  /// where they keep some. Empty: no validation.
   std::function<double()> validation_mrr;
   /// Set by a signal handler; asks for an orderly stop after the current epoch.
   const std::atomic<bool>* stop = nullptr;
@@ -53,6 +53,7 @@ class Trainer {
   void open_run_folder(bool resume);
   void train_epoch(Progress& progress, const Surroundings& surroundings);
   void validate(const Surroundings& surroundings, EpochRecord& record);
+  void lower_rate_on_plateau();
   void record(EpochRecord record);
   void save();
   [[nodiscard]] bool no_longer_improves() const;

@@ -91,6 +91,13 @@ TEST_F(JobFile, OutOfRange) {
   refuse_key("optimiser", "learning_rate = -0.5", {"'optimiser.learning_rate'", "not -0.5"});
   refuse_key("optimiser", "learning_rate = nan", {"'optimiser.learning_rate'", "nan"});
   refuse_key("optimiser", "learning_rate = inf", {"'optimiser.learning_rate'", "inf"});
+  refuse_key("optimiser", "beta1 = 1.0", {"'optimiser.beta1'", "between 0 and 0.999999", "not 1"});
+  refuse_key("optimiser", "beta2 = -0.1", {"'optimiser.beta2'", "not -0.1"});
+  refuse_key("schedule", "factor = 1.5", {"'schedule.factor'", "and 1", "not 1.5"});
+  refuse_key("schedule", "factor = 0", {"'schedule.factor'", "not 0"});
+  refuse_key("schedule", "patience = 0", {"'schedule.patience'", "not 0"});
+  refuse_key("schedule", "warmup_epochs = -1", {"'schedule.warmup_epochs'", "not -1"});
+  refuse_key("average", "decay = 1", {"'average.decay'", "between 0 and 0.999999", "not 1"});
   refuse_key("exchange", "staleness = 2", {"'exchange.staleness'", "between 0 and 1", "not 2"});
   refuse_key("validate", "max_triples = -3", {"'validate.max_triples'", "at least 0", "not -3"});
   refuse_key("expect", "mrr = 1.5", {"'expect.mrr'", "between 0 and 1", "not 1.5"});
@@ -98,6 +105,9 @@ TEST_F(JobFile, OutOfRange) {
 
 TEST_F(JobFile, WordsOutsideTheirList) {
   refuse_key("model", "name = \"complx\"", {"'model.name'", "\"complx\"", "did you mean \"complex\"?", "distmult"});
+  refuse_key("model", "init = \"xavier\"", {"'model.init'", "normal, uniform, xavier_normal, xavier_uniform"});
+  refuse_key("optimiser", "name = \"adamw\"", {"'optimiser.name'", "did you mean \"adam\"?", "rowwise_adagrad", "sgd"});
+  refuse_key("schedule", "name = \"cosine\"", {"'schedule.name'", "constant, warmup, plateau"});
   refuse_key("loss", "name = \"hinge of doom\"", {"'loss.name'", "it is one of: softmax"});
   refuse_key("expect", "split = \"\"", {"'expect.split'", "valid, test"});
 }
@@ -130,6 +140,12 @@ TEST_F(JobFile, AFolderIsNoJobFile) {
 TEST_F(JobFile, ComplexNeedsAnEvenDim) {
   refuse_key("model", "dim = 127", {"'model.dim'", "even", "127"});
   EXPECT_EQ(read(std::string(kLeast) + "[model]\nname = \"distmult\"\ndim = 127\n").model.dim, 127U);
+}
+
+TEST_F(JobFile, APlateauNeedsValidations) {
+  const std::string plateau = std::string(kLeast) + "[schedule]\nname = \"plateau\"\n";
+  EXPECT_EQ(read(plateau).schedule.name, "plateau");
+  refuse(plateau + "[validate]\nevery = 0\n", {"'schedule.name'", "plateau", "'validate.every'"});
 }
 
 TEST_F(JobFile, MemoryMustBeASize) {
@@ -182,9 +198,11 @@ Job unusual_job() {
   job.train = {1, 67108864};
   job.negatives = {4194304, "part", false};
   job.regulariser = {"n3", 1e-300};
-  job.optimiser = {"rowwise_adagrad", 1.0 / 3, 0};
+  job.optimiser = {"rowwise_adagrad", 1.0 / 3, 0, 2.0 / 3, 0.12345678901234567};
+  job.schedule = {"plateau", 0.1, 0.7, 999999};
+  job.average.decay = 0.87654321;
   job.exchange.staleness = 1;
-  job.validate = {0, 1000000, 999999999999999999U};
+  job.validate = {1, 1000000, 999999999999999999U};
   job.expect = {"valid", 0.123456789012345678};
   return job;
 }

@@ -41,6 +41,23 @@ class Pipeline(ProgramTest):
             lines = (self.folder / f"parts{staleness}" / "metrics.jsonl").read_text().splitlines()
             self.assertEqual([json.loads(line)["epoch"] for line in lines], [1, 2, 3, 4])
 
+    def test_averages_survive_a_resume_and_are_what_is_ranked(self):
+        self.make_graph()
+        keys = {"optimiser.name": '"adam"', "optimiser.learning_rate": 0.02, "schedule.name": '"plateau"',
+                "schedule.patience": 1, "validate.every": 1, "average.decay": 0.8}
+        whole = self.write_job("whole.toml", **keys, **{"run.folder": '"whole"'})
+        expected = json.loads(self.succeed("train", "--json", whole, ranks=2))["parameter_digest"]
+        parts = self.write_job("parts.toml", **keys, **{"run.folder": '"parts"'})
+        self.succeed("train", parts, "train.epochs=2", ranks=3)
+        last = json.loads(self.succeed("train", "--json", parts, "--resume", ranks=1))
+        self.assertEqual(last["parameter_digest"], expected)
+        plain = self.write_job("plain.toml", **{**keys, "average.decay": 0, "run.folder": '"plain"'})
+        self.succeed("train", plain)
+        ranked = {run: json.loads(self.succeed("evaluate", "--json", run, "--epoch", "4"))["rank_digest"]
+                  for run in ("whole", "parts", "plain")}
+        self.assertEqual(ranked["whole"], ranked["parts"])
+        self.assertNotEqual(ranked["whole"], ranked["plain"])
+
     def test_ranks_equal_a_brute_force_oracle(self):
         self.make_graph()
         self.succeed("train", self.write_job(), ranks=2)

@@ -89,6 +89,16 @@ const std::vector<Case> kCases = {
        job.model.name = "distmult";
        job.optimiser.name = "rowwise_adagrad";
      }},
+    {"RowsAdamStale",
+     [](Job& job) {
+       job.optimiser.name = "adam";
+       job.exchange.staleness = 1;
+     }},
+    {"RowsWarmup",
+     [](Job& job) {
+       job.schedule = {"warmup", 1.5};
+     }},
+    {"RowsSgd", [](Job& job) { job.optimiser.name = "sgd"; }},
     {"RowsL1", [](Job& job) { job.model.name = "transe_l1"; }},
     {"RowsL2Stale",
      [](Job& job) {
@@ -103,6 +113,17 @@ const std::vector<Case> kCases = {
        move_queries(job, "all");
        job.model.name = "distmult";
        job.optimiser.name = "rowwise_adagrad";
+     }},
+    {"QueriesAdam",
+     [](Job& job) {
+       move_queries(job, "all");
+       job.optimiser.name = "adam";
+     }},
+    {"QueriesSgd",
+     [](Job& job) {
+       move_queries(job, "global");
+       job.optimiser.name = "sgd";
+       job.schedule = {"warmup", 1.5};
      }},
     {"QueriesGrouped",
      [](Job& job) {

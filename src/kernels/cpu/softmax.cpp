@@ -21,6 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
+/// Zero has no sign here: which of 0 and -0 is met first depends on the registers.
 float highest_logit(const float* logits, std::size_t count) {
   constexpr std::size_t kRegisters = 4;  // hide the latency of one maximum
   constexpr std::size_t kBlock = kRegisters * hn::MaxLanes(Full());
@@ -28,7 +29,7 @@ float highest_logit(const float* logits, std::size_t count) {
   float highest = std::numeric_limits<float>::lowest();  // finite: rows without candidates need no special case
   if (count < kBlock) {
     for (std::size_t j = 0; j < count; ++j) highest = logits[j] > highest ? logits[j] : highest;
-    return highest;
+    return highest + 0.0F;
   }
   Vec<Full> parts[kRegisters];
   for (auto& part : parts) part = hn::Set(d, highest);
@@ -37,7 +38,7 @@ float highest_logit(const float* logits, std::size_t count) {
     for (std::size_t p = 0; p < kRegisters; ++p) parts[p] = hn::Max(parts[p], hn::LoadU(d, at + p * hn::MaxLanes(d)));
   }
   const Vec<Full> all = hn::Max(hn::Max(parts[0], parts[1]), hn::Max(parts[2], parts[3]));
-  return hn::GetLane(hn::MaxOfLanes(d, all));
+  return hn::GetLane(hn::MaxOfLanes(d, all)) + 0.0F;
 }
 
 /// Replaces 16 logits by their exponentials and adds those to the 16 fixed lanes.

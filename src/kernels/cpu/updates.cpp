@@ -61,6 +61,12 @@ float sum_squares(const float* values, std::size_t count) {
   return sum_parts(sums);
 }
 
+HWY_INLINE void sgd_row(float rate, const float* gradient, float* row, std::size_t columns) {
+  for_columns(columns, [=](auto d, std::size_t c) HWY_ATTR {
+    hn::StoreU(fused(d, hn::Set(d, -rate), hn::LoadU(d, gradient + c), hn::LoadU(d, row + c)), d, row + c);
+  });
+}
+
 void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
                      std::span<float> state) {
   for (std::size_t i = 0; i < gradients.rows; ++i) {
@@ -70,9 +76,38 @@ void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const st
     float& squares = state[indices[i]];
     squares += sum_squares(gradient, table.cols) / static_cast<float>(table.cols);
     const float rate = step.learning_rate / (std::sqrt(squares) + step.epsilon);
-    for_columns(table.cols, [=](auto d, std::size_t c) HWY_ATTR {
-      hn::StoreU(fused(d, hn::Set(d, -rate), hn::LoadU(d, gradient + c), hn::LoadU(d, row + c)), d, row + c);
-    });
+    sgd_row(rate, gradient, row, table.cols);
+  }
+}
+
+HWY_INLINE void adam_row(AdamStep step, const float* gradient, float* row, float* state, std::size_t columns) {
+  float* second = state + columns;
+  for_columns(columns, [=](auto d, std::size_t c) HWY_ATTR {
+    const auto g = hn::LoadU(d, gradient + c);
+    auto mean = hn::LoadU(d, state + c);
+    auto squares = hn::LoadU(d, second + c);
+    mean = fused(d, hn::Set(d, step.mean_gain), hn::Sub(g, mean), mean);
+    squares = fused(d, hn::Set(d, step.square_gain), fused(d, g, g, hn::Neg(squares)), squares);
+    const auto root = fused(d, hn::Set(d, step.root_scale), hn::Sqrt(squares), hn::Set(d, step.epsilon));
+    hn::StoreU(mean, d, state + c);
+    hn::StoreU(squares, d, second + c);
+    const auto change = hn::Div(hn::Mul(hn::Set(d, step.rate), mean), root);
+    hn::StoreU(hn::Sub(hn::LoadU(d, row + c), change), d, row + c);
+  });
+}
+
+void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table, Matrix state) {
+  for (std::size_t i = 0; i < gradients.rows; ++i) {
+    detail::prefetch_row(table, indices, i + detail::kRowsAhead);
+    detail::prefetch_row(state, indices, i + detail::kRowsAhead);
+    adam_row(step, gradients.row(i), table.row(indices[i]), state.row(indices[i]), table.cols);
+  }
+}
+
+void sgd(float learning_rate, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table) {
+  for (std::size_t i = 0; i < gradients.rows; ++i) {
+    detail::prefetch_row(table, indices, i + detail::kRowsAhead);
+    sgd_row(learning_rate, gradients.row(i), table.row(indices[i]), table.cols);
   }
 }
 
@@ -85,6 +120,8 @@ namespace tessera::kernels::cpu {
 
 HWY_EXPORT(adagrad);
 HWY_EXPORT(rowwise_adagrad);
+HWY_EXPORT(adam);
+HWY_EXPORT(sgd);
 
 namespace {
 
@@ -102,6 +139,18 @@ class CpuUpdates final : public Updates {
     kernels::detail::check_indexed(gradients, indices, table);
     TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
     HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices, table, state);
+  }
+
+  void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+            Matrix state) const override {
+    kernels::detail::check_moments(gradients, indices, table, state);
+    HWY_DYNAMIC_DISPATCH(adam)(step, gradients, indices, table, state);
+  }
+
+  void sgd(float learning_rate, ConstMatrix gradients, std::span<const std::uint32_t> indices,
+           Matrix table) const override {
+    kernels::detail::check_indexed(gradients, indices, table);
+    HWY_DYNAMIC_DISPATCH(sgd)(learning_rate, gradients, indices, table);
   }
 };
 

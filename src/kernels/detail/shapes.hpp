@@ -47,6 +47,13 @@ inline void check_indexed(ConstMatrix packed, std::span<const std::uint32_t> ind
   TESSERA_ASSERT(indices.empty() || highest < table.rows, "row index outside the table");
 }
 
+/// As above, with two moments side by side for each element of the table.
+inline void check_moments(ConstMatrix packed, std::span<const std::uint32_t> indices, ConstMatrix table,
+                          ConstMatrix state) {
+  check_indexed(packed, indices, table);
+  TESSERA_ASSERT(state.rows == table.rows && state.cols == 2 * table.cols, "Adam needs a state of [rows, 2 * dim]");
+}
+
 inline void check_segments(ConstMatrix in, std::span<const std::uint32_t> offsets,
                            std::span<const std::uint32_t> positions, ConstMatrix out) {
   TESSERA_ASSERT(in.cols == out.cols, "sums have the width of what is summed");

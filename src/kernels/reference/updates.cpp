@@ -48,6 +48,31 @@ class ReferenceUpdates final : public Updates {
       for (std::size_t c = 0; c < table.cols; ++c) row[c] = std::fma(-rate, gradient[c], row[c]);
     }
   }
+
+  void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+            Matrix state) const override {
+    detail::check_moments(gradients, indices, table, state);
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      const float* gradient = gradients.row(i);
+      float* row = table.row(indices[i]);
+      float* means = state.row(indices[i]);
+      float* squares = means + table.cols;
+      for (std::size_t c = 0; c < table.cols; ++c) {
+        means[c] = std::fma(step.mean_gain, gradient[c] - means[c], means[c]);
+        squares[c] = std::fma(step.square_gain, std::fma(gradient[c], gradient[c], -squares[c]), squares[c]);
+        row[c] -= step.rate * means[c] / std::fma(step.root_scale, std::sqrt(squares[c]), step.epsilon);
+      }
+    }
+  }
+
+  void sgd(float learning_rate, ConstMatrix gradients, std::span<const std::uint32_t> indices,
+           Matrix table) const override {
+    detail::check_indexed(gradients, indices, table);
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      float* row = table.row(indices[i]);
+      for (std::size_t c = 0; c < table.cols; ++c) row[c] = std::fma(-learning_rate, gradients.row(i)[c], row[c]);
+    }
+  }
 };
 
 }  // namespace

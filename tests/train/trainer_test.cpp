@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// Runs with scripted validation: the learning rate on a plateau, and the same bits after a stop.
+
+#include "train/trainer.hpp"
+#include "comm/self/self_communicator.hpp"
+#include "comm/thread/thread_communicator.hpp"
+#include "core/job.hpp"
+#include "model/checkpoint.hpp"
+#include "storage/hdf5.hpp"
+#include "support/graph_fixture.hpp"
+#include "train/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace tessera {
+namespace {
+
+// The validation MRR by epoch.
+const std::vector<double> kMrr = {0.1, 0.3, 0.2, 0.2, 0.25, 0.2, 0.4, 0.1};
+
+struct Session {
+  std::int32_t ranks = 1;
+  bool resume = false;
+  std::optional<std::uint64_t> stop_after = std::nullopt;  // epoch
+};
+
+class TrainerRun : public testing::Test {
+ protected:
+  TrainerRun() {
+    job_.run.folder = (stored_.run_folder() / "run").string();
+    job_.model = {"complex", 8, "normal", 0.3};
+    job_.train = {kMrr.size(), 96};
+    job_.negatives.count = 20;
+    job_.exchange.mode = "rows";
+    job_.validate.every = 1;
+  }
+
+  train::Outcome run(const Session& session) const {
+    train::Outcome outcome;
+    comm::run_ranks(session.ranks, [&](comm::Communicator& comm) {
+      memory::Pool pool(std::uint64_t{64} << 20U);
+      const graph::Shard shard = stored_.load(comm.rank(), comm.size(), pool);
+      model::Parameters parameters(shard, job_.model, model::state_shape(job_.optimiser.name), pool,
+                                   train::halo_rows(shard, job_));
+      if (job_.average.decay > 0) parameters.keep_average(shard, job_.model, pool);
+      const auto engine = train::make_engine(
+          {comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job_)});
+      const auto epochs = model::CheckpointStore(job_.run.folder).epochs();
+      comm.barrier();
+      train::Trainer trainer(comm, shard, job_, parameters, *engine, pool, session.resume);
+      const train::Outcome mine = run_trainer(trainer, session, epochs.empty() ? 0 : epochs.back());
+      if (comm.rank() == Rank(0)) outcome = mine;
+    });
+    return outcome;
+  }
+
+  [[nodiscard]] std::vector<double> logged(const std::string& column) const {
+    return storage::FileReader::open_verified(std::filesystem::path(job_.run.folder) / "metrics.h5", "metrics", 1)
+        .read<double>("/epochs/" + column);
+  }
+
+  Job job_;
+  test::StoredGraph stored_{test::random_graph({}), 4};
+
+ private:
+  // Validation is a script; the session is asked to stop while it validates.
+  train::Outcome run_trainer(train::Trainer& trainer, const Session& session, std::size_t epoch) const {
+    std::atomic<bool> stop{false};
+    train::Surroundings surroundings;
+    surroundings.stop = &stop;
+    surroundings.validation_mrr = [&] {
+      if (epoch + 1 == session.stop_after) stop = true;
+      return kMrr.at(epoch++);
+    };
+    return trainer.run(surroundings);
+  }
+};
+
+// A cut after every two validations that are no better: epochs 4 and 6 see the last of them.
+TEST_F(TrainerRun, TheRateFallsOnAPlateau) {
+  job_.schedule = {"plateau", 1, 0.5, 2};
+  run({});
+  const std::vector<double> want = {0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025};
+  EXPECT_EQ(logged("learning_rate"), want);
+}
+
+TEST_F(TrainerRun, WarmupIsLogged) {
+  job_.schedule = {"warmup", 3};
+  run({});
+  const std::vector<double> rates = logged("learning_rate");
+  EXPECT_DOUBLE_EQ(rates[0], 0.1 / 3);
+  EXPECT_DOUBLE_EQ(rates[1], 0.2 / 3);
+  for (std::size_t epoch = 2; epoch < rates.size(); ++epoch) EXPECT_DOUBLE_EQ(rates[epoch], 0.1);
+}
+
+// The entries of all rows of a run, by part.
+std::vector<double> values(const model::Parameters& parameters) {
+  std::vector<double> all;
+  for (const model::PartTable& table : parameters.parts())
+    all.insert(all.end(), table.rows.data, table.rows.data + table.rows.rows * table.rows.cols);
+  const kernels::Matrix relations = parameters.relations();
+  all.insert(all.end(), relations.data, relations.data + relations.rows * relations.cols);
+  return all;
+}
+
+// What a run of one rank leaves: the rows that training goes on from, and those that evaluation loads.
+struct Trained {
+  std::vector<double> rows;
+  std::vector<double> served;
+  std::vector<double> expected_average;
+};
+
+Trained train_with_average(const test::StoredGraph& stored, const Job& job) {
+  const auto comm = comm::make_self_communicator();
+  memory::Pool pool(std::uint64_t{64} << 20U);
+  const graph::Shard shard = stored.load(Rank(0), 1, pool);
+  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
+  if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
+  EXPECT_EQ(pool.use(memory::Tag::kAverage).bytes > 0, job.average.decay > 0);
+  const auto engine = train::make_engine({*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, {}});
+  train::Trainer trainer(*comm, shard, job, parameters, *engine, pool, false);
+  Trained trained;
+  train::Surroundings surroundings;
+  surroundings.validation_mrr = [&] {  // after every epoch
+    const std::vector<double> rows = values(parameters);
+    if (trained.expected_average.empty()) trained.expected_average = rows;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      trained.expected_average[i] = job.average.decay * trained.expected_average[i] + (1 - job.average.decay) * rows[i];
+    return 0.5;
+  };
+  trainer.run(surroundings);
+  trained.rows = values(parameters);
+  model::Parameters loaded(shard, job.model, model::StateShape::kNone, pool);
+  model::CheckpointStore(job.run.folder).load(job.train.epochs, shard, loaded);
+  trained.served = values(loaded);
+  EXPECT_EQ(trained.served, values(parameters.served()));
+  return trained;
+}
+
+// The average starts as the rows of the first epoch. Training does not notice it; evaluation sees nothing else.
+TEST_F(TrainerRun, TheAverageFollowsItsFormula) {
+  const Trained plain = train_with_average(stored_, job_);
+  EXPECT_EQ(plain.served, plain.rows);
+  job_.run.folder += "-average";
+  job_.average.decay = 0.75;
+  const Trained averaged = train_with_average(stored_, job_);
+  EXPECT_EQ(averaged.rows, plain.rows);
+  EXPECT_NE(averaged.served, averaged.rows);
+  for (std::size_t i = 0; i < averaged.served.size(); ++i)
+    EXPECT_NEAR(averaged.served[i], averaged.expected_average[i], 1e-6) << i;
+}
+
+struct Case {
+  const char* name;
+  void (*change)(Job&);
+};
+std::ostream& operator<<(std::ostream& out, const Case& tested) { return out << tested.name; }
+
+class SameBitsAfterAStop : public TrainerRun, public testing::WithParamInterface<Case> {};
+
+TEST_P(SameBitsAfterAStop, OnAnyNumberOfRanks) {
+  GetParam().change(job_);
+  const train::Outcome whole = run({});
+  const std::vector<double> rates = logged("learning_rate");
+  for (const std::uint64_t stop : {3, 5}) {
+    std::filesystem::remove_all(job_.run.folder);
+    EXPECT_TRUE(run({.ranks = 2, .stop_after = stop}).stopped_on_request);
+    const train::Outcome continued = run({.ranks = 3, .resume = true});
+    EXPECT_EQ(continued.parameter_digest, whole.parameter_digest) << "stopped after epoch " << stop;
+    EXPECT_EQ(continued.final_loss, whole.final_loss);
+    EXPECT_EQ(continued.state.best_epoch, 7U);
+    EXPECT_EQ(logged("learning_rate"), rates);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Trainer, SameBitsAfterAStop,
+                         testing::Values(Case{"Plateau",
+                                              [](Job& job) {
+                                                job.schedule = {"plateau", 1, 0.5, 2};
+                                              }},
+                                         Case{"Warmup",
+                                              [](Job& job) {
+                                                job.schedule = {"warmup", 4.5};
+                                              }},
+                                         Case{"Adam",
+                                              [](Job& job) {
+                                                job.optimiser.name = "adam";
+                                                job.exchange.mode = "queries";
+                                              }},
+                                         Case{"Average", [](Job& job) { job.average.decay = 0.75; }},
+                                         Case{"Sgd", [](Job& job) { job.optimiser.name = "sgd"; }}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+}  // namespace
+}  // namespace tessera
