@@ -137,11 +137,6 @@ TEST_F(JobFile, AFolderIsNoJobFile) {
   test::expect_error(ExitStatus::kMissingInput, {folder.string()}, [&] { read_job(folder); });
 }
 
-TEST_F(JobFile, ComplexNeedsAnEvenDim) {
-  refuse_key("model", "dim = 127", {"'model.dim'", "even", "127"});
-  EXPECT_EQ(read(std::string(kLeast) + "[model]\nname = \"distmult\"\ndim = 127\n").model.dim, 127U);
-}
-
 TEST_F(JobFile, APlateauNeedsValidations) {
   const std::string plateau = std::string(kLeast) + "[schedule]\nname = \"plateau\"\n";
   EXPECT_EQ(read(plateau).schedule.name, "plateau");
@@ -184,7 +179,6 @@ TEST_F(JobFile, BadOverrides) {
   refuse(kLeast, {"command line 'model.dim='", "an integer"}, {"model.dim="});
   refuse(kLeast, {"command line 'model.dim=-4'", "between 1 and 65536", "not -4"}, {"model.dim=-4"});
   refuse(kLeast, {"'data.graph' is missing"}, {"data.graph="});
-  refuse(kLeast, {"'model.dim' must be even", "33"}, {"model.dim=33"});
 }
 
 // What follows a line break in an override must not vanish without a word.

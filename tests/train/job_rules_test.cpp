@@ -1,0 +1,152 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// Settings that do not fit each other are refused with what would; "auto" decides by what fits, then by bytes.
+
+#include "train/job_rules.hpp"
+#include "core/job.hpp"
+#include "support/expect_error.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace tessera::train {
+namespace {
+
+Job exact() {
+  Job job;
+  job.negatives.scope = "all";
+  job.train.group_queries = true;
+  return job;
+}
+
+void refuse(const Job& job, std::initializer_list<std::string_view> says) {
+  test::expect_error(ExitStatus::kUsage, says, [&] { check_fit(job); });
+}
+
+TEST(JobRules, RowsOfComplexNumbersHaveAnEvenDim) {
+  for (const char* name : {"complex", "rotate", "cp"}) {
+    Job job;
+    job.model.name = name;
+    job.model.dim = 33;
+    refuse(job, {"model.dim", "even", name, "33"});
+    job.model.dim = 34;
+    check_fit(job);
+  }
+}
+
+TEST(JobRules, DistancesDoNotMoveQueries) {
+  for (const char* name : {"transe_l1", "transe_l2", "rotate"}) {
+    Job job;
+    job.model.name = name;
+    check_fit(job);
+    job.exchange.mode = "queries";
+    refuse(job, {"queries", name, "complex", "rescal"});
+  }
+}
+
+TEST(JobRules, LossesAndCandidates) {
+  Job binary;
+  binary.loss.name = "bce";
+  refuse(binary, {"bce", "negatives.scope=all", "train.group_queries=true"});
+  binary = exact();
+  binary.loss.name = "bce";
+  check_fit(binary);
+  binary.exchange.mode = "rows";
+  refuse(binary, {"rows", "bce", "queries"});
+  binary.exchange.mode = "auto";
+  binary.model.name = "rotate";
+  refuse(binary, {"rotate", "bce"});
+  for (const char* name : {"margin", "self_adversarial"}) {
+    Job job;
+    job.loss.name = name;
+    check_fit(job);
+    job.exchange.mode = "queries";
+    refuse(job, {name, "softmax", "bce"});
+    job.exchange.mode = "rows";
+    job.negatives.scope = "all";
+    refuse(job, {name, "sampled"});
+  }
+  Job smoothed;
+  smoothed.loss.smoothing = 0.1;
+  refuse(smoothed, {"loss.smoothing", "bce"});
+  Job grouped;
+  grouped.train.group_queries = true;
+  refuse(grouped, {"train.group_queries", "all", "global"});
+}
+
+TEST(JobRules, RelationPredictionNeedsALinearModelAndMovedQueries) {
+  Job job;
+  job.relation_prediction.weight = 1;
+  check_fit(job);
+  job.exchange.mode = "rows";
+  refuse(job, {"relation_prediction", "queries"});
+  job.exchange.mode = "auto";
+  job.model.name = "transe_l2";
+  refuse(job, {"relation_prediction", "transe_l2", "complex"});
+}
+
+TEST(JobRules, ProductsNeedAProductModel) {
+  Job job;
+  job.model.name = "transe_l1";
+  job.regulariser.name = "dura";
+  refuse(job, {"dura", "transe_l1", "n3"});
+  job.regulariser.name = "ivr";
+  check_fit(job);
+  job.regulariser.product_weight = 0.1;
+  refuse(job, {"ivr", "transe_l1"});
+}
+
+TEST(JobRules, QueriesHaveNoStalenessAndNoPartScope) {
+  Job job = exact();
+  job.exchange.staleness = 1;
+  refuse(job, {"staleness"});
+  Job part;
+  part.negatives.scope = "part";
+  part.exchange.mode = "queries";
+  refuse(part, {"negatives.scope", "part"});
+}
+
+graph::PartitionManifest manifest(std::uint64_t rows_per_part, std::uint32_t parts) {
+  graph::PartitionManifest manifest;
+  manifest.entity_count = rows_per_part * parts;
+  manifest.relation_count = 1;
+  for (std::uint32_t p = 0; p <= parts; ++p) manifest.offsets.push_back(p * rows_per_part);
+  manifest.figures.resize(parts);
+  for (graph::PartFigures& part : manifest.figures) part.queries = 1000;
+  return manifest;
+}
+
+TEST(JobRules, AutoCountsBytes) {
+  const graph::PartitionManifest large = manifest(1'000'000, 8);
+  Job job;
+  job.train.batch_size = 4096;
+  job.negatives.count = 512;
+  EXPECT_EQ(choose_exchange(job, large).mode, "rows");
+  job.negatives.count = 100'000;
+  EXPECT_EQ(choose_exchange(job, large).mode, "queries");
+  job.negatives.scope = "all";
+  EXPECT_EQ(choose_exchange(job, large).mode, "queries");
+  EXPECT_NE(choose_exchange(job, large).reason.find("of queries"), std::string::npos);
+  job.train.batch_size = 1 << 24;  // more queries than entities
+  EXPECT_EQ(choose_exchange(job, large).mode, "rows");
+}
+
+TEST(JobRules, AutoTakesWhatFits) {
+  const graph::PartitionManifest graph = manifest(1000, 4);
+  EXPECT_EQ(choose_exchange(exact(), graph).mode, "queries");
+  Job distance;
+  distance.model.name = "rotate";
+  distance.negatives.scope = "all";
+  EXPECT_EQ(choose_exchange(distance, graph).mode, "rows");
+  EXPECT_NE(choose_exchange(distance, graph).reason.find("rotate"), std::string::npos);
+  Job said;
+  said.exchange.mode = "queries";
+  EXPECT_EQ(choose_exchange(said, graph).mode, "queries");
+}
+
+}  // namespace
+}  // namespace tessera::train
