@@ -9,7 +9,6 @@
 #include "evaluate/rank_file.hpp"
 #include "evaluate/report.hpp"
 #include "graph/graph_reader.hpp"
-#include "model/checkpoint.hpp"
 #include "model/setup.hpp"
 #include "storage/string_blocks.hpp"
 
@@ -28,7 +27,7 @@ namespace {
 struct Options {
   std::string run;
   std::string split = "test";
-  std::uint64_t epoch = 0;
+  std::optional<std::uint64_t> epoch;
   std::vector<std::string> by;
   std::string candidates;
   std::uint64_t resamples = evaluate::BootstrapOptions{}.resamples;
@@ -91,14 +90,8 @@ void evaluate_run(Environment& environment, const Options& options) {
   const Job job = job_of_run(environment, options.run);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
-  std::uint64_t epoch = options.epoch;
-  comm::together(comm, [&] {
-    parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool);
-    const model::CheckpointStore checkpoints(job.run.folder);
-    if (epoch == 0) epoch = checkpoints.best_or_newest();
-    checkpoints.load(epoch, context.shard, *parameters);
-  });
-  if (environment.is_root()) log::info("checkpoint after epoch {} of '{}'", epoch, job.run.folder);
+  comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
+  const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
   evaluate::Evaluator evaluator(setup, evaluation_options(job, options));
   const graph::Split split = find_split(options.split);

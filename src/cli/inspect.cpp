@@ -94,7 +94,7 @@ Json describe_checkpoint(const fs::path& folder) {
 }
 
 Json describe_run(const fs::path& folder) {
-  const Job job = read_job(folder / "job.toml");
+  const Job job = read_job(folder / kJobFile);
   Json out = {{"what", "run"},
               {"sound", verify_folder(folder)},
               {"graph", job.data.graph},
@@ -161,7 +161,7 @@ Json inspect(const fs::path& path) {
   if (!fs::exists(path)) fail(ExitStatus::kMissingInput, "'{}' does not exist", path.string());
   if (!fs::is_directory(path)) return describe_file(path);
   if (fs::exists(path / graph::kGraphFile)) return describe_graph(path);
-  if (fs::exists(path / "job.toml")) return describe_run(path);
+  if (fs::exists(path / kJobFile)) return describe_run(path);
   if (fs::exists(path / graph::kManifestFile))
     return manifest_kind(path) == "checkpoint" ? describe_checkpoint(path) : describe_partition(path);
   fail(ExitStatus::kBadData,

@@ -4,7 +4,6 @@
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
-#include "model/checkpoint.hpp"
 #include "model/setup.hpp"
 #include "predict/prediction_file.hpp"
 #include "predict/predictor.hpp"
@@ -26,7 +25,7 @@ struct Options {
   std::vector<std::string> query;
   std::string queries_file;
   std::string output;
-  std::uint64_t epoch = 0;
+  std::optional<std::uint64_t> epoch;
   bool omit_known = false;
   bool json = false;
   predict::SearchOptions search;
@@ -49,13 +48,8 @@ void predict_run(Environment& environment, const Options& options) {
   const Job job = job_of_run(environment, options.run);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
-  std::uint64_t epoch = options.epoch;
-  comm::together(comm, [&] {
-    parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool);
-    const model::CheckpointStore checkpoints(job.run.folder);
-    if (epoch == 0) epoch = checkpoints.best_or_newest();
-    checkpoints.load(epoch, context.shard, *parameters);
-  });
+  comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
+  const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
   predict::SearchOptions search = options.search;
   search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;

@@ -6,6 +6,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "memory/budget.hpp"
+#include "model/checkpoint.hpp"
 #include "storage/checksum.hpp"
 
 #include <sched.h>
@@ -48,9 +49,9 @@ Job job_of_run(Environment& environment, const std::string& run) {
              job.run.folder, run);
       return job;
     }
-    const std::filesystem::path file = std::filesystem::path(run) / "job.toml";
+    const std::filesystem::path file = std::filesystem::path(run) / kJobFile;
     if (!std::filesystem::exists(file))
-      fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no job.toml", run);
+      fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no {}", run, kJobFile);
     Job job = read_job(file);
     job.run.folder = run;
     return job;
@@ -89,6 +90,17 @@ RunContext open_context(Environment& environment, const Job& job) {
     return loaded;
   });
   return {job, threads, std::move(pool), std::move(shard), kernels::cpu_backend()};
+}
+
+std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
+                              model::Parameters& parameters) {
+  comm::Communicator& comm = environment.comm;
+  const model::CheckpointStore checkpoints(context.job.run.folder);
+  const model::RunState state =
+      epoch ? comm::together(comm, [&] { return checkpoints.load(*epoch, context.shard, parameters); })
+            : checkpoints.load_best(comm, context.shard, parameters);
+  if (environment.is_root()) log::info("checkpoint after epoch {} of '{}'", state.epoch, context.job.run.folder);
+  return state.epoch;
 }
 
 }  // namespace tessera::cli

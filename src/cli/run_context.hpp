@@ -7,9 +7,11 @@
 #include "graph/shard.hpp"
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
+#include "model/parameters.hpp"
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,11 @@ Job job_of_run(Environment& environment, const std::string& run);
 
 /// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError.
 RunContext open_context(Environment& environment, const Job& job);
+
+/// Collective. Loads a checkpoint of the run: of `epoch`, else the best by validation, else the newest. Returns the
+/// epoch.
+std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
+                              model::Parameters& parameters);
 
 /// Threads of this rank: run.threads, else the cores that it may use, shared with the other ranks of the host.
 std::size_t thread_count(const Job& job, const comm::Communicator& comm);

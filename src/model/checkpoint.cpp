@@ -5,11 +5,13 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/fault.hpp"
+#include "core/log.hpp"
 #include "storage/atomic.hpp"
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace tessera::model {
 namespace {
@@ -23,6 +25,7 @@ constexpr std::uint64_t kVersion = 1;
 constexpr const char* kPrefix = "epoch-";
 constexpr const char* kPartAverage = "/average";
 constexpr const char* kRelationAverage = "/relations/average";
+constexpr const char* kUnfinished = ".tmp";
 
 void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
   if (matrix.data == nullptr) return;
@@ -83,6 +86,20 @@ storage::FileReader open_manifest(const std::filesystem::path& folder) {
   return storage::FileReader::open_verified(folder / graph::kManifestFile, kManifestKind, kVersion);
 }
 
+RunState state_of(const storage::FileReader& manifest) {
+  return {manifest.integer("/", "epoch"),
+          manifest.integer("/", "best_epoch"),
+          manifest.real("/", "best_mrr"),
+          manifest.integer("/", "checks_since_best"),
+          manifest.integer("/", "finished") != 0,
+          manifest.real("/", "rate_factor"),
+          manifest.integer("/", "checks_on_plateau")};
+}
+
+void warn_passed_over(std::uint64_t epoch, const Error& error) {
+  log::warning("the checkpoint after epoch {} is passed over: {}", epoch, error.what());
+}
+
 }  // namespace
 
 std::filesystem::path CheckpointStore::epoch_folder(std::uint64_t epoch) const {
@@ -107,7 +124,7 @@ std::vector<std::uint64_t> CheckpointStore::epochs() const {
 void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters,
                            const RunState& state) const {
   const std::filesystem::path final_folder = epoch_folder(state.epoch);
-  const std::filesystem::path temporary = folder_ / fmt::format(".{}.tmp", final_folder.filename().string());
+  const std::filesystem::path temporary = folder_ / fmt::format(".{}{}", final_folder.filename().string(), kUnfinished);
   comm::on_root(comm, [&] {
     std::error_code error;
     std::filesystem::remove_all(temporary, error);
@@ -145,25 +162,16 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
   }
 }
 
-RunState CheckpointStore::read_state(std::uint64_t epoch) const {
-  const auto file = open_manifest(epoch_folder(epoch));
-  return {file.integer("/", "epoch"),
-          file.integer("/", "best_epoch"),
-          file.real("/", "best_mrr"),
-          file.integer("/", "checks_since_best"),
-          file.integer("/", "finished") != 0,
-          file.real("/", "rate_factor"),
-          file.integer("/", "checks_on_plateau")};
-}
+RunState CheckpointStore::read_state(std::uint64_t epoch) const { return state_of(open_manifest(epoch_folder(epoch))); }
 
-void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const {
+RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const {
   const std::filesystem::path folder = epoch_folder(epoch);
   const auto manifest = open_manifest(folder);
   if (manifest.string("/", "graph_digest") != shard.manifest.graph_digest ||
       manifest.integer("/", "parts") != shard.manifest.part_count())
-    fail(ExitStatus::kBadData, "'{}' was trained on another graph or partition than the job names", folder.string());
+    fail(ExitStatus::kUsage, "'{}' was trained on another graph or partition than the job names", folder.string());
   if (manifest.string("/", "model") != parameters.scorer().name() || manifest.integer("/", "dim") != parameters.dim())
-    fail(ExitStatus::kBadData, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
+    fail(ExitStatus::kUsage, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
          manifest.string("/", "model"), manifest.integer("/", "dim"), parameters.scorer().name(), parameters.dim());
   const bool serves_average = parameters.average() == nullptr && manifest.has(kRelationAverage);
   if (parameters.average() != nullptr) read_matrix(manifest, kRelationAverage, parameters.average()->relations());
@@ -180,15 +188,80 @@ void CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Param
     read_matrix(file, serves_average ? kPartAverage : "/rows", table.rows);
     read_matrix(file, "/state", table.state);
   }
+  return state_of(manifest);
 }
 
-std::uint64_t CheckpointStore::best_or_newest() const {
-  const std::vector<std::uint64_t> found = epochs();
-  if (found.empty())
-    fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
-  const RunState state = read_state(found.back());
-  const bool has_best = state.best_mrr > 0 && std::binary_search(found.begin(), found.end(), state.best_epoch);
-  return has_best ? state.best_epoch : found.back();
+std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& comm,
+                                                          std::vector<std::uint64_t> candidates,
+                                                          const graph::Shard& shard, Parameters& parameters) const {
+  std::uint64_t count = candidates.size();
+  comm.broadcast_values(std::span(&count, 1), Rank(0));
+  candidates.resize(count);
+  comm.broadcast_values(std::span(candidates), Rank(0));
+  for (const std::uint64_t epoch : candidates) {
+    try {
+      return comm::together(comm, [&] { return load(epoch, shard, parameters); });
+    } catch (const comm::AgreedError& error) {
+      const bool damaged = error.status() == ExitStatus::kBadData || error.status() == ExitStatus::kMissingInput;
+      if (!damaged) throw;
+      if (epoch == candidates.back())
+        throw comm::AgreedError(
+            ExitStatus::kBadData,
+            fmt::format("no checkpoint of '{}' is whole; the last one tried: {}", folder_.string(), error.what()));
+      if (comm.rank() == Rank(0)) warn_passed_over(epoch, error);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, const graph::Shard& shard,
+                                                     Parameters& parameters) const {
+  std::vector<std::uint64_t> candidates;
+  comm::on_root(comm, [&] {
+    candidates = epochs();
+    std::reverse(candidates.begin(), candidates.end());
+  });
+  return load_first_sound(comm, std::move(candidates), shard, parameters);
+}
+
+RunState CheckpointStore::load_best(comm::Communicator& comm, const graph::Shard& shard, Parameters& parameters) const {
+  std::vector<std::uint64_t> candidates;
+  comm::on_root(comm, [&] {
+    candidates = best_first();
+    if (candidates.empty())
+      fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
+  });
+  return load_first_sound(comm, std::move(candidates), shard, parameters).value();
+}
+
+// From the newest down, but the best one first. The newest manifest that can be read says which that is.
+std::vector<std::uint64_t> CheckpointStore::best_first() const {
+  std::vector<std::uint64_t> found = epochs();
+  std::reverse(found.begin(), found.end());
+  while (!found.empty()) {
+    try {
+      const RunState state = read_state(found.front());
+      const auto best = std::find(found.begin(), found.end(), state.best_epoch);
+      if (state.best_mrr > 0 && best != found.end()) std::rotate(found.begin(), best, best + 1);
+      return found;
+    } catch (const Error& error) {
+      if (found.size() == 1) return found;
+      warn_passed_over(found.front(), error);
+      found.erase(found.begin());
+    }
+  }
+  return found;
+}
+
+void CheckpointStore::remove_unfinished() const {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> unfinished;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(fmt::format(".{}", kPrefix)) && name.ends_with(kUnfinished))
+      unfinished.push_back(entry.path());
+  }
+  for (const auto& folder : unfinished) std::filesystem::remove_all(folder, ignored);
 }
 
 std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const Parameters& parameters) {

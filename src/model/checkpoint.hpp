@@ -43,12 +43,23 @@ class CheckpointStore {
   [[nodiscard]] RunState read_state(std::uint64_t epoch) const;
   /// Loads rows (and states and averages when `parameters` has them) of this rank's parts. Where the checkpoint has
   /// averages and `parameters` keeps none, the averages are its rows: ranking and searching use them. Not collective.
-  void load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const;
-  /// The checkpoint that evaluation uses: the best one by validation MRR, else the newest. Throws Error(kMissingInput).
-  [[nodiscard]] std::uint64_t best_or_newest() const;
+  /// Throws Error(kMissingInput), Error(kBadData) for a damaged one, Error(kUsage) for one of another graph or model.
+  RunState load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const;
+  /// Collective. Loads the newest checkpoint that is whole; a damaged one is passed over with a warning that names the
+  /// file. Nothing when there is none; throws AgreedError(kBadData) when all are damaged.
+  std::optional<RunState> load_newest(comm::Communicator& comm, const graph::Shard& shard,
+                                      Parameters& parameters) const;
+  /// Collective. The same for the checkpoint that evaluation uses: the best one by validation MRR, else the newest.
+  /// Throws AgreedError(kMissingInput) when there is none.
+  RunState load_best(comm::Communicator& comm, const graph::Shard& shard, Parameters& parameters) const;
+  /// Removes what an interrupted save() has left. By one process, while nobody saves.
+  void remove_unfinished() const;
   [[nodiscard]] std::filesystem::path epoch_folder(std::uint64_t epoch) const;
 
  private:
+  [[nodiscard]] std::vector<std::uint64_t> best_first() const;
+  std::optional<RunState> load_first_sound(comm::Communicator& comm, std::vector<std::uint64_t> candidates,
+                                           const graph::Shard& shard, Parameters& parameters) const;
   std::filesystem::path folder_;
 };
 

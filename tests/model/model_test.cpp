@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "model/checkpoint.hpp"
 #include "model/regulariser.hpp"
+#include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>
@@ -49,6 +50,30 @@ std::string load(const test::StoredGraph& stored, std::int32_t ranks, std::uint6
   return digest;
 }
 
+enum class Choice { kNewest, kBest };
+
+// The epoch that is chosen and loaded, the same on every rank; 0 when there is none.
+std::uint64_t load_chosen(const test::StoredGraph& stored, std::int32_t ranks, Choice choice) {
+  std::vector<std::uint64_t> chosen(static_cast<std::size_t>(ranks));
+  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    Parameters parameters(shard, kModel, StateShape::kPerElement, pool);
+    const CheckpointStore store(stored.run_folder());
+    const auto state = choice == Choice::kBest ? store.load_best(comm, shard, parameters)
+                                               : store.load_newest(comm, shard, parameters).value_or(RunState{});
+    chosen[static_cast<std::size_t>(comm.rank().value())] = state.epoch;
+  });
+  EXPECT_EQ(chosen, std::vector<std::uint64_t>(chosen.size(), chosen.front()));
+  return chosen.front();
+}
+
+void flip_byte(const std::filesystem::path& file) {
+  std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+  bytes.seekp(static_cast<std::streamoff>(std::filesystem::file_size(file) / 2));
+  bytes.put('\x5a');
+}
+
 TEST(Checkpoint, AnyNumberOfRanksReadsIt) {
   const test::StoredGraph stored(test::random_graph({}), 5);
   std::string digest;
@@ -67,7 +92,33 @@ TEST(Checkpoint, TheBestAndTheNewestAreKept) {
   for (std::uint64_t epoch = 1; epoch <= 5; ++epoch)
     save(stored, 2, {.epoch = epoch, .best_epoch = epoch < 3 ? epoch : 2, .best_mrr = 0.5}, epoch, digest);
   EXPECT_EQ(store.epochs(), (std::vector<std::uint64_t>{2, 5}));
-  EXPECT_EQ(store.best_or_newest(), 2U);
+  EXPECT_EQ(load_chosen(stored, 3, Choice::kBest), 2U);
+  EXPECT_EQ(load_chosen(stored, 3, Choice::kNewest), 5U);
+}
+
+TEST(Checkpoint, ADamagedOneIsPassedOver) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const CheckpointStore store(stored.run_folder());
+  std::string digest;
+  EXPECT_EQ(load_chosen(stored, 2, Choice::kNewest), 0U);
+  for (std::uint64_t epoch = 2; epoch <= 3; ++epoch)
+    save(stored, 2, {.epoch = epoch, .best_epoch = 2, .best_mrr = 0.5}, epoch, digest);
+  flip_byte(store.epoch_folder(3) / "part-0003.h5");
+  for (const std::int32_t ranks : {1, 2, 3}) EXPECT_EQ(load_chosen(stored, ranks, Choice::kNewest), 2U);
+  flip_byte(store.epoch_folder(3) / "manifest.h5");
+  for (const Choice choice : {Choice::kNewest, Choice::kBest}) EXPECT_EQ(load_chosen(stored, 2, choice), 2U);
+  flip_byte(store.epoch_folder(2) / "part-0000.h5");
+  for (const Choice choice : {Choice::kNewest, Choice::kBest})
+    test::expect_error(ExitStatus::kBadData, {"no checkpoint", "is whole"}, [&] { load_chosen(stored, 2, choice); });
+}
+
+TEST(Checkpoint, TheBestOneIsPassedOverWhenDamaged) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  std::string digest;
+  for (std::uint64_t epoch = 2; epoch <= 3; ++epoch)
+    save(stored, 2, {.epoch = epoch, .best_epoch = 2, .best_mrr = 0.5}, epoch, digest);
+  flip_byte(CheckpointStore(stored.run_folder()).epoch_folder(2) / "part-0001.h5");
+  EXPECT_EQ(load_chosen(stored, 3, Choice::kBest), 3U);
 }
 
 TEST(Checkpoint, DamagedOrForeignOnesAreRefused) {
@@ -75,11 +126,7 @@ TEST(Checkpoint, DamagedOrForeignOnesAreRefused) {
   std::string digest;
   save(stored, 2, {.epoch = 1}, 1, digest);
   const auto file = CheckpointStore(stored.run_folder()).epoch_folder(1) / "part-0001.h5";
-  {
-    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
-    bytes.seekp(static_cast<std::streamoff>(std::filesystem::file_size(file) / 2));
-    bytes.put('\x5a');
-  }
+  flip_byte(file);
   try {
     load(stored, 1, 1);
     ADD_FAILURE() << "a damaged checkpoint was loaded";
