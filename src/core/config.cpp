@@ -166,32 +166,35 @@ void ConfigReader::reject_unknown() const {
   }
 }
 
-void ConfigWriter::line(const std::string& key, const std::string& value) {
-  const std::size_t dot = key.find('.');
-  const std::string table = key.substr(0, dot);
-  if (table != table_) {
-    toml_ += fmt::format("{}[{}]\n", toml_.empty() ? "" : "\n", table);
-    table_ = table;
+std::string ConfigWriter::toml() const {
+  std::string toml;
+  std::string open_table;
+  for (const auto& [key, value] : lines_) {
+    const std::size_t dot = key.find('.');
+    const std::string table = key.substr(0, dot);
+    if (table != open_table) toml += fmt::format("{}[{}]\n", toml.empty() ? "" : "\n", table);
+    open_table = table;
+    toml += fmt::format("{} = {}\n", key.substr(dot + 1), value);
   }
-  toml_ += fmt::format("{} = {}\n", key.substr(dot + 1), value);
+  return toml;
 }
 
 void ConfigWriter::text(const std::string& key, std::string& value, const std::vector<std::string>& /*allowed*/) {
   std::ostringstream quoted;
   quoted << toml::value<std::string>(value);
-  line(key, quoted.str());
+  lines_.push_back({key, quoted.str()});
 }
 
 void ConfigWriter::integer(const std::string& key, std::uint64_t& value, Range /*range*/) {
-  line(key, std::to_string(value));
+  lines_.push_back({key, std::to_string(value)});
 }
 
 void ConfigWriter::real(const std::string& key, double& value, Range /*range*/) {
   std::string digits = fmt::format("{}", value);
   if (digits.find_first_of(".en") == std::string::npos) digits += ".0";
-  line(key, digits);
+  lines_.push_back({key, digits});
 }
 
-void ConfigWriter::flag(const std::string& key, bool& value) { line(key, value ? "true" : "false"); }
+void ConfigWriter::flag(const std::string& key, bool& value) { lines_.push_back({key, value ? "true" : "false"}); }
 
 }  // namespace tessera

@@ -65,6 +65,12 @@ class ConfigReader final : public ConfigVisitor {
   std::vector<std::string> known_;
 };
 
+/// A key with its value as TOML.
+struct ConfigLine {
+  std::string key;
+  std::string value;
+};
+
 /// Writes the resolved values as TOML text.
 class ConfigWriter final : public ConfigVisitor {
  public:
@@ -72,12 +78,11 @@ class ConfigWriter final : public ConfigVisitor {
   void integer(const std::string& key, std::uint64_t& value, Range range) override;
   void real(const std::string& key, double& value, Range range) override;
   void flag(const std::string& key, bool& value) override;
-  [[nodiscard]] const std::string& toml() const { return toml_; }
+  [[nodiscard]] const std::vector<ConfigLine>& lines() const { return lines_; }
+  [[nodiscard]] std::string toml() const;
 
  private:
-  void line(const std::string& key, const std::string& value);
-  std::string table_;
-  std::string toml_;
+  std::vector<ConfigLine> lines_;
 };
 
 }  // namespace tessera

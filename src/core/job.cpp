@@ -5,6 +5,10 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace tessera {
 namespace {
 constexpr double kMostDecay = 0.999999;  // a mean that moves at all
@@ -81,6 +85,32 @@ std::string to_toml(Job job) {
   ConfigWriter writer;
   visit(job, writer);
   return writer.toml();
+}
+
+namespace {
+
+bool may_change(std::string_view key) {
+  constexpr std::array<std::string_view, 6> kKeys = {"data.graph", "run.folder",           "run.threads",
+                                                     "run.memory", "run.watchdog_seconds", "train.epochs"};
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("validate.") ||
+         key.starts_with("expect.");
+}
+
+std::vector<ConfigLine> lines_of(Job& job) {
+  ConfigWriter writer;
+  visit(job, writer);
+  return writer.lines();
+}
+
+}  // namespace
+
+std::optional<JobChange> changed_result(Job before, Job now) {
+  const std::vector<ConfigLine> old_lines = lines_of(before);
+  const std::vector<ConfigLine> new_lines = lines_of(now);
+  for (std::size_t i = 0; i < new_lines.size(); ++i)
+    if (old_lines[i].value != new_lines[i].value && !may_change(new_lines[i].key))
+      return JobChange{new_lines[i].key, old_lines[i].value, new_lines[i].value};
+  return std::nullopt;
 }
 
 }  // namespace tessera

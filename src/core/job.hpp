@@ -5,6 +5,7 @@
 #include "core/config.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,9 @@ struct Job {
   } expect;
 };
 
+/// A run folder keeps its job, every key resolved, under this name.
+inline constexpr const char* kJobFile = "job.toml";
+
 /// Visits every key in file order: the one description that reading, writing and help share.
 void visit(Job& job, ConfigVisitor& visitor);
 
@@ -95,5 +99,17 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
 
 /// The job as TOML text, every key resolved.
 std::string to_toml(Job job);
+
+/// A key that two jobs set differently; the values as TOML.
+struct JobChange {
+  std::string key;
+  std::string before;
+  std::string now;
+};
+
+/// The first difference that makes another run of the same data: what can change while a run is continued (how long,
+/// where, with which memory and threads, how it is validated) is not one. Whether `data.graph` holds the same graph
+/// is for its digest to say.
+std::optional<JobChange> changed_result(Job before, Job now);
 
 }  // namespace tessera

@@ -37,33 +37,45 @@ Trainer::Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job&
   open_run_folder(resume);
 }
 
+// Nothing is written before everything is known to fit: a refused --resume leaves the run as it was.
 void Trainer::open_run_folder(bool resume) {
+  comm::on_root(comm_, [&] { check_run_folder(resume); });
+  const auto loaded = checkpoints_.load_newest(comm_, shard_, parameters_);
+  if (loaded) {
+    state_ = *loaded;
+    if (state_.epoch > job_.train.epochs)
+      throw comm::AgreedError(ExitStatus::kUsage,
+                              fmt::format("run '{}' has {} epochs already, train.epochs is {}; ask for as many or more",
+                                          job_.run.folder, state_.epoch, job_.train.epochs));
+    if (comm_.rank() == Rank(0)) log::info("continuing after epoch {} of '{}'", state_.epoch, job_.run.folder);
+  } else {
+    comm::together(comm_, [&] { parameters_.initialise(job_.model, job_.run.seed); });
+  }
+  comm::on_root(comm_, [&] { write_run_folder(); });
+}
+
+void Trainer::check_run_folder(bool resume) const {
   const std::filesystem::path folder = job_.run.folder;
-  std::uint64_t newest = 0;
-  comm::on_root(comm_, [&] {
-    const bool exists = std::filesystem::exists(folder);
-    if (exists && !resume)
-      fail(ExitStatus::kUsage,
-           "run folder '{}' exists already; continue it with --resume, remove it, or choose another run.folder",
-           folder.string());
-    const auto epochs = checkpoints_.epochs();
-    if (!epochs.empty()) newest = epochs.back();
-    std::error_code error;
-    std::filesystem::create_directories(folder / "checkpoints", error);
-    if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
-    write_text(folder / "job.toml", to_toml(job_));
-    metrics_.emplace(folder, newest);
-  });
-  comm_.broadcast_values(std::span(&newest, 1), Rank(0));
-  comm::together(comm_, [&] {
-    if (newest == 0) {
-      parameters_.initialise(job_.model, job_.run.seed);
-    } else {
-      checkpoints_.load(newest, shard_, parameters_);
-      state_ = checkpoints_.read_state(newest);
-    }
-  });
-  if (newest > 0 && comm_.rank() == Rank(0)) log::info("continuing after epoch {} of '{}'", newest, folder.string());
+  if (!std::filesystem::exists(folder)) return;
+  if (!resume)
+    fail(ExitStatus::kUsage,
+         "run folder '{}' exists already; continue it with --resume, remove it, or choose another run.folder",
+         folder.string());
+  if (checkpoints_.epochs().empty()) return;  // nothing to continue: it starts anew
+  if (const auto change = changed_result(read_job(folder / kJobFile), job_))
+    fail(ExitStatus::kUsage,
+         "run '{}' was started with {} = {}, not {}; continue it as it was, or choose another run.folder",
+         folder.string(), change->key, change->before, change->now);
+}
+
+void Trainer::write_run_folder() {
+  const std::filesystem::path folder = job_.run.folder;
+  std::error_code error;
+  std::filesystem::create_directories(folder / "checkpoints", error);
+  if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
+  checkpoints_.remove_unfinished();
+  metrics_.emplace(folder, state_.epoch);
+  write_text(folder / kJobFile, to_toml(job_));
 }
 
 bool Trainer::is_due(std::uint64_t every) const {
@@ -76,6 +88,10 @@ bool Trainer::no_longer_improves() const {
 
 Outcome Trainer::run(const Surroundings& surroundings) {
   Outcome outcome;
+  if (state_.epoch == 0 && job_.train.epochs == 0) {  // the initial parameters are a model too
+    state_.finished = true;
+    save();
+  }
   Progress progress("training", engine_.query_count() / 2 * job_.train.epochs, "triples", comm_.rank() != Rank(0));
   while (state_.epoch < job_.train.epochs && !no_longer_improves()) {
     train_epoch(progress, surroundings);

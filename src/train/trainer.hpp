@@ -41,8 +41,9 @@ struct Outcome {
 /// ready.
 class Trainer {
  public:
-  /// Collective. With `resume` continues from the newest complete checkpoint, if there is one; without, an existing run
-  /// folder is an AgreedError(kUsage). `engine` trains `parameters`.
+  /// Collective. With `resume` continues from the newest whole checkpoint, if there is one; a job that would make it
+  /// another run is an AgreedError(kUsage), and so is an existing run folder without `resume`. `engine` trains
+  /// `parameters`.
   Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
           Engine& engine, const memory::Pool& pool, bool resume);
 
@@ -51,6 +52,8 @@ class Trainer {
 
  private:
   void open_run_folder(bool resume);
+  void check_run_folder(bool resume) const;
+  void write_run_folder();
   void train_epoch(Progress& progress, const Surroundings& surroundings);
   void validate(const Surroundings& surroundings, EpochRecord& record);
   void lower_rate_on_plateau();

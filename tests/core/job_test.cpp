@@ -219,6 +219,24 @@ TEST_F(JobFile, TomlRoundTrip) {
   }
 }
 
+TEST_F(JobFile, WhatMakesAnotherRun) {
+  const Job before = read(kLeast);
+  const auto change = [&](const std::string& override_text) {
+    return changed_result(before, read(kLeast, {override_text}));
+  };
+  for (const char* harmless : {"data.graph=h.kg", "run.folder=b", "run.threads=3", "run.memory=1GiB", "expect.mrr=0.5",
+                               "run.watchdog_seconds=9", "train.epochs=7", "validate.every=1", "validate.patience=2"})
+    EXPECT_FALSE(change(harmless)) << harmless;
+  for (const char* harmful : {"data.parts=4", "run.seed=2", "model.dim=2", "train.batch_size=8", "negatives.count=4",
+                              "negatives.unbiased=false", "regulariser.name=l2", "optimiser.epsilon=0.5"})
+    EXPECT_TRUE(change(harmful)) << harmful;
+  const auto name = change("model.name=distmult");
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->key, "model.name");
+  EXPECT_NE(name->before.find("complex"), std::string::npos);
+  EXPECT_NE(name->now.find("distmult"), std::string::npos);
+}
+
 // A description that reads, writes and lists the same keys: each key of the written job is known when read alone.
 TEST_F(JobFile, EveryWrittenKeyCanBeOverridden) {
   ConfigValues values = read_toml_file(write(to_toml(unusual_job())));

@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run folder goes through: continued, refused, damaged, moved."""
+
+import json
+import shutil
+
+import support
+from support import ProgramTest
+
+USAGE, BAD_DATA, MISSING = 64, 65, 66
+
+
+class RunFolder(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.make_graph()
+        self.job = self.write_job()
+
+    def checkpoints(self, run="run"):
+        return sorted((self.folder / run / "checkpoints").iterdir())
+
+    def content(self, run="run"):
+        return {path: path.read_bytes() for path in (self.folder / run).rglob("*") if path.is_file()}
+
+    def damage(self, path, keep=None):
+        whole = bytearray(path.read_bytes())
+        whole[len(whole) // 2] ^= 1
+        path.write_bytes(whole if keep is None else whole[:keep])
+
+
+class Resume(RunFolder):
+    def refuse_resume(self, status, *words, says):
+        before = self.content()
+        self.refuse(status, "train", self.job, "--resume", *words, says=says)
+        self.assertEqual(self.content(), before, "a refused --resume changed the run")
+
+    def test_another_job_is_refused_and_changes_nothing(self):
+        self.succeed("train", self.job)
+        for key, before, now in (("model.dim", "16", "32"), ("run.seed", "1", "2"), ("train.batch_size", "128", "64"),
+                                 ("optimiser.learning_rate", "0.1", "0.2"), ("negatives.scope", "'global'", "part"),
+                                 ("data.parts", "8", "4")):
+            with self.subTest(key=key):
+                if key == "data.parts":
+                    self.succeed("partition", "data.kg", "--parts", 4)
+                self.refuse_resume(USAGE, f"{key}={now}", says=[key, before, now])
+        self.succeed("evaluate", "run")
+
+    def test_what_may_change(self):
+        self.succeed("train", self.job, "train.epochs=2")
+        self.succeed("train", self.job, "--resume", "run.threads=2", "run.memory=300MiB", "run.watchdog_seconds=30",
+                     "validate.every=1", "validate.max_triples=10", "expect.mrr=0.01")
+
+    def test_another_graph_is_refused(self):
+        self.succeed("train", self.job)
+        self.make_graph(name="other.kg", seed=2)
+        self.refuse_resume(USAGE, "data.graph=other.kg", says=["another graph"])
+
+    def test_fewer_epochs_than_done(self):
+        self.succeed("train", self.job)
+        self.refuse_resume(USAGE, "train.epochs=3", says=["4 epochs", "train.epochs is 3"])
+
+    def test_no_epochs_keep_the_initial_model(self):
+        self.succeed("train", self.job, "train.epochs=0")
+        self.assertIn("epoch-000000", self.checkpoints()[0].name)
+        self.succeed("evaluate", "run")
+        self.succeed("evaluate", "run", "--epoch", 0)
+        whole = self.write_job("whole.toml", **{"run.folder": '"whole"'})
+        expected = json.loads(self.succeed("train", "--json", whole))["parameter_digest"]
+        resumed = json.loads(self.succeed("train", "--json", "--resume", self.job, ranks=2))["parameter_digest"]
+        self.assertEqual(resumed, expected)
+
+    def test_what_an_interrupted_save_left_is_removed(self):
+        self.succeed("train", self.job, "train.epochs=2")
+        stale = self.folder / "run" / "checkpoints" / ".epoch-000004.tmp"
+        stale.mkdir()
+        (stale / "part-0000.h5").write_bytes(b"half")
+        self.succeed("train", self.job, "--resume", "train.epochs=3")
+        self.assertFalse(stale.exists())
+
+
+class Damage(RunFolder):
+    def setUp(self):
+        super().setUp()
+        self.job = self.write_job(**{"validate.every": 1, "train.epochs": 4, "optimiser.learning_rate": 0.5})
+        self.expected = json.loads(self.succeed("train", "--json", self.job))
+        self.succeed("train", "--json", self.job, "--resume", "train.epochs=5", "validate.every=0")
+        # now the best one by validation and one of epoch 5, which is no better for all that is known
+        self.newest = self.checkpoints()[-1]
+        self.assertEqual([path.name for path in self.checkpoints()],
+                         [f"epoch-{self.expected['best_epoch']:06}", "epoch-000005"])
+
+    def spoil_newest(self, way):
+        if way == "part":
+            self.damage(self.newest / "part-0003.h5")
+        elif way == "manifest":
+            self.damage(self.newest / "manifest.h5", keep=100)
+        else:
+            (self.newest / "part-0005.h5").unlink()
+
+    def test_the_newest_sound_one_is_continued(self):
+        expected = json.loads(self.succeed("train", "--json", self.job, "run.folder=whole", "train.epochs=6"))
+        whole = self.content("run")
+        for way, name, ranks in (("part", "part-0003.h5", 0), ("manifest", "manifest.h5", 2),
+                                 ("missing", "part-0005.h5", 3)):
+            with self.subTest(way=way):
+                for path, content in whole.items():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+                self.spoil_newest(way)
+                done = self.run_program("train", "--json", self.job, "--resume", "train.epochs=6", ranks=ranks)
+                message = done.stderr.decode()
+                self.assertEqual(done.returncode, 0, message)
+                self.assertIn(f"{self.newest.name}/{name}", message)
+                self.assertEqual(message.count("warning"), 1, message)
+                self.assertEqual(json.loads(done.stdout)["parameter_digest"], expected["parameter_digest"])
+                shutil.rmtree(self.folder / "run")
+
+    def test_ranking_and_answering_use_the_newest_sound_one(self):
+        best = self.checkpoints()[0]
+        for way, name in (("part", "part-0003.h5"), ("manifest", "manifest.h5")):
+            with self.subTest(way=way):
+                whole = self.content()
+                self.spoil_newest(way)
+                done = self.run_program("evaluate", "run", ranks=2)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(f"checkpoint after epoch {self.expected['best_epoch']} ", done.stderr.decode())
+                self.refuse(BAD_DATA, "evaluate", "run", "--epoch", 5, says=[name])
+                for path, content in whole.items():
+                    path.write_bytes(content)
+        self.damage(best / "part-0000.h5")
+        for words in (["evaluate", "run"], ["predict", "run", "--query", "e000", "r1"]):
+            done = self.run_program(*words)
+            message = done.stderr.decode()
+            self.assertEqual(done.returncode, 0, message)
+            self.assertIn(f"{best.name}/part-0000.h5", message)
+            self.assertIn("checkpoint after epoch 5 ", message)
+
+    def test_without_a_sound_one_it_is_refused(self):
+        for checkpoint in self.checkpoints():
+            self.damage(checkpoint / "part-0001.h5")
+        before = self.content()
+        for words in (["train", self.job, "--resume", "train.epochs=6"], ["evaluate", "run"]):
+            self.refuse(BAD_DATA, *words, says=["no checkpoint", "part-0001.h5"])
+        self.assertEqual(self.content(), before)
+
+
+if __name__ == "__main__":
+    support.main()
