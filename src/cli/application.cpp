@@ -15,9 +15,12 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <iostream>
 #include <map>
 #include <optional>
 #include <string>
@@ -89,6 +92,7 @@ int execute(const Command& command, comm::Communicator& comm, const std::string&
       throw comm::AgreedError(ExitStatus::kUsage,
                               fmt::format("'tessera {}' runs as one process; start it without mpirun or srun", stage));
     command.action(environment);
+    comm::on_root(comm, flush_results);
     return 0;
   } catch (const ReportedError& error) {
     return static_cast<int>(error.status());
@@ -129,7 +133,27 @@ int dispatch(Parsed& parsed) {
   return status;
 }
 
+// Help and version are results too.
+int exit_of_parser(const CLI::App& app, const CLI::ParseError& error) {
+  if (app.exit(error) != 0) return static_cast<int>(ExitStatus::kUsage);
+  std::cout.flush();
+  try {
+    flush_results();
+  } catch (const Error& lost) {
+    report(lost.what());
+    return static_cast<int>(lost.status());
+  }
+  return 0;
+}
+
 }  // namespace
+
+void flush_results() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  fail(ExitStatus::kIo, "the results could not be written to standard output{}{}", errno == 0 ? "" : ": ",
+       errno == 0 ? "" : std::strerror(errno));
+}
 
 int run(int argc, char** argv) {
   set_command_line(joined(argc, argv));
@@ -138,8 +162,7 @@ int run(int argc, char** argv) {
   try {
     parsed.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int status = parsed.app.exit(error);
-    return status == 0 ? 0 : static_cast<int>(ExitStatus::kUsage);
+    return exit_of_parser(parsed.app, error);
   }
   return dispatch(parsed);
 }

@@ -27,6 +27,9 @@ class ReportedError : public Error {
   explicit ReportedError(ExitStatus status) : Error(status, "") {}
 };
 
+/// What was printed on standard output has arrived there, or Error(kIo): results that are lost are a failure.
+void flush_results();
+
 /// A subcommand: adds its options to the parser and returns what to do. The state behind the options lives in the
 /// returned function.
 using Action = std::function<void(Environment&)>;

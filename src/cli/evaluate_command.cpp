@@ -67,7 +67,6 @@ void print(const evaluate::Evaluation& evaluation, const Job& job, const Options
   const std::string text =
       options.json ? evaluate::to_json(evaluation, report) + "\n" : evaluate::to_text(evaluation, report);
   std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
 }
 
 // What the job file promised, for `--check`.

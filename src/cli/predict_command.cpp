@@ -71,7 +71,6 @@ void predict_run(Environment& environment, const Options& options) {
         {parameters->scorer().name(), parameters->dim(), epoch, context.shard.manifest.graph_digest, search.known});
     log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
   });
-  std::fflush(stdout);
 }
 
 }  // namespace

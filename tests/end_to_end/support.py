@@ -37,12 +37,12 @@ class ProgramTest(unittest.TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="tessera-test-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def run_program(self, *words, ranks=0, stdin=None, timeout=120, **extra):
+    def run_program(self, *words, ranks=0, stdin=None, stdout=subprocess.PIPE, timeout=120, **extra):
         command = [PROGRAM, *map(str, words)]
         if ranks:
             command = ["mpirun", "-n", str(ranks), "--bind-to", "none"] + command
-        return subprocess.run(command, env=environment(**extra), cwd=self.folder, input=stdin, capture_output=True,
-                              timeout=timeout)
+        return subprocess.run(command, env=environment(**extra), cwd=self.folder, input=stdin, stdout=stdout,
+                              stderr=subprocess.PIPE, timeout=timeout)
 
     def succeed(self, *words, **options):
         done = self.run_program(*words, **options)
