@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -43,10 +44,10 @@ int inspect_and_print(const Options& options) {
   try {
     const auto description = inspect(options.path);
     if (options.json)
-      std::printf("%s\n", description.dump(2).c_str());
+      std::printf("%s\n", description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     else
       print_text(description, "");
-    std::fflush(stdout);
+    flush_results();
     return 0;
   } catch (const Error& error) {
     std::fprintf(stderr, "tessera: %s\n", error.what());
@@ -75,6 +76,10 @@ void info(const Options& options) {
   waitpid(child, &status, 0);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   if (WIFEXITED(status)) throw ReportedError(static_cast<ExitStatus>(WEXITSTATUS(status)));
+  if (WTERMSIG(status) == SIGPIPE) {  // whoever reads has enough
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+  }
   fail(ExitStatus::kBadData, "'{}' is damaged or hostile: the process that read it was ended by signal {}",
        options.path, WTERMSIG(status));
 }

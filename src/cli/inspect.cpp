@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/inspect.hpp"
 
+#include "cli/inspect_run.hpp"
 #include "core/error.hpp"
 #include "core/job.hpp"
 #include "core/text.hpp"
@@ -11,7 +12,6 @@
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -20,13 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
-
-// Verifies every file that the folder's checksum list names.
-Json verify_folder(const fs::path& folder) {
-  const auto checksums = storage::FolderChecksums::load(folder);
-  for (const auto& [name, digest] : checksums.digests()) checksums.verify(name);
-  return fmt::format("{} files match their checksums", checksums.digests().size());
-}
 
 Json describe_graph(const fs::path& folder) {
   const graph::GraphReader reader(folder);
@@ -74,48 +67,6 @@ Json describe_partition(const fs::path& folder) {
   return out;
 }
 
-Json describe_run_state(const model::RunState& state) {
-  Json out = {{"epoch", state.epoch}, {"finished", state.finished}};
-  if (state.best_epoch > 0) {
-    out["best epoch"] = state.best_epoch;
-    out["best validation MRR"] = state.best_mrr;
-  }
-  return out;
-}
-
-Json describe_checkpoint(const fs::path& folder) {
-  const auto file = storage::FileReader::open_verified(folder / graph::kManifestFile, "checkpoint", 1);
-  Json out = {{"what", "checkpoint"}, {"sound", verify_folder(folder)}};
-  out["model"] = file.string("/", "model");
-  out["dim"] = file.integer("/", "dim");
-  out["parts"] = file.integer("/", "parts");
-  out["epoch"] = file.integer("/", "epoch");
-  return out;
-}
-
-Json describe_run(const fs::path& folder) {
-  const Job job = read_job(folder / kJobFile);
-  Json out = {{"what", "run"},
-              {"sound", verify_folder(folder)},
-              {"graph", job.data.graph},
-              {"model", job.model.name},
-              {"dim", job.model.dim}};
-  const model::CheckpointStore store(folder);
-  const auto epochs = store.epochs();
-  if (epochs.empty()) {
-    out["state"] = "no complete checkpoint yet";
-  } else {
-    out["state"] = describe_run_state(store.read_state(epochs.back()));
-  }
-  for (const std::uint64_t epoch : epochs) {
-    verify_folder(store.epoch_folder(epoch));
-    out["checkpoints"].push_back(store.epoch_folder(epoch).filename().string());
-  }
-  const auto checksums = storage::FolderChecksums::load(folder);
-  for (const auto& [name, digest] : checksums.digests()) out["results"].push_back(name);
-  return out;
-}
-
 void describe_objects(const storage::FileReader& file, const std::string& group, Json& out) {
   for (const std::string& child : file.children(group)) {
     const std::string path = (group == "/" ? "" : group) + "/" + child;
@@ -139,6 +90,7 @@ Json describe_file(const fs::path& path) {
   for (const char* name : {"tessera_version", "git_commit", "command_line", "host", "date_created"})
     out[name] = file.find_string("/", name).value_or("?");
   out["format_version"] = file.integer("/", "format_version");
+  add_results(file, out);
   out["datasets"] = Json::object();
   describe_objects(file, "/", out["datasets"]);
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -155,19 +107,43 @@ std::string manifest_kind(const fs::path& folder) {
   return storage::FileReader::open_unverified(folder / graph::kManifestFile).string("/", "kind");
 }
 
-}  // namespace
+Json describe_checksums(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  Json out = {{"what", "checksums"}, {"sound", verify_folder(folder)}};
+  out["files"] = Json::array();
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) out["files"].push_back(name);
+  return out;
+}
 
-Json inspect(const fs::path& path) {
-  if (!fs::exists(path)) fail(ExitStatus::kMissingInput, "'{}' does not exist", path.string());
-  if (!fs::is_directory(path)) return describe_file(path);
+// `path` has no trailing slash and is no symbolic link.
+Json describe_folder(const fs::path& path) {
   if (fs::exists(path / graph::kGraphFile)) return describe_graph(path);
   if (fs::exists(path / kJobFile)) return describe_run(path);
   if (fs::exists(path / graph::kManifestFile))
     return manifest_kind(path) == "checkpoint" ? describe_checkpoint(path) : describe_partition(path);
+  if (path.filename() == model::kCheckpointsFolder) return describe_checkpoints(path);
   fail(ExitStatus::kBadData,
        "'{}' is not a folder of Tessera: it has no graph.h5 (graph), manifest.h5 (partition, checkpoint) or job.toml "
        "(run)",
        path.string());
+}
+
+}  // namespace
+
+Json verify_folder(const fs::path& folder) {
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) checksums.verify(name);
+  return fmt::format("{} files match their checksums", checksums.digests().size());
+}
+
+Json inspect(const fs::path& path) {
+  if (!fs::exists(path)) fail(ExitStatus::kMissingInput, "'{}' does not exist", path.string());
+  if (fs::is_directory(path)) return describe_folder(fs::canonical(path));
+  if (path.filename() == storage::kChecksumsName) return describe_checksums(path);
+  if (path.extension() == ".jsonl") return describe_metrics_log(path);
+  if (path.extension() == ".toml") return describe_job(path);
+  return describe_file(path);
 }
 
 }  // namespace tessera::cli

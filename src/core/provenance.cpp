@@ -3,6 +3,7 @@
 #include "core/provenance.hpp"
 
 #include "core/build_info.hpp"
+#include "core/text.hpp"
 
 #include <unistd.h>
 
@@ -12,13 +13,18 @@
 
 namespace tessera {
 namespace {
+constexpr std::size_t kLongestCommandLine = 16384;  // an attribute of an HDF5 file must stay below 64 KiB
+
 std::string& command_line() {
   static std::string value;
   return value;
 }
 }  // namespace
 
-void set_command_line(std::string value) { command_line() = std::move(value); }
+void set_command_line(std::string value) {
+  if (value.size() > kLongestCommandLine) value = value.substr(0, kLongestCommandLine) + " ...";
+  command_line() = text::escaped(value);
+}
 
 Provenance current_provenance() {
   std::array<char, 256> host{};

@@ -10,12 +10,13 @@ namespace tessera {
 struct Provenance {
   std::string version;       ///< "0.1.0"
   std::string git_commit;    ///< 12 hex digits or "unknown"
-  std::string command_line;  ///< as set by set_command_line
+  std::string command_line;  ///< as set by set_command_line, UTF-8
   std::string host;
   std::string time_utc;  ///< ISO 8601
 };
 
-/// Remembers the command line for provenance; called once by main.
+/// Remembers the command line for provenance, shortened when very long, bytes that are not UTF-8 escaped; called once
+/// by main.
 void set_command_line(std::string command_line);
 
 /// The provenance of a file that is written now.

@@ -125,4 +125,17 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
+std::string escaped(std::string_view bytes) {
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t length = sequence_length(bytes, at);
+    if (length == 0)
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[at]));
+    else
+      out += bytes.substr(at, length);
+    at += std::max<std::size_t>(1, length);
+  }
+  return out;
+}
+
 }  // namespace tessera::text

@@ -30,4 +30,8 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
 /// True when `bytes` is well-formed UTF-8 (no overlong forms, no surrogates).
 bool is_utf8(std::string_view bytes);
 
+/// `bytes` with every byte that is not well-formed UTF-8 as \xHH: file names and command lines are bytes, files of
+/// Tessera hold UTF-8.
+std::string escaped(std::string_view bytes);
+
 }  // namespace tessera::text

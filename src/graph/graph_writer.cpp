@@ -3,6 +3,7 @@
 #include "graph/graph_writer.hpp"
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 
 #include <vector>
 
@@ -71,7 +72,7 @@ void GraphWriter::attribute(const AttributeColumn& column) {
 
 void GraphWriter::source(const SourceFile& source) {
   const std::string group = fmt::format("/sources/{:06}", source_count_++);
-  file_.attribute(group, "path", source.path);
+  file_.attribute(group, "path", text::escaped(source.path));
   file_.attribute(group, "bytes", source.bytes);
   file_.attribute(group, "lines", source.lines);
   file_.attribute(group, "xxh3_128", source.xxh3_128);

@@ -26,10 +26,12 @@ struct RunState {
   std::uint64_t checks_on_plateau = 0;  ///< since the best validation or the last cut of the rate
 };
 
+inline constexpr const char* kCheckpointsFolder = "checkpoints";
+
 /// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
 class CheckpointStore {
  public:
-  explicit CheckpointStore(const std::filesystem::path& run_folder) : folder_(run_folder / "checkpoints") {}
+  explicit CheckpointStore(const std::filesystem::path& run_folder) : folder_(run_folder / kCheckpointsFolder) {}
 
   /// Collective. Every rank writes the chunks of its parts; the folder appears when all are on disk; then all but the
   /// best and the newest are removed. Throws AgreedError(kIo) and leaves older checkpoints untouched when writing

@@ -17,9 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kJsonName = "metrics.jsonl";
-constexpr const char* kHdf5Name = "metrics.h5";
-constexpr const char* kKind = "metrics";
 constexpr std::uint64_t kVersion = 1;
 
 std::string to_line(const EpochRecord& record) {
@@ -64,15 +61,21 @@ void column(storage::FileWriter& file, const std::string& name, const std::vecto
 
 }  // namespace
 
-MetricsLog::MetricsLog(std::filesystem::path run_folder, std::uint64_t keep_epochs) : folder_(std::move(run_folder)) {
-  std::ifstream in(folder_ / kJsonName);
+std::vector<EpochRecord> read_metrics(const std::filesystem::path& file) {
+  std::vector<EpochRecord> records;
+  std::ifstream in(file);
   std::string line;
   for (int number = 1; std::getline(in, line); ++number) {
-    if (in.eof()) break;  // a line without its end was cut off
-    EpochRecord record = from_line(line, fmt::format("{}:{}", (folder_ / kJsonName).string(), number));
-    if (record.epoch <= keep_epochs) records_.push_back(record);
+    if (in.eof()) break;
+    records.push_back(from_line(line, fmt::format("{}:{}", file.string(), number)));
   }
-  storage::AtomicFile file(folder_ / kJsonName);
+  return records;
+}
+
+MetricsLog::MetricsLog(std::filesystem::path run_folder, std::uint64_t keep_epochs)
+    : folder_(std::move(run_folder)), records_(read_metrics(folder_ / kMetricsLog)) {
+  std::erase_if(records_, [&](const EpochRecord& record) { return record.epoch > keep_epochs; });
+  storage::AtomicFile file(folder_ / kMetricsLog);
   std::ofstream out(file.temporary());
   for (const EpochRecord& record : records_) out << to_line(record) << '\n';
   out.close();
@@ -82,15 +85,15 @@ MetricsLog::MetricsLog(std::filesystem::path run_folder, std::uint64_t keep_epoc
 
 void MetricsLog::append(const EpochRecord& record) {
   records_.push_back(record);
-  std::ofstream out(folder_ / kJsonName, std::ios::app);
+  std::ofstream out(folder_ / kMetricsLog, std::ios::app);
   out << to_line(record) << '\n';
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", (folder_ / kJsonName).string());
+  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", (folder_ / kMetricsLog).string());
 }
 
 void MetricsLog::rebuild_hdf5() const {
-  storage::AtomicFile target(folder_ / kHdf5Name);
-  storage::FileWriter file(target.temporary(), kKind, kVersion);
+  storage::AtomicFile target(folder_ / kMetricsFile);
+  storage::FileWriter file(target.temporary(), kMetricsKind, kVersion);
   const auto u64 = [&](const std::string& name, const storage::Description& description, const auto& get) {
     column<std::uint64_t>(file, name, records_, description, get);
   };
@@ -111,7 +114,7 @@ void MetricsLog::rebuild_hdf5() const {
   file.close();
   target.commit();
   auto checksums = storage::FolderChecksums::load(folder_);
-  checksums.record(kHdf5Name);
+  checksums.record(kMetricsFile);
   checksums.commit();
 }
 

@@ -24,6 +24,14 @@ struct EpochRecord {
   std::array<std::uint64_t, memory::kTagCount> peak_bytes{};  ///< largest of the ranks, by tag, so far
 };
 
+inline constexpr const char* kMetricsKind = "metrics";
+inline constexpr const char* kMetricsLog = "metrics.jsonl";
+inline constexpr const char* kMetricsFile = "metrics.h5";
+
+/// The lines of a metrics.jsonl; one without its end was cut off and is left out, a missing file has none. Throws
+/// Error(kBadData) naming file and line.
+std::vector<EpochRecord> read_metrics(const std::filesystem::path& file);
+
 /// RUN/metrics.jsonl, appended line by line, and RUN/metrics.h5, rebuilt from it. Used on rank 0 only.
 class MetricsLog {
  public:

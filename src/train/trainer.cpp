@@ -71,7 +71,7 @@ void Trainer::check_run_folder(bool resume) const {
 void Trainer::write_run_folder() {
   const std::filesystem::path folder = job_.run.folder;
   std::error_code error;
-  std::filesystem::create_directories(folder / "checkpoints", error);
+  std::filesystem::create_directories(folder / model::kCheckpointsFolder, error);
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
   metrics_.emplace(folder, state_.epoch);

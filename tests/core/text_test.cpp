@@ -188,6 +188,13 @@ TEST(Utf8, NothingElseIsWellFormed) {
   EXPECT_EQ(four, 0x100000 / 64 * 2);
 }
 
+TEST(Utf8, OtherBytesAreEscaped) {
+  EXPECT_EQ(text::escaped("na\xc3\xafve \\ \n"), "na\xc3\xafve \\ \n");
+  EXPECT_EQ(text::escaped("na\xefve\xff"), "na\\xefve\\xff");
+  EXPECT_EQ(text::escaped("\xc3"), "\\xc3");
+  EXPECT_EQ(text::escaped(""), "");
+}
+
 TEST(Utf8, PlaceInTheStringDoesNotMatter) {
   EXPECT_TRUE(text::is_utf8("caf\xC3\xA9 \xE6\x97\xA5 \xF0\x9F\x98\x80"));
   EXPECT_FALSE(text::is_utf8("caf\xE9"));

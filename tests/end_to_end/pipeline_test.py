@@ -3,6 +3,7 @@
 """The whole pipeline with the real program, on one rank and many."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,15 +110,58 @@ class Pipeline(ProgramTest):
 
     def test_info_knows_everything_that_is_written(self):
         self.make_graph()
-        self.succeed("train", self.write_job())
-        self.succeed("evaluate", "run")
-        checkpoint = sorted((self.folder / "run" / "checkpoints").iterdir())[-1]
-        for path, what in (("data.kg", "graph"), ("data.kg/graph.h5", "graph"), ("data.kg/parts-8", "partition"),
-                           ("data.kg/parts-8/manifest.h5", "partition"), ("data.kg/parts-8/part-0003.h5", "part"),
-                           ("run", "run"), ("run/metrics.h5", "metrics"), ("run/evaluation-test.h5", "evaluation"),
-                           (checkpoint, "checkpoint"), (checkpoint / "part-0000.h5", "checkpoint part")):
+        trained = json.loads(self.succeed("train", "--json", self.write_job()))
+        ranked = json.loads(self.succeed("evaluate", "--json", "run"))
+        self.succeed("predict", "run", "--query", "e000", "r1", "-o", "answers.h5")
+        checkpoint = sorted((self.folder / "run" / "checkpoints").iterdir())[-1].relative_to(self.folder)
+        expected = {"data.kg": "graph", "data.kg/graph.h5": "graph", "data.kg/parts-8": "partition",
+                    "data.kg/parts-8/manifest.h5": "partition", "data.kg/parts-8/part-0003.h5": "part", "run": "run",
+                    "run/job.toml": "job", "run/metrics.jsonl": "metrics log", "run/metrics.h5": "metrics",
+                    "run/evaluation-test.h5": "evaluation", "run/checkpoints": "checkpoints", "run/checkpoints/": "checkpoints",
+                    str(checkpoint): "checkpoint", f"{checkpoint}/manifest.h5": "checkpoint",
+                    f"{checkpoint}/part-0000.h5": "checkpoint part", "answers.h5": "predictions",
+                    "run/checksums.xxh3": "checksums", "data.kg/checksums.xxh3": "checksums"}
+        for path, what in expected.items():
             with self.subTest(path=path):
                 self.assertEqual(json.loads(self.succeed("info", "--json", path))["what"], what)
+        for path in [name for name in self.names() if name not in ("job.toml", "data.kg.tsv")]:
+            with self.subTest(path=path):
+                self.succeed("info", path)
+        info = {path: json.loads(self.succeed("info", "--json", path)) for path in expected}
+        for metrics in (info["run/metrics.h5"], info["run/metrics.jsonl"], info["run"]["metrics"]):
+            self.assertEqual(metrics["epochs"], 4)
+            self.assertEqual(metrics["last loss"], trained["loss"])
+            self.assertEqual(metrics["best validation MRR"], trained["best_validation_mrr"])
+        for results in (info["run/evaluation-test.h5"], info["run"]["results"]["evaluation-test.h5"]):
+            self.assertEqual(results["split"], "test")
+            self.assertAlmostEqual(results["MRR"], ranked["realistic"]["mrr"] if "realistic" in ranked else ranked["mrr"])
+
+    def test_info_ends_quietly_when_nobody_reads(self):
+        self.make_graph(parts=40)
+        with subprocess.Popen([support.PROGRAM, "info", "data.kg/parts-40"], cwd=self.folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as program:
+            program.stdout.close()
+            self.assertEqual(program.stderr.read(), b"")
+
+    def test_names_of_files_need_not_be_utf8(self):
+        text = self.folder / os.fsdecode(b"na\xefve.tsv")
+        text.write_bytes(self.write_triples().read_bytes())
+        self.succeed("import", text, "-o", "data.kg")
+        info = json.loads(self.succeed("info", "--json", "data.kg"))
+        self.assertIn("na\\xefve.tsv", info["sources"][0])
+        self.assertIn("na\\xefve.tsv", json.loads(self.succeed("info", "--json", "data.kg/graph.h5"))["command_line"])
+        self.succeed("partition", "data.kg", "--parts", 4)
+
+    def test_lost_results_are_a_failure(self):
+        self.make_graph()
+        self.succeed("train", self.write_job())
+        for words in (["info", "data.kg"], ["info", "--json", "data.kg"], ["evaluate", "run"], ["--version"], ["train", "--help"],
+                      ["predict", "run", "--query", "e000", "r1"]):
+            with self.subTest(words=words), open("/dev/full", "wb") as full:
+                done = self.run_program(*words, stdout=full)
+                message = done.stderr.decode()
+                self.assertEqual(done.returncode, 74, message)
+                self.assertIn("tessera: the results could not be written to standard output", message)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/inspect_run.hpp"
+
+#include "core/error.hpp"
+#include "core/job.hpp"
+#include "model/checkpoint.hpp"
+#include "train/metrics_log.hpp"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+namespace {
+
+// What the columns of metrics.h5 and the lines of metrics.jsonl say in common.
+struct EpochResult {
+  std::uint64_t epoch = 0;
+  double loss = 0;
+  double validation_mrr = 0;  // NaN where not validated
+};
+
+Json summary(const std::vector<EpochResult>& epochs) {
+  Json out = {{"epochs", epochs.size()}};
+  if (epochs.empty()) return out;
+  out["last loss"] = epochs.back().loss;
+  const EpochResult* best = nullptr;
+  for (const EpochResult& result : epochs)
+    if (!std::isnan(result.validation_mrr) && (best == nullptr || result.validation_mrr > best->validation_mrr))
+      best = &result;
+  if (best == nullptr) return out;
+  out["best validation MRR"] = best->validation_mrr;
+  out["best epoch"] = best->epoch;
+  return out;
+}
+
+Json metrics_of_log(const fs::path& file) {
+  std::vector<EpochResult> epochs;
+  for (const train::EpochRecord& record : train::read_metrics(file))
+    epochs.push_back({record.epoch, record.loss, record.validation_mrr.value_or(std::nan(""))});
+  return summary(epochs);
+}
+
+Json metrics_of_columns(const storage::FileReader& file) {
+  const auto epoch = file.read<std::uint64_t>("/epochs/epoch");
+  const auto loss = file.read<double>("/epochs/loss");
+  const auto mrr = file.read<double>("/epochs/validation_mrr");
+  if (loss.size() != epoch.size() || mrr.size() != epoch.size())
+    fail(ExitStatus::kBadData, "'{}', /epochs: columns of different length", file.path().string());
+  std::vector<EpochResult> epochs;
+  for (std::size_t i = 0; i < epoch.size(); ++i) epochs.push_back({epoch[i], loss[i], mrr[i]});
+  return summary(epochs);
+}
+
+Json evaluation_of(const storage::FileReader& file) {
+  return {{"split", file.string("/", "split")},
+          {"epoch", file.integer("/", "epoch")},
+          {"queries", file.integer("/metrics/all", "queries")},
+          {"MRR", file.real("/metrics/all", "realistic_mrr")}};
+}
+
+std::string state_in_words(const model::RunState& state) {
+  return fmt::format("{} after epoch {}", state.finished ? "finished" : "not finished", state.epoch);
+}
+
+}  // namespace
+
+void add_results(const storage::FileReader& file, Json& out) {
+  const std::string kind = file.string("/", "kind");
+  if (kind == train::kMetricsKind) out.update(metrics_of_columns(file));
+  if (kind == "evaluation") out.update(evaluation_of(file));
+}
+
+Json describe_metrics_log(const fs::path& file) {
+  Json out = {{"what", "metrics log"}};
+  out.update(metrics_of_log(file));
+  return out;
+}
+
+Json describe_job(const fs::path& file) {
+  const Job job = read_job(file);
+  return {{"what", "job"},           {"graph", job.data.graph}, {"parts", job.data.parts},   {"run", job.run.folder},
+          {"model", job.model.name}, {"dim", job.model.dim},    {"epochs", job.train.epochs}};
+}
+
+Json describe_checkpoint(const fs::path& folder) {
+  const auto file = storage::FileReader::open_verified(folder / graph::kManifestFile, "checkpoint", 1);
+  Json out = {{"what", "checkpoint"}, {"sound", verify_folder(folder)}};
+  out["model"] = file.string("/", "model");
+  out["dim"] = file.integer("/", "dim");
+  out["parts"] = file.integer("/", "parts");
+  out["epoch"] = file.integer("/", "epoch");
+  return out;
+}
+
+Json describe_checkpoints(const fs::path& folder) {
+  const model::CheckpointStore store(folder.parent_path());
+  Json out = {{"what", "checkpoints"}, {"checkpoints", Json::array()}};
+  for (const std::uint64_t epoch : store.epochs()) {
+    const fs::path checkpoint = store.epoch_folder(epoch);
+    verify_folder(checkpoint);
+    out["checkpoints"].push_back(
+        fmt::format("{}: {}", checkpoint.filename().string(), state_in_words(store.read_state(epoch))));
+  }
+  return out;
+}
+
+Json describe_run(const fs::path& folder) {
+  const Job job = read_job(folder / kJobFile);
+  Json out = {{"what", "run"},
+              {"sound", verify_folder(folder)},
+              {"graph", job.data.graph},
+              {"model", job.model.name},
+              {"dim", job.model.dim}};
+  const model::CheckpointStore store(folder);
+  const auto epochs = store.epochs();
+  out["state"] = epochs.empty() ? "no complete checkpoint yet" : state_in_words(store.read_state(epochs.back()));
+  out["metrics"] = metrics_of_log(folder / train::kMetricsLog);
+  out["checkpoints"] = describe_checkpoints(folder / model::kCheckpointsFolder)["checkpoints"];
+  out["results"] = Json::object();
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) {
+    const auto file = storage::FileReader::open_unverified(folder / name);
+    Json result = Json::object();
+    if (file.string("/", "kind") == "evaluation") result = evaluation_of(file);
+    out["results"][name] = result;
+  }
+  return out;
+}
+
+}  // namespace tessera::cli
