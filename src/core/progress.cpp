@@ -17,10 +17,11 @@ constexpr auto kRedraw = std::chrono::milliseconds(200);
 constexpr auto kLogEvery = std::chrono::seconds(10);
 }  // namespace
 
-Progress::Progress(std::string title, std::uint64_t total, std::string unit, bool silent)
+Progress::Progress(std::string title, std::uint64_t total, std::string unit, bool silent, std::uint64_t before)
     : title_(std::move(title)),
       total_(total),
       unit_(std::move(unit)),
+      before_(before),
       silent_(silent),
       terminal_(!silent && isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
@@ -34,11 +35,8 @@ void Progress::update(std::uint64_t done, const std::string& note) {
   if (due()) show(done, note);
 }
 
-void Progress::show(std::uint64_t done, const std::string& note) {
-  const auto now = Clock::now();
-  next_ = now + (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLogEvery));
-  const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+std::string Progress::line(std::uint64_t done, double seconds, const std::string& note) const {
+  const double rate = seconds > 0 ? static_cast<double>(done - std::min(done, before_)) / seconds : 0;
   std::string line = fmt::format("{}: {}", title_, text::with_thousands(done));
   if (total_ > 0)
     line += fmt::format(" of {} ({:.0f} %)", text::with_thousands(total_),
@@ -47,12 +45,19 @@ void Progress::show(std::uint64_t done, const std::string& note) {
   if (total_ > 0 && rate > 0)
     line += fmt::format(", {} left", text::duration(static_cast<double>(total_ - std::min(done, total_)) / rate));
   if (!note.empty()) line += ", " + note;
+  return line;
+}
+
+void Progress::show(std::uint64_t done, const std::string& note) {
+  const auto now = Clock::now();
+  next_ = now + (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLogEvery));
+  const std::string text = line(done, std::chrono::duration<double>(now - start_).count(), note);
   if (terminal_) {
-    std::fprintf(stderr, "\r\033[K%s", line.c_str());
+    std::fprintf(stderr, "\r\033[K%s", text.c_str());
     std::fflush(stderr);
     drawn_ = true;
   } else {
-    log::info("{}", line);
+    log::info("{}", text);
   }
 }
 

@@ -12,8 +12,9 @@ namespace tessera {
 /// A silent one (not rank 0) does nothing.
 class Progress {
  public:
-  /// `total` 0 means unknown. `unit` is plural: "triples".
-  Progress(std::string title, std::uint64_t total, std::string unit, bool silent = false);
+  /// `total` 0 means unknown. `unit` is plural: "triples". `before` of them were done earlier: they count as done, not
+  /// as speed.
+  Progress(std::string title, std::uint64_t total, std::string unit, bool silent = false, std::uint64_t before = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -24,6 +25,8 @@ class Progress {
   [[nodiscard]] bool due() const;
   /// Ends the line.
   void finish();
+  /// The line that is shown when `done` are done after `seconds`.
+  [[nodiscard]] std::string line(std::uint64_t done, double seconds, const std::string& note) const;
 
  private:
   void show(std::uint64_t done, const std::string& note);
@@ -31,6 +34,7 @@ class Progress {
   std::string title_;
   std::uint64_t total_;
   std::string unit_;
+  std::uint64_t before_;
   bool silent_;
   bool terminal_;
   bool drawn_ = false;

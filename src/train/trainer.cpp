@@ -52,6 +52,8 @@ void Trainer::open_run_folder(bool resume) {
     comm::together(comm_, [&] { parameters_.initialise(job_.model, job_.run.seed); });
   }
   comm::on_root(comm_, [&] { write_run_folder(); });
+  if (comm_.rank() == Rank(0) && !metrics_->records().empty()) last_loss_ = metrics_->records().back().loss;
+  comm_.broadcast_values(std::span(&last_loss_, 1), Rank(0));
 }
 
 void Trainer::check_run_folder(bool resume) const {
@@ -92,7 +94,9 @@ Outcome Trainer::run(const Surroundings& surroundings) {
     state_.finished = true;
     save();
   }
-  Progress progress("training", engine_.query_count() / 2 * job_.train.epochs, "triples", comm_.rank() != Rank(0));
+  const std::uint64_t triples = engine_.query_count() / 2;
+  Progress progress("training", triples * job_.train.epochs, "triples", comm_.rank() != Rank(0),
+                    triples * state_.epoch);
   while (state_.epoch < job_.train.epochs && !no_longer_improves()) {
     train_epoch(progress, surroundings);
     const std::int64_t stop = surroundings.stop != nullptr && surroundings.stop->load() ? 1 : 0;

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -33,7 +34,7 @@ struct Outcome {
   model::RunState state;
   bool stopped_early = false;  ///< validation no longer improved
   bool stopped_on_request = false;
-  double final_loss = 0;
+  double final_loss = 0;  ///< of the last epoch, by whichever session; NaN when there was none
   std::string parameter_digest;  ///< of the parameters after the last epoch
 };
 
@@ -71,7 +72,7 @@ class Trainer {
   model::CheckpointStore checkpoints_;
   model::RunState state_;
   std::optional<MetricsLog> metrics_;  // rank 0
-  double last_loss_ = 0;
+  double last_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 
 }  // namespace tessera::train
