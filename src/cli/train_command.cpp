@@ -49,6 +49,24 @@ evaluate::Options validation_options(const Job& job) {
   return options;
 }
 
+// Collective. Whether to validate: a graph without a validation split has nothing to rank, and MRR 0 would be a lie.
+bool wants_validation(Environment& environment, const RunContext& context) {
+  const Job& job = context.job;
+  if (job.validate.every == 0) return false;
+  std::int64_t queries = 0;
+  for (const graph::Part& part : context.shard.parts)
+    queries += static_cast<std::int64_t>(part.queries(graph::Split::kValid).size());
+  if (environment.comm.reduce(queries, comm::Reduction::kSum) > 0) return true;
+  if (job.validate.patience > 0)
+    throw comm::AgreedError(
+        ExitStatus::kUsage,
+        fmt::format("validate.patience is {}, but graph '{}' has no validation triples to stop by; set "
+                    "validate.patience=0, or import the graph with some",
+                    job.validate.patience, job.data.graph));
+  if (environment.is_root()) log::warning("graph '{}' has no validation triples: no validation", job.data.graph);
+  return false;
+}
+
 void describe(const RunContext& context, const model::Parameters& parameters, const train::Engine& engine) {
   const graph::PartitionManifest& manifest = context.shard.manifest;
   std::uint64_t queries = 0;
@@ -76,7 +94,7 @@ void print_outcome(const train::Outcome& outcome, const Job& job, bool json) {
   std::printf("run               %s\n", job.run.folder.c_str());
   std::printf("epochs            %llu%s\n", static_cast<unsigned long long>(outcome.state.epoch),
               outcome.stopped_early ? " (validation no longer improved)" : "");
-  std::printf("loss              %.6f\n", outcome.final_loss);
+  if (outcome.state.epoch > 0) std::printf("loss              %.6f\n", outcome.final_loss);
   if (outcome.state.best_epoch > 0)
     std::printf("validation MRR    %.4f after epoch %llu (the best)\n", outcome.state.best_mrr,
                 static_cast<unsigned long long>(outcome.state.best_epoch));
@@ -105,7 +123,8 @@ void train(Environment& environment, const Options& options) {
   });
   const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;
-  if (job.validate.every > 0) evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
+  if (wants_validation(environment, context))
+    evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters, *engine);
   train::Surroundings surroundings;

@@ -70,6 +70,11 @@ class Resume(RunFolder):
         resumed = json.loads(self.succeed("train", "--json", "--resume", self.job, ranks=2))["parameter_digest"]
         self.assertEqual(resumed, expected)
 
+    def test_a_finished_run_says_what_it_said(self):
+        first = self.succeed("train", self.job)
+        self.assertEqual(self.succeed("train", self.job, "--resume", ranks=2), first)
+        self.assertIn("loss", first)
+
     def test_what_an_interrupted_save_left_is_removed(self):
         self.succeed("train", self.job, "train.epochs=2")
         stale = self.folder / "run" / "checkpoints" / ".epoch-000004.tmp"
@@ -143,6 +148,29 @@ class Damage(RunFolder):
         for words in (["train", self.job, "--resume", "train.epochs=6"], ["evaluate", "run"]):
             self.refuse(BAD_DATA, *words, says=["no checkpoint", "part-0001.h5"])
         self.assertEqual(self.content(), before)
+
+
+class NoValidationSplit(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.succeed("import", self.write_triples(), "--valid-fraction", 0, "--test-fraction", 0, "-o", "data.kg")
+        self.succeed("partition", "data.kg", "--parts", 8)
+        self.job = self.write_job()
+
+    def test_stopping_by_it_is_refused(self):
+        for ranks in (0, 2):
+            self.refuse(USAGE, "train", self.job, "validate.patience=2", ranks=ranks,
+                        says=["validate.patience", "no validation triples", "patience=0"])
+
+    def test_it_is_said_once_and_nothing_is_recorded(self):
+        done = self.run_program("train", "--json", self.job, ranks=2)
+        message = done.stderr.decode()
+        self.assertEqual(done.returncode, 0, message)
+        self.assertEqual(message.count("no validation triples"), 1, message)
+        self.assertNotIn("MRR", message)
+        self.assertEqual(json.loads(done.stdout)["best_epoch"], 0)
+        self.assertNotIn("validation_mrr", (self.folder / "run" / "metrics.jsonl").read_text())
+        self.assertNotIn("best validation MRR", json.loads(self.succeed("info", "--json", "run"))["metrics"])
 
 
 if __name__ == "__main__":
