@@ -112,8 +112,12 @@ void MetricsLog::rebuild_hdf5() const {
     u64(fmt::format("peak_bytes_{}", memory::name(static_cast<memory::Tag>(tag))),
         {"peak pool memory of the fullest rank so far", "byte"}, [tag](const auto& r) { return r.peak_bytes.at(tag); });
   file.close();
-  target.commit();
   auto checksums = storage::FolderChecksums::load(folder_);
+  if (checksums.lists(kMetricsFile)) {  // a kill from here on leaves an unlisted file, not one that looks damaged
+    checksums.forget(kMetricsFile);
+    checksums.commit();
+  }
+  target.commit();
   checksums.record(kMetricsFile);
   checksums.commit();
 }

@@ -3,6 +3,7 @@
 #include "train/trainer.hpp"
 
 #include "comm/agreement.hpp"
+#include "core/fault.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "storage/atomic.hpp"
@@ -163,8 +164,11 @@ void Trainer::record(EpochRecord record) {
     peaks[tag] = static_cast<std::int64_t>(pool_.use(static_cast<memory::Tag>(tag)).peak_bytes);
   comm_.all_reduce(peaks, comm::Reduction::kMax);
   for (std::size_t tag = 0; tag < peaks.size(); ++tag) record.peak_bytes[tag] = static_cast<std::uint64_t>(peaks[tag]);
+  comm::on_root(comm_, [&] {
+    fault_point("metrics.append", comm_.rank());
+    metrics_->append(record);
+  });
   if (comm_.rank() != Rank(0)) return;
-  metrics_->append(record);
   std::string line = fmt::format("epoch {}: loss {:.4f}, {} triples/s", record.epoch, record.loss,
                                  text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
   if (record.validation_mrr)

@@ -40,6 +40,14 @@ class Failure(ProgramTest):
         self.assertIn("fault on request", message)
         self.assertEqual(self.resume(2), self.expected())
 
+    def test_metrics_that_cannot_be_written(self):
+        done = self.fail("metrics.append:0:3:throw", within_seconds=15)
+        self.assertEqual(done.returncode, INTERNAL)
+        message = done.stderr.decode()
+        self.assertIn("tessera: fault on request at 'metrics.append'", message)
+        self.assertNotIn("MPI_ABORT", message)  # all ranks ended together
+        self.assertEqual(self.resume(2), self.expected())
+
     def test_one_rank_is_killed(self):
         self.fail("train.step:2:30:kill", within_seconds=15)
         self.assertEqual(self.resume(4), self.expected())
