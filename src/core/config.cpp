@@ -60,7 +60,11 @@ const char* kind_name(ConfigValue::Kind kind) {
 }
 
 void check_range(const std::string& key, const ConfigValue& value, Range range) {
-  if (value.real >= range.least && value.real <= range.most) return;
+  const bool high_enough = range.above_least ? value.real > range.least : value.real >= range.least;
+  if (high_enough && value.real <= range.most) return;
+  if (range.above_least)
+    fail(ExitStatus::kUsage, "{}: '{}' must be above {} and at most {}, not {}", value.where, key, range.least,
+         range.most, value.real);
   if (range.most >= kNoLimit)
     fail(ExitStatus::kUsage, "{}: '{}' must be at least {}, not {}", value.where, key, range.least, value.real);
   fail(ExitStatus::kUsage, "{}: '{}' must be between {} and {}, not {}", value.where, key, range.least, range.most,

@@ -36,6 +36,7 @@ inline constexpr double kNoLimit = 1e19;  ///< above every integer that TOML has
 struct Range {
   double least = 0;
   double most = kNoLimit;
+  bool above_least = false;  ///< `least` itself is not allowed
 };
 
 /// Visits every key of a description; each visitor below does one thing with it.

@@ -43,8 +43,8 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("regulariser.relation_weight", job.regulariser.relation_weight, {0, 1e6});
   v.real("regulariser.product_weight", job.regulariser.product_weight, {0, 1e6});
   v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad", "adam", "sgd"});
-  v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18});
-  v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1});
+  v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18, true});
+  v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1, true});
   v.real("optimiser.beta1", job.optimiser.beta1, {0, kMostDecay});
   v.real("optimiser.beta2", job.optimiser.beta2, {0, kMostDecay});
   v.text("schedule.name", job.schedule.name, {"constant", "warmup", "plateau"});

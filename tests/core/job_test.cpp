@@ -89,6 +89,8 @@ TEST_F(JobFile, OutOfRange) {
   refuse("[data]\nparts = 0\n", {"job.toml:2", "'data.parts'", "between 1 and 1048576", "not 0"});
   refuse_key("negatives", "count = 0", {"'negatives.count'", "not 0"});
   refuse_key("optimiser", "learning_rate = -0.5", {"'optimiser.learning_rate'", "not -0.5"});
+  refuse_key("optimiser", "learning_rate = 0", {"'optimiser.learning_rate'", "above 0", "not 0"});
+  refuse_key("optimiser", "epsilon = 0.0", {"'optimiser.epsilon'", "above 0 and at most 1", "not 0"});
   refuse_key("optimiser", "learning_rate = nan", {"'optimiser.learning_rate'", "nan"});
   refuse_key("optimiser", "learning_rate = inf", {"'optimiser.learning_rate'", "inf"});
   refuse_key("optimiser", "beta1 = 1.0", {"'optimiser.beta1'", "between 0 and 0.999999", "not 1"});
@@ -192,7 +194,7 @@ Job unusual_job() {
   job.train = {1, 67108864};
   job.negatives = {4194304, "part", false};
   job.regulariser = {"n3", 1e-300};
-  job.optimiser = {"rowwise_adagrad", 1.0 / 3, 0, 2.0 / 3, 0.12345678901234567};
+  job.optimiser = {"rowwise_adagrad", 1.0 / 3, 1e-12, 2.0 / 3, 0.12345678901234567};
   job.schedule = {"plateau", 0.1, 0.7, 999999};
   job.average.decay = 0.87654321;
   job.exchange.staleness = 1;
