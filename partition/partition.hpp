@@ -23,8 +23,8 @@ struct PartitionOptions {
 
 /// Partitions a graph and writes DATA.kg/parts-P, which appears whole or not at all. The same graph, options and METIS
 /// give the same datasets. Logs cut, balance and halo. When METIS fails, a warning says why and "stream" takes its
-/// place. Throws Error: kUsage (options; more parts than entities), kMissingInput, kBadData (damaged graph; folder
-/// exists), kIo.
+/// place. Throws Error: kUsage (options; more parts than entities; folder exists), kMissingInput, kBadData (damaged
+/// graph), kIo.
 graph::PartitionManifest partition_graph(const PartitionOptions& options);
 
 }  // namespace tessera::partition

@@ -41,7 +41,7 @@ struct AttributeColumn {
 /// Order of calls: names, begin_split/append per split in order, attributes, sources, commit.
 class GraphWriter {
  public:
-  /// Throws Error(kBadData) when the folder exists.
+  /// Throws Error(kUsage) when the folder exists.
   explicit GraphWriter(const std::filesystem::path& folder);
 
   void names(const storage::StringBlocks& entities, const storage::StringBlocks& relations);

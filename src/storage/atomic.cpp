@@ -69,7 +69,7 @@ AtomicFolder::AtomicFolder(const std::filesystem::path& final_path)
     : final_(without_trailing_slash(final_path)), temporary_(temporary_name(final_)) {
   std::error_code error;
   if (std::filesystem::exists(final_, error))
-    fail(ExitStatus::kBadData, "'{}' exists already; remove it or choose another name", final_.string());
+    fail(ExitStatus::kUsage, "'{}' exists already; remove it or choose another name", final_.string());
   std::filesystem::remove_all(temporary_, error);
   std::filesystem::create_directories(temporary_, error);
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary_.string(), error.message());

@@ -26,7 +26,7 @@ class AtomicFile {
 };
 
 /// The same for a folder: made empty under a temporary name, renamed when complete. Replaces nothing: throws
-/// Error(kBadData) if the final name exists when it is made.
+/// Error(kUsage) if the final name exists when it is made.
 class AtomicFolder {
  public:
   explicit AtomicFolder(const std::filesystem::path& final_path);

@@ -48,7 +48,8 @@ class BadImport(ProgramTest):
 
     def test_folder_that_exists(self):
         self.make_graph()
-        self.refuse(BAD_DATA, "import", "data.kg.tsv", "-o", "data.kg", says=["data.kg", "exists"])
+        self.refuse(USAGE, "import", "data.kg.tsv", "-o", "data.kg", says=["data.kg", "exists"])
+        self.refuse(USAGE, "partition", "data.kg", "--parts", 8, says=["parts-8", "exists"])
 
     def test_numbers_stay_strings(self):
         text = self.write("in.tsv", "007\t1\t08\n08\t1\t7\n7\t1\t007\n")

@@ -132,7 +132,7 @@ TEST_F(GraphFolder, WhatIsNotThere) {
 
 TEST_F(GraphFolder, AGraphThatExistsIsNotReplaced) {
   std::filesystem::create_directories(folder());
-  test::expect_error(ExitStatus::kBadData, {"data.kg", "exists already"}, [&] { GraphWriter writer(folder()); });
+  test::expect_error(ExitStatus::kUsage, {"data.kg", "exists already"}, [&] { GraphWriter writer(folder()); });
 }
 
 TEST_F(GraphFolder, CountsThatAreNoGraph) {

@@ -92,7 +92,7 @@ TEST(BadGraph, PartitionedAlready) {
   const GraphOnDisk disk(random_graph({}));
   partition::partition_graph(disk.options("random", 2));
   const auto before = storage::hash_file(graph::partition_folder(disk.folder(), 2) / graph::kManifestFile);
-  expect_refused(disk.options("random", 2), ExitStatus::kBadData, {"parts-2", "exists already"});
+  expect_refused(disk.options("random", 2), ExitStatus::kUsage, {"parts-2", "exists already"});
   EXPECT_EQ(storage::hash_file(graph::partition_folder(disk.folder(), 2) / graph::kManifestFile), before);
 }
 

@@ -121,9 +121,9 @@ TEST_F(Atomic, AFolderLeavesNothingUnlessCommitted) {
 TEST_F(Atomic, AFolderReplacesNothing) {
   std::filesystem::create_directories(folder() / "data.kg");
   write(folder() / "data.kg" / "x", "1");
-  test::expect_error(ExitStatus::kBadData, {"data.kg", "exists already"},
+  test::expect_error(ExitStatus::kUsage, {"data.kg", "exists already"},
                      [&] { AtomicFolder made(folder() / "data.kg"); });
-  test::expect_error(ExitStatus::kBadData, {"data.kg", "exists already"},
+  test::expect_error(ExitStatus::kUsage, {"data.kg", "exists already"},
                      [&] { AtomicFolder made(folder() / "data.kg/"); });
   EXPECT_EQ(content(), (Names{"data.kg", "data.kg/x"}));
 }

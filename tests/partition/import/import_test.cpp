@@ -318,7 +318,7 @@ TEST(Import, WritesAFolderThatReadsBack) {
   }
   EXPECT_EQ(reader.file().children("/attributes/columns").size(), 2U);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 3) << "nothing temporary is left";
-  expect_error(ExitStatus::kBadData, {"out.kg"}, [&] { import_graph(options, kg); });
+  expect_error(ExitStatus::kUsage, {"out.kg"}, [&] { import_graph(options, kg); });
 }
 
 TEST(Import, NothingIsLeftAfterAnError) {
