@@ -28,7 +28,7 @@ wrong_usage() {
 }
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-cores=$(nproc)
+cores=$(env -u OMP_NUM_THREADS nproc)  # nproc would say OMP_NUM_THREADS
 install=yes
 build_dir=$root/build/release
 ranks=$((cores < 2 ? cores : 2))
@@ -133,4 +133,6 @@ keep train "$run" "$(cat "$job")" \
 stage "Evaluate on the test split" "${launch[@]}" evaluate "$run" --split test
 stage "Predict what a dog is" "$tessera" predict "$run" --query dog.n.01 hypernym -k 10
 stage "What the run folder holds" "$tessera" info "$run"
-echo "Done in $SECONDS s. The results are in $run."
+echo "Done in $SECONDS s. The results are in $run. To go on by hand:"
+echo "  export PATH=$build_dir/bin:\$PATH"
+[[ $(id -u) -ne 0 ]] || echo "  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"

@@ -73,7 +73,7 @@ fi
 
 build() {
   [[ -f $build_dir/build.ninja ]] || cmake --preset release -B "$build_dir" || return
-  cmake --build "$build_dir" -j "$(nproc)"
+  cmake --build "$build_dir" -j "$(env -u OMP_NUM_THREADS nproc)"
 }
 echo "== Building in $build_dir"
 if ! build; then
@@ -88,7 +88,7 @@ results=$build_dir/test_results.xml
 rm -f "$results"
 status=0
 ctest --test-dir "$build_dir" --output-on-failure --no-tests=error --output-junit "$results" \
-  -j "$(nproc)" "${select[@]}" || status=1
+  -j "$(env -u OMP_NUM_THREADS nproc)" "${select[@]}" || status=1
 
 # ctest's closing line counts a skipped test as passed, so the numbers come from its report.
 python3 - "$results" "$status" <<'PYTHON'

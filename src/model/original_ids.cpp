@@ -12,7 +12,7 @@
 namespace tessera::model {
 namespace {
 
-constexpr const char* kPartKind = "part";  // docs/formats/part.md
+constexpr const char* kPartKind = "part";  // docs/formats/partition.md
 constexpr std::uint64_t kPartVersion = 1;
 constexpr const char* kDataset = "/entities/original_id";
 
