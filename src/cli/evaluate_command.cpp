@@ -26,6 +26,7 @@ namespace {
 
 struct Options {
   std::string run;
+  std::vector<std::string> overrides;
   std::string split = "test";
   std::optional<std::uint64_t> epoch;
   std::vector<std::string> by;
@@ -86,7 +87,7 @@ void evaluate_run(Environment& environment, const Options& options) {
   if (options.check && !options.candidates.empty())
     throw comm::AgreedError(ExitStatus::kUsage,
                             "--check is about the rank among all entities; it does not go with --candidates");
-  const Job job = job_of_run(environment, options.run);
+  const Job job = job_of_run(environment, options.run, options.overrides);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
@@ -106,6 +107,7 @@ void evaluate_run(Environment& environment, const Options& options) {
 Command add_evaluate(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
+  app.add_option("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   app.add_option("--split", options->split, "train, valid or test")
       ->check(CLI::IsMember({"train", "valid", "test"}))
       ->capture_default_str();

@@ -22,6 +22,7 @@ namespace {
 
 struct Options {
   std::string run;
+  std::vector<std::string> overrides;
   std::vector<std::string> query;
   std::string queries_file;
   std::string output;
@@ -45,7 +46,7 @@ void print(const predict::Prediction& prediction, bool json) {
 void predict_run(Environment& environment, const Options& options) {
   comm::Communicator& comm = environment.comm;
   const predict::QuestionSource questions = question_source(options);
-  const Job job = job_of_run(environment, options.run);
+  const Job job = job_of_run(environment, options.run, options.overrides);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
@@ -78,6 +79,7 @@ void predict_run(Environment& environment, const Options& options) {
 Command add_predict(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
+  app.add_option("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   app.add_option("--query", options->query, "SOURCE RELATION asks for tails; '?' RELATION TARGET asks for heads")
       ->expected(2, 3)
       ->type_name("NAME");

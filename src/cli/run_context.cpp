@@ -32,28 +32,36 @@ void check_same_graph(const std::filesystem::path& graph_folder, const graph::Pa
          graph::partition_folder(graph_folder, manifest.part_count()).string());
 }
 
+// A job file only says which run is meant: how it was trained stands in the run.
+std::string run_folder(const std::string& run) {
+  if (std::filesystem::is_directory(run)) return run;
+  if (!std::filesystem::exists(run))
+    fail(ExitStatus::kMissingInput, "'{}' does not exist; name a run folder or its job file", run);
+  std::string folder = read_job(run).run.folder;
+  if (!std::filesystem::is_directory(folder))
+    fail(ExitStatus::kMissingInput, "run folder '{}' of job file '{}' does not exist; 'tessera train' makes it", folder,
+         run);
+  return folder;
+}
+
 }  // namespace
 
 Job read_job_together(Environment& environment, const std::string& file, const std::vector<std::string>& overrides) {
   return comm::together(environment.comm, [&] { return read_job(file, overrides); });
 }
 
-Job job_of_run(Environment& environment, const std::string& run) {
+Job job_of_run(Environment& environment, const std::string& run, const std::vector<std::string>& overrides) {
   return comm::together(environment.comm, [&] {
-    if (!std::filesystem::is_directory(run)) {
-      if (!std::filesystem::exists(run))
-        fail(ExitStatus::kMissingInput, "'{}' does not exist; name a run folder or its job file", run);
-      Job job = read_job(run);
-      if (!std::filesystem::is_directory(job.run.folder))
-        fail(ExitStatus::kMissingInput, "run folder '{}' of job file '{}' does not exist; 'tessera train' makes it",
-             job.run.folder, run);
-      return job;
-    }
-    const std::filesystem::path file = std::filesystem::path(run) / kJobFile;
+    const std::string folder = run_folder(run);
+    const std::filesystem::path file = std::filesystem::path(folder) / kJobFile;
     if (!std::filesystem::exists(file))
-      fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no {}", run, kJobFile);
-    Job job = read_job(file);
-    job.run.folder = run;
+      fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no {}", folder, kJobFile);
+    Job job = read_job(file, overrides);
+    job.run.folder = folder;
+    if (!std::filesystem::exists(job.data.graph))
+      fail(ExitStatus::kMissingInput,
+           "graph '{}', on which run '{}' was trained, is not there; say where it is now: data.graph=FOLDER",
+           job.data.graph, folder);
     return job;
   });
 }

@@ -29,8 +29,9 @@ struct RunContext {
 /// Collective. Reads and agrees on a job file.
 Job read_job_together(Environment& environment, const std::string& file, const std::vector<std::string>& overrides);
 
-/// Collective. `run` is a run folder, or a job file that names one. Throws AgreedError(kMissingInput).
-Job job_of_run(Environment& environment, const std::string& run);
+/// Collective. The job of a run as it was trained, with `overrides` (key=value). `run` is the run folder, wherever it
+/// is now, or a job file that names it. Throws AgreedError(kMissingInput).
+Job job_of_run(Environment& environment, const std::string& run, const std::vector<std::string>& overrides);
 
 /// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError.
 RunContext open_context(Environment& environment, const Job& job);

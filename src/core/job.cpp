@@ -87,6 +87,15 @@ std::string to_toml(Job job) {
   return writer.toml();
 }
 
+Job with_absolute_paths(Job job) {
+  for (std::string* path : {&job.data.graph, &job.run.folder}) {
+    *path = std::filesystem::absolute(*path).lexically_normal().string();
+    if (!text::is_utf8(*path))
+      fail(ExitStatus::kUsage, "path '{}' is not UTF-8: a job file cannot hold it; rename the folder", *path);
+  }
+  return job;
+}
+
 namespace {
 
 bool may_change(std::string_view key) {

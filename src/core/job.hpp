@@ -100,6 +100,10 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
 /// The job as TOML text, every key resolved.
 std::string to_toml(Job job);
 
+/// The same job with absolute paths, so that it means the same in every working folder. Throws Error(kUsage) for a path
+/// that TOML cannot hold.
+Job with_absolute_paths(Job job);
+
 /// A key that two jobs set differently; the values as TOML.
 struct JobChange {
   std::string key;

@@ -59,6 +59,7 @@ void Trainer::open_run_folder(bool resume) {
 
 void Trainer::check_run_folder(bool resume) const {
   const std::filesystem::path folder = job_.run.folder;
+  (void)with_absolute_paths(job_);
   if (!std::filesystem::exists(folder)) return;
   if (!resume)
     fail(ExitStatus::kUsage,
@@ -78,7 +79,7 @@ void Trainer::write_run_folder() {
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
   metrics_.emplace(folder, state_.epoch);
-  write_text(folder / kJobFile, to_toml(job_));
+  write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
 }
 
 bool Trainer::is_due(std::uint64_t every) const {

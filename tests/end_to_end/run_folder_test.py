@@ -3,6 +3,7 @@
 """What a run folder goes through: continued, refused, damaged, moved."""
 
 import json
+import os
 import shutil
 
 import support
@@ -148,6 +149,54 @@ class Damage(RunFolder):
         for words in (["train", self.job, "--resume", "train.epochs=6"], ["evaluate", "run"]):
             self.refuse(BAD_DATA, *words, says=["no checkpoint", "part-0001.h5"])
         self.assertEqual(self.content(), before)
+
+
+class Elsewhere(RunFolder):
+    """A run is used from another working folder than where it was trained, or after it moved."""
+
+    def setUp(self):
+        super().setUp()
+        self.succeed("train", self.job)
+        self.expected = self.rank("run")
+        self.home = self.folder
+
+    def rank(self, *words):
+        return json.loads(self.succeed("evaluate", "--json", *words))["rank_digest"]
+
+    def leave(self):
+        self.folder = self.home / "elsewhere"
+        self.folder.mkdir()
+
+    def test_from_another_folder(self):
+        self.leave()
+        self.assertEqual(self.rank("../run"), self.expected)
+        self.assertEqual(self.rank(self.home / "run"), self.expected)
+        self.succeed("predict", "../run", "--query", "e000", "r1")
+
+    def test_a_run_that_moved(self):
+        (self.home / "run").rename(self.home / "moved")
+        self.assertEqual(self.rank("moved"), self.expected)
+
+    def test_a_graph_that_moved(self):
+        (self.home / "data.kg").rename(self.home / "moved.kg")
+        self.refuse(MISSING, "evaluate", "run", says=[str(self.home / "data.kg"), "data.graph="], ranks=2)
+        self.assertEqual(self.rank("run", "data.graph=moved.kg"), self.expected)
+        self.succeed("predict", "run", "data.graph=moved.kg", "--query", "e000", "r1")
+        self.leave()
+        self.assertEqual(self.rank("../run", "data.graph=../moved.kg"), self.expected)
+
+    def test_a_job_file_only_names_the_run(self):
+        self.write_job(**{"model.dim": 64, "data.parts": 3, "data.graph": '"other.kg"'})
+        self.assertEqual(self.rank(self.job), self.expected)
+
+    def test_a_path_that_is_not_utf8_is_refused(self):
+        self.refuse(USAGE, "train", self.job, os.fsencode("run.folder=na\udcefve"), says=["not UTF-8"])
+
+    def test_continued_from_another_folder(self):
+        self.leave()
+        self.succeed("train", "../run/job.toml", "--resume", "train.epochs=5")
+        self.assertEqual(self.names(), [])
+        self.assertEqual(json.loads(self.succeed("info", "--json", "../run"))["metrics"]["epochs"], 5)
 
 
 class NoValidationSplit(ProgramTest):

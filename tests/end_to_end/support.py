@@ -38,7 +38,7 @@ class ProgramTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def run_program(self, *words, ranks=0, stdin=None, stdout=subprocess.PIPE, timeout=120, **extra):
-        command = [PROGRAM, *map(str, words)]
+        command = [PROGRAM, *(word if isinstance(word, bytes) else str(word) for word in words)]
         if ranks:
             command = ["mpirun", "-n", str(ranks), "--bind-to", "none"] + command
         return subprocess.run(command, env=environment(**extra), cwd=self.folder, input=stdin, stdout=stdout,
