@@ -51,6 +51,9 @@ void prefer_for_out_of_memory() {
 void settle_in_child(pid_t parent, int report) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int signal_number : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGABRT, SIGSEGV})
     std::signal(signal_number, SIG_DFL);
   const rlimit no_core{0, 0};

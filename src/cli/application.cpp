@@ -3,6 +3,7 @@
 #include "cli/application.hpp"
 
 #include "cli/command.hpp"
+#include "cli/interruption.hpp"
 #include "cli/logging.hpp"
 #include "comm/agreement.hpp"
 #include "comm/mpi/mpi_session.hpp"
@@ -17,6 +18,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -114,7 +116,19 @@ std::string joined(int argc, char** argv) {
   return line;
 }
 
+std::unique_ptr<Interruption> start_interruption(Interrupts interrupts) {
+  switch (interrupts) {
+    case Interrupts::kCleanUp: return std::make_unique<Interruption>(std::vector{SIGINT, SIGTERM});
+    case Interrupts::kOwnTerm: return std::make_unique<Interruption>(std::vector{SIGINT});
+    case Interrupts::kDefault: break;
+  }
+  return nullptr;
+}
+
 int dispatch(Parsed& parsed) {
+  CLI::App* chosen = parsed.app.get_subcommands().front();
+  const Command& command = parsed.commands.at(chosen);
+  const auto interruption = start_interruption(command.interrupts);  // before any other thread is started
   std::optional<comm::MpiSession> session;
   std::unique_ptr<comm::Communicator> comm;
   if (comm::MpiSession::started_by_launcher()) {
@@ -127,8 +141,7 @@ int dispatch(Parsed& parsed) {
                               : parsed.verbose ? Verbosity::kVerbose
                                                : Verbosity::kNormal;
   start_logging(comm->rank(), verbosity);
-  CLI::App* chosen = parsed.app.get_subcommands().front();
-  const int status = execute(parsed.commands.at(chosen), *comm, chosen->get_name());
+  const int status = execute(command, *comm, chosen->get_name());
   log::set_sink({});
   return status;
 }

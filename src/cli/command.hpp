@@ -32,10 +32,18 @@ void flush_results();
 
 /// A subcommand: adds its options to the parser and returns what to do. The state behind the options lives in the
 /// returned function.
+/// What SIGINT and SIGTERM do.
+enum class Interrupts {
+  kCleanUp,  ///< half-written files are removed before the program ends
+  kOwnTerm,  ///< the same for SIGINT; the command handles SIGTERM itself
+  kDefault,
+};
+
 using Action = std::function<void(Environment&)>;
 struct Command {
   Action action;
   bool parallel = false;  ///< runs under mpirun and srun; the others refuse more than one rank
+  Interrupts interrupts = Interrupts::kCleanUp;
 };
 
 Command add_import(CLI::App& app);

@@ -90,7 +90,7 @@ Command add_info(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("path", options->path, "File or folder: graph, partition, run, checkpoint, HDF5 file")->required();
   app.add_flag("--json", options->json, "Print JSON");
-  return {[options](Environment& /*environment*/) { info(*options); }, false};
+  return {[options](Environment& /*environment*/) { info(*options); }, false, Interrupts::kDefault};
 }
 
 }  // namespace tessera::cli

@@ -152,7 +152,7 @@ Command add_train(CLI::App& app) {
   app.add_flag("--json", options->json, "Print the outcome as JSON");
   std::string keys = "Keys of a job file and their defaults:\n\n" + to_toml(Job{});
   app.footer(keys);
-  return {[options](Environment& environment) { train(environment, *options); }, true};
+  return {[options](Environment& environment) { train(environment, *options); }, true, Interrupts::kOwnTerm};
 }
 
 }  // namespace tessera::cli

@@ -4,6 +4,8 @@
 
 #include "core/error.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <sstream>
@@ -37,6 +39,12 @@ Fault read_fault() {
   return fault;
 }
 
+// The signal goes to the process, as from outside, and whoever handles it has the time to do so.
+void end_by(int signal) {
+  kill(getpid(), signal);
+  pause();
+}
+
 }  // namespace
 
 void fault_point(std::string_view point, Rank rank) {
@@ -46,6 +54,8 @@ void fault_point(std::string_view point, Rank rank) {
   if (fault.action == "kill") std::raise(SIGKILL);
   if (fault.action == "stop") std::raise(SIGSTOP);
   if (fault.action == "signal") std::raise(SIGUSR1);
+  if (fault.action == "terminate") end_by(SIGTERM);
+  if (fault.action == "interrupt") end_by(SIGINT);
   if (fault.action == "throw") fail(ExitStatus::kInternal, "fault on request at '{}'", point);
 }
 

@@ -131,35 +131,32 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
     std::filesystem::create_directories(temporary, error);
     if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary.string(), error.message());
   });
-  try {
-    comm::together(comm, [&] {
-      const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
-      std::uint64_t bytes = 0;
-      for (const PartTable& table : parameters.parts())
-        bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
-      storage::require_space(temporary, bytes);
-      for (const PartTable& table : parameters.parts()) {
-        fault_point("checkpoint.part", comm.rank());
-        write_part(temporary, shard, parameters, table);
-      }
-    });
-    comm::on_root(comm, [&] {
-      write_manifest(temporary, shard, parameters, state);
-      commit_checksums(temporary, shard.manifest.part_count());
-      fault_point("checkpoint.rename", comm.rank());
-      std::error_code error;
-      std::filesystem::remove_all(final_folder, error);
-      std::filesystem::rename(temporary, final_folder, error);
-      if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
-      storage::sync_path(folder_);
-      for (const std::uint64_t epoch : epochs())
-        if (epoch != state.epoch && epoch != state.best_epoch) std::filesystem::remove_all(epoch_folder(epoch), error);
-    });
-  } catch (const Error&) {
-    std::error_code ignored;
-    if (comm.rank() == Rank(0)) std::filesystem::remove_all(temporary, ignored);
-    throw;
-  }
+  std::optional<storage::Temporary> removed_on_failure;
+  if (comm.rank() == Rank(0)) removed_on_failure.emplace(temporary);
+  comm::together(comm, [&] {
+    const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
+    std::uint64_t bytes = 0;
+    for (const PartTable& table : parameters.parts())
+      bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
+    storage::require_space(temporary, bytes);
+    for (const PartTable& table : parameters.parts()) {
+      fault_point("checkpoint.part", comm.rank());
+      write_part(temporary, shard, parameters, table);
+    }
+  });
+  comm::on_root(comm, [&] {
+    write_manifest(temporary, shard, parameters, state);
+    commit_checksums(temporary, shard.manifest.part_count());
+    fault_point("checkpoint.rename", comm.rank());
+    std::error_code error;
+    std::filesystem::remove_all(final_folder, error);
+    std::filesystem::rename(temporary, final_folder, error);
+    if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
+    removed_on_failure->release();
+    storage::sync_path(folder_);
+    for (const std::uint64_t epoch : epochs())
+      if (epoch != state.epoch && epoch != state.best_epoch) std::filesystem::remove_all(epoch_folder(epoch), error);
+  });
 }
 
 RunState CheckpointStore::read_state(std::uint64_t epoch) const { return state_of(open_manifest(epoch_folder(epoch))); }

@@ -3,14 +3,21 @@
 #include "storage/atomic.hpp"
 
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/text.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <utility>
+#include <vector>
 
 namespace tessera::storage {
 namespace {
@@ -22,14 +29,56 @@ std::filesystem::path without_trailing_slash(const std::filesystem::path& path) 
   return path.has_filename() ? path : path.parent_path();
 }
 
-std::filesystem::path temporary_name(const std::filesystem::path& path) {
-  return folder_of(path) / fmt::format(".{}.tmp-{}", path.filename().string(), getpid());
+std::string host_name() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return host.data();
+}
+
+// Removes ".NAME.tmp-HOST-PID" of processes of this host that are no more.
+void remove_stale(const std::filesystem::path& folder, const std::string& prefix) {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> stale;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    pid_t process = 0;
+    const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), process);
+    const bool is_ours = error == std::errc() && end == name.data() + name.size() && process > 0;
+    if (is_ours && kill(process, 0) != 0 && errno == ESRCH) stale.push_back(entry.path());
+  }
+  for (const auto& path : stale) std::filesystem::remove_all(path, ignored);
+}
+
+// The temporary name beside the final one; what was left of it earlier is gone.
+std::filesystem::path fresh_temporary(const std::filesystem::path& final_path) {
+  const std::string prefix = fmt::format(".{}.tmp-{}-", final_path.filename().string(), host_name());
+  remove_stale(folder_of(final_path), prefix);
+  return folder_of(final_path) / fmt::format("{}{}", prefix, getpid());
+}
+
+struct OpenTemporaries {
+  std::mutex mutex;
+  std::set<std::filesystem::path> paths;
+};
+
+OpenTemporaries& open_temporaries() {
+  static auto* const all = new OpenTemporaries;  // never destroyed: a signal may come while the program ends
+  return *all;
 }
 
 void rename_or_fail(const std::filesystem::path& from, const std::filesystem::path& to) {
   std::error_code error;
   std::filesystem::rename(from, to, error);
   if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed to '{}': {}", from.string(), to.string(), error.message());
+}
+
+void commit_as(Temporary& temporary, const std::filesystem::path& final_path) {
+  sync_path(temporary.path());
+  fault_point("atomic.commit", Rank(0));
+  rename_or_fail(temporary.path(), final_path);
+  temporary.release();
+  sync_path(folder_of(final_path));
 }
 }  // namespace
 
@@ -50,41 +99,49 @@ void require_space(const std::filesystem::path& folder, std::uint64_t bytes) {
          text::bytes(space.available), text::bytes(bytes));
 }
 
-AtomicFile::AtomicFile(std::filesystem::path final_path)
-    : final_(std::move(final_path)), temporary_(temporary_name(final_)) {}
+Temporary::Temporary(std::filesystem::path path) : path_(std::move(path)) {
+  OpenTemporaries& all = open_temporaries();
+  const std::scoped_lock lock(all.mutex);
+  all.paths.insert(path_);
+}
 
-AtomicFile::~AtomicFile() {
+Temporary::~Temporary() {
   std::error_code ignored;
-  if (!committed_) std::filesystem::remove(temporary_, ignored);
+  if (!released_) std::filesystem::remove_all(path_, ignored);
+  release();
 }
 
-void AtomicFile::commit() {
-  sync_path(temporary_);
-  rename_or_fail(temporary_, final_);
-  committed_ = true;
-  sync_path(folder_of(final_));
+void Temporary::release() {
+  OpenTemporaries& all = open_temporaries();
+  const std::scoped_lock lock(all.mutex);
+  all.paths.erase(path_);
+  released_ = true;
 }
+
+void remove_open_temporaries() {
+  OpenTemporaries& all = open_temporaries();
+  const std::scoped_lock lock(all.mutex);
+  std::error_code ignored;
+  for (const std::filesystem::path& path : all.paths)
+    for (int attempt = 0; attempt < 100 && std::filesystem::exists(path, ignored); ++attempt)  // others may still write
+      std::filesystem::remove_all(path, ignored);
+}
+
+AtomicFile::AtomicFile(std::filesystem::path final_path)
+    : final_(std::move(final_path)), temporary_(fresh_temporary(final_)) {}
+
+void AtomicFile::commit() { commit_as(temporary_, final_); }
 
 AtomicFolder::AtomicFolder(const std::filesystem::path& final_path)
-    : final_(without_trailing_slash(final_path)), temporary_(temporary_name(final_)) {
+    : final_(without_trailing_slash(final_path)), temporary_(fresh_temporary(final_)) {
   std::error_code error;
   if (std::filesystem::exists(final_, error))
     fail(ExitStatus::kUsage, "'{}' exists already; remove it or choose another name", final_.string());
-  std::filesystem::remove_all(temporary_, error);
-  std::filesystem::create_directories(temporary_, error);
-  if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary_.string(), error.message());
+  std::filesystem::remove_all(temporary_.path(), error);
+  std::filesystem::create_directories(temporary_.path(), error);
+  if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary_.path().string(), error.message());
 }
 
-AtomicFolder::~AtomicFolder() {
-  std::error_code ignored;
-  if (!committed_) std::filesystem::remove_all(temporary_, ignored);
-}
-
-void AtomicFolder::commit() {
-  sync_path(temporary_);
-  rename_or_fail(temporary_, final_);
-  committed_ = true;
-  sync_path(folder_of(final_));
-}
+void AtomicFolder::commit() { commit_as(temporary_, final_); }
 
 }  // namespace tessera::storage

@@ -7,22 +7,41 @@
 
 namespace tessera::storage {
 
-/// A file that is written under a temporary name beside its final one and appears there whole or not at all.
+/// A file or folder that lives until it is committed under another name, or not at all: its path is removed with this
+/// object, or by remove_open_temporaries().
+class Temporary {
+ public:
+  explicit Temporary(std::filesystem::path path);
+  ~Temporary();
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  /// It has been renamed: there is nothing to remove any more.
+  void release();
+
+ private:
+  std::filesystem::path path_;
+  bool released_ = false;
+};
+
+/// Removes every path that a Temporary of this process holds. For a program that is told to end now; whoever writes
+/// them fails.
+void remove_open_temporaries();
+
+/// A file that is written under a temporary name (".NAME.tmp-HOST-PID") beside its final one and appears there whole or
+/// not at all. Making one removes what a process of this host left that was killed while it wrote the same.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path final_path);
-  ~AtomicFile();  ///< removes the temporary file unless committed
-  AtomicFile(const AtomicFile&) = delete;
-  AtomicFile& operator=(const AtomicFile&) = delete;
 
-  [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_; }
+  [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_.path(); }
   /// Flushes to disk, renames, flushes the folder. Throws Error(kIo).
   void commit();
 
  private:
   std::filesystem::path final_;
-  std::filesystem::path temporary_;
-  bool committed_ = false;
+  Temporary temporary_;
 };
 
 /// The same for a folder: made empty under a temporary name, renamed when complete. Replaces nothing: throws
@@ -30,17 +49,13 @@ class AtomicFile {
 class AtomicFolder {
  public:
   explicit AtomicFolder(const std::filesystem::path& final_path);
-  ~AtomicFolder();  ///< removes the temporary folder unless committed
-  AtomicFolder(const AtomicFolder&) = delete;
-  AtomicFolder& operator=(const AtomicFolder&) = delete;
 
-  [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_; }
+  [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_.path(); }
   void commit();
 
  private:
   std::filesystem::path final_;
-  std::filesystem::path temporary_;
-  bool committed_ = false;
+  Temporary temporary_;
 };
 
 /// Flushes a file or folder to disk. Throws Error(kIo).

@@ -4,6 +4,7 @@
 
 import json
 import shutil
+import signal
 import time
 
 import support
@@ -70,6 +71,39 @@ class Failure(ProgramTest):
         self.assertEqual(done.returncode, STOPPED, done.stderr.decode())
         self.assertIn("--resume", done.stderr.decode())
         self.assertEqual(self.resume(3), self.expected())
+
+
+class Interrupted(ProgramTest):
+    """SIGINT and SIGTERM leave nothing that is half written; what SIGKILL leaves is gone after the next time."""
+
+    def end(self, words, fault, signal):
+        done = self.run_program(*words, TESSERA_FAULT=fault)
+        self.assertEqual(done.returncode, -signal, done.stderr.decode())
+
+    def check(self, words, nth, makes):
+        for action, number in (("terminate", signal.SIGTERM), ("interrupt", signal.SIGINT)):
+            with self.subTest(words=words, action=action):
+                before = self.names()
+                self.end(words, f"atomic.commit:0:{nth}:{action}", number)
+                self.assertEqual(self.names(), before)
+        self.end(words, f"atomic.commit:0:{nth}:kill", signal.SIGKILL)
+        self.assertNotEqual(self.names(), before)
+        self.succeed(*words)
+        self.assertTrue((self.folder / makes).exists())
+        self.assertEqual([name for name in self.names() if ".tmp" in name], [])
+
+    def test_every_command_that_writes(self):
+        self.check(["import", self.write_triples(), "-o", "data.kg"], 2, "data.kg")
+        self.check(["partition", "data.kg", "--parts", 8], 2, "data.kg/parts-8")
+        self.succeed("train", self.write_job())
+        self.check(["evaluate", "run"], 1, "run/evaluation-test.h5")
+        self.check(["predict", "run", "--query", "e000", "r1", "-o", "answers.h5"], 1, "answers.h5")
+
+    def test_while_saving(self):
+        self.make_graph()
+        self.end(["train", self.write_job()], "checkpoint.rename:0:2:interrupt", signal.SIGINT)
+        self.assertEqual([name for name in self.names() if ".tmp" in name], [])
+        self.succeed("train", "job.toml", "--resume")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@
 #include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -202,6 +204,42 @@ TEST_F(Atomic, HoldsForHdf5Files) {
     writer.write<float>("/x", std::vector<float>(1000), {"x"});
   }
   EXPECT_EQ(content(), Names{});
+}
+
+// The id of a process that is no more.
+pid_t dead_process() {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  waitpid(child, nullptr, 0);
+  return child;
+}
+
+TEST_F(Atomic, WhatAKilledWriterLeftIsRemovedByTheNext) {
+  const std::string own = AtomicFile(folder() / "a.txt").temporary().filename().string();
+  const std::string prefix = own.substr(0, own.size() - std::to_string(getpid()).size());
+  ASSERT_TRUE(prefix.ends_with("-")) << own;
+  const std::string alive = prefix + std::to_string(getppid());
+  const std::string dead = prefix + std::to_string(dead_process());
+  write(folder() / alive, "x");
+  write(folder() / (prefix + "what"), "x");
+  write(folder() / ".a.txt.tmp-another.host-1", "x");
+  std::filesystem::create_directories(folder() / dead / "inner");
+  AtomicFile file(folder() / "a.txt");
+  Names expected = {alive, prefix + "what", ".a.txt.tmp-another.host-1"};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(content(), expected);
+}
+
+TEST_F(Atomic, WhatIsOpenCanBeRemovedAtOnce) {
+  const AtomicFolder open(folder() / "data.kg");
+  write(open.temporary() / "a", "x");
+  AtomicFile committed(folder() / "b.txt");
+  write(committed.temporary(), "x");
+  committed.commit();
+  const AtomicFile file(folder() / "c.txt");
+  write(file.temporary(), "x");
+  storage::remove_open_temporaries();
+  EXPECT_EQ(content(), Names{"b.txt"});
 }
 
 }  // namespace
