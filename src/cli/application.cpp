@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/provenance.hpp"
+#include "core/text.hpp"
 
 #include <unistd.h>
 #include <CLI/CLI.hpp>
@@ -39,6 +40,20 @@ struct Parsed {
   std::map<CLI::App*, Command> commands;
   bool quiet = false;
   bool verbose = false;
+};
+
+// The ranks that were started together, or this process alone.
+struct World {
+  std::optional<comm::MpiSession> session;
+  std::unique_ptr<comm::Communicator> comm;
+  World() {
+    if (comm::MpiSession::started_by_launcher()) {
+      session.emplace();
+      comm = session->world(kDefaultWatchdog);
+    } else {
+      comm = comm::make_self_communicator();
+    }
+  }
 };
 
 std::string version_text() {
@@ -129,28 +144,44 @@ int dispatch(Parsed& parsed) {
   CLI::App* chosen = parsed.app.get_subcommands().front();
   const Command& command = parsed.commands.at(chosen);
   const auto interruption = start_interruption(command.interrupts);  // before any other thread is started
-  std::optional<comm::MpiSession> session;
-  std::unique_ptr<comm::Communicator> comm;
-  if (comm::MpiSession::started_by_launcher()) {
-    session.emplace();
-    comm = session->world(kDefaultWatchdog);
-  } else {
-    comm = comm::make_self_communicator();
-  }
+  const World world;
+  comm::Communicator& comm = *world.comm;
   const Verbosity verbosity = parsed.quiet     ? Verbosity::kQuiet
                               : parsed.verbose ? Verbosity::kVerbose
                                                : Verbosity::kNormal;
-  start_logging(comm->rank(), verbosity);
-  const int status = execute(command, *comm, chosen->get_name());
+  start_logging(comm.rank(), verbosity);
+  const int status = execute(command, comm, chosen->get_name());
   log::set_sink({});
   return status;
 }
 
-// Help and version are results too.
-int exit_of_parser(const CLI::App& app, const CLI::ParseError& error) {
-  if (app.exit(error) != 0) return static_cast<int>(ExitStatus::kUsage);
-  std::cout.flush();
+// One line that says what is wrong and where help is.
+std::string explain(const Parsed& parsed, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> chosen = parsed.app.get_subcommands();
+  if (!chosen.empty())
+    return fmt::format("{}; 'tessera {} --help' says more", error.what(), chosen.front()->get_name());
+  std::vector<std::string> names;
+  for (const CLI::App* command : parsed.app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  const std::vector<std::string> words = parsed.app.remaining();
+  const std::string wrong =
+      words.empty() ? "a command is missing" : fmt::format("'{}' is not a command", words.front());
+  const std::string guess = words.empty() ? "" : text::nearest(words.front(), names);
+  return fmt::format("{}{}; the commands are: {}", wrong,
+                     guess.empty() ? "" : fmt::format(" (did you mean '{}'?)", guess), fmt::join(names, ", "));
+}
+
+// The command line is wrong, or asks for help or the version, which are results too.
+int finish_parsing(const Parsed& parsed, const CLI::ParseError& error) {
+  const World world;
+  const bool is_root = world.comm->rank() == Rank(0);
+  if (error.get_exit_code() != 0) {
+    if (is_root) report(explain(parsed, error));
+    return static_cast<int>(ExitStatus::kUsage);
+  }
   try {
+    if (is_root) parsed.app.exit(error);
+    std::cout.flush();
     flush_results();
   } catch (const Error& lost) {
     report(lost.what());
@@ -175,7 +206,7 @@ int run(int argc, char** argv) {
   try {
     parsed.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return exit_of_parser(parsed.app, error);
+    return finish_parsing(parsed, error);
   }
   return dispatch(parsed);
 }

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/option_checks.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
@@ -109,11 +110,12 @@ Command add_evaluate(CLI::App& app) {
   app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
   app.add_option("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   app.add_option("--split", options->split, "train, valid or test")
-      ->check(CLI::IsMember({"train", "valid", "test"}))
+      ->check(one_of({"train", "valid", "test"}))
       ->capture_default_str();
-  app.add_option("--epoch", options->epoch, "Checkpoint to rank (default: the best by validation, else the newest)");
+  app.add_option("--epoch", options->epoch, "Checkpoint to rank (default: the best by validation, else the newest)")
+      ->check(whole_number(0));
   app.add_option("--by", options->by, "Figures by relation, class (1-1, 1-N, N-1, N-N) or degree of the target, too")
-      ->check(CLI::IsMember({"relation", "class", "degree"}))
+      ->check(one_of({"relation", "class", "degree"}))
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("GROUPING");
@@ -122,7 +124,7 @@ Command add_evaluate(CLI::App& app) {
                  "exact figure")
       ->type_name("FILE");
   app.add_option("--resamples", options->resamples, "Bootstrap resamples for the interval of the MRR; 0: none")
-      ->check(CLI::Range(0, 1000000))
+      ->check(whole_number(0, 1000000))
       ->capture_default_str();
   app.add_flag("--json", options->json, "Print JSON");
   app.add_flag("--check", options->check, "Fail when the MRR is below the one that the job file expects");

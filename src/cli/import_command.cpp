@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/option_checks.hpp"
 #include "core/text.hpp"
 #include "partition/import/import.hpp"
 
@@ -59,16 +60,15 @@ Command add_import(CLI::App& app) {
   app.add_option("--valid", import_options.valid, "Files of the validation split");
   app.add_option("--test", import_options.test, "Files of the test split");
   app.add_option("--attributes", import_options.attributes, "Files with entity, attribute, value");
-  app.add_option("--format", import_options.format, "auto, text, ntriples or wordnet")
-      ->transform(CLI::CheckedTransformer(kFormats).description("{auto,text,ntriples,wordnet}"));
+  app.add_option("--format", import_options.format, "auto, text, ntriples or wordnet")->transform(name_of(kFormats));
   app.add_option("--separator", import_options.separator, "Of text columns: auto, tab, comma or space")
-      ->transform(CLI::CheckedTransformer(kSeparators).description("{auto,tab,comma,space}"));
+      ->transform(name_of(kSeparators));
   app.add_option("--columns", import_options.columns, "Order of the columns: a permutation of hrt")
       ->capture_default_str();
   app.add_flag("--header", import_options.header, "The first line of each text file is not a triple");
   app.add_option("--valid-fraction", import_options.valid_fraction, "Of a random split")->capture_default_str();
   app.add_option("--test-fraction", import_options.test_fraction, "Of a random split")->capture_default_str();
-  app.add_option("--seed", import_options.seed, "Of a random split")->capture_default_str();
+  app.add_option("--seed", import_options.seed, "Of a random split")->check(whole_number(0))->capture_default_str();
   app.add_flag("--allow-unseen", import_options.allow_unseen,
                "Keep given valid and test triples whose entities or relations are not in train");
   app.add_flag("--skip-bad-lines", import_options.skip_bad_lines,

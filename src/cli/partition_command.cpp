@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/option_checks.hpp"
 #include "core/job.hpp"
 #include "graph/partition_manifest.hpp"
 #include "partition/partition.hpp"
@@ -61,14 +62,16 @@ Command add_partition(CLI::App& app) {
   app.add_option("graph", options->graph_or_job, "Graph folder, or a job file that names one")->required();
   app.add_option("--parts", options->parts,
                  "How many parts; at least as many as ranks later (default: the job's, or 8)")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, kMostParts));
   app.add_option("--method", options->partition.method, "metis, stream or random")
-      ->check(CLI::IsMember({"metis", "stream", "random"}))
+      ->check(one_of({"metis", "stream", "random"}))
       ->capture_default_str();
   app.add_option("--imbalance", options->partition.imbalance,
                  "Largest over mean of rows and of queries that is aimed at")
       ->capture_default_str();
-  app.add_option("--seed", options->partition.seed, "Same seed, same partition")->capture_default_str();
+  app.add_option("--seed", options->partition.seed, "Same seed, same partition")
+      ->check(whole_number(0))
+      ->capture_default_str();
   app.add_flag("!--no-compare", options->partition.compare_random, "Do not measure a random partition beside it");
   return {[options](Environment& /*environment*/) { run(*options); }, false};
 }

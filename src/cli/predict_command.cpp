@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/option_checks.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
@@ -80,15 +81,23 @@ Command add_predict(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
   app.add_option("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
-  app.add_option("--query", options->query, "SOURCE RELATION asks for tails; '?' RELATION TARGET asks for heads")
+  app.add_option("--query", options->query,
+                 "Two words, SOURCE RELATION, ask for tails; three, '?' RELATION TARGET, ask for heads")
       ->expected(2, 3)
       ->type_name("NAME");
   app.add_option("--queries", options->queries_file, "File with one such query per line, tabs between");
-  app.add_option("-k", options->search.k, "Answers per query")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("-k", options->search.k, "Answers per query")->check(whole_number(1))->capture_default_str();
   app.add_flag("--omit-known", options->omit_known, "Leave out facts that the graph has already (default: mark them)");
   app.add_option("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing");
-  app.add_option("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)");
+  app.add_option("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
+      ->check(whole_number(0));
   app.add_flag("--json", options->json, "Print JSON, one line per query");
+  app.footer(
+      "Examples:\n"
+      "  tessera predict RUN --query dog.n.01 hypernym          what is a dog?\n"
+      "  tessera predict RUN --query '?' hypernym dog.n.01      what are kinds of dogs?\n"
+      "  tessera predict RUN --queries queries.tsv -k 3 --json\n\n" +
+      app.get_footer());
   return {[options](Environment& environment) { predict_run(environment, *options); }, true};
 }
 

@@ -150,8 +150,7 @@ Command add_train(CLI::App& app) {
   app.add_option("overrides", options->overrides, "key=value, for example model.dim=256");
   app.add_flag("--resume", options->resume, "Continue from the newest checkpoint of the run folder, if there is one");
   app.add_flag("--json", options->json, "Print the outcome as JSON");
-  std::string keys = "Keys of a job file and their defaults:\n\n" + to_toml(Job{});
-  app.footer(keys);
+  app.footer("Keys of a job file and their defaults:\n\n" + to_toml(Job{}) + "\n" + app.get_footer());
   return {[options](Environment& environment) { train(environment, *options); }, true, Interrupts::kOwnTerm};
 }
 

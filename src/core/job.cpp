@@ -16,7 +16,7 @@ constexpr double kMostDecay = 0.999999;  // a mean that moves at all
 
 void visit(Job& job, ConfigVisitor& v) {
   v.text("data.graph", job.data.graph, {});
-  v.integer("data.parts", job.data.parts, {1, 1 << 20});
+  v.integer("data.parts", job.data.parts, {1, static_cast<double>(kMostParts)});
   v.text("run.folder", job.run.folder, {});
   v.integer("run.seed", job.run.seed, {});
   v.integer("run.threads", job.run.threads, {0, 4096});

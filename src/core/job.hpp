@@ -88,6 +88,8 @@ struct Job {
   } expect;
 };
 
+inline constexpr std::uint64_t kMostParts = std::uint64_t{1} << 20U;
+
 /// A run folder keeps its job, every key resolved, under this name.
 inline constexpr const char* kJobFile = "job.toml";
 

@@ -11,6 +11,39 @@ from support import ProgramTest
 USAGE, BAD_DATA, MISSING, OVER_BUDGET = 64, 65, 66, 69
 
 
+class BadCommandLine(ProgramTest):
+    CASES = (("partition x --parts 0", ["--parts", "'0'", "from 1 to 1,048,576"]),
+             ("partition x --parts -3", ["--parts", "'-3'", "from 1 to 1,048,576"]),
+             ("partition x --parts 1.5", ["--parts", "'1.5'"]),
+             ("partition x --parts 99999999999999999999", ["--parts"]),
+             ("partition x --method metsi", ["--method", "did you mean 'metis'?", "metis, stream, random"]),
+             ("predict r --query a b -k 0", ["-k", "'0'", "at least 1"]),
+             ("import x -o y --separator foo", ["--separator", "'foo'", "auto, comma, space, tab"]),
+             ("import x -o y --seed -1", ["--seed", "'-1'", "at least 0"]),
+             ("evaluate r --epoch -1", ["--epoch", "'-1'", "at least 0"]),
+             ("evaluate r --split all", ["--split", "'all'", "train, valid, test"]),
+             ("evaluate r --bogus", ["--bogus", "'tessera evaluate --help'"]),
+             ("foo", ["'foo' is not a command", "import, partition, train"]),
+             ("trian job.toml", ["'trian' is not a command", "did you mean 'train'?"]),
+             ("", ["a command is missing", "import, partition, train"]),
+             ("partition", ["graph", "required", "'tessera partition --help'"]))
+
+    def test_one_line_says_what_is_allowed(self):
+        for words, says in self.CASES:
+            with self.subTest(words=words):
+                self.refuse(USAGE, *words.split(), says=says)
+                self.assertEqual(len(self.run_program(*words.split()).stderr.splitlines()), 1)
+
+    def test_one_rank_says_it(self):
+        self.refuse(USAGE, "evaluate", "r", "--epoch", "-1", ranks=3, says=["--epoch"])
+        self.assertEqual(self.succeed("train", "--help", ranks=3), self.succeed("train", "--help"))
+
+    def test_help(self):
+        for command in ("import", "partition", "train", "evaluate", "predict", "info"):
+            self.assertIn("Exit status: 0 done", self.succeed(command, "--help"))
+        self.assertIn("--query '?' hypernym dog.n.01", self.succeed("predict", "--help"))
+
+
 class BadImport(ProgramTest):
     def refuse_text(self, content, says, status=BAD_DATA, name="in.tsv", words=()):
         self.refuse(status, "import", self.write(name, content), *words, "-o", "data.kg", says=says)
