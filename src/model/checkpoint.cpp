@@ -53,6 +53,23 @@ void write_part(const std::filesystem::path& folder, const graph::Shard& shard, 
   storage::sync_path(folder / graph::part_file_name(table.part));
 }
 
+// The digests of the files, in part order.
+std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder, const graph::Shard& shard,
+                                             const Parameters& parameters, Rank rank) {
+  const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
+  std::uint64_t bytes = 0;
+  for (const PartTable& table : parameters.parts())
+    bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
+  storage::require_space(folder, bytes);
+  std::vector<storage::Digest> digests;
+  for (const PartTable& table : parameters.parts()) {
+    fault_point("checkpoint.part", rank);
+    write_part(folder, shard, parameters, table);
+    digests.push_back(storage::hash_file(folder / graph::part_file_name(table.part)));
+  }
+  return digests;
+}
+
 void write_manifest(const std::filesystem::path& folder, const graph::Shard& shard, const Parameters& parameters,
                     const RunState& state) {
   storage::FileWriter file(folder / graph::kManifestFile, kManifestKind, kVersion);
@@ -75,11 +92,25 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
   storage::sync_path(folder / graph::kManifestFile);
 }
 
-void commit_checksums(const std::filesystem::path& folder, std::uint32_t parts) {
+// Rank 0 lists what all ranks have written; each has hashed its own files.
+void commit_checksums(const std::filesystem::path& folder, std::span<const storage::Digest> parts) {
   auto checksums = storage::FolderChecksums::load(folder);
-  for (std::uint32_t part = 0; part < parts; ++part) checksums.record(graph::part_file_name(PartId(part)));
+  for (std::size_t part = 0; part < parts.size(); ++part)
+    checksums.record(graph::part_file_name(PartId(static_cast<std::uint32_t>(part))), parts[part]);
   checksums.record(graph::kManifestFile);
   checksums.commit();
+}
+
+// Collective. `per_part` digests of each own part, in part order, become those of all parts on every rank.
+std::vector<storage::Digest> gather_digests(comm::Communicator& comm, const graph::Shard& shard,
+                                            std::span<const storage::Digest> mine, std::uint64_t per_part) {
+  std::vector<std::uint64_t> counts;
+  for (std::int32_t r = 0; r < comm.size(); ++r)
+    counts.push_back((shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) *
+                     per_part * sizeof(storage::Digest));
+  std::vector<storage::Digest> all(per_part * shard.manifest.part_count());
+  comm.all_gather(std::as_bytes(mine), std::as_writable_bytes(std::span(all)), counts);
+  return all;
 }
 
 storage::FileReader open_manifest(const std::filesystem::path& folder) {
@@ -133,20 +164,11 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
   });
   std::optional<storage::Temporary> removed_on_failure;
   if (comm.rank() == Rank(0)) removed_on_failure.emplace(temporary);
-  comm::together(comm, [&] {
-    const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
-    std::uint64_t bytes = 0;
-    for (const PartTable& table : parameters.parts())
-      bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
-    storage::require_space(temporary, bytes);
-    for (const PartTable& table : parameters.parts()) {
-      fault_point("checkpoint.part", comm.rank());
-      write_part(temporary, shard, parameters, table);
-    }
-  });
+  const auto mine = comm::together(comm, [&] { return write_own_parts(temporary, shard, parameters, comm.rank()); });
+  const std::vector<storage::Digest> parts = gather_digests(comm, shard, mine, 1);
   comm::on_root(comm, [&] {
     write_manifest(temporary, shard, parameters, state);
-    commit_checksums(temporary, shard.manifest.part_count());
+    commit_checksums(temporary, parts);
     fault_point("checkpoint.rename", comm.rank());
     std::error_code error;
     std::filesystem::remove_all(final_folder, error);
@@ -273,13 +295,7 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
     mine.push_back(hash(table.state));
     if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
   }
-  std::vector<std::uint64_t> counts(static_cast<std::size_t>(comm.size()));
-  for (std::int32_t r = 0; r < comm.size(); ++r)
-    counts[static_cast<std::size_t>(r)] =
-        (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) * per_part *
-        sizeof(storage::Digest);
-  std::vector<storage::Digest> all(per_part * std::size_t{shard.manifest.part_count()});
-  comm.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)), counts);
+  std::vector<storage::Digest> all = gather_digests(comm, shard, mine, per_part);
   all.push_back(hash(parameters.relations()));
   all.push_back(hash(parameters.relation_state()));
   if (average != nullptr) all.push_back(hash(average->relations()));
