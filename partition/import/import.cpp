@@ -5,17 +5,15 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "graph/graph_writer.hpp"
 #include "partition/import/input_files.hpp"
 #include "partition/import/random_split.hpp"
 #include "partition/import/reading.hpp"
 
-#include <limits>
 #include <utility>
 
 namespace tessera::partition {
 namespace {
-
-constexpr std::uint64_t kMostRelations = std::numeric_limits<std::uint32_t>::max() / 2;  // r and r + R are 32-bit ids
 
 SplitTriples empty_split(const SortSettings& settings, KeyLayout layout) {
   return SplitTriples(KeyFile(settings.folder, layout));
@@ -77,9 +75,9 @@ Ranks sort_all_names(Collected& collected, bool keep_isolated, ImportResult& res
   result.relations = sort(collected.relations, nullptr, ranks.relations);
   result.attributes = sort(collected.attributes, nullptr, ranks.attributes);
   result.datatypes = sort(collected.datatypes, nullptr, ranks.datatypes);
-  if (result.relations.size() > kMostRelations)
+  if (result.relations.size() > graph::kMostRelations)
     fail(ExitStatus::kBadData, "{} relations, more than the limit of {}; are the columns in the right order?",
-         text::with_thousands(result.relations.size()), text::with_thousands(kMostRelations));
+         text::with_thousands(result.relations.size()), text::with_thousands(graph::kMostRelations));
   return ranks;
 }
 

@@ -121,7 +121,7 @@ Json describe_folder(const fs::path& path) {
   if (fs::exists(path / graph::kGraphFile)) return describe_graph(path);
   if (fs::exists(path / kJobFile)) return describe_run(path);
   if (fs::exists(path / graph::kManifestFile))
-    return manifest_kind(path) == "checkpoint" ? describe_checkpoint(path) : describe_partition(path);
+    return manifest_kind(path) == model::kCheckpointKind ? describe_checkpoint(path) : describe_partition(path);
   if (path.filename() == model::kCheckpointsFolder) return describe_checkpoints(path);
   fail(ExitStatus::kBadData,
        "'{}' is not a folder of Tessera: it has no graph.h5 (graph), manifest.h5 (partition, checkpoint) or job.toml "

@@ -89,7 +89,8 @@ Json describe_job(const fs::path& file) {
 }
 
 Json describe_checkpoint(const fs::path& folder) {
-  const auto file = storage::FileReader::open_verified(folder / graph::kManifestFile, "checkpoint", 1);
+  const auto file = storage::FileReader::open_verified(folder / graph::kManifestFile, model::kCheckpointKind,
+                                                       model::kCheckpointVersion);
   Json out = {{"what", "checkpoint"}, {"sound", verify_folder(folder)}};
   out["model"] = file.string("/", "model");
   out["dim"] = file.integer("/", "dim");

@@ -24,9 +24,15 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
       entity_count_(file_.integer("/", "entities")),
       relation_count_(file_.integer("/", "relations")),
       digest_(storage::FolderChecksums::load(folder).digests().at(kGraphFile).hex()) {
-  if (entity_count_ == 0 || relation_count_ == 0 || relation_count_ > (1U << 30U))
+  if (entity_count_ == 0 || relation_count_ == 0 || relation_count_ > kMostRelations)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file_.path().string(),
          entity_count_, relation_count_);
+  // Every entity and relation has a triple or an attribute value, and those have 8 bytes at least: what is allocated by
+  // these counts is in proportion to the file.
+  const std::uint64_t most = std::filesystem::file_size(file_.path()) / 8;
+  if (entity_count_ > most || relation_count_ > most)
+    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are more than the file can hold",
+         file_.path().string(), entity_count_, relation_count_);
   for (const Split split : kSplits) {
     const std::string head = fmt::format("/splits/{}/head", name(split));
     if (!file_.has(head)) continue;

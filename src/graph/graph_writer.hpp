@@ -19,6 +19,7 @@ namespace tessera::graph {
 inline constexpr const char* kGraphKind = "graph";
 inline constexpr std::uint64_t kGraphVersion = 1;
 inline constexpr const char* kGraphFile = "graph.h5";
+inline constexpr std::uint64_t kMostRelations = std::uint64_t{1} << 30U;  ///< 2R directed relations have 32-bit ids
 
 /// A file that the graph was imported from.
 struct SourceFile {

@@ -12,8 +12,6 @@
 namespace tessera::graph {
 namespace {
 
-constexpr const char* kKind = "part";
-constexpr std::uint64_t kVersion = 1;
 constexpr const char* kPlainEncoding = "plain";
 
 void write_queries(storage::FileWriter& file, Split split, const QueryColumns& queries) {
@@ -58,9 +56,11 @@ void check_queries(const storage::FileReader& file, const std::string& group, co
 
 void check_degrees(const storage::FileReader& file, const QuerySet& train, std::span<const std::uint32_t> degrees,
                    std::uint32_t rows) {
-  std::vector<std::uint32_t> counted(rows, 0);
-  for (const std::uint32_t source : train.sources()) ++counted[source];
-  if (!std::equal(counted.begin(), counted.end(), degrees.begin(), degrees.end()))
+  const bool right = degrees.size() == rows;  // as many as the file has: then they may be allocated
+  std::vector<std::uint32_t> counted(right ? rows : 0, 0);
+  if (right)
+    for (const std::uint32_t source : train.sources()) ++counted[source];
+  if (!right || !std::equal(counted.begin(), counted.end(), degrees.begin(), degrees.end()))
     fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
          file.path().string());
 }
@@ -87,12 +87,12 @@ QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relat
 std::string part_file_name(PartId part) { return fmt::format("part-{:04}.h5", part.value()); }
 
 void write_part(const std::filesystem::path& folder, const PartitionManifest& manifest, const PartContent& content) {
-  storage::FileWriter file(folder / part_file_name(content.part), kKind, kVersion);
+  storage::FileWriter file(folder / part_file_name(content.part), kPartKind, kPartVersion);
   file.attribute("/", "part", std::uint64_t{content.part.value()});
   file.attribute("/", "graph_digest", manifest.graph_digest);
   file.attribute("/", "first_entity", manifest.offsets[content.part.index()]);
   for (const Split split : kSplits) write_queries(file, split, content.queries.at(static_cast<std::size_t>(split)));
-  file.write<std::uint64_t>("/entities/original_id", content.original_ids, {"entity id in graph.h5 of each local row"});
+  file.write<std::uint64_t>(kOriginalIds, content.original_ids, {"entity id in graph.h5 of each local row"});
   file.write<std::uint32_t>("/entities/train_degree", content.train_degree, {"training queries with this source"});
   file.write<std::uint64_t>("/halo/owner_offsets", content.halo_offsets,
                             {"halo entities owned by part p are offsets[p] .. offsets[p+1]-1"});
@@ -102,7 +102,7 @@ void write_part(const std::filesystem::path& folder, const PartitionManifest& ma
 
 Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
                 memory::Pool& pool) {
-  const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kKind, kVersion);
+  const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion);
   if (file.string("/", "graph_digest") != manifest.graph_digest || file.integer("/", "part") != part.value() ||
       file.integer("/", "first_entity") != manifest.offsets[part.index()])
     fail(ExitStatus::kBadData, "'{}' belongs to another data set or part than '{}'", file.path().string(),

@@ -37,6 +37,10 @@ struct PartContent {
   std::vector<std::uint64_t> halo_entities;  ///< distinct training targets in other parts, ascending
 };
 
+inline constexpr const char* kPartKind = "part";
+inline constexpr std::uint64_t kPartVersion = 1;
+inline constexpr const char* kOriginalIds = "/entities/original_id";  ///< [rows]
+
 /// "part-0003.h5".
 std::string part_file_name(PartId part);
 

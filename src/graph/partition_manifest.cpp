@@ -3,6 +3,8 @@
 #include "graph/partition_manifest.hpp"
 
 #include "core/error.hpp"
+#include "graph/graph_writer.hpp"
+#include "graph/permutation.hpp"
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
@@ -10,9 +12,6 @@
 
 namespace tessera::graph {
 namespace {
-
-constexpr const char* kKind = "partition";
-constexpr std::uint64_t kVersion = 1;
 
 using Member = std::uint64_t PartFigures::*;
 
@@ -55,7 +54,6 @@ std::vector<PartFigures> read_figures(const storage::FileReader& file, const std
 
 // Bounds that the arithmetic on ids relies on: 2R directed relations in 32 bits, N - 1, local rows in 32 bits.
 void check_counts(const storage::FileReader& file, const PartitionManifest& manifest) {
-  constexpr std::uint64_t kMostRelations = std::uint64_t{1} << 30U;
   const std::vector<std::uint64_t>& offsets = manifest.offsets;
   if (manifest.entity_count == 0 || manifest.relation_count == 0 || manifest.relation_count > kMostRelations)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file.path().string(),
@@ -67,16 +65,6 @@ void check_counts(const storage::FileReader& file, const PartitionManifest& mani
       std::adjacent_find(offsets.begin(), offsets.end(), too_long) != offsets.end())
     fail(ExitStatus::kBadData, "'{}', /offsets: inconsistent with {} entities", file.path().string(),
          manifest.entity_count);
-}
-
-bool is_permutation(std::span<const std::uint64_t> ids, std::uint64_t count) {
-  if (ids.size() != count) return false;
-  std::vector<bool> seen(count, false);
-  for (const std::uint64_t id : ids) {
-    if (id >= count || seen[id]) return false;
-    seen[id] = true;
-  }
-  return true;
 }
 
 }  // namespace
@@ -104,14 +92,14 @@ std::filesystem::path partition_folder(const std::filesystem::path& graph_folder
 }
 
 void write_manifest(const std::filesystem::path& folder, const PartitionManifest& manifest) {
-  storage::FileWriter file(folder / kManifestFile, kKind, kVersion);
+  storage::FileWriter file(folder / kManifestFile, kPartitionKind, kPartitionVersion);
   file.attribute("/", "method", manifest.method);
   file.attribute("/", "graph_digest", manifest.graph_digest);
   file.attribute("/", "seed", manifest.seed);
   file.attribute("/", "entities", manifest.entity_count);
   file.attribute("/", "relations", manifest.relation_count);
   file.write<std::uint64_t>("/offsets", manifest.offsets, {"first global entity id of each part, and the end"});
-  file.write<std::uint64_t>("/new_ids", manifest.new_ids, {"global id here of each entity id of graph.h5"});
+  file.write<std::uint64_t>(kNewIds, manifest.new_ids, {"global id here of each entity id of graph.h5"});
   write_figures(file, "/figures", manifest.figures);
   if (!manifest.random_figures.empty()) write_figures(file, "/random_figures", manifest.random_figures);
   file.close();
@@ -120,7 +108,7 @@ void write_manifest(const std::filesystem::path& folder, const PartitionManifest
 PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_ids) {
   if (!std::filesystem::is_directory(folder))
     fail(ExitStatus::kMissingInput, "partition '{}' does not exist; 'tessera partition' makes it", folder.string());
-  const auto file = storage::FileReader::open_verified(folder / kManifestFile, kKind, kVersion);
+  const auto file = storage::FileReader::open_verified(folder / kManifestFile, kPartitionKind, kPartitionVersion);
   PartitionManifest manifest;
   manifest.method = file.string("/", "method");
   manifest.graph_digest = file.string("/", "graph_digest");
@@ -129,6 +117,9 @@ PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_i
   manifest.relation_count = file.integer("/", "relations");
   manifest.offsets = file.read<std::uint64_t>("/offsets");
   check_counts(file, manifest);
+  if (file.length(kNewIds) != manifest.entity_count)  // before anything is allocated by the count
+    fail(ExitStatus::kBadData, "'{}', {}: has {} values for {} entities", file.path().string(), kNewIds,
+         file.length(kNewIds), manifest.entity_count);
   manifest.figures = read_figures(file, "/figures", manifest.part_count());
   for (std::uint32_t p = 0; p < manifest.part_count(); ++p)
     if (manifest.figures[p].rows != manifest.rows(PartId(p)))
@@ -137,9 +128,11 @@ PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_i
   if (file.has("/random_figures"))
     manifest.random_figures = read_figures(file, "/random_figures", manifest.offsets.size() - 1);
   if (with_ids) {
-    manifest.new_ids = file.read<std::uint64_t>("/new_ids");
-    if (!is_permutation(manifest.new_ids, manifest.entity_count))
-      fail(ExitStatus::kBadData, "'{}', /new_ids: not a permutation of the entities", file.path().string());
+    manifest.new_ids = file.read<std::uint64_t>(kNewIds);
+    PermutationSum sum;
+    sum.add(manifest.new_ids, 0);
+    if (!sum.is_permutation())
+      fail(ExitStatus::kBadData, "'{}', {}: not a permutation of the entities", file.path().string(), kNewIds);
   }
   return manifest;
 }

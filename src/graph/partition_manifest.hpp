@@ -47,6 +47,9 @@ double query_balance(std::span<const PartFigures> figures);
 std::filesystem::path partition_folder(const std::filesystem::path& graph_folder, std::uint64_t parts);
 
 inline constexpr const char* kManifestFile = "manifest.h5";
+inline constexpr const char* kPartitionKind = "partition";
+inline constexpr std::uint64_t kPartitionVersion = 1;
+inline constexpr const char* kNewIds = "/new_ids";  ///< [N]
 
 /// Writes manifest.h5 into `folder`; the caller records and commits the checksums.
 void write_manifest(const std::filesystem::path& folder, const PartitionManifest& manifest);

@@ -20,8 +20,6 @@ using kernels::ConstMatrix;
 using kernels::Matrix;
 
 constexpr const char* kPartKind = "checkpoint part";
-constexpr const char* kManifestKind = "checkpoint";
-constexpr std::uint64_t kVersion = 1;
 constexpr const char* kPrefix = "epoch-";
 constexpr const char* kPartAverage = "/average";
 constexpr const char* kRelationAverage = "/relations/average";
@@ -42,7 +40,7 @@ void read_matrix(const storage::FileReader& file, const std::string& path, Matri
 
 void write_part(const std::filesystem::path& folder, const graph::Shard& shard, const Parameters& parameters,
                 const PartTable& table) {
-  storage::FileWriter file(folder / graph::part_file_name(table.part), kPartKind, kVersion);
+  storage::FileWriter file(folder / graph::part_file_name(table.part), kPartKind, kCheckpointVersion);
   file.attribute("/", "part", std::uint64_t{table.part.value()});
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
   write_matrix(file, "/rows", table.rows, "entity rows, by local row of the part");
@@ -72,7 +70,7 @@ std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder
 
 void write_manifest(const std::filesystem::path& folder, const graph::Shard& shard, const Parameters& parameters,
                     const RunState& state) {
-  storage::FileWriter file(folder / graph::kManifestFile, kManifestKind, kVersion);
+  storage::FileWriter file(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
   file.attribute("/", "model", std::string(parameters.scorer().name()));
   file.attribute("/", "dim", std::uint64_t{parameters.dim()});
@@ -114,7 +112,7 @@ std::vector<storage::Digest> gather_digests(comm::Communicator& comm, const grap
 }
 
 storage::FileReader open_manifest(const std::filesystem::path& folder) {
-  return storage::FileReader::open_verified(folder / graph::kManifestFile, kManifestKind, kVersion);
+  return storage::FileReader::open_verified(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
 }
 
 RunState state_of(const storage::FileReader& manifest) {
@@ -198,7 +196,7 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, P
   read_matrix(manifest, "/relations/state", parameters.relation_state());
   for (PartTable& table : parameters.parts()) {
     const auto file =
-        storage::FileReader::open_verified(folder / graph::part_file_name(table.part), kPartKind, kVersion);
+        storage::FileReader::open_verified(folder / graph::part_file_name(table.part), kPartKind, kCheckpointVersion);
     if (file.string("/", "graph_digest") != shard.manifest.graph_digest ||
         file.integer("/", "part") != table.part.value())
       fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());

@@ -26,6 +26,8 @@ struct RunState {
   std::uint64_t checks_on_plateau = 0;  ///< since the best validation or the last cut of the rate
 };
 
+inline constexpr const char* kCheckpointKind = "checkpoint";
+inline constexpr std::uint64_t kCheckpointVersion = 1;
 inline constexpr const char* kCheckpointsFolder = "checkpoints";
 
 /// RUN/checkpoints/epoch-000010, ...: each complete, or not there.

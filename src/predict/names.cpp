@@ -5,15 +5,15 @@
 #include "core/cast.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/partition_manifest.hpp"
+#include "graph/permutation.hpp"
 #include "predict/detail/name_index.hpp"
 
+#include <algorithm>
 #include <span>
 
 namespace tessera::predict {
 namespace {
 
-constexpr const char* kManifestKind = "partition";  // docs/formats/partition.md
-constexpr std::uint64_t kManifestVersion = 1;
 constexpr std::size_t kSuggestions = 3;
 
 std::string quoted(const std::vector<std::string>& names) {
@@ -31,6 +31,21 @@ std::uint64_t find(const detail::NameIndex& index, const std::string& name, cons
        near.empty() ? std::string() : fmt::format("; did you mean {}?", near));
 }
 
+// Block by block: there is no table of all entities in memory.
+void check_new_ids(const storage::FileReader& manifest) {
+  constexpr std::uint64_t kBlock = std::uint64_t{1} << 16U;
+  const std::uint64_t count = manifest.length(graph::kNewIds);
+  std::vector<std::uint64_t> ids;
+  graph::PermutationSum sum;
+  for (std::uint64_t first = 0; first < count; first += kBlock) {
+    ids.resize(std::min(kBlock, count - first));
+    manifest.read_rows<std::uint64_t>(graph::kNewIds, first, ids.size(), ids);
+    sum.add(ids, first);
+  }
+  if (!sum.is_permutation())
+    fail(ExitStatus::kBadData, "'{}', {}: not a permutation of the entities", manifest.path().string(), graph::kNewIds);
+}
+
 }  // namespace
 
 struct Names::Indexes {
@@ -39,12 +54,13 @@ struct Names::Indexes {
 };
 
 Names::Names(const std::filesystem::path& graph_folder, const std::filesystem::path& partition_folder)
-    : manifest_(storage::FileReader::open_verified(partition_folder / graph::kManifestFile, kManifestKind,
-                                                   kManifestVersion)) {
+    : manifest_(storage::FileReader::open_verified(partition_folder / graph::kManifestFile, graph::kPartitionKind,
+                                                   graph::kPartitionVersion)) {
   const graph::GraphReader graph(graph_folder);
   if (manifest_.string("/", "graph_digest") != graph.digest())
     fail(ExitStatus::kBadData, "'{}' was made from another graph than '{}'", manifest_.path().string(),
          graph_folder.string());
+  check_new_ids(manifest_);
   indexes_ = std::make_unique<Indexes>(
       Indexes{detail::NameIndex(graph.entity_names()), detail::NameIndex(graph.relation_names())});
 }
@@ -59,9 +75,10 @@ ResolvedQuestion Names::resolve(const Question& question) const {
 
 SearchQuery Names::to_search(const ResolvedQuestion& question) const {
   std::uint64_t source = 0;
-  manifest_.read_rows<std::uint64_t>("/new_ids", question.entity, 1, std::span(&source, 1));
+  manifest_.read_rows<std::uint64_t>(graph::kNewIds, question.entity, 1, std::span(&source, 1));
   if (source >= entity_count())
-    fail(ExitStatus::kBadData, "'{}', /new_ids: not a permutation of the entities", manifest_.path().string());
+    fail(ExitStatus::kBadData, "'{}', {}: not a permutation of the entities", manifest_.path().string(),
+         graph::kNewIds);
   const auto relations = checked_cast<std::uint32_t>(relation_count());
   return {EntityId(source), RelationId(question.relation + (question.side == Side::kHead ? relations : 0))};
 }

@@ -142,6 +142,13 @@ TEST_F(GraphFolder, CountsThatAreNoGraph) {
   }
 }
 
+TEST_F(GraphFolder, CountsAboveWhatTheFileHolds) {
+  for (const auto& [entities, relations] : {std::pair{1U << 29U, 1U}, std::pair{5U, 1U << 29U}}) {
+    store([&, e = entities, r = relations](FileWriter& file) { counts(file, e, r); });
+    refuse({"graph.h5", "more than the file can hold"});
+  }
+}
+
 TEST_F(GraphFolder, IdsOutOfRangeNameTheTriple) {
   const auto with = [&](std::uint64_t head, std::uint32_t relation, std::uint64_t tail) {
     store([&](FileWriter& file) {

@@ -136,6 +136,15 @@ TEST_F(Manifest, NewIdsAreAPermutation) {
       "one twice", [](PartitionManifest& m) { m.new_ids[3] = 4; }, true);
 }
 
+TEST_F(Manifest, AsManyNewIdsAsEntitiesEvenWhenTheyAreNotRead) {
+  refuse("too few", [](PartitionManifest& m) { m.new_ids.pop_back(); });
+  refuse("entities that nobody has", [](PartitionManifest& m) {
+    m.entity_count = std::uint64_t{1} << 31U;
+    m.offsets.back() = m.entity_count;
+    m.figures.back().rows = m.entity_count - 6;
+  });
+}
+
 TEST_F(Manifest, Figures) {
   refuse("too few", [](PartitionManifest& m) { m.figures.pop_back(); });
   refuse("too many", [](PartitionManifest& m) { m.figures.push_back({}); });

@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "predict_run.hpp"
+#include "support/expect_error.hpp"
 
 #include <gtest/gtest.h>
 
@@ -211,6 +212,25 @@ TEST(PredictorErrorTest, NoAnswersWanted) {
   PredictCase how;
   how.options.k = 0;
   EXPECT_EQ(failure_of({}, how, questions_in(all_questions(shared_graph().graph()))).status, ExitStatus::kUsage);
+}
+
+TEST(PredictorEdgeTest, IdsThatAreNoPermutationAreRefused) {
+  const ModelValues values;
+  const auto ask = [&](const StoredGraph& stored, std::int32_t ranks) {
+    PredictCase how;
+    how.ranks = ranks;
+    (void)predictions_of(stored, values, how, questions_in(all_questions(stored.graph())));
+  };
+  for (const std::int32_t ranks : {1, 3}) {
+    StoredGraph stored(shared_graph().graph(), 8);
+    EXPECT_NO_THROW(ask(stored, ranks));
+    stored.set_new_id(5, stored.global_id(6).value());
+    expect_error(ExitStatus::kBadData, {"manifest.h5", "/new_ids", "not a permutation"}, [&] { ask(stored, ranks); });
+    stored.set_new_id(5, stored.global_id(5).value());
+    EXPECT_NO_THROW(ask(stored, ranks));
+    stored.set_original_id(EntityId(0), stored.original_id(EntityId(39)));  // the other one is on the last rank
+    expect_error(ExitStatus::kBadData, {"/entities/original_id", "not a permutation"}, [&] { ask(stored, ranks); });
+  }
 }
 
 }  // namespace

@@ -182,6 +182,21 @@ void StoredGraph::write_parts() {
   checksums.commit();
 }
 
+void StoredGraph::set_original_id(EntityId global, std::uint64_t id) {
+  original_ids_.at(global.index()) = id;
+  manifest_.figures.clear();
+  write_parts();
+}
+
+void StoredGraph::set_new_id(std::uint64_t original, std::uint64_t id) const {
+  graph::PartitionManifest changed = manifest_;
+  changed.new_ids.at(original) = id;
+  graph::write_manifest(partition_folder(), changed);
+  auto checksums = storage::FolderChecksums::load(partition_folder());
+  checksums.record(graph::kManifestFile);
+  checksums.commit();
+}
+
 std::filesystem::path StoredGraph::partition_folder() const {
   return graph::partition_folder(folder_, manifest_.offsets.size() - 1);
 }

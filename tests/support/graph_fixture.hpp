@@ -71,6 +71,9 @@ class StoredGraph {
   [[nodiscard]] const graph::PartitionManifest& manifest() const { return manifest_; }          ///< with new_ids
   [[nodiscard]] EntityId global_id(std::uint64_t original) const { return EntityId(manifest_.new_ids.at(original)); }
   [[nodiscard]] std::uint64_t original_id(EntityId global) const { return original_ids_.at(global.index()); }
+  /// Writes the files again with one id changed, and vouches for them.
+  void set_original_id(EntityId global, std::uint64_t id);
+  void set_new_id(std::uint64_t original, std::uint64_t id) const;
   [[nodiscard]] graph::Shard load(Rank rank, std::int32_t ranks, memory::Pool& pool) const;
 
  private:
