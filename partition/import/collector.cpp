@@ -43,6 +43,7 @@ Collector::Collector(const ImportOptions& options, std::uint64_t total_bytes)
 void Collector::begin_file(const Input& input, graph::Split split) {
   input_ = &input;
   split_ = split;
+  header_suspected_ = false;
   found_before_ = found_.counts.triples_read + found_.counts.attributes_read;
 }
 
@@ -111,7 +112,21 @@ void Collector::number_rows() {
     const std::uint64_t tail = intern(found_.entities, row.tail);
     spill.add(spill.layout().pack(head, relation, tail));
     mark(head, relation, tail, row.line);
+    compare_with_first_lines(head, relation, tail, row.line);
   }
+}
+
+// The same header may begin several files.
+void Collector::compare_with_first_lines(std::uint64_t head, std::uint64_t relation, std::uint64_t tail,
+                                         std::uint64_t line) {
+  const bool is_first = header_suspected_ && line == 1;
+  if (!is_first && first_lines_.empty()) return;
+  std::erase_if(first_lines_, [&](const FirstLine& first) {
+    const bool is_same = head == first.head && relation == first.relation && tail == first.tail;
+    const auto has = [&](std::uint64_t entity) { return entity == first.head || entity == first.tail; };
+    return !(is_first && is_same) && (relation == first.relation || has(head) || has(tail));
+  });
+  if (is_first) first_lines_.push_back({input_->name(), head, relation, tail});
 }
 
 void Collector::mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line) {
@@ -164,10 +179,19 @@ void Collector::report_unseen() const {
   log::warning("{}", what);
 }
 
+void Collector::report_headers() const {
+  if (found_.counts.triples_read <= first_lines_.size()) return;
+  for (const FirstLine& first : first_lines_)
+    log::warning("{}:1: '{}', '{}', '{}' occur nowhere else; if this line is a header, import with --header",
+                 first.file, found_.entities.name(first.head), found_.relations.name(first.relation),
+                 found_.entities.name(first.tail));
+}
+
 Collected Collector::finish() {
   progress_.finish();
   if (found_.counts.bad_lines > 0)
     log::warning("{} bad lines were skipped", text::with_thousands(found_.counts.bad_lines));
+  report_headers();
   report_unseen();
   for (KeyFile& spill : found_.splits) spill.finish();
   found_.attribute_rows.finish();

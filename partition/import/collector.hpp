@@ -42,6 +42,9 @@ class Collector final : public FactSink {
   /// Whose findings come now; `input` must live until end_file(), which throws Error(kBadData) when nothing was found.
   void begin_file(const Input& input, graph::Split split);
   void end_file();
+  /// The file that was begun is text whose first line counts: should its names occur nowhere else, finish() warns that
+  /// it may be a header.
+  void suspect_header() { header_suspected_ = true; }
 
   void triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) override;
   void attribute(std::string_view entity, std::string_view attribute, std::string_view value, std::string_view datatype,
@@ -63,6 +66,12 @@ class Collector final : public FactSink {
     Name tail;
     std::uint64_t line;
   };
+  struct FirstLine {
+    std::string file;
+    std::uint64_t head;
+    std::uint64_t relation;
+    std::uint64_t tail;
+  };
   static constexpr std::size_t kBatchRows = 256;
 
   bool too_long(std::string_view name, std::uint64_t line);
@@ -75,6 +84,8 @@ class Collector final : public FactSink {
   void mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
   void note_unseen(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
   void show_progress();
+  void compare_with_first_lines(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
+  void report_headers() const;
   void report_unseen() const;
 
   bool skip_bad_lines_;
@@ -85,7 +96,9 @@ class Collector final : public FactSink {
   std::vector<bool> entity_unseen_;
   std::vector<bool> relation_unseen_;
   std::string first_unseen_;
-  std::string text_;  // of the batch
+  bool header_suspected_ = false;
+  std::vector<FirstLine> first_lines_;  // whose names have occurred nowhere else so far
+  std::string text_;                    // of the batch
   std::vector<Row> rows_;
   const Input* input_ = nullptr;
   graph::Split split_ = graph::Split::kTrain;

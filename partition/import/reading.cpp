@@ -83,6 +83,7 @@ class Reading {
   void read_columns(LineReader& lines, bool attributes) {
     TextFormat format{options_.separator, columns_, options_.header, attributes};
     if (format.separator == Separator::kAuto) format.separator = guess_separator(lines.sample());
+    if (!attributes && !options_.header) collector_.suspect_header();
     log::info("{}: {}, columns separated by {}", lines.input().name(), lines.input().encoding(),
               separator_name(format.separator));
     read_text(lines, format, collector_);

@@ -4,6 +4,7 @@
 
 import gzip
 import random
+import shutil
 
 import support
 from support import ProgramTest
@@ -78,6 +79,20 @@ class BadImport(ProgramTest):
         text = self.write("in.tsv", "a\tr\tb\nbad\nb\tr\tc\na\tr\tc\n")
         out = self.succeed("import", text, "--skip-bad-lines", "--valid-fraction", "0", "--test-fraction", "0", "-o", "data.kg")
         self.assertRegex(out, r"bad lines skipped\s+1\b")
+
+    def test_a_header_that_counts_as_a_triple(self):
+        text = self.write("in.tsv", "head\trelation\ttail\n" + self.write_triples().read_text())
+        parts = []
+        for name in ("train", "valid", "test"):
+            parts += [f"--{name}", self.write(f"{name}.tsv", text.read_text())]
+        for words, warnings in (([text], 1), (parts, 3), ([text, "--header"], 0), (["triples.tsv"], 0)):
+            with self.subTest(words=words):
+                done = self.run_program("import", *words, "-o", "data.kg")
+                message = done.stderr.decode()
+                self.assertEqual(done.returncode, 0, message)
+                self.assertEqual(message.count("--header"), warnings, message)
+                self.assertEqual(message.count(":1: 'head', 'relation', 'tail' occur nowhere else"), warnings, message)
+                shutil.rmtree(self.folder / "data.kg")
 
     def test_folder_that_exists(self):
         self.make_graph()
@@ -162,6 +177,13 @@ class BadJob(ProgramTest):
         self.refuse(USAGE, "predict", "run", "--query", "e000", "rr1", says=["rr1", "r1"])
         queries = self.write("queries.tsv", "e000\tr1\nnobody\tr1\n")
         self.refuse(BAD_DATA, "predict", "run", "--queries", queries, says=["queries.tsv:2", "nobody"])
+
+    def test_output_that_cannot_be(self):
+        self.succeed("train", self.write_job())
+        for output, status, says in (("run", USAGE, "is a folder"), ("new/", USAGE, "is a folder"),
+                                     ("nowhere/a.h5", MISSING, "'nowhere'")):
+            done = self.refuse(status, "predict", "run", "--query", "nobody", "r1", "-o", output, says=[says], ranks=2)
+            self.assertNotIn("nobody", done)  # before the names were looked up
 
     def test_evaluating_what_is_not_a_run(self):
         self.refuse(MISSING, "evaluate", "nowhere", says=["nowhere"])
