@@ -5,14 +5,17 @@
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
+#include "core/progress.hpp"
 #include "model/setup.hpp"
 #include "predict/prediction_file.hpp"
 #include "predict/predictor.hpp"
 #include "predict/report.hpp"
 
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,9 +47,21 @@ void print(const predict::Prediction& prediction, bool json) {
   std::fputs(text.c_str(), stdout);
 }
 
+// Before anything is computed. The file itself is made, and its space found, when the number of answers is known.
+void check_output(const std::filesystem::path& output) {
+  const std::filesystem::path folder = output.has_parent_path() ? output.parent_path() : ".";
+  if (std::filesystem::is_directory(output) || !output.has_filename())
+    fail(ExitStatus::kUsage, "'{}' is a folder; --output names a file", output.string());
+  if (!std::filesystem::is_directory(folder))
+    fail(ExitStatus::kMissingInput, "folder '{}' for the output does not exist", folder.string());
+}
+
 void predict_run(Environment& environment, const Options& options) {
   comm::Communicator& comm = environment.comm;
   const predict::QuestionSource questions = question_source(options);
+  comm::on_root(comm, [&] {
+    if (!options.output.empty()) check_output(options.output);
+  });
   const Job job = job_of_run(environment, options.run, options.overrides);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
@@ -63,10 +78,16 @@ void predict_run(Environment& environment, const Options& options) {
       file = std::make_unique<predict::PredictionFile>(options.output, predictor.names(), predictor.question_count(),
                                                        predictor.most_answers());
   });
+  const bool prints = options.output.empty() || options.json;
+  const bool answers_on_terminal = prints && isatty(STDOUT_FILENO) == 1;  // they would tear the line apart
+  Progress progress("answering", predictor.question_count(), "queries", !environment.is_root() || answers_on_terminal);
+  std::uint64_t done = 0;
   predictor.run([&](const predict::Prediction& prediction) {
     if (file) file->append(prediction);
-    if (!file || options.json) print(prediction, options.json);
+    if (prints) print(prediction, options.json);
+    progress.update(++done);
   });
+  progress.finish();
   comm::on_root(comm, [&] {
     if (!file) return;
     file->commit(
