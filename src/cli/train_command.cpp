@@ -57,12 +57,13 @@ bool wants_validation(Environment& environment, const RunContext& context) {
   for (const graph::Part& part : context.shard.parts)
     queries += static_cast<std::int64_t>(part.queries(graph::Split::kValid).size());
   if (environment.comm.reduce(queries, comm::Reduction::kSum) > 0) return true;
-  if (job.validate.patience > 0)
+  if (job.validate.patience > 0 || job.schedule.name == "plateau")
     throw comm::AgreedError(
         ExitStatus::kUsage,
-        fmt::format("validate.patience is {}, but graph '{}' has no validation triples to stop by; set "
-                    "validate.patience=0, or import the graph with some",
-                    job.validate.patience, job.data.graph));
+        fmt::format("{} needs validations, but graph '{}' has no validation triples; set {}, or import the graph with "
+                    "some",
+                    job.validate.patience > 0 ? "validate.patience" : "schedule.name = \"plateau\"", job.data.graph,
+                    job.validate.patience > 0 ? "validate.patience=0" : "another schedule"));
   if (environment.is_root()) log::warning("graph '{}' has no validation triples: no validation", job.data.graph);
   return false;
 }

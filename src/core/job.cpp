@@ -89,7 +89,7 @@ std::string to_toml(Job job) {
 
 Job with_absolute_paths(Job job) {
   for (std::string* path : {&job.data.graph, &job.run.folder}) {
-    *path = std::filesystem::absolute(*path).lexically_normal().string();
+    if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
     if (!text::is_utf8(*path))
       fail(ExitStatus::kUsage, "path '{}' is not UTF-8: a job file cannot hold it; rename the folder", *path);
   }
@@ -98,11 +98,12 @@ Job with_absolute_paths(Job job) {
 
 namespace {
 
-bool may_change(std::string_view key) {
-  constexpr std::array<std::string_view, 6> kKeys = {"data.graph", "run.folder",           "run.threads",
-                                                     "run.memory", "run.watchdog_seconds", "train.epochs"};
-  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("validate.") ||
-         key.starts_with("expect.");
+bool may_change(std::string_view key, const Job& job) {
+  constexpr std::array<std::string_view, 8> kKeys = {"data.graph",      "run.folder",           "run.threads",
+                                                     "run.memory",      "run.watchdog_seconds", "train.epochs",
+                                                     "exchange.scores", "validate.patience"};
+  if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
+  return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }
 
 std::vector<ConfigLine> lines_of(Job& job) {
@@ -117,7 +118,7 @@ std::optional<JobChange> changed_result(Job before, Job now) {
   const std::vector<ConfigLine> old_lines = lines_of(before);
   const std::vector<ConfigLine> new_lines = lines_of(now);
   for (std::size_t i = 0; i < new_lines.size(); ++i)
-    if (old_lines[i].value != new_lines[i].value && !may_change(new_lines[i].key))
+    if (old_lines[i].value != new_lines[i].value && !may_change(new_lines[i].key, now))
       return JobChange{new_lines[i].key, old_lines[i].value, new_lines[i].value};
   return std::nullopt;
 }

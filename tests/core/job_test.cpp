@@ -226,12 +226,16 @@ TEST_F(JobFile, WhatMakesAnotherRun) {
   const auto change = [&](const std::string& override_text) {
     return changed_result(before, read(kLeast, {override_text}));
   };
-  for (const char* harmless : {"data.graph=h.kg", "run.folder=b", "run.threads=3", "run.memory=1GiB", "expect.mrr=0.5",
-                               "run.watchdog_seconds=9", "train.epochs=7", "validate.every=1", "validate.patience=2"})
+  for (const char* harmless :
+       {"data.graph=h.kg", "run.folder=b", "run.threads=3", "run.memory=1GiB", "expect.mrr=0.5",
+        "run.watchdog_seconds=9", "train.epochs=7", "validate.every=1", "validate.patience=2", "exchange.scores=keep"})
     EXPECT_FALSE(change(harmless)) << harmless;
   for (const char* harmful : {"data.parts=4", "run.seed=2", "model.dim=2", "train.batch_size=8", "negatives.count=4",
                               "negatives.unbiased=false", "regulariser.name=l2", "optimiser.epsilon=0.5"})
     EXPECT_TRUE(change(harmful)) << harmful;
+  const Job plateau = read(kLeast, {"schedule.name=plateau"});
+  EXPECT_FALSE(changed_result(plateau, read(kLeast, {"schedule.name=plateau", "validate.patience=2"})));
+  EXPECT_TRUE(changed_result(plateau, read(kLeast, {"schedule.name=plateau", "validate.every=1"})));
   const auto name = change("model.name=distmult");
   ASSERT_TRUE(name);
   EXPECT_EQ(name->key, "model.name");

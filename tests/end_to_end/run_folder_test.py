@@ -210,6 +210,7 @@ class NoValidationSplit(ProgramTest):
         for ranks in (0, 2):
             self.refuse(USAGE, "train", self.job, "validate.patience=2", ranks=ranks,
                         says=["validate.patience", "no validation triples", "patience=0"])
+        self.refuse(USAGE, "train", self.job, "schedule.name=plateau", says=["plateau", "no validation triples"])
 
     def test_it_is_said_once_and_nothing_is_recorded(self):
         done = self.run_program("train", "--json", self.job, ranks=2)

@@ -35,6 +35,7 @@ struct Session {
 class TrainerRun : public testing::Test {
  protected:
   TrainerRun() {
+    job_.data.graph = stored_.folder().string();
     job_.run.folder = (stored_.run_folder() / "run").string();
     job_.model = {"complex", 8, "normal", 0.3};
     job_.train = {kMrr.size(), 96};
