@@ -55,7 +55,7 @@ CLI::Validator name_of(const std::map<std::string, Enum>& values) {
   for (const auto& [word, value] : values) words.push_back(word);
   const auto known = one_of(words);
   return {[values, known](std::string& text) -> std::string {
-            const std::string problem = known(std::as_const(text));
+            std::string problem = known(std::as_const(text));
             if (problem.empty()) text = std::to_string(static_cast<std::int64_t>(values.at(text)));
             return problem;
           },

@@ -34,7 +34,7 @@ struct Outcome {
   model::RunState state;
   bool stopped_early = false;  ///< validation no longer improved
   bool stopped_on_request = false;
-  double final_loss = 0;  ///< of the last epoch, by whichever session; NaN when there was none
+  double final_loss = 0;         ///< of the last epoch, by whichever session; NaN when there was none
   std::string parameter_digest;  ///< of the parameters after the last epoch
 };
 
