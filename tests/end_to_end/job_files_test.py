@@ -1,13 +1,16 @@
 # SPDX-FileCopyrightText: The Tessera authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every job file in jobs/ is one that the program accepts."""
+"""Every job file in jobs/ is one that the program accepts, and the small ones keep their promise."""
 
+import os
 from pathlib import Path
 
 import support
 from support import ProgramTest
 
-JOBS = sorted((Path(__file__).resolve().parent.parent.parent / "jobs").glob("*.toml"))
+ROOT = Path(__file__).resolve().parent.parent.parent
+JOBS = sorted((ROOT / "jobs").glob("*.toml"))
+DATA = Path(os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
 
 
 class JobFiles(ProgramTest):
@@ -18,6 +21,35 @@ class JobFiles(ProgramTest):
         for job in JOBS:
             with self.subTest(job=job.name):  # its graph is not there: everything before that was in order
                 self.refuse(66, "train", job, "data.graph=nowhere.kg", says=["nowhere.kg"])
+
+
+class SmallJobs(ProgramTest):
+    """The jobs that take seconds reach the metric that they promise."""
+
+    def reach(self, data, job):
+        source = DATA / data
+        if not source.exists():
+            self.skipTest(f"{data} is not in {DATA}")
+        splits = [f"--{split}={source / split}.tsv.zst" for split in ("train", "valid", "test")]
+        self.succeed("import", *splits, "--allow-unseen", "-o", "data.kg")
+        self.succeed("partition", "data.kg", "--parts", 8)
+        words = [ROOT / "jobs" / f"{job}.toml", "data.graph=data.kg", "run.folder=run"]
+        self.succeed("train", *words, ranks=2, timeout=300)
+        self.succeed("evaluate", "run", "--split", "test", "--check", ranks=2)
+
+    def test_umls(self):
+        self.reach("UMLS", "umls-complex")
+
+    def test_kinship(self):
+        self.reach("Kinship", "kinship-complex")
+
+    def test_a_missed_metric_is_an_error(self):
+        self.make_graph()
+        job = self.write_job(**{"expect.mrr": 0.999, "train.epochs": 1})
+        self.succeed("train", job)
+        done = self.run_program("evaluate", "run", "--check")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("0.999", done.stderr.decode())
 
 
 if __name__ == "__main__":
