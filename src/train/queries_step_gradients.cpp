@@ -192,7 +192,7 @@ template <class Size, class Body>
 void QueriesStep::for_each_block(std::span<QueryBatch* const> batches, const Size& size, const Body& body) {
   blocks_.clear();
   for (std::uint32_t p = 0; p < batches.size(); ++p)
-    for (std::uint32_t first = 0; first < size(*batches[p]); first += kBlockQueries) blocks_.push_back({p, first});
+    for (std::uint32_t first = 0; first < size(*batches[p]); first += kBlockQueries) blocks_.emplace_back(p, first);
   parallel_for(blocks_.size(), threads_, [&](std::size_t i, std::size_t worker) {
     const auto [p, first] = blocks_[i];
     body(p, first, std::min(kBlockQueries, size(*batches[p]) - first), worker);

@@ -63,14 +63,14 @@ void RelationPrediction::compute(float scale, float loss_weight, std::span<doubl
   tasks_.clear();
   for (std::uint32_t p = 0; p < parts; ++p)
     for (std::size_t first = begin_[p]; first < begin_[p + 1]; first += kTileTriples)
-      tasks_.push_back({p, static_cast<std::uint32_t>(first)});
+      tasks_.emplace_back(p, static_cast<std::uint32_t>(first));
   parallel_for(tasks_.size(), threads_, [&](std::size_t i, std::size_t worker) {
     const auto [part, first] = tasks_[i];
     triple_tile(first, std::min(kTileTriples, begin_[part + 1] - first), scale, scratch_[worker]);
   });
   tasks_.clear();
   for (std::uint32_t p = 0; p < parts; ++p)
-    for (std::uint32_t first = 0; first < relation_count_; first += kTileRelations) tasks_.push_back({p, first});
+    for (std::uint32_t first = 0; first < relation_count_; first += kTileRelations) tasks_.emplace_back(p, first);
   parallel_for(tasks_.size(), threads_, [&](std::size_t i) {
     const auto [part, first] = tasks_[i];
     const std::size_t count = std::min(kTileRelations, relation_count_ - first);
