@@ -36,7 +36,7 @@ packages_of() {
         wordnet-base zstd
       ;;
     test)
-      echo python3-numpy python3-h5py python3-yaml hdf5-tools clang-format-14 clang-tidy-14 shellcheck
+      echo python3-numpy python3-h5py python3-yaml hdf5-tools clang-format-14 clang-tidy-14 libomp-14-dev shellcheck
       ;;
     cluster)
       # Slurm opens libpmix.so by its development name.

@@ -33,11 +33,11 @@ void check_same_graph(const std::filesystem::path& graph_folder, const graph::Pa
 }
 
 // A job file only says which run is meant: how it was trained stands in the run.
-std::string run_folder(const std::string& run) {
+std::string run_folder(const std::string& run, const std::vector<std::string>& overrides) {
   if (std::filesystem::is_directory(run)) return run;
   if (!std::filesystem::exists(run))
     fail(ExitStatus::kMissingInput, "'{}' does not exist; name a run folder or its job file", run);
-  std::string folder = read_job(run).run.folder;
+  std::string folder = read_job(run, overrides).run.folder;
   if (!std::filesystem::is_directory(folder))
     fail(ExitStatus::kMissingInput, "run folder '{}' of job file '{}' does not exist; 'tessera train' makes it", folder,
          run);
@@ -52,7 +52,7 @@ Job read_job_together(Environment& environment, const std::string& file, const s
 
 Job job_of_run(Environment& environment, const std::string& run, const std::vector<std::string>& overrides) {
   return comm::together(environment.comm, [&] {
-    const std::string folder = run_folder(run);
+    const std::string folder = run_folder(run, overrides);
     const std::filesystem::path file = std::filesystem::path(folder) / kJobFile;
     if (!std::filesystem::exists(file))
       fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no {}", folder, kJobFile);

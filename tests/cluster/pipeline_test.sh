@@ -96,6 +96,7 @@ job=$(submit "${small[@]}" train job.toml model.dimm=32)
 expect_end "$job" FAILED 64:0
 expect_log "$job" "did you mean 'model.dim'" 1
 job=$(submit "${small[@]}" --nodes=2 evaluate job.toml run.folder=absent)
-expect_end "$job" FAILED 64:0
+expect_end "$job" FAILED 66:0
+expect_log "$job" "run folder 'absent' of job file 'job.toml' does not exist" 1
 
 finish
