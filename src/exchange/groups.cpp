@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exchange/groups.hpp"
 
+#include "core/error.hpp"
 #include "exchange/row_sort.hpp"
 
 #include <algorithm>
@@ -17,10 +18,14 @@ Groups::Groups(std::uint64_t capacity, memory::Pool& pool)
       ids_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity)),
       offsets_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity + 1)),
       positions_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity)) {
+  if (capacity > kPositionMask)
+    fail(ExitStatus::kUsage, "a step would sort {} ids, and {} is the most; lower train.batch_size or use more parts",
+         capacity, kPositionMask);
   offsets_[0] = 0;
 }
 
 void Groups::build(std::span<const std::uint32_t> ids, std::uint64_t id_bound) {
+  TESSERA_ASSERT(ids.size() <= keys_.size(), "more ids than planned");
   count_ = ids.size();
   for (std::size_t i = 0; i < count_; ++i) keys_[i] = (std::uint64_t{ids[i]} << kPositionBits) | i;
   const auto bits = static_cast<unsigned>(std::bit_width(std::max<std::uint64_t>(2, id_bound) - 1));

@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/queries_engine.hpp"
 
-#include "comm/agreement.hpp"
+#include "core/error.hpp"
 #include "core/fault.hpp"
 #include "core/parallel.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -69,16 +68,10 @@ CandidateLoss make_loss(const EngineSetup& setup, const StepSchedule& schedule) 
   loss.binary = job.loss.name == "bce";
   loss.smoothing = job.loss.smoothing;
   loss.exact = job.negatives.scope == "all";
+  loss.unbiased = job.negatives.unbiased;
   loss.relation_weight = static_cast<float>(job.relation_prediction.weight);
   loss.regulariser = model::find_regulariser(job.regulariser);
   return loss;
-}
-
-[[noreturn]] void fail_not_finite(std::uint32_t epoch, std::uint64_t step) {
-  throw comm::AgreedError(ExitStatus::kBadData,
-                          fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
-                                      "optimiser.learning_rate or model.init_scale",
-                                      epoch + 1, step + 1));
 }
 
 }  // namespace
@@ -92,14 +85,15 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
       seed_(setup.job.run.seed),
       schedule_(make_schedule(setup)),
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
-      loss_(make_loss(setup, schedule_)),
+      objective_(make_loss(setup, schedule_)),
       optimiser_(setup.job.optimiser, setup.job.schedule),
-      exchange_(comm_, shard_, parameters_.dim(), loss_.relation_weight > 0, exchange_capacity(setup, schedule_),
+      exchange_(comm_, shard_, parameters_.dim(), objective_.relation_weight > 0, exchange_capacity(setup, schedule_),
                 setup.pool),
-      step_(shard_, parameters_, loss_, step_capacity(setup, schedule_), threads_, backend_, setup.pool),
+      step_(shard_, parameters_, objective_, step_capacity(setup, schedule_), threads_, backend_, setup.pool),
       relation_sum_(comm_, shard_.placement,
-                    loss_.relation_weight > 0 ? parameters_.relations().rows : schedule_.largest_share(),
-                    parameters_.relations().rows, parameters_.relations().cols, setup.pool) {
+                    objective_.relation_weight > 0 ? parameters_.relations().rows : schedule_.largest_share(),
+                    parameters_.relations().rows, parameters_.relations().cols, setup.pool),
+      loss_(comm_, shard_) {
   const QueriesStep::Capacity capacity = step_capacity(setup, schedule_);
   for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
@@ -111,7 +105,7 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
     owned_batches_.push_back(
         std::make_unique<QueryBatch>(shard_.manifest, shard_.parts[p].id(), capacity.own_parts[p], setup.pool));
     owned_sides_.push_back(std::make_unique<QuerySide>(parameters_, p, capacity.own_parts[p].queries, setup.pool,
-                                                       loss_.relation_weight > 0));
+                                                       objective_.relation_weight > 0));
     batches_.push_back(owned_batches_.back().get());
     sides_.push_back(owned_sides_.back().get());
   }
@@ -119,35 +113,27 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
   std::iota(all_relations_.data(), all_relations_.data() + all_relations_.size(), 0U);
   part_queries_.resize(shard_.parts.size());
   leaves_.resize(shard_.parts.size());
-  losses_.resize(shard_.parts.size());
-  all_losses_.resize(shard_.manifest.part_count());
-  for (std::int32_t r = 0; r < comm_.size(); ++r)
-    loss_counts_.push_back((shard_.placement.end_part(Rank(r)).value() - shard_.placement.first_part(Rank(r)).value()) *
-                           sizeof(double));
 }
 
 std::string QueriesEngine::description() const {
-  const std::string candidates = loss_.exact
+  const std::string candidates = objective_.exact
                                      ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
                                      : fmt::format("{} sampled candidates in each part", candidates_per_part_);
-  return fmt::format("moves queries; {}; scores are {}", candidates, loss_.keep_scores ? "kept" : "computed again");
+  return fmt::format("moves queries; {}; scores are {}", candidates,
+                     objective_.keep_scores ? "kept" : "computed again");
 }
 
 double QueriesEngine::run_epoch(std::uint32_t epoch, Progress* progress) {
-  std::fill(losses_.begin(), losses_.end(), 0.0);
+  loss_.start();
   loss_terms_ = 0;
   for (std::uint64_t step = 0; step < schedule_.steps(); ++step) {
     run_step(epoch, step);
     if (progress != nullptr && progress->due()) {
-      double sum = 0;
-      for (const double loss : losses_) sum += loss;
-      const double own_terms = static_cast<double>(loss_terms_) * static_cast<double>(losses_.size()) /
-                               static_cast<double>(shard_.manifest.part_count());
       const std::uint64_t done = query_count_ * epoch + query_count_ * (step + 1) / schedule_.steps();
-      progress->update(done / 2, fmt::format("epoch {}, loss about {:.4f}", epoch + 1, sum / own_terms));
+      progress->update(done / 2, fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(loss_terms_)));
     }
   }
-  return mean_loss();
+  return loss_.mean(loss_terms_);
 }
 
 void QueriesEngine::draw(std::uint32_t epoch, std::uint64_t step) {
@@ -174,16 +160,17 @@ void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
   exchange_.gather(part_queries_);
   fault_point("train.step", comm_.rank());
   step_.score(batches_, exchange_);
-  if (!step_.find_weights(exchange_, exchange_.merge(merge_of(loss_)), losses_)) fail_not_finite(epoch, step);
-  step_.predict_relations(exchange_, losses_);
-  loss_terms_ += loss_.binary ? exchange_.query_count() : exchange_.targets().size();
+  if (!step_.find_weights(exchange_, exchange_.merge(merge_of(objective_)), loss_.by_part()))
+    fail_not_finite(epoch, step);
+  step_.predict_relations(exchange_, loss_.by_part());
+  loss_terms_ += objective_.binary ? exchange_.query_count() : exchange_.targets().size();
   step_.query_gradients(exchange_);
   exchange_.begin_return();
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   step_.update_candidates(batches_, exchange_, optimiser_);
   finish_gradients();
   step_.update_sources(batches_, sides_, optimiser_);
-  bool failed = !std::all_of(losses_.begin(), losses_.end(), [](double loss) { return std::isfinite(loss); });
+  bool failed = !loss_.is_finite();
   const exchange::SparseRows relations = relation_sum_.sum(leaves_, failed);
   if (failed) fail_not_finite(epoch, step);
   optimiser_.apply(backend_, relations.rows, relations.ids, parameters_.relations(), parameters_.relation_state());
@@ -222,11 +209,6 @@ exchange::SparseRows QueriesEngine::with_relation_prediction(std::size_t part, c
     for (std::size_t k = 0; k < dense.cols; ++k) row[k] += sparse.rows.row(u)[k];
   }
   return {all_relations_.span(), dense};
-}
-
-double QueriesEngine::mean_loss() {
-  comm_.all_gather(std::as_bytes(std::span(losses_)), std::as_writable_bytes(std::span(all_losses_)), loss_counts_);
-  return exchange::tree_sum(all_losses_) / static_cast<double>(loss_terms_);
 }
 
 }  // namespace tessera::train

@@ -6,6 +6,7 @@
 #include "exchange/sparse_tree_sum.hpp"
 #include "train/batch.hpp"
 #include "train/engine.hpp"
+#include "train/epoch_loss.hpp"
 #include "train/queries_step.hpp"
 #include "train/query_batch.hpp"
 #include "train/query_items.hpp"
@@ -34,7 +35,6 @@ class QueriesEngine final : public Engine {
   void compose();
   void finish_gradients();
   exchange::SparseRows with_relation_prediction(std::size_t part, const exchange::SparseRows& sparse);
-  double mean_loss();
 
   comm::Communicator& comm_;
   const graph::Shard& shard_;
@@ -45,7 +45,7 @@ class QueriesEngine final : public Engine {
   StepSchedule schedule_;
   std::uint64_t query_count_ = 0;
   std::uint64_t candidates_per_part_;  // sampled; 0: all
-  CandidateLoss loss_;
+  CandidateLoss objective_;
   Optimiser optimiser_;
   std::vector<QueryItems> items_;  // of owned parts, as the next four
   std::vector<std::unique_ptr<QueryBatch>> owned_batches_;
@@ -58,9 +58,7 @@ class QueriesEngine final : public Engine {
   std::vector<exchange::QueryExchange::PartQueries> part_queries_;
   std::vector<exchange::SparseRows> leaves_;
   memory::Buffer<std::uint32_t> all_relations_;
-  std::vector<double> losses_;      // by owned part, summed over the epoch
-  std::vector<double> all_losses_;  // by part
-  std::vector<std::uint64_t> loss_counts_;
+  EpochLoss loss_;
   std::uint64_t loss_terms_ = 0;  // of an epoch
 };
 

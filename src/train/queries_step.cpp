@@ -73,7 +73,8 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
       work.candidates = parameters.parts()[p].rows;
       work.held = pool.allocate<float>(Tag::kGradients, std::min<std::uint64_t>(own.queries, rows) * dim_);
     } else {
-      work.shift = static_cast<float>(std::log(static_cast<double>(rows) / static_cast<double>(count)));
+      if (loss.unbiased)
+        work.shift = static_cast<float>(std::log(static_cast<double>(rows) / static_cast<double>(count)));
       work.sampled = pool.allocate<float>(Tag::kHalo, count * dim_);
       work.candidates = {work.sampled.data(), count, dim_, dim_};
       const std::uint64_t occurrences = count + targets + own.queries;

@@ -26,6 +26,7 @@ struct CandidateLoss {
   bool binary = false;      ///< binary cross entropy of every candidate (KvsAll); else softmax cross entropy
   double smoothing = 0;     ///< label smoothing of the binary one
   bool exact = true;        ///< all rows are candidates; else those that the batches sampled
+  bool unbiased = true;     ///< a sampled candidate stands for as many rows as it takes to count all
   bool keep_scores = true;  ///< between the passes over the candidates; else they are computed again
   model::Regulariser regulariser;
   float relation_weight = 0;  ///< of relation prediction; 0: off
@@ -87,7 +88,7 @@ class QueriesStep {
     std::uint32_t first_tile = 0;     // into tiles_
     std::uint32_t tile_count = 0;
     float shift = 0;                     // log of how many rows a sampled candidate stands for
-    memory::Buffer<float> values;        // [B, n] by tile: scores, then exponentials or sigmoids; or empty; or empty
+    memory::Buffer<float> values;        // [B, n] by tile: scores, then exponentials or sigmoids; or empty
     memory::Buffer<float> highest;       // [B, tiles], then exp(highest of tile - highest of part); binary: softplus
     memory::Buffer<float> sums;          // [B, tiles]
     memory::Buffer<float> part_highest;  // [B]

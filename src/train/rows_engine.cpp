@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/rows_engine.hpp"
 
-#include "comm/agreement.hpp"
+#include "core/error.hpp"
 #include "core/fault.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
@@ -81,7 +81,8 @@ RowsEngine::RowsEngine(const EngineSetup& setup)
       step_(shard_, parameters_, largest_batches(shard_, schedule_), negative_count(shard_.manifest, setup.job),
             threads_, backend_, setup.pool),
       relation_sum_(comm_, shard_.placement, schedule_.largest_share(), parameters_.relations().rows,
-                    parameters_.relations().cols, setup.pool) {
+                    parameters_.relations().cols, setup.pool),
+      loss_(comm_, shard_) {
   const graph::Shard& shard = shard_;
   const std::uint64_t negatives = negative_count(shard_.manifest, setup.job);
   for (const graph::PartFigures& part : shard.manifest.figures) query_count_ += part.queries;
@@ -95,11 +96,6 @@ RowsEngine::RowsEngine(const EngineSetup& setup)
   }
   for (std::size_t p = 0; p < shard.parts.size(); ++p)
     updates_.emplace_back(exchange_.arrival_capacity(p), parameters_.dim(), setup.pool);
-  losses_.resize(shard.parts.size());
-  all_losses_.resize(shard.manifest.part_count());
-  for (std::int32_t r = 0; r < comm_.size(); ++r)
-    loss_counts_.push_back((shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) *
-                           sizeof(double));
 }
 
 std::string RowsEngine::description() const {
@@ -110,22 +106,19 @@ std::string RowsEngine::description() const {
 }
 
 double RowsEngine::run_epoch(std::uint32_t epoch, Progress* progress) {
-  std::fill(losses_.begin(), losses_.end(), 0.0);
+  loss_.start();
   prime(epoch);
   std::uint64_t done = 0;
   for (std::uint64_t step = 0; step < schedule_.steps(); ++step) {
     run_step(epoch, step);
     done += schedule_.size(step);
     if (progress != nullptr && progress->due()) {
-      double sum = 0;
-      for (const double loss : losses_) sum += loss;
-      const double own_queries = static_cast<double>(done) * static_cast<double>(losses_.size()) /
-                                 static_cast<double>(shard_.manifest.part_count());
       const std::uint64_t before = query_count_ * epoch;
-      progress->update((before + done) / 2, fmt::format("epoch {}, loss about {:.4f}", epoch + 1, sum / own_queries));
+      progress->update((before + done) / 2,
+                       fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(done)));
     }
   }
-  return mean_loss();
+  return loss_.mean(query_count_);
 }
 
 void RowsEngine::draw(std::uint32_t epoch, std::uint64_t step) {
@@ -164,7 +157,7 @@ void RowsEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
     exchange_.post_requests(after, requests_[after]);
   }
   fault_point("train.step", comm_.rank());
-  step_.compute(batches(slot), objective_, schedule_.size(step), losses_, exchange_);
+  step_.compute(batches(slot), objective_, schedule_.size(step), loss_.by_part(), exchange_);
   step_.sum_by_row(batches(slot), slot, objective_, schedule_.size(step), exchange_);
   update(slot, epoch, step);
   if (has_next) exchange_.patch_rows(next);
@@ -172,23 +165,14 @@ void RowsEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
 
 void RowsEngine::update(std::size_t slot, std::uint32_t epoch, std::uint64_t step) {
   exchange_.exchange_gradients(slot);
-  bool failed = !std::all_of(losses_.begin(), losses_.end(), [](double loss) { return std::isfinite(loss); });
+  bool failed = !loss_.is_finite();
   const exchange::SparseRows relations = relation_sum_.sum(step_.leaves(), failed);
-  if (failed)
-    throw comm::AgreedError(ExitStatus::kBadData,
-                            fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
-                                        "optimiser.learning_rate or model.init_scale",
-                                        epoch + 1, step + 1));
+  if (failed) fail_not_finite(epoch, step);
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   parallel_for(updates_.size(), threads_, [&](std::size_t p) {
     updates_[p].apply(backend_, optimiser_, exchange_.arrived(slot, p), parameters_.parts()[p]);
   });
   optimiser_.apply(backend_, relations.rows, relations.ids, parameters_.relations(), parameters_.relation_state());
-}
-
-double RowsEngine::mean_loss() {
-  comm_.all_gather(std::as_bytes(std::span(losses_)), std::as_writable_bytes(std::span(all_losses_)), loss_counts_);
-  return exchange::tree_sum(all_losses_) / static_cast<double>(query_count_);
 }
 
 }  // namespace tessera::train

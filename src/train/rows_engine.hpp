@@ -6,6 +6,7 @@
 #include "exchange/sparse_tree_sum.hpp"
 #include "train/batch.hpp"
 #include "train/engine.hpp"
+#include "train/epoch_loss.hpp"
 #include "train/row_update.hpp"
 #include "train/step.hpp"
 
@@ -33,7 +34,6 @@ class RowsEngine final : public Engine {
   void run_step(std::uint32_t epoch, std::uint64_t step);
   void update(std::size_t slot, std::uint32_t epoch, std::uint64_t step);
   [[nodiscard]] std::span<Batch* const> batches(std::size_t slot) { return batches_[slot]; }
-  double mean_loss();
 
   comm::Communicator& comm_;
   const graph::Shard& shard_;
@@ -53,9 +53,7 @@ class RowsEngine final : public Engine {
   Step step_;
   std::vector<RowUpdate> updates_;
   exchange::SparseTreeSum relation_sum_;
-  std::vector<double> losses_;      // by owned part, summed over the epoch
-  std::vector<double> all_losses_;  // by part
-  std::vector<std::uint64_t> loss_counts_;
+  EpochLoss loss_;
 };
 
 }  // namespace tessera::train

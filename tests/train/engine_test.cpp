@@ -7,10 +7,12 @@
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
 #include "model/checkpoint.hpp"
+#include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -199,6 +201,28 @@ TEST(Engine, GroupedQueriesAreTheSameInOneStep) {
   }
   for (std::size_t epoch = 0; epoch < curves[0].size(); ++epoch)
     EXPECT_NEAR(curves[0][epoch], curves[1][epoch], 1e-4) << "epoch " << epoch + 1;
+}
+
+// All ranks end together and name the step, though only one has the row that is not a number.
+TEST(Engine, ALossThatIsNotANumberStopsTheRun) {
+  const test::StoredGraph stored(test::random_graph({}), kParts);
+  for (const char* mode : {"rows", "queries"}) {
+    Job job = small_job();
+    job.exchange.mode = mode;
+    job.negatives.scope = "all";
+    comm::run_ranks(3, [&](comm::Communicator& comm) {
+      memory::Pool pool(kPoolBytes);
+      const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+      model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
+                                   train::halo_rows(shard, job));
+      const auto engine = train::make_engine(
+          {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
+      parameters.initialise(job.model, job.run.seed);
+      if (comm.rank() == Rank(1)) parameters.parts().front().rows.row(0)[0] = std::nanf("");
+      test::expect_error(ExitStatus::kBadData, {"not a finite number", "epoch 1, step 1;", "learning_rate"},
+                         [&] { engine->run_epoch(0); });
+    });
+  }
 }
 
 TEST(SameBits, AnotherSeedGivesOtherBits) {

@@ -64,7 +64,9 @@ void find_negatives(const Job& job, const graph::Shard& shard, memory::Pool& poo
     for (std::uint64_t e = 0; e < shard.manifest.entity_count; ++e) oracle.negatives.push_back(e);
     return;
   }
-  oracle.shift = std::log(static_cast<double>(shard.manifest.entity_count) / static_cast<double>(job.negatives.count));
+  if (job.negatives.unbiased)
+    oracle.shift =
+        std::log(static_cast<double>(shard.manifest.entity_count) / static_cast<double>(job.negatives.count));
   if (job.exchange.mode == "rows") {
     train::Batch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
     batch.draw(part, {job.run.seed, 0, 0, 0, count, train::Scope::kGlobal});
@@ -203,6 +205,12 @@ const std::vector<Case> kQueries = {
      [](Job& job) {
        move_queries(job);
        job.negatives.scope = "global";
+     }},
+    {"SampledBiased",
+     [](Job& job) {
+       move_queries(job);
+       job.negatives.scope = "global";
+       job.negatives.unbiased = false;
      }},
 };
 // NOLINTEND(cert-err58-cpp)
