@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // What this machine can do at most: fp32 fused multiply-adds in registers on one core and on all that the process may
-// use, and copying memory. Prints one JSON object; the figures of bench/run.py are read against it.
+// use, bf16 dot products on one core, and copying memory. Prints one JSON object; the figures of bench/run.py are read against it.
 
 #include "kernels_peak.hpp"
 
@@ -34,7 +34,9 @@ double all_cores_gflops(int cores) {
 
 int main() {
   const int cores = omp_get_num_procs();
-  std::printf("{\"cores\": %d, \"fma_gflops_one_core\": %.1f, \"fma_gflops\": %.1f, \"copy_gbytes_one_core\": %.1f}\n",
-              cores, tessera::bench::measure_peak_gflops(2000), all_cores_gflops(cores),
-              tessera::bench::measure_copy_gbytes());
+  std::printf(
+      "{\"cores\": %d, \"fma_gflops_one_core\": %.1f, \"fma_gflops\": %.1f, \"bf16_gflops_one_core\": %.1f, "
+      "\"copy_gbytes_one_core\": %.1f}\n",
+      cores, tessera::bench::measure_peak_gflops(2000), all_cores_gflops(cores),
+      tessera::bench::measure_bf16_gflops(2000), tessera::bench::measure_copy_gbytes());
 }

@@ -38,6 +38,9 @@ class Gradients {
   virtual void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const = 0;
   /// out[j] = sum_i weights[i][j] queries[i]; queries [b, d], out [n, d].
   virtual void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const = 0;
+  /// As to_rows for the queries factors[i] * queries[i].
+  virtual void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
+                              Matrix out) const = 0;
 };
 
 /// What follows from scores, row by row.

@@ -63,7 +63,7 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
     for (std::uint32_t first = 0; first < count; first += kTileRows)
       tiles_.push_back({p, work.tile_count++, first, std::min<std::uint32_t>(kTileRows, count - first)});
     const std::uint64_t cells = capacity.queries * work.tile_count;
-    if (loss.keep_scores) work.values = pool.allocate<float>(Tag::kLogits, capacity.queries * count);
+    if (loss.keep_scores) work.values = pool.allocate<float>(Tag::kLogits, capacity.queries * (count + kGap * work.tile_count));
     work.highest = pool.allocate<float>(Tag::kLogits, cells);
     work.sums = pool.allocate<float>(Tag::kLogits, cells);
     work.factors = pool.allocate<float>(Tag::kLogits, capacity.queries);
@@ -93,14 +93,14 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
   const std::size_t levels = static_cast<std::size_t>(std::bit_width(shard.parts.size())) + 1;
   for (std::size_t t = 0; t < threads; ++t) {
     Scratch scratch;
-    scratch.queries = pool.allocate<float>(Tag::kBatch, capacity.queries * dim_);
+    scratch.factors = pool.allocate<float>(Tag::kLogits, capacity.queries);
     scratch.gradients = pool.allocate<float>(Tag::kGradients, kTileRows * dim_);
     scratch.block = pool.allocate<float>(Tag::kGradients, kBlockQueries * dim_);
     scratch.levels = pool.allocate<float>(Tag::kGradients, levels * kBlockQueries * 2 * dim_);
     scratch.highest = pool.allocate<float>(Tag::kLogits, capacity.queries);
     scratch.sums = pool.allocate<float>(Tag::kLogits, capacity.queries);
     scratch.rows = pool.allocate<std::uint32_t>(Tag::kBatch, kTileRows);
-    if (!loss.keep_scores) scratch.values = pool.allocate<float>(Tag::kLogits, capacity.queries * kTileRows);
+    if (!loss.keep_scores) scratch.values = pool.allocate<float>(Tag::kLogits, capacity.queries * (kTileRows + kGap));
     scratch_.push_back(std::move(scratch));
   }
 }
@@ -117,13 +117,19 @@ void QueriesStep::score(std::span<QueryBatch* const> batches, QueryExchange& exc
   parallel_for(tiles_.size(), threads_,
                [&](std::size_t i, std::size_t worker) { score_tile(tiles_[i], exchange, scratch_[worker]); });
   const auto subtrees = exchange.subtrees();
-  parallel_for(tiles_for(batch_, kBlockQueries), threads_, [&](std::size_t block) {
-    const std::size_t first = block * kBlockQueries;
-    const std::size_t count = std::min(kBlockQueries, batch_ - first);
+  const std::size_t size = block_size();
+  parallel_for(tiles_for(batch_, size), threads_, [&](std::size_t block) {
+    const std::size_t first = block * size;
+    const std::size_t count = std::min(size, batch_ - first);
     for (Work& work : work_) merge_tiles(work, first, count);
     for (std::size_t k = 0; k < subtrees.size(); ++k)
       for (std::size_t i = first; i < first + count; ++i) exchange.statistics(k)[i] = node_statistic(subtrees[k], i);
   });
+}
+
+// Large blocks read the candidates less often; every thread should have one. No bit depends on it.
+std::size_t QueriesStep::block_size() const {
+  return std::clamp<std::size_t>((batch_ + threads_ - 1) / threads_, 1, kBlockQueries);
 }
 
 // Which entries belong to which query (they are in its order) and, of those of this rank's parts, to which row.
@@ -162,8 +168,9 @@ void QueriesStep::gather_sampled(std::span<QueryBatch* const> batches, QueryExch
 
 Matrix QueriesStep::value_memory(const Tile& tile, Scratch& scratch) const {
   const memory::Buffer<float>& kept = work_[tile.part].values;
-  float* data = loss_.keep_scores ? kept.data() + std::size_t{tile.first} * batch_ : scratch.values.data();
-  return {data, batch_, tile.count, tile.count};
+  const std::size_t before = tile.first + kGap * std::size_t{tile.index};
+  float* data = loss_.keep_scores ? kept.data() + before * batch_ : scratch.values.data();
+  return {data, batch_, tile.count, tile.count + kGap};
 }
 
 void QueriesStep::score_tile(const Tile& tile, QueryExchange& exchange, Scratch& scratch) {

@@ -70,7 +70,9 @@ class QueriesStep {
   [[nodiscard]] Penalty penalty() const { return {loss_.regulariser, scale_}; }
 
  private:
-  static constexpr std::size_t kBlockQueries = 256;
+  static constexpr std::size_t kBlockQueries = 512;
+  /// Floats between the rows of a tile's values: a cache line, so that a column is not all in a few sets of a cache.
+  static constexpr std::size_t kGap = 16;
   struct Tile {
     std::uint32_t part;   // index among the owned
     std::uint32_t index;  // within the part
@@ -88,7 +90,7 @@ class QueriesStep {
     std::uint32_t first_tile = 0;     // into tiles_
     std::uint32_t tile_count = 0;
     float shift = 0;                     // log of how many rows a sampled candidate stands for
-    memory::Buffer<float> values;        // [B, n] by tile: scores, then exponentials or sigmoids; or empty
+    memory::Buffer<float> values;        // [B, n] by tile, with gaps: scores, then exponentials or sigmoids; or empty
     memory::Buffer<float> highest;       // [B, tiles], then exp(highest of tile - highest of part); binary: softplus
     memory::Buffer<float> sums;          // [B, tiles]
     memory::Buffer<float> part_highest;  // [B]
@@ -107,7 +109,7 @@ class QueriesStep {
     std::vector<RowUpdate> update;  // one
   };
   struct Scratch {                       // of one thread
-    memory::Buffer<float> queries;       // [B, d]
+    memory::Buffer<float> factors;       // [B]
     memory::Buffer<float> gradients;     // [tile, d]
     memory::Buffer<float> block;         // [block, d]
     memory::Buffer<float> levels;        // [levels, block, 2 d]
@@ -117,6 +119,7 @@ class QueriesStep {
     memory::Buffer<float> values;        // [B, tile] where they are not kept
   };
 
+  [[nodiscard]] std::size_t block_size() const;
   void find_targets(const exchange::QueryExchange& exchange);
   void gather_sampled(std::span<QueryBatch* const> batches, exchange::QueryExchange& exchange);
   void score_tile(const Tile& tile, exchange::QueryExchange& exchange, Scratch& scratch);

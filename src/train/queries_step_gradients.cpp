@@ -24,9 +24,10 @@ void add_scaled(float factor, const float* from, std::size_t dim, float* to) {
 
 void QueriesStep::query_gradients(QueryExchange& exchange) {
   const auto subtrees = exchange.subtrees();
-  parallel_for((batch_ + kBlockQueries - 1) / kBlockQueries, threads_, [&](std::size_t block, std::size_t worker) {
-    const std::size_t first = block * kBlockQueries;
-    const std::size_t count = std::min(kBlockQueries, batch_ - first);
+  const std::size_t size = block_size();
+  parallel_for((batch_ + size - 1) / size, threads_, [&](std::size_t block, std::size_t worker) {
+    const std::size_t first = block * size;
+    const std::size_t count = std::min(size, batch_ - first);
     for (std::size_t k = 0; k < subtrees.size(); ++k)
       add_subtree(subtrees[k], {first, count, 0}, exchange, scratch_[worker],
                   exchange.subtree_gradients(k).block(first, count));
@@ -87,16 +88,12 @@ void QueriesStep::update_candidates(std::span<QueryBatch* const> batches, const 
     parallel_for(work_.size(), threads_, [&](std::size_t p) { place_sampled_targets(p, *batches[p], exchange); });
 }
 
-// out[j] = sum over queries of weight * query, with the factors moved to the queries.
+// out[j] = sum over queries of value * factor * query.
 void QueriesStep::candidate_gradients(const Tile& tile, const QueryExchange& exchange, Matrix out, Scratch& scratch) {
   const Work& work = work_[tile.part];
-  const ConstMatrix queries = exchange.queries();
-  const Matrix scaled{scratch.queries.data(), batch_, dim_, dim_};
-  for (std::size_t i = 0; i < batch_; ++i) {
-    const float f = factor(work, i, tile.index);
-    for (std::size_t k = 0; k < dim_; ++k) scaled.row(i)[k] = f * queries.row(i)[k];
-  }
-  backend_.gradients.to_rows(values(tile, 0, batch_, exchange, scratch), scaled, out);
+  const auto factors = scratch.factors.span().first(batch_);
+  for (std::size_t i = 0; i < batch_; ++i) factors[i] = factor(work, i, tile.index);
+  backend_.gradients.to_rows_scaled(values(tile, 0, batch_, exchange, scratch), factors, exchange.queries(), out);
 }
 
 // One row's part of the loss as a target: every entry's query, and the penalty once per entry.

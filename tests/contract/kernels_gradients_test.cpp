@@ -27,6 +27,17 @@ void check(const Backend& backend, const Shape& shape) {
   Grid to_rows(shape.rows, shape.dim, 4, 99.0F);
   backend.gradients.to_queries(weights.view(), rows.view(), to_queries.view());
   backend.gradients.to_rows(weights.view(), queries.view(), to_rows.view());
+  std::vector<float> factors(shape.queries);
+  Grid scaled(shape.queries, shape.dim);
+  for (std::size_t i = 0; i < shape.queries; ++i) {
+    factors[i] = 0.3F + static_cast<float>(i % 5);
+    for (std::size_t c = 0; c < shape.dim; ++c) scaled.at(i, c) = factors[i] * queries.at(i, c);
+  }
+  Grid to_rows_scaled(shape.rows, shape.dim, 2, 99.0F);
+  Grid expected(shape.rows, shape.dim);
+  backend.gradients.to_rows_scaled(weights.view(), factors, queries.view(), to_rows_scaled.view());
+  backend.gradients.to_rows(weights.view(), scaled.view(), expected.view());
+  EXPECT_TRUE(same_bits(to_rows_scaled, expected) && to_rows_scaled.gaps_intact());
   for (std::size_t i = 0; i < shape.queries; ++i)
     for (std::size_t c = 0; c < shape.dim; ++c) {
       float chain = 0;
@@ -96,6 +107,11 @@ TEST_P(KernelsGradients, WrongShapesAreRefused) {
   const Grid rows(4, 4);
   EXPECT_ANY_THROW(backend().gradients.to_queries(weights.view(), rows.view(), out.view()));
   EXPECT_ANY_THROW(backend().gradients.to_rows(weights.view(), rows.view(), out.view()));
+  const Grid queries(2, 4);
+  Grid gradients(3, 4);
+  const std::vector<float> factors(3);
+  EXPECT_ANY_THROW(
+      backend().gradients.to_rows_scaled(weights.view(), factors, queries.view(), gradients.view()));
 }
 
 }  // namespace

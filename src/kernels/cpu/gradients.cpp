@@ -23,6 +23,10 @@ void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) {
   product<DotChain>(ColumnFactor{weights.data, weights.stride}, StraightFactor{queries}, queries.rows, out);
 }
 
+void to_rows_scaled(ConstMatrix weights, const float* factors, ConstMatrix queries, Matrix out) {
+  product<DotChain>(ColumnFactor{weights.data, weights.stride}, ScaledFactor{queries, factors}, queries.rows, out);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace tessera::kernels::cpu
 HWY_AFTER_NAMESPACE();
@@ -32,6 +36,7 @@ namespace tessera::kernels::cpu {
 
 HWY_EXPORT(to_queries);
 HWY_EXPORT(to_rows);
+HWY_EXPORT(to_rows_scaled);
 
 namespace {
 
@@ -45,6 +50,13 @@ class CpuGradients final : public Gradients {
   void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {
     kernels::detail::check_gradients(weights, queries, out);
     HWY_DYNAMIC_DISPATCH(to_rows)(weights, queries, out);
+  }
+
+  void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
+                      Matrix out) const override {
+    kernels::detail::check_gradients(weights, queries, out);
+    kernels::detail::check_factors(factors, queries);
+    HWY_DYNAMIC_DISPATCH(to_rows_scaled)(weights, factors.data(), queries, out);
   }
 };
 

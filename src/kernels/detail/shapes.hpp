@@ -28,6 +28,10 @@ inline void check_gradients(ConstMatrix weights, ConstMatrix queries, ConstMatri
   TESSERA_ASSERT(queries.cols == rows.cols, "queries and rows differ in dim");
 }
 
+inline void check_factors(std::span<const float> factors, ConstMatrix queries) {
+  TESSERA_ASSERT(factors.size() == queries.rows, "one factor per query");
+}
+
 inline void check_softmax(ConstMatrix logits, std::span<const float> target_scores, std::span<const float> losses,
                           std::span<const float> target_weights) {
   TESSERA_ASSERT(

@@ -29,6 +29,19 @@ class ReferenceGradients final : public Gradients {
         out.row(j)[c] = sum;
       }
   }
+
+  void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
+                      Matrix out) const override {
+    detail::check_gradients(weights, queries, out);
+    detail::check_factors(factors, queries);
+    for (std::size_t j = 0; j < out.rows; ++j)
+      for (std::size_t c = 0; c < out.cols; ++c) {
+        float sum = 0;
+        for (std::size_t i = 0; i < queries.rows; ++i)
+          sum = std::fma(weights.row(i)[j], factors[i] * queries.row(i)[c], sum);
+        out.row(j)[c] = sum;
+      }
+  }
 };
 
 }  // namespace

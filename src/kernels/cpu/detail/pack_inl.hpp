@@ -76,21 +76,36 @@ struct TransposedFactor {
   }
 };
 
-/// A factor whose element (step, column) is source[step][column]: rows that are summed.
-struct StraightFactor {
+/// panel[j] = factor * from[j]; columns from `count` up to `width` are zero.
+HWY_INLINE void pack_scaled(const float* from, std::size_t count, float factor, float* panel, std::size_t width) {
+  const Full d;
+  std::size_t j = 0;
+  for (; j + hn::Lanes(d) <= count; j += hn::Lanes(d))
+    hn::Store(hn::Mul(hn::Set(d, factor), hn::LoadU(d, from + j)), d, panel + j);
+  for (; j < width; ++j) panel[j] = j < count ? factor * from[j] : 0.0F;
+}
+
+/// A factor whose element (step, column) is factors[step] * source[step][column]: rows that are summed.
+struct ScaledFactor {
   ConstMatrix source;
+  const float* factors;
 
   /// As TransposedFactor::pack; columns from `count` up to `width` are zero.
   HWY_INLINE void pack(std::size_t first, std::size_t count, std::size_t first_step, std::size_t steps, float* panel,
                        std::size_t width) const {
-    const Full d;
-    for (std::size_t s = 0; s < steps; ++s) {
-      const float* from = source.row(first_step + s) + first;
-      float* to = panel + s * width;
-      std::size_t j = 0;
-      for (; j + hn::Lanes(d) <= count; j += hn::Lanes(d)) hn::Store(hn::LoadU(d, from + j), d, to + j);
-      for (; j < width; ++j) to[j] = j < count ? from[j] : 0.0F;
-    }
+    for (std::size_t s = 0; s < steps; ++s)
+      pack_scaled(source.row(first_step + s) + first, count, factors[first_step + s], panel + s * width, width);
+  }
+};
+
+/// As ScaledFactor, every factor being one.
+struct StraightFactor {
+  ConstMatrix source;
+
+  HWY_INLINE void pack(std::size_t first, std::size_t count, std::size_t first_step, std::size_t steps, float* panel,
+                       std::size_t width) const {
+    for (std::size_t s = 0; s < steps; ++s)
+      pack_scaled(source.row(first_step + s) + first, count, 1.0F, panel + s * width, width);
   }
 };
 
