@@ -5,10 +5,22 @@
 #include "core/error.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 namespace tessera::exchange {
+
+namespace {
+
+// Most rows of all nodes of the tree at and below `node`, the leaves left out. While a node is made it takes at most as
+// many again: the rows of both sides, before it is known which they share.
+std::uint64_t merged_rows(PartRange node, std::uint64_t leaf_rows, std::uint64_t id_bound) {
+  if (node.size() == 1) return 0;
+  const std::uint32_t middle = split_point(node);
+  return std::min(id_bound, leaf_rows * node.size()) + merged_rows({node.first, middle}, leaf_rows, id_bound) +
+         merged_rows({middle, node.end}, leaf_rows, id_bound);
+}
+
+}  // namespace
 
 SparseTreeSum::SparseTreeSum(comm::Communicator& comm, const graph::Placement& placement, std::uint64_t leaf_capacity,
                              std::uint64_t id_bound, std::size_t cols, memory::Pool& pool)
@@ -26,9 +38,8 @@ SparseTreeSum::SparseTreeSum(comm::Communicator& comm, const graph::Placement& p
       all_subtrees_.push_back(subtree);
     }
   }
-  // Every level of the tree above the leaves makes at most as many rows as the leaves hold together.
-  const std::uint64_t levels = static_cast<std::uint64_t>(std::bit_width(parts_)) + 1;
-  const std::uint64_t scratch_rows = levels * std::min(leaf_rows * parts_, id_bound * parts_);
+  const std::uint64_t scratch_rows =
+      merged_rows({0, parts_}, leaf_rows, id_bound) + std::min(id_bound, leaf_rows * parts_);
   ids_ = pool.allocate<std::uint32_t>(memory::Tag::kGradients, scratch_rows);
   rows_ = pool.allocate<float>(memory::Tag::kGradients, scratch_rows * cols);
   if (comm.size() > 1) {
