@@ -12,7 +12,8 @@
 namespace tessera {
 namespace {
 constexpr double kMostDecay = 0.999999;  // a mean that moves at all
-}
+constexpr double kMostDropout = 0.99;    // something is left
+}  // namespace
 
 void visit(Job& job, ConfigVisitor& v) {
   v.text("data.graph", job.data.graph, {});
@@ -22,10 +23,12 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("run.threads", job.run.threads, {0, 4096});
   v.text("run.memory", job.run.memory, {});
   v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
-  v.text("model.name", job.model.name, {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp"});
+  v.text("model.name", job.model.name,
+         {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker"});
   v.integer("model.dim", job.model.dim, {1, 1 << 16});
   v.text("model.init", job.model.init, {"normal", "uniform", "xavier_normal", "xavier_uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});
+  v.integer("model.relation_dim", job.model.relation_dim, {0, 1 << 16});
   v.integer("train.epochs", job.train.epochs, {0, 1e6});
   v.integer("train.batch_size", job.train.batch_size, {1, 1 << 26});
   v.flag("train.group_queries", job.train.group_queries);
@@ -37,6 +40,8 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("loss.temperature", job.loss.temperature, {0, 1e6});
   v.real("loss.smoothing", job.loss.smoothing, {0, 1});
   v.real("relation_prediction.weight", job.relation_prediction.weight, {0, 1e6});
+  v.real("dropout.entity", job.dropout.entity, {0, kMostDropout});
+  v.real("dropout.relation", job.dropout.relation, {0, kMostDropout});
   v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3", "dura", "ivr"});
   v.real("regulariser.weight", job.regulariser.weight, {0, 1e6});
   v.real("regulariser.power", job.regulariser.power, {1, 8});

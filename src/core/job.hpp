@@ -28,7 +28,8 @@ struct Job {
     std::string name = "complex";
     std::uint64_t dim = 128;  ///< reals per entity row
     std::string init = "normal";
-    double init_scale = 1e-3;  ///< standard deviation (normal) or half width (uniform); not for xavier
+    double init_scale = 1e-3;        ///< standard deviation (normal) or half width (uniform); not for xavier
+    std::uint64_t relation_dim = 0;  ///< of tucker: reals per relation row; 0: as many as dim
   } model;
   struct Train {
     std::uint64_t epochs = 100;
@@ -49,6 +50,10 @@ struct Job {
   struct RelationPrediction {
     double weight = 0;  ///< of the auxiliary loss; 0: off
   } relation_prediction;
+  struct Dropout {
+    double entity = 0;    ///< chance that an element of a query's source row counts as 0
+    double relation = 0;  ///< likewise, of what the model takes of its relation
+  } dropout;
   struct Regulariser {
     std::string name = "none";
     double weight = 0;           ///< of entity rows; for l2, n3 of relations too, for dura of query vectors too

@@ -116,6 +116,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   const detail::QueryOrder& queries = order(split);
   if (candidates_) candidates_->require_all(queries);
   const float row_magnitude = model::require_finite_rows(setup_);
+  setup_.parameters.make_operators(setup_.backend, setup_.threads);
   const bool silent = !options_.show_progress || setup_.comm.rank() != Rank(0);
   Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);
   MetricsSum sum(setup_.shard.manifest.relation_count);

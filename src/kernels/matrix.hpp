@@ -17,6 +17,9 @@ struct ConstMatrix {
   [[nodiscard]] ConstMatrix block(std::size_t first, std::size_t count) const {
     return {row(first), count, cols, stride};
   }
+  [[nodiscard]] ConstMatrix columns(std::size_t first, std::size_t count) const {
+    return {data + first, rows, count, stride};
+  }
 };
 
 struct Matrix {
@@ -26,6 +29,9 @@ struct Matrix {
   std::size_t stride = 0;
   [[nodiscard]] float* row(std::size_t i) const { return data + i * stride; }
   [[nodiscard]] Matrix block(std::size_t first, std::size_t count) const { return {row(first), count, cols, stride}; }
+  [[nodiscard]] Matrix columns(std::size_t first, std::size_t count) const {
+    return {data + first, rows, count, stride};
+  }
   // NOLINTNEXTLINE(google-explicit-constructor): a view of const is always allowed
   operator ConstMatrix() const { return {data, rows, cols, stride}; }
 };

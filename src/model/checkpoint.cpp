@@ -23,6 +23,7 @@ constexpr const char* kPartKind = "checkpoint part";
 constexpr const char* kPrefix = "epoch-";
 constexpr const char* kPartAverage = "/average";
 constexpr const char* kRelationAverage = "/relations/average";
+constexpr const char* kCoreAverage = "/core/average";
 constexpr const char* kUnfinished = ".tmp";
 
 void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
@@ -68,6 +69,20 @@ std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder
   return digests;
 }
 
+// By element of a relation row; a row of the core is a matrix of source by target elements.
+void write_core(storage::FileWriter& file, const Parameters& parameters) {
+  write_matrix(file, "/core/rows", parameters.core(), "core, by element of a relation row");
+  write_matrix(file, "/core/state", parameters.core_state(), "optimiser state of the core");
+  if (const Parameters* average = parameters.average())
+    write_matrix(file, kCoreAverage, average->core(), "average of the core over epochs");
+}
+
+void read_core(const storage::FileReader& file, bool serves_average, const Parameters& parameters) {
+  if (const Parameters* average = parameters.average()) read_matrix(file, kCoreAverage, average->core());
+  read_matrix(file, serves_average ? kCoreAverage : "/core/rows", parameters.core());
+  read_matrix(file, "/core/state", parameters.core_state());
+}
+
 void write_manifest(const std::filesystem::path& folder, const graph::Shard& shard, const Parameters& parameters,
                     const RunState& state) {
   storage::FileWriter file(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
@@ -86,6 +101,7 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
   write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
   if (const Parameters* average = parameters.average())
     write_matrix(file, kRelationAverage, average->relations(), "averages of the relation rows over epochs");
+  write_core(file, parameters);
   file.close();
   storage::sync_path(folder / graph::kManifestFile);
 }
@@ -194,6 +210,7 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, P
   if (parameters.average() != nullptr) read_matrix(manifest, kRelationAverage, parameters.average()->relations());
   read_matrix(manifest, serves_average ? kRelationAverage : "/relations/rows", parameters.relations());
   read_matrix(manifest, "/relations/state", parameters.relation_state());
+  read_core(manifest, serves_average, parameters);
   for (PartTable& table : parameters.parts()) {
     const auto file =
         storage::FileReader::open_verified(folder / graph::part_file_name(table.part), kPartKind, kCheckpointVersion);
@@ -297,6 +314,11 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
   all.push_back(hash(parameters.relations()));
   all.push_back(hash(parameters.relation_state()));
   if (average != nullptr) all.push_back(hash(average->relations()));
+  if (parameters.scorer().has_core()) {
+    all.push_back(hash(parameters.core()));
+    all.push_back(hash(parameters.core_state()));
+    if (average != nullptr) all.push_back(hash(average->core()));
+  }
   return storage::hash_values<storage::Digest>(all).hex();
 }
 

@@ -99,7 +99,8 @@ struct RotatE {
   }
 };
 
-/// RESCAL (Nickel et al., ICML 2011): q = s M with a full matrix M of [dim, dim] per relation, score q . t.
+/// RESCAL (Nickel et al., ICML 2011): q = s M with a full matrix M of [dim, dim] per relation, score q . t. TuckER
+/// (Balazevic et al., EMNLP 2019) is the same with M = sum_a r[a] W[a], all relations sharing the core W.
 struct Rescal {
   static constexpr std::size_t relation_dim(std::size_t dim) { return dim * dim; }
   static void compose(const float* s, const float* r, float* q, std::size_t dim) {

@@ -70,7 +70,7 @@ bool OwnRows::is_unseen(EntityId entity) const {
 void OwnRows::compose(EntityId source, RelationId relation, float* query) const {
   const std::size_t dim = parameters_.dim();
   const std::uint32_t relation_row = relation.value();
-  parameters_.scorer().compose({row(source), 1, dim, dim}, parameters_.relations(), std::span(&relation_row, 1),
+  parameters_.scorer().compose({row(source), 1, dim, dim}, parameters_.operators(), std::span(&relation_row, 1),
                                {query, 1, dim, dim});
 }
 

@@ -29,7 +29,7 @@ class OwnRows {
   [[nodiscard]] const float* row(EntityId entity) const;
   /// True when no training triple has the entity.
   [[nodiscard]] bool is_unseen(EntityId entity) const;
-  /// query[dim] = q(source, relation) of an owned source.
+  /// query[dim] = q(source, relation) of an owned source, with the operators as they are.
   void compose(EntityId source, RelationId relation, float* query) const;
 
  private:

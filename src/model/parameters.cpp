@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/parameters.hpp"
 
+#include "core/parallel.hpp"
 #include "core/random.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <utility>
 
 namespace tessera::model {
@@ -16,7 +19,12 @@ using kernels::ConstMatrix;
 using kernels::Matrix;
 using memory::Tag;
 
-constexpr std::uint32_t kRelationStream = (1U << 24U) - 1;  // no part has this number
+constexpr std::uint32_t kRelationStream = (1U << 24U) - 1;  // no part has these numbers
+constexpr std::uint32_t kCoreStream = kRelationStream - 1;
+
+// A tile of operators that one product makes.
+constexpr std::size_t kTileRelations = 64;
+constexpr std::size_t kTileColumns = 256;
 
 std::size_t state_columns(StateShape shape, std::size_t dim) {
   switch (shape) {
@@ -80,9 +88,41 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
     parts_.push_back(table);
   }
   const std::size_t directed = 2 * shard.manifest.relation_count;
-  const std::size_t relation_dim = scorer_->relation_dim(dim_);
+  const std::size_t operator_dim = scorer_->operator_dim(dim_);
+  const std::size_t own_dim = model.relation_dim > 0 ? model.relation_dim : dim_;
+  const std::size_t relation_dim = scorer_->has_core() ? own_dim : operator_dim;
   relations_ = matrix(rows_tag, directed, relation_dim);
   if (state != StateShape::kNone) relation_state_ = matrix(Tag::kState, directed, state_columns(state, relation_dim));
+  if (!scorer_->has_core()) return;
+  core_ = matrix(rows_tag, relation_dim, operator_dim);
+  if (state != StateShape::kNone) core_state_ = matrix(Tag::kState, relation_dim, state_columns(state, operator_dim));
+  operators_ = matrix(rows_tag, directed, operator_dim);
+  chosen_relations_ = matrix(rows_tag, directed, relation_dim);
+  all_ = pool.allocate<std::uint32_t>(rows_tag, directed);
+  std::iota(all_.data(), all_.data() + directed, 0U);
+}
+
+void Parameters::make_operators(const kernels::Backend& backend, std::size_t threads) const {
+  make_operators(all_.span(), backend, threads);
+}
+
+void Parameters::make_operators(std::span<const std::uint32_t> relations, const kernels::Backend& backend,
+                                std::size_t threads) const {
+  if (core_.rows == 0) return;
+  const Matrix chosen = chosen_relations_.block(0, relations.size());
+  backend.rows.gather(relations_, relations, chosen);
+  const std::size_t strips = (core_.cols + kTileColumns - 1) / kTileColumns;
+  const std::size_t blocks = (relations.size() + kTileRelations - 1) / kTileRelations;
+  parallel_for(strips * blocks, threads, [&](std::size_t i) {
+    const std::size_t column = i % strips * kTileColumns;
+    const std::size_t first = i / strips * kTileRelations;
+    const std::size_t cols = std::min(kTileColumns, core_.cols - column);
+    const std::size_t count = std::min(kTileRelations, relations.size() - first);
+    std::array<float, kTileRelations * kTileColumns> memory;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+    const Matrix product{memory.data(), count, cols, cols};
+    backend.gradients.to_queries(chosen.block(first, count), core_.columns(column, cols), product);
+    backend.rows.scatter(product, relations.subspan(first, count), operators_.columns(column, cols));
+  });
 }
 
 void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
@@ -93,6 +133,10 @@ void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
     relations.init_scale = std::numbers::pi;
   }
   draw(relations_, relations, RandomStream(seed, Purpose::kInit, 0, kRelationStream));
+  Job::Model core = model;  // as published: with rows of norm 1 the elements of a query vector are of the order of 1
+  core.init = "uniform";
+  core.init_scale = 1;
+  draw(core_, core, RandomStream(seed, Purpose::kInit, 0, kCoreStream));
   if (average_) average_->initialise(model, seed);
 }
 
@@ -104,6 +148,7 @@ void Parameters::keep_average(const graph::Shard& shard, const Job::Model& model
 void Parameters::update_average(double decay) {
   for (std::size_t i = 0; i < parts_.size(); ++i) move_towards(parts_[i].rows, decay, average_->parts_[i].rows);
   move_towards(relations_, decay, average_->relations_);
+  move_towards(core_, decay, average_->core_);
 }
 
 }  // namespace tessera::model

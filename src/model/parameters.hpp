@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace tessera::model {
@@ -27,7 +28,8 @@ struct PartTable {
 /// Columns of an optimiser state: none, the row's, one, twice the row's.
 enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
 
-/// What training changes: entity rows by part, relation rows whole on every rank, and their optimiser states.
+/// What training changes: entity rows by part, relation rows and the core whole on every rank, and their optimiser
+/// states.
 class Parameters {
  public:
   /// Memory for the parts of `shard`, zeroed. `spare_rows` [owned parts] may be empty.
@@ -41,13 +43,25 @@ class Parameters {
   [[nodiscard]] const PartTable& part(PartId id) const { return parts_.at(id.index() - parts_.front().part.index()); }
   [[nodiscard]] kernels::Matrix relations() const { return relations_; }  ///< [2R, relation dim]
   [[nodiscard]] kernels::Matrix relation_state() const { return relation_state_; }
+  /// [relation dim, operator dim]; in TuckER row a is W[a], by source element, then target element. Empty without one.
+  [[nodiscard]] kernels::Matrix core() const { return core_; }
+  [[nodiscard]] kernels::Matrix core_state() const { return core_state_; }
 
-  /// Draws every row from (seed, part, row); relations from a stream of their own. Ranks cannot change it.
+  /// What scorers take of relations [2R, operator dim]: the relation rows, or, with a core, what make_operators() made
+  /// of them last.
+  [[nodiscard]] kernels::ConstMatrix operators() const { return operators_.data != nullptr ? operators_ : relations_; }
+  /// Relation rows times the core; nothing without one. To be called when either has changed and before queries are
+  /// composed. `relations` are distinct; without them, all. The same bits on any number of threads.
+  void make_operators(std::span<const std::uint32_t> relations, const kernels::Backend& backend,
+                      std::size_t threads) const;
+  void make_operators(const kernels::Backend& backend, std::size_t threads) const;
+
+  /// Draws every row from (seed, part, row); relations and the core from streams of their own. Ranks cannot change it.
   void initialise(const Job::Model& model, std::uint64_t seed);
 
   /// From now on there is an average of the rows: memory for as many rows and relations again.
   void keep_average(const graph::Shard& shard, const Job::Model& model, memory::Pool& pool);
-  /// average += (1 - decay) * (rows - average), also of relations; with decay 0 the average is the rows.
+  /// average += (1 - decay) * (rows - average), also of relations and core; with decay 0 the average is the rows.
   void update_average(double decay);
   [[nodiscard]] Parameters* average() { return average_.get(); }  ///< null when none is kept
   [[nodiscard]] const Parameters* average() const { return average_.get(); }
@@ -61,6 +75,11 @@ class Parameters {
   std::vector<PartTable> parts_;
   kernels::Matrix relations_;
   kernels::Matrix relation_state_;
+  kernels::Matrix core_;
+  kernels::Matrix core_state_;
+  kernels::Matrix operators_;          // with a core
+  kernels::Matrix chosen_relations_;   // with a core: scratch of make_operators()
+  memory::Buffer<std::uint32_t> all_;  // with a core: 0 .. 2R - 1
   std::unique_ptr<Parameters> average_;
 };
 

@@ -21,6 +21,7 @@ struct Traits {
   bool is_relation_complex = false;
   bool is_linear_in_relation = false;
   bool has_phases = false;
+  bool has_core = false;
 };
 
 template <class Formula>
@@ -29,29 +30,30 @@ class FormulaScorer final : public Scorer {
   explicit FormulaScorer(Traits traits) : traits_(traits) {}
   [[nodiscard]] const char* name() const override { return traits_.name; }
   [[nodiscard]] Similarity similarity() const override { return traits_.similarity; }
-  [[nodiscard]] std::size_t relation_dim(std::size_t dim) const override { return Formula::relation_dim(dim); }
+  [[nodiscard]] std::size_t operator_dim(std::size_t dim) const override { return Formula::relation_dim(dim); }
+  [[nodiscard]] bool has_core() const override { return traits_.has_core; }
   [[nodiscard]] bool is_complex() const override { return traits_.is_complex; }
   [[nodiscard]] bool is_relation_complex() const override { return traits_.is_relation_complex; }
   [[nodiscard]] bool is_linear_in_relation() const override { return traits_.is_linear_in_relation; }
   [[nodiscard]] bool has_phases() const override { return traits_.has_phases; }
 
-  void compose(ConstMatrix sources, ConstMatrix relation_rows, std::span<const std::uint32_t> relations,
+  void compose(ConstMatrix sources, ConstMatrix operators, std::span<const std::uint32_t> relations,
                Matrix queries) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      Formula::compose(sources.row(i), relation_rows.row(relations[i]), queries.row(i), sources.cols);
+      Formula::compose(sources.row(i), operators.row(relations[i]), queries.row(i), sources.cols);
   }
 
-  void backward(ConstMatrix relation_rows, std::span<const std::uint32_t> relations, ConstMatrix query_gradients,
+  void backward(ConstMatrix operators, std::span<const std::uint32_t> relations, ConstMatrix query_gradients,
                 Matrix source_gradients) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      Formula::backward(relation_rows.row(relations[i]), query_gradients.row(i), source_gradients.row(i),
+      Formula::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i),
                         query_gradients.cols);
   }
 
-  void add_relation_gradients(ConstMatrix sources, const float* relation_row, ConstMatrix query_gradients,
-                              std::span<const std::uint32_t> positions, float* relation_gradient) const override {
+  void add_operator_gradients(ConstMatrix sources, const float* relation_operator, ConstMatrix query_gradients,
+                              std::span<const std::uint32_t> positions, float* operator_gradient) const override {
     for (const std::uint32_t i : positions)
-      Formula::add_relation_gradient(sources.row(i), relation_row, query_gradients.row(i), relation_gradient,
+      Formula::add_relation_gradient(sources.row(i), relation_operator, query_gradients.row(i), operator_gradient,
                                      sources.cols);
   }
 
@@ -59,7 +61,7 @@ class FormulaScorer final : public Scorer {
   Traits traits_;
 };
 
-const std::array<const Scorer*, 7>& all_scorers() {
+const std::array<const Scorer*, 8>& all_scorers() {
   static const FormulaScorer<TransE> transe_l1({.name = "transe_l1", .similarity = Similarity::kNegativeL1});
   static const FormulaScorer<TransE> transe_l2({.name = "transe_l2", .similarity = Similarity::kNegativeL2});
   static const FormulaScorer<DistMult> distmult(
@@ -74,7 +76,10 @@ const std::array<const Scorer*, 7>& all_scorers() {
   static const FormulaScorer<Rescal> rescal(
       {.name = "rescal", .similarity = Similarity::kDot, .is_linear_in_relation = true});
   static const FormulaScorer<Cp> cp({.name = "cp", .similarity = Similarity::kDot, .is_linear_in_relation = true});
-  static const std::array<const Scorer*, 7> all = {&transe_l1, &transe_l2, &distmult, &complex, &rotate, &rescal, &cp};
+  static const FormulaScorer<Rescal> tucker(
+      {.name = "tucker", .similarity = Similarity::kDot, .is_linear_in_relation = true, .has_core = true});
+  static const std::array<const Scorer*, 8> all = {&transe_l1, &transe_l2, &distmult, &complex,
+                                                   &rotate,    &rescal,    &cp,       &tucker};
   return all;
 }
 

@@ -208,6 +208,7 @@ Searcher::Searcher(const model::Setup& setup, const std::filesystem::path& parti
   SearchOptions fitted = options;
   fitted.k = std::min(options.k, setup.shard.manifest.entity_count);
   const float row_magnitude = model::require_finite_rows(setup);
+  setup.parameters.make_operators(setup.backend, setup.threads);
   const std::uint64_t block = fitting_block(setup, fitted, fitted.k);
   comm::together(setup.comm, [&] {
     state_ =

@@ -58,6 +58,7 @@ void Batch::draw(const graph::Part& part, const Draw& draw) {
   const graph::QuerySet& queries = part.queries(graph::Split::kTrain);
   const Permutation order(queries.size(), RandomStream(draw.seed, Purpose::kShuffle, draw.epoch, part_.value()));
   size_ = draw.end_query - draw.first_query;
+  position_ = {draw.epoch, part_.value(), draw.first_query};
   for (std::size_t i = 0; i < size_; ++i) {
     const Query query = queries.query(order(draw.first_query + i));
     occurrences_[i] = first_entity_ + query.source.value();

@@ -8,6 +8,7 @@
 #include "graph/part_file.hpp"
 #include "graph/partition_manifest.hpp"
 #include "memory/pool.hpp"
+#include "train/dropout.hpp"
 
 #include <cstdint>
 #include <span>
@@ -64,6 +65,7 @@ class Batch {
   void draw(const graph::Part& part, const Draw& draw);
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const OrderPosition& position() const { return position_; }
   [[nodiscard]] std::size_t negatives() const { return negatives_; }
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
   [[nodiscard]] exchange::RowRequests& rows() { return rows_; }
@@ -84,6 +86,7 @@ class Batch {
   std::uint64_t first_entity_;
   std::uint64_t directed_relations_;
   std::size_t size_ = 0;
+  OrderPosition position_;
   std::size_t negatives_;
   memory::Buffer<std::uint64_t> occurrences_;
   memory::Buffer<std::uint32_t> relations_;

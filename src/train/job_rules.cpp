@@ -8,18 +8,33 @@
 #include "train/negative_loss.hpp"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 namespace tessera::train {
 namespace {
 
-bool is_dot(const Job& job) { return model::find_scorer(job.model.name).similarity() == kernels::Similarity::kDot; }
+bool is_dot(const model::Scorer& scorer) { return scorer.similarity() == kernels::Similarity::kDot; }
+bool is_dot(const Job& job) { return is_dot(model::find_scorer(job.model.name)); }
+
+// "distmult, complex, ...": the models of which `holds` is true.
+template <class Predicate>
+std::string models_with(const Predicate& holds) {
+  std::vector<std::string> names = model::scorer_names();
+  std::erase_if(names, [&](const std::string& name) { return !holds(model::find_scorer(name)); });
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string dot_models() {
+  return models_with([](const model::Scorer& scorer) { return is_dot(scorer); });
+}
 
 // Why queries cannot be moved, or an empty string.
 std::string against_queries(const Job& job) {
   const LossKind loss = find_loss(job.loss.name);
   if (!is_dot(job))
-    return fmt::format("model '{}' compares by a distance; moving queries fits complex, distmult, cp and rescal",
-                       job.model.name);
+    return fmt::format("model '{}' compares by a distance; moving queries fits one of {}", job.model.name,
+                       dot_models());
   if (loss == LossKind::kMargin || loss == LossKind::kSelfAdversarial)
     return fmt::format("loss '{}' needs negatives of its own; moving queries fits softmax and bce", job.loss.name);
   if (job.negatives.scope == "part") return "negatives.scope 'part' fits only moving rows";
@@ -60,13 +75,20 @@ void check_model(const Job& job) {
       job.regulariser.name == "dura" || (job.regulariser.name == "ivr" && job.regulariser.product_weight > 0);
   if (products && !is_dot(job))
     fail(ExitStatus::kUsage,
-         "regulariser '{}' penalises products, which model '{}' does not have; use l2 or n3, or one of the models "
-         "complex, distmult, cp, rescal",
-         job.regulariser.name, job.model.name);
+         "regulariser '{}' penalises products, which model '{}' does not have; use l2 or n3, or one of the models {}",
+         job.regulariser.name, job.model.name, dot_models());
   if (job.relation_prediction.weight > 0 && !scorer.is_linear_in_relation())
     fail(ExitStatus::kUsage,
-         "relation_prediction does not fit model '{}', whose score is not linear in the relation; it fits complex, "
-         "distmult, cp and rescal",
+         "relation_prediction does not fit model '{}', whose score is not linear in the relation; it fits {}",
+         job.model.name, models_with([](const model::Scorer& other) { return other.is_linear_in_relation(); }));
+  if (job.model.relation_dim > 0 && !scorer.has_core())
+    fail(ExitStatus::kUsage, "model.relation_dim fits {}, not '{}', whose relation rows have {} reals; leave it out",
+         models_with([](const model::Scorer& other) { return other.has_core(); }), job.model.name,
+         scorer.operator_dim(job.model.dim));
+  if (job.dropout.relation > 0 && scorer.has_phases())
+    fail(ExitStatus::kUsage,
+         "dropout.relation does not fit model '{}', whose relations are phases: none of them is nothing, and scaling "
+         "turns further; use dropout.entity",
          job.model.name);
 }
 

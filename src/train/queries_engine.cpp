@@ -87,12 +87,14 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       objective_(make_loss(setup, schedule_)),
       optimiser_(setup.job.optimiser, setup.job.schedule),
+      dropout_(setup.job, parameters_, threads_, setup.pool),
       exchange_(comm_, shard_, parameters_.dim(), objective_.relation_weight > 0, exchange_capacity(setup, schedule_),
                 setup.pool),
       step_(shard_, parameters_, objective_, step_capacity(setup, schedule_), threads_, backend_, setup.pool),
       relation_sum_(comm_, shard_.placement,
                     objective_.relation_weight > 0 ? parameters_.relations().rows : schedule_.largest_share(),
-                    parameters_.relations().rows, parameters_.relations().cols, setup.pool),
+                    parameters_.relations().rows, relation_gradient_dim(parameters_), setup.pool),
+      relation_step_(parameters_, parameters_.relations().rows, threads_, backend_, setup.pool),
       loss_(comm_, shard_) {
   const QueriesStep::Capacity capacity = step_capacity(setup, schedule_);
   for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
@@ -104,8 +106,8 @@ QueriesEngine::QueriesEngine(const EngineSetup& setup)
       items_.emplace_back(queries);
     owned_batches_.push_back(
         std::make_unique<QueryBatch>(shard_.manifest, shard_.parts[p].id(), capacity.own_parts[p], setup.pool));
-    owned_sides_.push_back(std::make_unique<QuerySide>(parameters_, p, capacity.own_parts[p].queries, setup.pool,
-                                                       objective_.relation_weight > 0));
+    owned_sides_.push_back(std::make_unique<QuerySide>(parameters_, dropout_, p, capacity.own_parts[p].queries,
+                                                       setup.pool, objective_.relation_weight > 0));
     batches_.push_back(owned_batches_.back().get());
     sides_.push_back(owned_sides_.back().get());
   }
@@ -145,11 +147,15 @@ void QueriesEngine::draw(std::uint32_t epoch, std::uint64_t step) {
 }
 
 void QueriesEngine::compose() {
-  for (std::size_t p = 0; p < sides_.size(); ++p)
-    sides_[p]->start(batches_[p]->sources(), batches_[p]->relations(), batches_[p]->answers());
-  parallel_for(sides_.size(), threads_, [&](std::size_t p) {
+  for (std::size_t p = 0; p < sides_.size(); ++p) {
+    sides_[p]->start(batches_[p]->position(), batches_[p]->sources(), batches_[p]->relations(), batches_[p]->answers());
+    relation_step_.need(batches_[p]->by_relation().ids());
+  }
+  if (step_.relation_prediction() != nullptr) relation_step_.need(all_relations_.span());
+  relation_step_.make_operators();
+  parallel_for(sides_.size(), threads_, [&](std::size_t p, std::size_t worker) {
     for (std::size_t first = 0; first < sides_[p]->size(); first += kTileQueries)
-      sides_[p]->compose(backend_, first, std::min(kTileQueries, sides_[p]->size() - first));
+      sides_[p]->compose(backend_, first, std::min(kTileQueries, sides_[p]->size() - first), worker);
     part_queries_[p] = {sides_[p]->queries(), sides_[p]->sources(), batches_[p]->targets()};
   });
 }
@@ -173,7 +179,7 @@ void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
   bool failed = !loss_.is_finite();
   const exchange::SparseRows relations = relation_sum_.sum(leaves_, failed);
   if (failed) fail_not_finite(epoch, step);
-  optimiser_.apply(backend_, relations.rows, relations.ids, parameters_.relations(), parameters_.relation_state());
+  relation_step_.update(relations, optimiser_);
 }
 
 void QueriesEngine::finish_gradients() {
@@ -191,11 +197,12 @@ void QueriesEngine::finish_gradients() {
       sides_[p]->penalise_queries(first, std::min(kTileQueries, returned.rows - first), step_.penalty());
     });
     const exchange::Groups& relations = batches_[p]->by_relation();
-    parallel_for((relations.size() + kTileRelations - 1) / kTileRelations, threads_, [&](std::size_t tile) {
-      const std::size_t first = tile * kTileRelations;
-      sides_[p]->relation_gradients(relations, first, std::min(kTileRelations, relations.size() - first),
-                                    step_.penalty());
-    });
+    parallel_for((relations.size() + kTileRelations - 1) / kTileRelations, threads_,
+                 [&](std::size_t tile, std::size_t worker) {
+                   const std::size_t first = tile * kTileRelations;
+                   sides_[p]->relation_gradients(relations, first, std::min(kTileRelations, relations.size() - first),
+                                                 step_.penalty(), worker);
+                 });
     leaves_[p] = sides_[p]->relation_leaf(relations);
     if (step_.relation_prediction() != nullptr) leaves_[p] = with_relation_prediction(p, leaves_[p]);
   }

@@ -5,12 +5,14 @@
 #include "exchange/query_exchange.hpp"
 #include "exchange/sparse_tree_sum.hpp"
 #include "train/batch.hpp"
+#include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
 #include "train/queries_step.hpp"
 #include "train/query_batch.hpp"
 #include "train/query_items.hpp"
 #include "train/query_side.hpp"
+#include "train/relation_step.hpp"
 #include "train/row_update.hpp"
 
 #include <cstdint>
@@ -47,6 +49,7 @@ class QueriesEngine final : public Engine {
   std::uint64_t candidates_per_part_;  // sampled; 0: all
   CandidateLoss objective_;
   Optimiser optimiser_;
+  Dropout dropout_;
   std::vector<QueryItems> items_;  // of owned parts, as the next four
   std::vector<std::unique_ptr<QueryBatch>> owned_batches_;
   std::vector<std::unique_ptr<QuerySide>> owned_sides_;
@@ -55,6 +58,7 @@ class QueriesEngine final : public Engine {
   exchange::QueryExchange exchange_;
   QueriesStep step_;
   exchange::SparseTreeSum relation_sum_;
+  RelationStep relation_step_;
   std::vector<exchange::QueryExchange::PartQueries> part_queries_;
   std::vector<exchange::SparseRows> leaves_;
   memory::Buffer<std::uint32_t> all_relations_;

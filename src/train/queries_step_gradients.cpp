@@ -153,9 +153,9 @@ void QueriesStep::update_sources(std::span<QueryBatch* const> batches, std::span
                                  const Optimiser& optimiser) {
   for_each_block(
       batches, [&](const QueryBatch& batch) { return batch.size(); },
-      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t) {
+      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
         sides[p]->source_gradients(first, count, penalty(),
-                                   {work_[p].source_gradients.data() + first * dim_, count, dim_, dim_});
+                                   {work_[p].source_gradients.data() + first * dim_, count, dim_, dim_}, worker);
       });
   if (!loss_.exact) return update_occurrences(batches, optimiser);
   for_each_block(

@@ -25,6 +25,7 @@ void QueryBatch::draw(const graph::Part& part, const QueryItems& items, const Dr
   const graph::QuerySet& queries = part.queries(graph::Split::kTrain);
   const Permutation order(items.size(), RandomStream(draw.seed, Purpose::kShuffle, draw.epoch, part_.value()));
   size_ = draw.end_item - draw.first_item;
+  position_ = {draw.epoch, part_.value(), draw.first_item};
   target_count_ = 0;
   for (std::size_t i = 0; i < size_; ++i) {
     const std::uint64_t item = order(draw.first_item + i);

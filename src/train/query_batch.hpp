@@ -7,6 +7,7 @@
 #include "graph/part_file.hpp"
 #include "graph/partition_manifest.hpp"
 #include "memory/pool.hpp"
+#include "train/dropout.hpp"
 #include "train/query_items.hpp"
 
 #include <cstdint>
@@ -36,6 +37,7 @@ class QueryBatch {
   void draw(const graph::Part& part, const QueryItems& items, const Draw& draw);
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const OrderPosition& position() const { return position_; }
   [[nodiscard]] std::span<const std::uint32_t> sources() const { return sources_.span().first(size_); }
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
   /// Targets of each query.
@@ -50,6 +52,7 @@ class QueryBatch {
   PartId part_;
   std::uint64_t directed_relations_;
   std::size_t size_ = 0;
+  OrderPosition position_;
   std::size_t target_count_ = 0;
   memory::Buffer<std::uint32_t> sources_;
   memory::Buffer<std::uint32_t> relations_;

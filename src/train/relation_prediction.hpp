@@ -45,7 +45,7 @@ class RelationPrediction {
   [[nodiscard]] const float* target_gradient(std::size_t part, std::size_t i) const {
     return target_gradients_.data() + (begin_[part] + i) * dim_;
   }
-  /// Gradients of all directed relations from one part's triples [2R, relation dim].
+  /// Gradients of all directed relations from one part's triples [2R, relation_gradient_dim()].
   [[nodiscard]] kernels::Matrix relation_gradients(std::size_t part) const;
 
  private:
@@ -54,7 +54,7 @@ class RelationPrediction {
   struct Scratch {                  // of one thread
     memory::Buffer<float> sources;  // [tile, d]
     memory::Buffer<float> targets;  // [tile, d]
-    memory::Buffer<float> mixed;    // [tile, relation dim]: rho
+    memory::Buffer<float> mixed;    // [tile, operator dim]: rho
     memory::Buffer<float> scores;   // [tile]
     memory::Buffer<float> weights;  // [tile]
   };
@@ -64,16 +64,17 @@ class RelationPrediction {
   const kernels::Backend& backend_;
   std::size_t threads_;
   std::size_t dim_;
-  std::size_t relation_dim_;
+  std::size_t operator_dim_;
+  std::size_t gradient_dim_;  // of a relation
   std::size_t relation_count_;
   std::vector<std::size_t> begin_;  // triples of part p are begin_[p] .. begin_[p + 1] - 1
   memory::Buffer<Triple> triples_;
-  memory::Buffer<float> contexts_;  // [T, relation dim]: c(s, t)
+  memory::Buffer<float> contexts_;  // [T, operator dim]: c(s, t)
   memory::Buffer<float> weights_;   // [T, 2R]
   memory::Buffer<float> losses_;    // [T]
   memory::Buffer<float> source_gradients_;
   memory::Buffer<float> target_gradients_;
-  memory::Buffer<float> relation_gradients_;  // [parts, 2R, relation dim]
+  memory::Buffer<float> relation_gradients_;  // [parts, 2R, gradient dim]
   memory::Buffer<std::uint32_t> identity_;    // 0, 1, 2, ...
   std::vector<Scratch> scratch_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> tasks_;

@@ -78,10 +78,13 @@ RowsEngine::RowsEngine(const EngineSetup& setup)
       optimiser_(setup.job.optimiser, setup.job.schedule),
       exchange_(comm_, shard_, parameters_, exchange_capacity(shard_.manifest, setup.job),
                 setup.job.exchange.staleness > 0, setup.pool),
-      step_(shard_, parameters_, largest_batches(shard_, schedule_), negative_count(shard_.manifest, setup.job),
-            threads_, backend_, setup.pool),
+      dropout_(setup.job, parameters_, threads_, setup.pool),
+      step_(shard_, parameters_, dropout_, largest_batches(shard_, schedule_),
+            negative_count(shard_.manifest, setup.job), threads_, backend_, setup.pool),
       relation_sum_(comm_, shard_.placement, schedule_.largest_share(), parameters_.relations().rows,
-                    parameters_.relations().cols, setup.pool),
+                    relation_gradient_dim(parameters_), setup.pool),
+      relation_step_(parameters_, schedule_.largest_share() * shard_.manifest.part_count(), threads_, backend_,
+                     setup.pool),
       loss_(comm_, shard_) {
   const graph::Shard& shard = shard_;
   const std::uint64_t negatives = negative_count(shard_.manifest, setup.job);
@@ -157,6 +160,8 @@ void RowsEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
     exchange_.post_requests(after, requests_[after]);
   }
   fault_point("train.step", comm_.rank());
+  for (const Batch* batch : batches(slot)) relation_step_.need(batch->by_relation().ids());
+  relation_step_.make_operators();
   step_.compute(batches(slot), objective_, schedule_.size(step), loss_.by_part(), exchange_);
   step_.sum_by_row(batches(slot), slot, objective_, schedule_.size(step), exchange_);
   update(slot, epoch, step);
@@ -172,7 +177,7 @@ void RowsEngine::update(std::size_t slot, std::uint32_t epoch, std::uint64_t ste
   parallel_for(updates_.size(), threads_, [&](std::size_t p) {
     updates_[p].apply(backend_, optimiser_, exchange_.arrived(slot, p), parameters_.parts()[p]);
   });
-  optimiser_.apply(backend_, relations.rows, relations.ids, parameters_.relations(), parameters_.relation_state());
+  relation_step_.update(relations, optimiser_);
 }
 
 }  // namespace tessera::train

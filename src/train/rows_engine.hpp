@@ -5,8 +5,10 @@
 #include "exchange/rows_exchange.hpp"
 #include "exchange/sparse_tree_sum.hpp"
 #include "train/batch.hpp"
+#include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
+#include "train/relation_step.hpp"
 #include "train/row_update.hpp"
 #include "train/step.hpp"
 
@@ -50,9 +52,11 @@ class RowsEngine final : public Engine {
   std::array<std::vector<Batch*>, exchange::RowsExchange::kSlots> batches_;
   std::array<std::vector<exchange::RowRequests*>, exchange::RowsExchange::kSlots> requests_;
   exchange::RowsExchange exchange_;
+  Dropout dropout_;
   Step step_;
   std::vector<RowUpdate> updates_;
   exchange::SparseTreeSum relation_sum_;
+  RelationStep relation_step_;
   EpochLoss loss_;
 };
 

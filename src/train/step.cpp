@@ -17,8 +17,9 @@ using kernels::Matrix;
 using kernels::Similarity;
 using memory::Tag;
 
-Step::Step(const graph::Shard& shard, const model::Parameters& parameters, std::span<const std::uint64_t> most_queries,
-           std::uint64_t negatives, std::size_t threads, const kernels::Backend& backend, memory::Pool& pool)
+Step::Step(const graph::Shard& shard, const model::Parameters& parameters, const Dropout& dropout,
+           std::span<const std::uint64_t> most_queries, std::uint64_t negatives, std::size_t threads,
+           const kernels::Backend& backend, memory::Pool& pool)
     : parameters_(parameters),
       backend_(backend),
       dim_(parameters.dim()),
@@ -29,7 +30,7 @@ Step::Step(const graph::Shard& shard, const model::Parameters& parameters, std::
   const std::uint64_t relations = parameters.relations().rows;
   for (std::size_t p = 0; p < most_queries.size(); ++p) {
     const std::uint64_t n = most_queries[p];
-    work_.push_back({QuerySide(parameters, p, n, pool), pool.allocate<float>(Tag::kHalo, negatives * dim_),
+    work_.push_back({QuerySide(parameters, dropout, p, n, pool), pool.allocate<float>(Tag::kHalo, negatives * dim_),
                      pool.allocate<float>(Tag::kLogits, n * negatives),
                      pool.allocate<float>(Tag::kGradients, (2 * n + negatives) * dim_),
                      pool.allocate<float>(Tag::kLogits, n)});
@@ -56,7 +57,7 @@ void Step::compute(std::span<Batch* const> batches, const Objective& objective, 
   gather_negatives(batches);
   exchange.progress();
   for (std::size_t p = 0; p < batches.size(); ++p)
-    work_[p].side.start(batches[p]->source_rows(), batches[p]->relations());
+    work_[p].side.start(batches[p]->position(), batches[p]->source_rows(), batches[p]->relations());
   tasks_.clear();
   for (std::uint32_t p = 0; p < batches.size(); ++p)
     for (std::uint32_t first = 0; first < batches[p]->size(); first += kTileQueries) tasks_.push_back({p, first});
@@ -83,14 +84,15 @@ void Step::gather_negatives(std::span<Batch* const> batches) {
 void Step::query_tile(const Batch& batch, const Task& task, const Objective& objective, float scale, Scratch& scratch) {
   const std::size_t count = std::min(kTileQueries, batch.size() - task.first);
   Work& work = work_[task.part];
-  work.side.compose(backend_, task.first, count);
+  const auto worker = static_cast<std::size_t>(&scratch - scratch_.data());
+  work.side.compose(backend_, task.first, count, worker);
   const Matrix targets{scratch.targets.data(), count, dim_, dim_};
   backend_.rows.gather(parameters_.parts()[task.part].rows_and_spare, batch.target_rows().subspan(task.first, count),
                        targets);
   score_tile(batch, task, count, objective, scale, scratch);
   work.side.penalise_queries(task.first, count, objective.penalty(scale));
   work.side.source_gradients(task.first, count, objective.penalty(scale),
-                             {work.gradients.data() + task.first * dim_, count, dim_, dim_});
+                             {work.gradients.data() + task.first * dim_, count, dim_, dim_}, worker);
   float* gradient = work.gradients.data() + (batch.size() + task.first) * dim_;
   for (std::size_t i = 0; i < count; ++i)
     objective.penalty(scale).add_entity(parameters_.scorer(), 1, targets.row(i), dim_, gradient + i * dim_);
@@ -145,13 +147,13 @@ void Step::sum_by_row(std::span<Batch* const> batches, std::size_t slot, const O
     for (std::uint32_t u = 0; u < batches[p]->by_relation().size(); u += kTileRelations)
       tasks_.push_back({p, part_count_ + u});
   }
-  parallel_for(tasks_.size(), threads_, [&](std::size_t i) {
+  parallel_for(tasks_.size(), threads_, [&](std::size_t i, std::size_t worker) {
     const auto [part, first] = tasks_[i];
     const Batch& batch = *batches[part];
     if (first >= part_count_) {
       const std::size_t u = first - part_count_;
       work_[part].side.relation_gradients(batch.by_relation(), u,
-                                          std::min(kTileRelations, batch.by_relation().size() - u), penalty);
+                                          std::min(kTileRelations, batch.by_relation().size() - u), penalty, worker);
       return;
     }
     const PartId owner(first);

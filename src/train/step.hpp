@@ -31,9 +31,10 @@ struct Objective {
 /// occurrence, then to sums by distinct row. Work is cut into tiles that do not depend on ranks or threads.
 class Step {
  public:
-  /// `most_queries` [owned parts]: largest batch of each.
-  Step(const graph::Shard& shard, const model::Parameters& parameters, std::span<const std::uint64_t> most_queries,
-       std::uint64_t negatives, std::size_t threads, const kernels::Backend& backend, memory::Pool& pool);
+  /// `most_queries` [owned parts]: largest batch of each. `dropout` outlives the object.
+  Step(const graph::Shard& shard, const model::Parameters& parameters, const Dropout& dropout,
+       std::span<const std::uint64_t> most_queries, std::uint64_t negatives, std::size_t threads,
+       const kernels::Backend& backend, memory::Pool& pool);
 
   /// `batches` [owned parts]; `queries_in_step` over all parts: the loss is their mean. Adds each part's summed losses
   /// to `losses` [owned parts].

@@ -84,6 +84,8 @@ TEST_F(JobFile, OutOfRange) {
   refuse_key("model", "dim = -2", {"job.toml:6", "'model.dim'", "between 1 and 65536", "not -2"});
   refuse_key("model", "dim = 0", {"between 1 and 65536", "not 0"});
   refuse_key("model", "dim = 65538", {"between 1 and 65536", "not 65538"});
+  refuse_key("dropout", "entity = 1.0", {"'dropout.entity'", "between 0 and 0.99"});
+  refuse_key("dropout", "relation = -0.1", {"'dropout.relation'", "not -0.1"});
   refuse_key("train", "epochs = -1", {"'train.epochs'", "not -1"});
   refuse_key("data", "parts = 4", {"job.toml:5", "'data'"});  // a second [data]
   refuse("[data]\nparts = 0\n", {"job.toml:2", "'data.parts'", "between 1 and 1048576", "not 0"});

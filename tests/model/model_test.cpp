@@ -85,6 +85,40 @@ TEST(Checkpoint, AnyNumberOfRanksReadsIt) {
   EXPECT_TRUE(state.finished);
 }
 
+// Also the average, which is what a reader without one gets.
+TEST(Checkpoint, HoldsTheCore) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const Job::Model job{"tucker", 6, "normal", 0.5, 3};
+  const CheckpointStore store(stored.run_folder());
+  comm::run_ranks(2, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    Parameters saved(shard, job, StateShape::kPerElement, pool);
+    saved.keep_average(shard, job, pool);
+    saved.initialise(job, 1);
+    saved.update_average(0);
+    saved.core().row(1)[2] = 7;
+    saved.update_average(0.5);
+    saved.core_state().row(2)[1] = 5;
+    store.save(comm, shard, saved, {.epoch = 1});
+
+    Parameters resumed(shard, job, StateShape::kPerElement, pool);
+    resumed.keep_average(shard, job, pool);
+    store.load(1, shard, resumed);
+    EXPECT_EQ(parameter_digest(comm, shard, resumed), parameter_digest(comm, shard, saved));
+    EXPECT_EQ(resumed.core().row(1)[2], 7);
+    EXPECT_EQ(resumed.core_state().row(2)[1], 5);
+
+    Parameters served(shard, job, StateShape::kNone, pool);
+    store.load(1, shard, served);
+    EXPECT_EQ(served.core().row(1)[2], saved.average()->core().row(1)[2]);
+    EXPECT_NE(served.core().row(1)[2], 7);
+    const std::string before = parameter_digest(comm, shard, served);
+    served.core().row(0)[0] += 1;
+    EXPECT_NE(parameter_digest(comm, shard, served), before);
+  });
+}
+
 TEST(Checkpoint, TheBestAndTheNewestAreKept) {
   const test::StoredGraph stored(test::random_graph({}), 4);
   const CheckpointStore store(stored.run_folder());

@@ -161,6 +161,17 @@ TEST(Allocations, NoneOnSeveralRanksAfterTheFirstSteps) {
     }
 }
 
+TEST(Allocations, NoneWithACoreAndDropout) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  for (const char* mode : {"rows", "queries"}) {
+    SCOPED_TRACE(mode);
+    Job job = small_job(0, mode);
+    job.model.name = "tucker";
+    job.dropout = {.entity = 0.2, .relation = 0.2};
+    comm::run_ranks(2, [&](comm::Communicator& comm) { expect_no_allocations(comm, stored, job); });
+  }
+}
+
 TEST(Allocations, TheCounterCounts) {
   const long before = heap_allocations;
   ::operator delete(::operator new(1));

@@ -83,6 +83,13 @@ void move_queries(Job& job, const std::string& scope) {
   job.negatives.scope = scope;
 }
 
+void tucker(Job& job) {
+  job.model.name = "tucker";
+  job.model.relation_dim = 7;
+}
+
+void drop(Job& job) { job.dropout = {.entity = 0.3, .relation = 0.2}; }
+
 const std::vector<Case> kCases = {
     {"Rows", [](Job&) {}},
     {"RowsStale", [](Job& job) { job.exchange.staleness = 1; }},
@@ -139,6 +146,37 @@ const std::vector<Case> kCases = {
        job.relation_prediction.weight = 0.5;
      }},
     {"QueriesSampled", [](Job& job) { move_queries(job, "global"); }},
+    {"RowsDropoutStale",
+     [](Job& job) {
+       drop(job);
+       job.exchange.staleness = 1;
+     }},
+    {"QueriesDropoutGrouped",
+     [](Job& job) {
+       move_queries(job, "all");
+       drop(job);
+       job.train.group_queries = true;
+     }},
+    {"RowsTuckER", tucker},
+    {"RowsTuckERRowwiseDropout",
+     [](Job& job) {
+       tucker(job);
+       drop(job);
+       job.optimiser.name = "rowwise_adagrad";
+     }},
+    {"QueriesTuckERAdam",
+     [](Job& job) {
+       tucker(job);
+       move_queries(job, "all");
+       job.optimiser.name = "adam";
+     }},
+    {"QueriesTuckERRelationPrediction",
+     [](Job& job) {
+       tucker(job);
+       move_queries(job, "all");
+       job.train.group_queries = true;
+       job.relation_prediction.weight = 0.5;
+     }},
 };
 
 class SameBits : public testing::TestWithParam<Case> {};
@@ -162,16 +200,23 @@ INSTANTIATE_TEST_SUITE_P(Engine, SameBits, testing::ValuesIn(kCases),
 // Both ways to exchange train the same model when the candidates are the same.
 TEST(Engine, MovingRowsAndMovingQueriesAgree) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
-  Job job = small_job();
-  job.negatives.scope = "all";
-  std::vector<std::vector<double>> curves;
-  for (const char* mode : {"rows", "queries"}) {
-    job.exchange.mode = mode;
-    curves.emplace_back();
-    train(*comm::make_self_communicator(), stored, job, 2, &curves.back());
+  const std::vector<Case> cases = {
+      {"ComplEx", [](Job&) {}}, {"TuckER", tucker}, {"Dropout", drop}, {"TuckERDropout", [](Job& job) {
+                                                                          tucker(job);
+                                                                          drop(job);
+                                                                        }}};
+  for (const Case& tested : cases) {
+    Job job = tested.job();
+    job.negatives.scope = "all";
+    std::vector<std::vector<double>> curves;
+    for (const char* mode : {"rows", "queries"}) {
+      job.exchange.mode = mode;
+      curves.emplace_back();
+      train(*comm::make_self_communicator(), stored, job, 2, &curves.back());
+    }
+    for (std::size_t epoch = 0; epoch < curves[0].size(); ++epoch)
+      EXPECT_NEAR(curves[0][epoch], curves[1][epoch], 1e-5) << tested.name << ", epoch " << epoch + 1;
   }
-  for (std::size_t epoch = 0; epoch < curves[0].size(); ++epoch)
-    EXPECT_NEAR(curves[0][epoch], curves[1][epoch], 1e-5) << "epoch " << epoch + 1;
 }
 
 TEST(SameBits, ScoresMayBeKeptOrComputedAgain) {

@@ -89,6 +89,31 @@ TEST(JobRules, RelationPredictionNeedsALinearModelAndMovedQueries) {
   refuse(job, {"relation_prediction", "transe_l2", "complex"});
 }
 
+TEST(JobRules, OnlyTuckERHasARelationDimOfItsOwn) {
+  Job job;
+  job.model.relation_dim = 30;
+  refuse(job, {"model.relation_dim", "tucker", "complex", "128"});
+  job.model.name = "tucker";
+  check_fit(job);
+  job.exchange.mode = "queries";
+  job.relation_prediction.weight = 1;
+  job.regulariser.name = "dura";
+  check_fit(job);
+}
+
+TEST(JobRules, PhasesAreNotDropped) {
+  Job job;
+  job.dropout = {.entity = 0.1, .relation = 0.1};
+  for (const char* name : {"complex", "transe_l1", "rescal", "tucker"}) {
+    job.model.name = name;
+    check_fit(job);
+  }
+  job.model.name = "rotate";
+  refuse(job, {"dropout.relation", "rotate", "phases", "dropout.entity"});
+  job.dropout.relation = 0;
+  check_fit(job);
+}
+
 TEST(JobRules, ProductsNeedAProductModel) {
   Job job;
   job.model.name = "transe_l1";

@@ -13,15 +13,36 @@ double log_sigmoid(double x) { return -std::log1p(std::exp(-x)); }
 
 }  // namespace
 
-Vector Oracle::compose(const Vector& x, const Query& query) const {
-  const double* s = &x[query.source.value() * dim_];
-  const double* r = relation(x, query.relation);
+Vector Oracle::source(const Vector& x, std::size_t query) const {
+  const double* row = &x[queries[query].source.value() * dim_];
+  Vector s(row, row + dim_);
+  for (std::size_t k = 0; k < dim_ && !source_masks.empty(); ++k) s[k] *= source_masks[query][k];
+  return s;
+}
+
+Vector Oracle::relation_operator(const Vector& x, RelationId id) const {
+  const double* row = relation(x, id);
+  if (job_.model.name != "tucker") return {row, row + relation_width_};
+  const double* core = &x[entities_ * dim_ + relations_ * relation_width_];
+  Vector matrix(dim_ * dim_, 0.0);
+  for (std::size_t a = 0; a < relation_width_; ++a)
+    for (std::size_t k = 0; k < matrix.size(); ++k) matrix[k] += row[a] * core[a * matrix.size() + k];
+  return matrix;
+}
+
+Vector Oracle::compose(const Vector& x, std::size_t query) const {
+  Vector r = relation_operator(x, queries[query].relation);
+  for (std::size_t k = 0; k < r.size() && !operator_masks.empty(); ++k) r[k] *= operator_masks[query][k];
+  return compose(source(x, query), r);
+}
+
+Vector Oracle::compose(const Vector& s, const Vector& r) const {
   const std::size_t half = dim_ / 2;
   Vector q(dim_, 0.0);
   for (std::size_t k = 0; k < dim_; ++k) {
     if (job_.model.name == "distmult") q[k] = s[k] * r[k];
     if (job_.model.name.starts_with("transe")) q[k] = s[k] + r[k];
-    if (job_.model.name == "rescal")
+    if (job_.model.name == "rescal" || job_.model.name == "tucker")
       for (std::size_t i = 0; i < dim_; ++i) q[k] += s[i] * r[i * dim_ + k];
   }
   for (std::size_t k = 0; k < half; ++k) {
@@ -49,22 +70,22 @@ double Oracle::score(const Vector& q, const double* e) const {
   return job_.model.name == "transe_l2" || job_.model.name == "rotate" ? -std::sqrt(l2) : dot;
 }
 
-double Oracle::score(const Vector& x, const Query& query, std::uint64_t entity) const {
+double Oracle::score(const Vector& x, std::size_t query, std::uint64_t entity) const {
   return score(compose(x, query), &x[entity * dim_]);
 }
 
 // Of the negatives that count against the query.
-std::vector<double> Oracle::negative_scores(const Vector& x, const Query& query) const {
+std::vector<double> Oracle::negative_scores(const Vector& x, std::size_t query) const {
   const Vector q = compose(x, query);
   std::vector<double> scores;
   for (const std::uint64_t e : negatives)
-    if (e != query.target.value()) scores.push_back(score(q, &x[e * dim_]));
+    if (e != queries[query].target.value()) scores.push_back(score(q, &x[e * dim_]));
   return scores;
 }
 
 void Oracle::freeze(const Vector& x) {
   frozen_.clear();
-  for (const Query& query : queries) {
+  for (std::size_t query = 0; query < queries.size(); ++query) {
     frozen_.push_back(negative_scores(x, query));
     double total = 0;
     for (double& score : frozen_.back()) total += score = std::exp(job_.loss.temperature * score);
@@ -73,8 +94,8 @@ void Oracle::freeze(const Vector& x) {
 }
 
 double Oracle::query_loss(const Vector& x, std::size_t i) const {
-  const double t = score(x, queries[i], queries[i].target.value());
-  const std::vector<double> scores = negative_scores(x, queries[i]);
+  const double t = score(x, i, queries[i].target.value());
+  const std::vector<double> scores = negative_scores(x, i);
   if (job_.loss.name == "margin") {
     double sum = 0;
     for (const double s : scores) sum += std::max(0.0, job_.loss.margin + s - t);
@@ -96,18 +117,23 @@ double Oracle::binary_loss(const Vector& x, std::size_t first, std::size_t end) 
     bool known = false;
     for (std::size_t i = first; i < end; ++i) known = known || queries[i].target.value() == e;
     const double label = (known ? 1 - job_.loss.smoothing : 0.0) + job_.loss.smoothing / static_cast<double>(entities_);
-    const double s = score(x, queries[first], e);
+    const double s = score(x, first, e);
     sum -= label * log_sigmoid(s) + (1 - label) * log_sigmoid(-s);
   }
   return sum;
 }
 
-double Oracle::relation_loss(const Vector& x, const Query& query) const {
+// The relation is not dropped here.
+double Oracle::relation_loss(const Vector& x, std::size_t query) const {
   double sum = 0;
-  const std::size_t relations = (x.size() - entities_ * dim_) / relation_width_;
-  for (std::uint32_t r = 0; r < relations; ++r)
-    sum += std::exp(score(x, {query.source, RelationId(r), query.target}, query.target.value()));
-  return std::log(sum) - score(x, query, query.target.value());
+  double target = 0;
+  for (std::uint32_t r = 0; r < relations_; ++r) {
+    const Vector q = compose(source(x, query), relation_operator(x, RelationId(r)));
+    const double logit = score(q, &x[queries[query].target.value() * dim_]);
+    sum += std::exp(logit);
+    if (r == queries[query].relation.value()) target = logit;
+  }
+  return std::log(sum) - target;
 }
 
 double Oracle::power(const double* row, std::size_t count, bool is_complex, double exponent) const {
@@ -118,7 +144,8 @@ double Oracle::power(const double* row, std::size_t count, bool is_complex, doub
   return sum;
 }
 
-double Oracle::penalty(const Vector& x, const Query& query) const {
+double Oracle::penalty(const Vector& x, std::size_t i) const {
+  const Query& query = queries[i];
   const Job::Regulariser& job = job_.regulariser;
   const bool is_complex = job_.model.name == "complex" || job_.model.name == "rotate";
   double p = 2;
@@ -130,7 +157,7 @@ double Oracle::penalty(const Vector& x, const Query& query) const {
   if (job.name == "ivr") products = job.product_weight;
   if (job.name == "dura") relations = 0;
   if (job.name == "dura") products = job.weight;
-  const Vector q = compose(x, query);
+  const Vector q = compose(x, i);
   return job.weight * (power(&x[query.source.value() * dim_], dim_, is_complex, p) +
                        power(&x[query.target.value() * dim_], dim_, is_complex, p)) +
          relations * power(relation(x, query.relation), relation_width_, job_.model.name == "complex", p) +
@@ -159,13 +186,13 @@ double Oracle::loss(const Vector& x) const {
   else
     for (std::size_t i = 0; i < queries.size(); ++i) total += query_loss(x, i);
   if (job_.relation_prediction.weight > 0)
-    for (const Query& query : queries) total += job_.relation_prediction.weight * relation_loss(x, query);
+    for (std::size_t i = 0; i < queries.size(); ++i) total += job_.relation_prediction.weight * relation_loss(x, i);
   return total / terms();
 }
 
 double Oracle::penalised(const Vector& x) const {
   double total = 0;
-  for (const Query& query : queries) total += penalty(x, query);
+  for (std::size_t i = 0; i < queries.size(); ++i) total += penalty(x, i);
   return loss(x) + total / terms();
 }
 

@@ -5,8 +5,10 @@
 
 #include "comm/self/self_communicator.hpp"
 #include "core/job.hpp"
+#include "core/random.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/batch.hpp"
+#include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/job_rules.hpp"
 #include "train/oracle.hpp"
@@ -15,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -51,6 +54,13 @@ void move_queries(Job& job) {
   job.negatives.scope = "all";
 }
 
+void tucker(Job& job) {
+  job.model.name = "tucker";
+  job.model.relation_dim = 3;
+}
+
+void drop(Job& job) { job.dropout = {.entity = 0.3, .relation = 0.4}; }
+
 void group(Job& job) {
   move_queries(job);
   job.train.group_queries = true;
@@ -78,9 +88,31 @@ void find_negatives(const Job& job, const graph::Shard& shard, memory::Pool& poo
   }
 }
 
-Vector flat(kernels::ConstMatrix rows, kernels::ConstMatrix relations) {
-  Vector x(rows.data, rows.data + rows.rows * rows.cols);
-  x.insert(x.end(), relations.data, relations.data + relations.rows * relations.cols);
+// The masks of the only step: queries stand in the order of the epoch's permutation of items.
+void find_masks(const Job& job, const graph::Shard& shard, const model::Parameters& parameters, memory::Pool& pool,
+                Oracle& oracle) {
+  const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
+  const train::QueryItems items =
+      job.train.group_queries ? train::QueryItems(queries, train::most_answers(job), pool) : train::QueryItems(queries);
+  const train::Dropout dropout(job, parameters, 1, pool);
+  const Permutation order(items.size(), RandomStream(job.run.seed, Purpose::kShuffle, 0, 0));
+  oracle.source_masks.resize(queries.size());
+  oracle.operator_masks.resize(queries.size());
+  for (std::uint64_t i = 0; i < items.size(); ++i) {
+    std::vector<float> source(job.model.dim, 1.0F);
+    std::vector<float> relation(parameters.operators().cols, 1.0F);
+    dropout.mask_source({0, 0, 0}, i, source.data());
+    dropout.mask_operator({0, 0, 0}, i, relation.data());
+    for (std::uint64_t k = items.first(order(i)); k < items.first(order(i) + 1); ++k) {
+      oracle.source_masks[k].assign(source.begin(), source.end());
+      oracle.operator_masks[k].assign(relation.begin(), relation.end());
+    }
+  }
+}
+
+Vector flat(std::initializer_list<kernels::ConstMatrix> tables) {
+  Vector x;
+  for (const kernels::ConstMatrix& table : tables) x.insert(x.end(), table.data, table.data + table.rows * table.cols);
   return x;
 }
 
@@ -104,18 +136,19 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
       {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(*comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   const auto& table = parameters.parts().front();
-  const Vector x = flat(table.rows, parameters.relations());
+  const Vector x = flat({table.rows, parameters.relations(), parameters.core()});
 
-  Oracle oracle(job, spec.entities, parameters.relations().cols);
+  Oracle oracle(job, spec.entities, parameters.relations().rows, parameters.relations().cols);
   find_negatives(job, shard, pool, oracle);
+  find_masks(job, shard, parameters, pool, oracle);
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
   for (std::uint64_t i = 0; i < queries.size(); ++i) oracle.queries.push_back(queries.query(i));
   oracle.freeze(x);
 
   const double expected = oracle.loss(x);
   EXPECT_NEAR(engine->run_epoch(0), expected, 1e-5 * std::max(1.0, expected));
-  const Vector state = flat(table.state, parameters.relation_state());
-  const Vector moved = flat(table.rows, parameters.relations());
+  const Vector state = flat({table.state, parameters.relation_state(), parameters.core_state()});
+  const Vector moved = flat({table.rows, parameters.relations(), parameters.core()});
   ASSERT_EQ(state.size(), x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     constexpr double kStep = 1e-6;
@@ -140,6 +173,7 @@ const std::vector<Case> kModels = {
     {"RotatE", [](Job& job) { job.model.name = "rotate"; }},
     {"Rescal", [](Job& job) { job.model.name = "rescal"; }},
     {"Cp", [](Job& job) { job.model.name = "cp"; }},
+    {"TuckER", tucker},
 };
 
 const std::vector<Case> kRows = {
@@ -158,6 +192,22 @@ const std::vector<Case> kRows = {
      [](Job& job) {
        job.regulariser = {
            .name = "ivr", .weight = 0.01, .power = 2.25, .relation_weight = 0.02, .product_weight = 0.03};
+     }},
+    {"Dropout", drop},
+    {"DropoutTransE",
+     [](Job& job) {
+       drop(job);
+       job.model.name = "transe_l2";
+     }},
+    {"DropoutRotatE",
+     [](Job& job) {
+       job.dropout.entity = 0.5;
+       job.model.name = "rotate";
+     }},
+    {"DropoutTuckER",
+     [](Job& job) {
+       drop(job);
+       tucker(job);
      }},
 };
 
@@ -205,6 +255,56 @@ const std::vector<Case> kQueries = {
      [](Job& job) {
        move_queries(job);
        job.negatives.scope = "global";
+     }},
+    {"TuckERExact",
+     [](Job& job) {
+       move_queries(job);
+       tucker(job);
+     }},
+    {"TuckERBinary",
+     [](Job& job) {
+       group(job);
+       tucker(job);
+       job.model.relation_dim = 0;
+       job.loss.name = "bce";
+     }},
+    {"TuckERRelationPrediction",
+     [](Job& job) {
+       group(job);
+       tucker(job);
+       job.relation_prediction.weight = 0.5;
+     }},
+    {"TuckERIvr",
+     [](Job& job) {
+       move_queries(job);
+       tucker(job);
+       job.regulariser = {
+           .name = "ivr", .weight = 0.01, .power = 2.25, .relation_weight = 0.02, .product_weight = 0.03};
+     }},
+    {"DropoutExact",
+     [](Job& job) {
+       move_queries(job);
+       drop(job);
+     }},
+    {"DropoutSampledDura",
+     [](Job& job) {
+       move_queries(job);
+       drop(job);
+       job.negatives.scope = "global";
+       job.regulariser.name = "dura";
+     }},
+    {"DropoutGroupedTuckERRelationPrediction",
+     [](Job& job) {
+       group(job);
+       tucker(job);
+       drop(job);
+       job.relation_prediction.weight = 0.5;
+     }},
+    {"DropoutRescal",
+     [](Job& job) {
+       move_queries(job);
+       drop(job);
+       job.model.name = "rescal";
      }},
     {"SampledBiased",
      [](Job& job) {

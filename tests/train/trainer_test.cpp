@@ -196,6 +196,14 @@ INSTANTIATE_TEST_SUITE_P(Trainer, SameBitsAfterAStop,
                                                 job.optimiser.name = "adam";
                                                 job.exchange.mode = "queries";
                                               }},
+                                         Case{"TuckERDropoutAverage",
+                                              [](Job& job) {
+                                                job.model.name = "tucker";
+                                                job.model.relation_dim = 3;
+                                                job.dropout = {.entity = 0.2, .relation = 0.3};
+                                                job.exchange.mode = "queries";
+                                                job.average.decay = 0.75;
+                                              }},
                                          Case{"Average", [](Job& job) { job.average.decay = 0.75; }},
                                          Case{"Sgd", [](Job& job) { job.optimiser.name = "sgd"; }}),
                          [](const auto& tested) { return std::string(tested.param.name); });

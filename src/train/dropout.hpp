@@ -1,0 +1,58 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/job.hpp"
+#include "memory/pool.hpp"
+#include "model/parameters.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tessera::train {
+
+/// Where the queries of a batch stand: number i is first + i in the order in which this epoch visits those of the part.
+struct OrderPosition {
+  std::uint32_t epoch = 0;
+  std::uint32_t part = 0;  ///< of the graph
+  std::uint64_t first = 0;
+};
+
+/// Dropout (Srivastava et al., JMLR 2014) of what a query vector is composed of: its source row and the operator of its
+/// relation. Every query drops elements of its own; those that stay are divided by the chance to stay. A mask is a
+/// function of (seed, epoch, part, position, element): ranks, threads and the way to exchange cannot change it. It is
+/// made again wherever it is needed, as gradients take the same factors.
+class Dropout {
+ public:
+  /// Memory for one operator and one gradient of it per thread, if relations are dropped.
+  Dropout(const Job& job, const model::Parameters& parameters, std::size_t threads, memory::Pool& pool);
+
+  [[nodiscard]] bool drops_entities() const { return entity_.threshold > 0; }
+  [[nodiscard]] bool drops_relations() const { return relation_.threshold > 0; }
+  /// Multiplies a source row [dim] of the query at `index` behind `at`, or its gradient, by the mask.
+  void mask_source(const OrderPosition& at, std::size_t index, float* row) const;
+  /// Likewise, an operator [operator dim].
+  void mask_operator(const OrderPosition& at, std::size_t index, float* row) const;
+  /// Scratch of one thread, [operator dim] each; only if relations are dropped.
+  [[nodiscard]] float* operator_scratch(std::size_t worker) const {
+    return scratch_.data() + 2 * worker * relation_.dim;
+  }
+  [[nodiscard]] float* gradient_scratch(std::size_t worker) const { return operator_scratch(worker) + relation_.dim; }
+
+ private:
+  struct Mask {
+    std::size_t dim = 0;
+    std::uint32_t threshold = 0;  // a random word below it drops its element
+    float gain = 1;               // of those that stay
+  };
+  static Mask make_mask(double rate, std::size_t dim);
+  void apply(const Mask& mask, const OrderPosition& at, std::uint64_t first_block, float* row) const;
+  [[nodiscard]] std::uint64_t first_block(const OrderPosition& at, std::size_t index) const;
+
+  std::uint64_t seed_;
+  Mask entity_;
+  Mask relation_;
+  memory::Buffer<float> scratch_;
+};
+
+}  // namespace tessera::train
