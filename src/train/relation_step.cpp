@@ -15,8 +15,9 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::size_t kBlockRows = 64;
-constexpr std::size_t kStripColumns = 512;
+constexpr std::size_t kBlockRows = 64;      // of relations
+constexpr std::size_t kStripRows = 32;      // of the core
+constexpr std::size_t kStripColumns = 512;  // of the core
 
 std::size_t cut(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile; }
 
@@ -79,13 +80,17 @@ void RelationStep::relation_rows(const exchange::SparseRows& gradients) {
   const ConstMatrix operators = gradients.rows.columns(0, core.cols);
   const ConstMatrix direct = gradients.rows.columns(core.cols, core.rows);
   const Matrix out{row_gradients_.data(), gradients.ids.size(), core.rows, core.rows};
-  parallel_for(cut(out.rows, kBlockRows), threads_, [&](std::size_t block) {
-    const std::size_t first = block * kBlockRows;
+  const std::size_t strips = cut(core.rows, kStripRows);
+  parallel_for(strips * cut(out.rows, kBlockRows), threads_, [&](std::size_t i) {
+    const std::size_t first = i / strips * kBlockRows;
+    const std::size_t element = i % strips * kStripRows;
     const std::size_t count = std::min(kBlockRows, out.rows - first);
-    backend_.scores.all_pairs(kernels::Similarity::kDot, operators.block(first, count), core, out.block(first, count));
-    for (std::size_t i = first; i < first + count; ++i)
-      for (std::size_t a = 0; a < out.cols; ++a) out.row(i)[a] += direct.row(i)[a];
+    const std::size_t elements = std::min(kStripRows, core.rows - element);
+    backend_.scores.all_pairs(kernels::Similarity::kDot, operators.block(first, count), core.block(element, elements),
+                              out.block(first, count).columns(element, elements));
   });
+  for (std::size_t i = 0; i < out.rows; ++i)
+    for (std::size_t a = 0; a < out.cols; ++a) out.row(i)[a] += direct.row(i)[a];
 }
 
 // That of W[a] is the sum of those of M, times r[a].
