@@ -77,10 +77,13 @@ void check_expectation(const Job& job, graph::Split split, const evaluate::Metri
     throw comm::AgreedError(
         ExitStatus::kUsage,
         fmt::format("the job file expects no MRR on the {} split: nothing to check", graph::name(split)));
-  if (metrics.mrr() < job.expect.mrr)
+  if (metrics.mrr() < job.expect.mrr - job.expect.tolerance)
     throw comm::AgreedError(ExitStatus::kBadData,
-                            fmt::format("the {} MRR {:.4f} is below the {:.4f} that the job file expects",
-                                        graph::name(split), metrics.mrr(), job.expect.mrr));
+                            fmt::format("the {} MRR {:.4f} is below the {:.4f} that the job file expects{}",
+                                        graph::name(split), metrics.mrr(), job.expect.mrr,
+                                        job.expect.tolerance > 0
+                                            ? fmt::format(" by more than the tolerance of {}", job.expect.tolerance)
+                                            : ""));
 }
 
 void evaluate_run(Environment& environment, const Options& options) {
@@ -127,7 +130,7 @@ Command add_evaluate(CLI::App& app) {
       ->check(whole_number(0, 1000000))
       ->capture_default_str();
   app.add_flag("--json", options->json, "Print JSON");
-  app.add_flag("--check", options->check, "Fail when the MRR is below the one that the job file expects");
+  app.add_flag("--check", options->check, "Fail when the MRR is below expect.mrr - expect.tolerance of the job file");
   return {[options](Environment& environment) { evaluate_run(environment, *options); }, true};
 }
 

@@ -25,10 +25,10 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
   v.text("model.name", job.model.name,
          {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker"});
-  v.integer("model.dim", job.model.dim, {1, 1 << 16});
+  v.integer("model.dim", job.model.dim, {1, static_cast<double>(kMostDim)});
   v.text("model.init", job.model.init, {"normal", "uniform", "xavier_normal", "xavier_uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});
-  v.integer("model.relation_dim", job.model.relation_dim, {0, 1 << 16});
+  v.integer("model.relation_dim", job.model.relation_dim, {0, static_cast<double>(kMostDim)});
   v.integer("train.epochs", job.train.epochs, {0, 1e6});
   v.integer("train.batch_size", job.train.batch_size, {1, 1 << 26});
   v.flag("train.group_queries", job.train.group_queries);
@@ -65,6 +65,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("validate.max_triples", job.validate.max_triples, {});
   v.text("expect.split", job.expect.split, {"valid", "test"});
   v.real("expect.mrr", job.expect.mrr, {0, 1});
+  v.real("expect.tolerance", job.expect.tolerance, {0, 1});
 }
 
 Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides) {

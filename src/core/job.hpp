@@ -89,10 +89,12 @@ struct Job {
   } validate;
   struct Expect {
     std::string split = "test";
-    double mrr = 0;  ///< the least MRR that `evaluate --check` accepts; 0: none
+    double mrr = 0;        ///< the MRR that `evaluate --check` demands; 0: none
+    double tolerance = 0;  ///< by which the MRR may be lower all the same
   } expect;
 };
 
+inline constexpr std::uint64_t kMostDim = std::uint64_t{1} << 16U;
 inline constexpr std::uint64_t kMostParts = std::uint64_t{1} << 20U;
 
 /// A run folder keeps its job, every key resolved, under this name.

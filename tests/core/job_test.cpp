@@ -105,6 +105,7 @@ TEST_F(JobFile, OutOfRange) {
   refuse_key("exchange", "staleness = 2", {"'exchange.staleness'", "between 0 and 1", "not 2"});
   refuse_key("validate", "max_triples = -3", {"'validate.max_triples'", "at least 0", "not -3"});
   refuse_key("expect", "mrr = 1.5", {"'expect.mrr'", "between 0 and 1", "not 1.5"});
+  refuse_key("expect", "tolerance = -0.1", {"'expect.tolerance'", "between 0 and 1", "not -0.1"});
 }
 
 TEST_F(JobFile, WordsOutsideTheirList) {
@@ -201,7 +202,7 @@ Job unusual_job() {
   job.average.decay = 0.87654321;
   job.exchange.staleness = 1;
   job.validate = {1, 1000000, 999999999999999999U};
-  job.expect = {"valid", 0.123456789012345678};
+  job.expect = {"valid", 0.123456789012345678, 0.01};
   return job;
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every job file in jobs/ is one that the program accepts, and the small ones keep their promise."""
 
+import json
 import os
 from pathlib import Path
 
@@ -50,6 +51,17 @@ class SmallJobs(ProgramTest):
         done = self.run_program("evaluate", "run", "--check")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("0.999", done.stderr.decode())
+
+    def test_a_tolerance_lowers_what_is_demanded(self):
+        self.make_graph()
+        self.succeed("train", self.write_job(**{"train.epochs": 1}))
+        mrr = json.loads(self.succeed("evaluate", "run", "--json"))["mrr"]
+        check = ["evaluate", "run", "--check", f"expect.mrr={mrr + 0.05}"]
+        self.succeed(*check, "expect.tolerance=0.06", ranks=2)
+        for tolerance in (0, 0.04):
+            done = self.run_program(*check, f"expect.tolerance={tolerance}")
+            self.assertEqual(done.returncode, 65)
+        self.assertIn("tolerance of 0.04", done.stderr.decode())
 
 
 if __name__ == "__main__":
