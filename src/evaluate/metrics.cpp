@@ -23,6 +23,23 @@ double harmonic(std::uint64_t n) {
   return std::log(static_cast<double>(n)) + std::numbers::egamma + x / 2 - x * x / 12 + x * x * x * x / 120;
 }
 
+/// 1 + 1/4 + ... + 1/n^2, likewise.
+double squared_harmonic(std::uint64_t n) {
+  constexpr std::uint64_t kSummed = 128;
+  double sum = 0;
+  if (n <= kSummed) {
+    for (std::uint64_t k = n; k > 0; --k) sum += 1 / static_cast<double>(k * k);
+    return sum;
+  }
+  const double x = 1 / static_cast<double>(n);
+  return std::numbers::pi * std::numbers::pi / 6 - x + x * x / 2 - x * x * x / 6 + x * x * x * x * x / 30;
+}
+
+/// How many deviations a sum is above what it is expected to be.
+double z_score(double above_expected, double variance) {
+  return variance > 0 ? above_expected / std::sqrt(variance) : 0;
+}
+
 /// Of the mean of `count` values with these sums.
 double standard_error(double sum, double sum_of_squares, double count) {
   if (count < 2) return 0;
@@ -44,6 +61,11 @@ double rank_of(const RankedQuery& query, TieRule rule) {
 
 double expected_reciprocal_rank(std::uint64_t n) { return harmonic(n) / static_cast<double>(n); }
 
+double reciprocal_rank_variance(std::uint64_t n) {
+  const double expected = expected_reciprocal_rank(n);
+  return n < 2 ? 0 : squared_harmonic(n) / static_cast<double>(n) - expected * expected;
+}
+
 double RankMetrics::hits_at(std::uint32_t k) const {
   return hits.at(static_cast<std::size_t>(std::find(kHitsAt.begin(), kHitsAt.end(), k) - kHitsAt.begin()));
 }
@@ -57,6 +79,8 @@ std::vector<std::pair<std::string, double>> figures(const RankMetrics& metrics) 
   out.emplace_back("geometric_mean_rank", metrics.geometric_mean_rank);
   out.emplace_back("adjusted_mrr", metrics.adjusted_mrr);
   out.emplace_back("adjusted_mean_rank_index", metrics.adjusted_mean_rank_index);
+  out.emplace_back("z_mrr", metrics.z_mrr);
+  out.emplace_back("z_mean_rank", metrics.z_mean_rank);
   return out;
 }
 
@@ -65,6 +89,9 @@ void QuerySums::add(const RankedQuery& query) {
   unseen += query.unseen ? 1 : 0;
   candidates += query.candidates;
   expected_reciprocal += expected_reciprocal_rank(query.candidates);
+  const auto n = static_cast<double>(query.candidates);
+  rank_variance += (n * n - 1) / 12;
+  reciprocal_variance += reciprocal_rank_variance(query.candidates);
 }
 
 void QuerySums::add(const QuerySums& other) {
@@ -72,6 +99,8 @@ void QuerySums::add(const QuerySums& other) {
   unseen += other.unseen;
   candidates += other.candidates;
   expected_reciprocal += other.expected_reciprocal;
+  rank_variance += other.rank_variance;
+  reciprocal_variance += other.reciprocal_variance;
 }
 
 void RankSums::add(double rank_of_query) {
@@ -104,6 +133,8 @@ RankMetrics RankSums::mean(const QuerySums& queries) const {
   const double expected = queries.expected_reciprocal / count;
   means.adjusted_mrr = (means.mrr - expected) / (1 - expected);
   means.adjusted_mean_rank_index = 1 - (rank - count) / ((static_cast<double>(queries.candidates) - count) / 2);
+  means.z_mrr = z_score(reciprocal - queries.expected_reciprocal, queries.reciprocal_variance);
+  means.z_mean_rank = z_score((static_cast<double>(queries.candidates) + count) / 2 - rank, queries.rank_variance);
   return means;
 }
 

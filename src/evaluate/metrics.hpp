@@ -23,7 +23,8 @@ const char* name(TieRule rule);
 inline constexpr std::array<std::uint32_t, 5> kHitsAt = {1, 3, 10, 50, 100};
 
 /// Means over queries under one tie rule. The adjusted two are 0 for a model that guesses and 1 for a perfect one: each
-/// query is compared with a random rank among its own n candidates (Berrendorf et al. 2020; Hoyt et al. 2022). They are
+/// query is compared with a random rank among its own n candidates (Berrendorf et al. 2020; Hoyt et al. 2022). The two
+/// z count how many standard deviations of guessing, query by query independently, the model is above it. All four are
 /// 0 when no query has a second candidate.
 struct RankMetrics {
   double mrr = 0;
@@ -33,6 +34,8 @@ struct RankMetrics {
   double geometric_mean_rank = 0;
   double adjusted_mrr = 0;              ///< (MRR - E) / (1 - E), E the mean of H_n / n
   double adjusted_mean_rank_index = 0;  ///< 1 - (MR - 1) / (E - 1), E the mean of (n + 1) / 2
+  double z_mrr = 0;                     ///< (MRR - E) / S, S the deviation of the MRR of a model that guesses
+  double z_mean_rank = 0;               ///< (E - MR) / S likewise; larger is better
   [[nodiscard]] double hits_at(std::uint32_t k) const;
   bool operator==(const RankMetrics&) const = default;
 };
@@ -79,6 +82,8 @@ double rank_of(const RankedQuery& query, TieRule rule);
 
 /// The mean of 1 / rank when a rank of 1 .. n is drawn: H_n / n.
 double expected_reciprocal_rank(std::uint64_t n);
+/// Its variance: (1 + 1/4 + ... + 1/n^2) / n - (H_n / n)^2.
+double reciprocal_rank_variance(std::uint64_t n);
 
 /// Sums over some queries, in double and in the order in which they are added; zeros to begin with.
 struct QuerySums {
@@ -86,6 +91,8 @@ struct QuerySums {
   std::uint64_t unseen = 0;
   std::uint64_t candidates = 0;
   double expected_reciprocal = 0;
+  double rank_variance = 0;        ///< of ranks that are drawn
+  double reciprocal_variance = 0;  ///< of 1 / rank, likewise
   void add(const RankedQuery& query);
   void add(const QuerySums& other);
 };

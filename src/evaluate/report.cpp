@@ -57,8 +57,10 @@ std::string uncertainty(const Evaluation& evaluation) {
     out += fmt::format("; {:g} % interval {:.4f} .. {:.4f} from {} bootstrap resamples of the triples",
                        100 * kConfidence, evaluation.mrr_interval.low, evaluation.mrr_interval.high,
                        with_thousands(evaluation.bootstrap.resamples));
-  return out + fmt::format("\nadjusted for chance (0 guesses, 1 is perfect): MRR {:.4f}, mean rank index {:.4f}\n",
-                           means.adjusted_mrr, means.adjusted_mean_rank_index);
+  return out + fmt::format(
+                   "\nadjusted for chance (0 guesses, 1 is perfect): MRR {:.4f}, mean rank index {:.4f}; "
+                   "z: MRR {:.4g}, mean rank {:.4g}\n",
+                   means.adjusted_mrr, means.adjusted_mean_rank_index, means.z_mrr, means.z_mean_rank);
 }
 
 /// "NAME" of a group as a table or JSON has it.

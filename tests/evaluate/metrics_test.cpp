@@ -82,6 +82,29 @@ TEST(MetricsTest, HandValuesOfTheOtherFigures) {
   EXPECT_NEAR(means.adjusted_mrr, (mrr - expected) / (1 - expected), 1e-14);
 }
 
+TEST(MetricsTest, HandValuesOfTheZFigures) {
+  MetricsSum sum(1);
+  sum.add(among(1, 2));  // ranks 1, 2: mean 1.5, variance 1/4; 1 / rank: mean 3/4, variance 1/16
+  sum.add(among(1, 3));  // ranks 1, 2, 3: mean 2, variance 2/3; 1 / rank: mean 11/18, variance 49/108 - 121/324
+  const RankMetrics means = sum.mean().all[TieRule::kRealistic];
+  EXPECT_DOUBLE_EQ(means.z_mean_rank, (1.5 + 2 - 2) / std::sqrt(1 / 4.0 + 2 / 3.0));
+  EXPECT_DOUBLE_EQ(means.z_mrr, (2 - 3 / 4.0 - 11 / 18.0) / std::sqrt(1 / 16.0 + 49 / 108.0 - 121 / 324.0));
+}
+
+TEST(MetricsTest, ReciprocalRankVarianceEqualsItsSum) {
+  for (const std::uint64_t n : {1ULL, 2ULL, 128ULL, 129ULL, 130ULL, 1000ULL, 100'000ULL}) {
+    long double mean = 0;
+    long double squares = 0;
+    for (std::uint64_t k = n; k > 0; --k) {
+      const long double inverse = 1.0L / static_cast<long double>(k);
+      mean += inverse / static_cast<long double>(n);
+      squares += inverse * inverse / static_cast<long double>(n);
+    }
+    const auto expected = static_cast<double>(squares - mean * mean);
+    EXPECT_NEAR(reciprocal_rank_variance(n), expected, 1e-14 + 1e-12 * expected) << n;
+  }
+}
+
 TEST(MetricsTest, AdjustedFiguresOfGuessingAndOfPerfection) {
   MetricsSum guess(1);
   MetricsSum perfect(1);
@@ -91,6 +114,8 @@ TEST(MetricsTest, AdjustedFiguresOfGuessingAndOfPerfection) {
   }
   EXPECT_NEAR(guess.mean().all[TieRule::kRealistic].adjusted_mrr, 0, 1e-14);
   EXPECT_NEAR(guess.mean().all[TieRule::kRealistic].adjusted_mean_rank_index, 0, 1e-14);
+  EXPECT_NEAR(guess.mean().all[TieRule::kRealistic].z_mrr, 0, 1e-12);
+  EXPECT_NEAR(guess.mean().all[TieRule::kRealistic].z_mean_rank, 0, 1e-12);
   EXPECT_EQ(perfect.mean().all[TieRule::kRealistic].adjusted_mrr, 1);
   EXPECT_EQ(perfect.mean().all[TieRule::kRealistic].adjusted_mean_rank_index, 1);
 
@@ -98,6 +123,8 @@ TEST(MetricsTest, AdjustedFiguresOfGuessingAndOfPerfection) {
   alone.add(among(1, 1));  // nothing to compare with
   EXPECT_EQ(alone.mean().mrr(), 1);
   EXPECT_EQ(alone.mean().all[TieRule::kRealistic].adjusted_mrr, 0);
+  EXPECT_EQ(alone.mean().all[TieRule::kRealistic].z_mrr, 0);
+  EXPECT_EQ(alone.mean().all[TieRule::kRealistic].z_mean_rank, 0);
   EXPECT_EQ(alone.mean().all[TieRule::kRealistic].adjusted_mean_rank_index, 0);
   EXPECT_EQ(alone.mean().all[TieRule::kRealistic].mrr_standard_error, 0);
 }

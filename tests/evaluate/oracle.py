@@ -5,8 +5,8 @@
 
   oracle.py --graph DATA.kg --parts 8 --run RUN [--split test]
 
-Reads the triples from graph.h5 (not from the chunks, which the program ranks from), the rows from the checkpoint, and
-follows only docs/formats/. A count may differ from the program's where scores are closer to the target's than single
+Reads the triples from graph.h5 (not from the chunks, which the program ranks from), the rows from the checkpoint (or
+from model.h5, when RUN is an exported model), and follows only docs/formats/. A count may differ from the program's where scores are closer to the target's than single
 precision can tell; the bound of that is computed for every pair. Anything else is a disagreement.
 
 Exit status: 0 agreement, 1 disagreement, 64 wrong usage, 77 numpy or h5py is missing here.
@@ -34,8 +34,14 @@ class Files:
     def __init__(self, graph, parts, checkpoint):
         with h5py.File(graph / "graph.h5") as file:
             self.triples = {split: self.columns(file, split) for split in SPLITS}
+        if (checkpoint / "model.h5").exists():  # exported: its rows are in the order of the ids
+            with h5py.File(checkpoint / "model.h5") as file:
+                self.model = text(file.attrs["model"])
+                self.relations = file["relations/rows"][:].astype(np.float64)
+                self.entities = file["entities/rows"][:].astype(np.float64)
+            return
         with h5py.File(graph / f"parts-{parts}" / "manifest.h5") as file:
-            self.new_ids = file["new_ids"][:].astype(np.int64)
+            new_ids = file["new_ids"][:].astype(np.int64)
         with h5py.File(checkpoint / "manifest.h5") as file:
             self.model = text(file.attrs["model"])
             self.relations = file["relations/rows"][:].astype(np.float64)
@@ -43,7 +49,7 @@ class Files:
         for part in range(parts):
             with h5py.File(checkpoint / f"part-{part:04}.h5") as file:
                 rows.append(file["rows"][:].astype(np.float64))
-        self.entities = np.concatenate(rows)[self.new_ids]
+        self.entities = np.concatenate(rows)[new_ids]
 
     @staticmethod
     def columns(file, split):
@@ -74,6 +80,9 @@ def compose(model, s, r):
         return s + r, np.abs(s) + np.abs(r)
     if model == "distmult":
         return s * r, np.abs(s * r)
+    if model == "cp":
+        q = np.concatenate([np.zeros_like(r), s[:, : r.shape[1]] * r], axis=1)
+        return q, np.abs(q)
     if model != "complex":
         sys.exit(f"oracle.py: model '{model}' is not known here")
     half = s.shape[1] // 2
@@ -87,7 +96,7 @@ def compose(model, s, r):
 def scores(model, q, q_size, entities):
     """Scores [b, N] and bounds of what single precision may add to or take from each."""
     factor = (q.shape[1] + 8) * UNIT
-    if model in ("complex", "distmult"):
+    if model in ("complex", "distmult", "cp"):
         return q @ entities.T, factor * (q_size @ np.abs(entities).T)
     values = np.empty((len(q), len(entities)))
     bounds = np.empty_like(values)
@@ -183,6 +192,10 @@ def figures(rank, candidates):
     if candidates.max() > 1:
         out["adjusted_mrr"] = (out["mrr"] - expected) / (1 - expected)
         out["adjusted_mean_rank_index"] = 1 - (out["mean_rank"] - 1) / ((n + 1).mean() / 2 - 1)
+        chances = [1 / np.arange(1, count + 1) for count in candidates]
+        out["z_mrr"] = (out["mrr"] - expected) / np.sqrt(sum(c.var() for c in chances)) * len(rank)
+        chance = sum(np.arange(1, count + 1).var() for count in candidates)
+        out["z_mean_rank"] = ((n + 1).mean() / 2 - out["mean_rank"]) / np.sqrt(chance) * len(rank)
     return out
 
 
@@ -256,7 +269,8 @@ def main():
         metrics = {group: dict(file[f"metrics/{group}"].attrs) for group in ("all", "tail", "head")}
         tables = {table: {name: column[:] for name, column in file[table].items()} for table in ("by_relation", "by_class", "by_degree")}
         root = dict(file.attrs)
-    checkpoint = arguments.run / "checkpoints" / f"epoch-{int(root['epoch']):06}"
+    exported = (arguments.run / "model.h5").exists()
+    checkpoint = arguments.run if exported else arguments.run / "checkpoints" / f"epoch-{int(root['epoch']):06}"
     files = Files(arguments.graph, arguments.parts, checkpoint)
     known = known_answers(files, text(root["filter"]).split(", "))
     tally = Tally()
