@@ -79,6 +79,7 @@ void add_commands(Parsed& parsed) {
   add("train", "Train the model that a job file describes", add_train);
   add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
   add("predict", "Find the best answers to queries", add_predict);
+  add("export", "Write a trained model, or the sum of several, for analysis and other programs", add_export);
   add("info", "Say what a file or folder of Tessera holds, and whether it is sound", add_info);
 }
 

@@ -37,12 +37,6 @@ struct Options {
   bool check = false;
 };
 
-graph::Split find_split(const std::string& name) {
-  for (const graph::Split split : graph::kSplits)
-    if (name == graph::name(split)) return split;
-  fail(ExitStatus::kUsage, "split '{}' is not known; it is one of: train, valid, test", name);
-}
-
 std::vector<evaluate::Grouping> groupings(const std::vector<std::string>& names) {
   std::vector<evaluate::Grouping> found;
   for (const evaluate::Grouping grouping : evaluate::kGroupings)
@@ -78,12 +72,12 @@ void check_expectation(const Job& job, graph::Split split, const evaluate::Metri
         ExitStatus::kUsage,
         fmt::format("the job file expects no MRR on the {} split: nothing to check", graph::name(split)));
   if (metrics.mrr() < job.expect.mrr - job.expect.tolerance)
-    throw comm::AgreedError(ExitStatus::kBadData,
-                            fmt::format("the {} MRR {:.4f} is below the {:.4f} that the job file expects{}",
-                                        graph::name(split), metrics.mrr(), job.expect.mrr,
-                                        job.expect.tolerance > 0
-                                            ? fmt::format(" by more than the tolerance of {}", job.expect.tolerance)
-                                            : ""));
+    throw comm::AgreedError(
+        ExitStatus::kBadData,
+        fmt::format(
+            "the {} MRR {:.4f} is below the {:.4f} that the job file expects{}", graph::name(split), metrics.mrr(),
+            job.expect.mrr,
+            job.expect.tolerance > 0 ? fmt::format(" by more than the tolerance of {}", job.expect.tolerance) : ""));
 }
 
 void evaluate_run(Environment& environment, const Options& options) {

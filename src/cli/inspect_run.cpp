@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/job.hpp"
 #include "model/checkpoint.hpp"
+#include "model/model_file.hpp"
 #include "train/metrics_log.hpp"
 
 #include <cmath>
@@ -64,6 +65,27 @@ Json evaluation_of(const storage::FileReader& file) {
           {"MRR", file.real("/metrics/all", "realistic_mrr")}};
 }
 
+Json model_of(const storage::FileReader& file) {
+  Json out = {{"model", file.string("/", "model")}, {"dim", file.integer("/", "dim")}, {"members", Json::array()}};
+  for (const std::string& member : file.children("/members")) {
+    const std::string group = "/members/" + member;
+    out["members"].push_back(fmt::format("{}, epoch {}, weight {}", file.string(group, "run"),
+                                         file.integer(group, "epoch"), file.real(group, "weight")));
+  }
+  return out;
+}
+
+// Of the evaluations that checksums.xxh3 lists, and the names of the other files.
+Json results_in(const fs::path& folder) {
+  Json out = Json::object();
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) {
+    const auto file = storage::FileReader::open_unverified(folder / name);
+    out[name] = file.string("/", "kind") == "evaluation" ? evaluation_of(file) : Json::object();
+  }
+  return out;
+}
+
 std::string state_in_words(const model::RunState& state) {
   return fmt::format("{} after epoch {}", state.finished ? "finished" : "not finished", state.epoch);
 }
@@ -74,6 +96,7 @@ void add_results(const storage::FileReader& file, Json& out) {
   const std::string kind = file.string("/", "kind");
   if (kind == train::kMetricsKind) out.update(metrics_of_columns(file));
   if (kind == "evaluation") out.update(evaluation_of(file));
+  if (kind == model::kModelKind) out.update(model_of(file));
 }
 
 Json describe_metrics_log(const fs::path& file) {
@@ -111,6 +134,14 @@ Json describe_checkpoints(const fs::path& folder) {
   return out;
 }
 
+Json describe_exported(const fs::path& folder) {
+  const Job job = read_job(folder / kJobFile);
+  Json out = {{"what", "exported model"}, {"sound", verify_folder(folder)}, {"graph", job.data.graph}};
+  out.update(model_of(storage::FileReader::open_unverified(folder / model::kModelFile)));
+  out["results"] = results_in(folder);
+  return out;
+}
+
 Json describe_run(const fs::path& folder) {
   const Job job = read_job(folder / kJobFile);
   Json out = {{"what", "run"},
@@ -123,14 +154,7 @@ Json describe_run(const fs::path& folder) {
   out["state"] = epochs.empty() ? "no complete checkpoint yet" : state_in_words(store.read_state(epochs.back()));
   out["metrics"] = metrics_of_log(folder / train::kMetricsLog);
   out["checkpoints"] = describe_checkpoints(folder / model::kCheckpointsFolder)["checkpoints"];
-  out["results"] = Json::object();
-  const auto checksums = storage::FolderChecksums::load(folder);
-  for (const auto& [name, digest] : checksums.digests()) {
-    const auto file = storage::FileReader::open_unverified(folder / name);
-    Json result = Json::object();
-    if (file.string("/", "kind") == "evaluation") result = evaluation_of(file);
-    out["results"][name] = result;
-  }
+  out["results"] = results_in(folder);
   return out;
 }
 

@@ -35,6 +35,18 @@ inline CLI::Validator whole_number(std::uint64_t least, std::uint64_t most = kAn
   return {check, ""};
 }
 
+/// A number above 0.
+inline CLI::Validator positive_number() {
+  return {[](const std::string& text) -> std::string {
+            double value = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+            const bool good = error == std::errc() && end == text.data() + text.size() && value > 0 &&
+                              value <= std::numeric_limits<float>::max();
+            return good ? "" : fmt::format("'{}' is not allowed; it takes a number above 0", text);
+          },
+          ""};
+}
+
 /// One of some words.
 inline CLI::Validator one_of(std::vector<std::string> words) {
   return {[words = std::move(words)](const std::string& text) -> std::string {

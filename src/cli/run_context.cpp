@@ -7,6 +7,7 @@
 #include "core/text.hpp"
 #include "memory/budget.hpp"
 #include "model/checkpoint.hpp"
+#include "model/model_file.hpp"
 #include "storage/checksum.hpp"
 
 #include <sched.h>
@@ -44,6 +45,19 @@ std::string run_folder(const std::string& run, const std::vector<std::string>& o
   return folder;
 }
 
+// Collective. load_checkpoint() of an exported model.
+std::uint64_t load_exported(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
+                            model::Parameters& parameters) {
+  const Job& job = context.job;
+  const std::uint64_t exported_epoch = comm::together(environment.comm, [&] {
+    if (epoch) model::refuse_epoch_of_exported(job.run.folder);
+    return model::load_model_file(job.run.folder, graph::partition_folder(job.data.graph, job.data.parts),
+                                  context.shard, parameters);
+  });
+  if (environment.is_root()) log::info("exported model '{}'", job.run.folder);
+  return exported_epoch;
+}
+
 }  // namespace
 
 Job read_job_together(Environment& environment, const std::string& file, const std::vector<std::string>& overrides) {
@@ -64,6 +78,12 @@ Job job_of_run(Environment& environment, const std::string& run, const std::vect
            job.data.graph, folder);
     return job;
   });
+}
+
+graph::Split find_split(const std::string& name) {
+  for (const graph::Split split : graph::kSplits)
+    if (name == graph::name(split)) return split;
+  fail(ExitStatus::kUsage, "split '{}' is not known; it is one of: train, valid, test", name);
 }
 
 std::size_t thread_count(const Job& job, const comm::Communicator& comm) {
@@ -103,6 +123,9 @@ RunContext open_context(Environment& environment, const Job& job) {
 std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
                               model::Parameters& parameters) {
   comm::Communicator& comm = environment.comm;
+  const bool exported = model::is_exported(context.job.run.folder);
+  if (comm.reduce(exported ? 1 : 0, comm::Reduction::kMax) != 0)
+    return load_exported(environment, context, epoch, parameters);
   const model::CheckpointStore checkpoints(context.job.run.folder);
   const model::RunState state =
       epoch ? comm::together(comm, [&] { return checkpoints.load(*epoch, context.shard, parameters); })

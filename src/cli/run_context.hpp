@@ -36,10 +36,13 @@ Job job_of_run(Environment& environment, const std::string& run, const std::vect
 /// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError.
 RunContext open_context(Environment& environment, const Job& job);
 
-/// Collective. Loads a checkpoint of the run: of `epoch`, else the best by validation, else the newest. Returns the
-/// epoch.
+/// Collective. Loads a checkpoint of the run: of `epoch`, else the best by validation, else the newest; or an exported
+/// model, which has no other epoch. Returns the epoch.
 std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
                               model::Parameters& parameters);
+
+/// The split of that name; throws Error(kUsage).
+graph::Split find_split(const std::string& name);
 
 /// Threads of this rank: run.threads, else the cores that it may use, shared with the other ranks of the host.
 std::size_t thread_count(const Job& job, const comm::Communicator& comm);

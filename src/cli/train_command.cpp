@@ -6,6 +6,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
+#include "model/model_file.hpp"
 #include "model/setup.hpp"
 #include "train/job_rules.hpp"
 #include "train/trainer.hpp"
@@ -106,7 +107,12 @@ void train(Environment& environment, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   comm::Communicator& comm = environment.comm;
   Job job = read_job_together(environment, options.job_file, options.overrides);
-  comm::together(comm, [&] { train::check_fit(job); });
+  comm::together(comm, [&] {
+    if (model::is_exported(job.run.folder))
+      fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
+           job.run.folder);
+    train::check_fit(job);
+  });
   RunContext context = open_context(environment, job);
   const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest);
   if (environment.is_root() && choice.mode != job.exchange.mode)

@@ -19,11 +19,7 @@ namespace {
 using kernels::ConstMatrix;
 using kernels::Matrix;
 
-constexpr const char* kPartKind = "checkpoint part";
 constexpr const char* kPrefix = "epoch-";
-constexpr const char* kPartAverage = "/average";
-constexpr const char* kRelationAverage = "/relations/average";
-constexpr const char* kCoreAverage = "/core/average";
 constexpr const char* kUnfinished = ".tmp";
 
 void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
@@ -41,10 +37,10 @@ void read_matrix(const storage::FileReader& file, const std::string& path, Matri
 
 void write_part(const std::filesystem::path& folder, const graph::Shard& shard, const Parameters& parameters,
                 const PartTable& table) {
-  storage::FileWriter file(folder / graph::part_file_name(table.part), kPartKind, kCheckpointVersion);
+  storage::FileWriter file(folder / graph::part_file_name(table.part), kCheckpointPartKind, kCheckpointVersion);
   file.attribute("/", "part", std::uint64_t{table.part.value()});
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
-  write_matrix(file, "/rows", table.rows, "entity rows, by local row of the part");
+  write_matrix(file, kPartRows, table.rows, "entity rows, by local row of the part");
   write_matrix(file, "/state", table.state, "optimiser state of the rows");
   if (const Parameters* average = parameters.average())
     write_matrix(file, kPartAverage, average->part(table.part).rows, "averages of the rows over epochs");
@@ -71,7 +67,7 @@ std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder
 
 // By element of a relation row; a row of the core is a matrix of source by target elements.
 void write_core(storage::FileWriter& file, const Parameters& parameters) {
-  write_matrix(file, "/core/rows", parameters.core(), "core, by element of a relation row");
+  write_matrix(file, kCoreRows, parameters.core(), "core, by element of a relation row");
   write_matrix(file, "/core/state", parameters.core_state(), "optimiser state of the core");
   if (const Parameters* average = parameters.average())
     write_matrix(file, kCoreAverage, average->core(), "average of the core over epochs");
@@ -79,7 +75,7 @@ void write_core(storage::FileWriter& file, const Parameters& parameters) {
 
 void read_core(const storage::FileReader& file, bool serves_average, const Parameters& parameters) {
   if (const Parameters* average = parameters.average()) read_matrix(file, kCoreAverage, average->core());
-  read_matrix(file, serves_average ? kCoreAverage : "/core/rows", parameters.core());
+  read_matrix(file, serves_average ? kCoreAverage : kCoreRows, parameters.core());
   read_matrix(file, "/core/state", parameters.core_state());
 }
 
@@ -97,7 +93,7 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
   file.attribute("/", "finished", std::uint64_t{state.finished ? 1U : 0U});
   file.attribute("/", "rate_factor", state.rate_factor);
   file.attribute("/", "checks_on_plateau", state.checks_on_plateau);
-  write_matrix(file, "/relations/rows", parameters.relations(), "relation rows, by directed relation");
+  write_matrix(file, kRelationRows, parameters.relations(), "relation rows, by directed relation");
   write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
   if (const Parameters* average = parameters.average())
     write_matrix(file, kRelationAverage, average->relations(), "averages of the relation rows over epochs");
@@ -143,6 +139,16 @@ RunState state_of(const storage::FileReader& manifest) {
 
 void warn_passed_over(std::uint64_t epoch, const Error& error) {
   log::warning("the checkpoint after epoch {} is passed over: {}", epoch, error.what());
+}
+
+Error none_whole(const std::filesystem::path& folder, const Error& last) {
+  return {ExitStatus::kBadData,
+          fmt::format("no checkpoint of '{}' is whole; the last one tried: {}", folder.string(), last.what())};
+}
+
+void verify_files(const std::filesystem::path& folder) {
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) checksums.verify(name);
 }
 
 }  // namespace
@@ -208,18 +214,18 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, P
          manifest.string("/", "model"), manifest.integer("/", "dim"), parameters.scorer().name(), parameters.dim());
   const bool serves_average = parameters.average() == nullptr && manifest.has(kRelationAverage);
   if (parameters.average() != nullptr) read_matrix(manifest, kRelationAverage, parameters.average()->relations());
-  read_matrix(manifest, serves_average ? kRelationAverage : "/relations/rows", parameters.relations());
+  read_matrix(manifest, serves_average ? kRelationAverage : kRelationRows, parameters.relations());
   read_matrix(manifest, "/relations/state", parameters.relation_state());
   read_core(manifest, serves_average, parameters);
   for (PartTable& table : parameters.parts()) {
-    const auto file =
-        storage::FileReader::open_verified(folder / graph::part_file_name(table.part), kPartKind, kCheckpointVersion);
+    const auto file = storage::FileReader::open_verified(folder / graph::part_file_name(table.part),
+                                                         kCheckpointPartKind, kCheckpointVersion);
     if (file.string("/", "graph_digest") != shard.manifest.graph_digest ||
         file.integer("/", "part") != table.part.value())
       fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
     if (const Parameters* average = parameters.average())
       read_matrix(file, kPartAverage, average->part(table.part).rows);
-    read_matrix(file, serves_average ? kPartAverage : "/rows", table.rows);
+    read_matrix(file, serves_average ? kPartAverage : kPartRows, table.rows);
     read_matrix(file, "/state", table.state);
   }
   return state_of(manifest);
@@ -238,10 +244,7 @@ std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& co
     } catch (const comm::AgreedError& error) {
       const bool damaged = error.status() == ExitStatus::kBadData || error.status() == ExitStatus::kMissingInput;
       if (!damaged) throw;
-      if (epoch == candidates.back())
-        throw comm::AgreedError(
-            ExitStatus::kBadData,
-            fmt::format("no checkpoint of '{}' is whole; the last one tried: {}", folder_.string(), error.what()));
+      if (epoch == candidates.back()) throw comm::AgreedError(ExitStatus::kBadData, none_whole(folder_, error).what());
       if (comm.rank() == Rank(0)) warn_passed_over(epoch, error);
     }
   }
@@ -260,17 +263,28 @@ std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, c
 
 RunState CheckpointStore::load_best(comm::Communicator& comm, const graph::Shard& shard, Parameters& parameters) const {
   std::vector<std::uint64_t> candidates;
-  comm::on_root(comm, [&] {
-    candidates = best_first();
-    if (candidates.empty())
-      fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
-  });
+  comm::on_root(comm, [&] { candidates = best_first(); });
   return load_first_sound(comm, std::move(candidates), shard, parameters).value();
+}
+
+std::uint64_t CheckpointStore::best_sound() const {
+  const std::vector<std::uint64_t> candidates = best_first();
+  for (auto epoch = candidates.begin();; ++epoch) {
+    try {
+      verify_files(epoch_folder(*epoch));
+      return *epoch;
+    } catch (const Error& error) {
+      if (epoch + 1 == candidates.end()) throw none_whole(folder_, error);
+      warn_passed_over(*epoch, error);
+    }
+  }
 }
 
 // From the newest down, but the best one first. The newest manifest that can be read says which that is.
 std::vector<std::uint64_t> CheckpointStore::best_first() const {
   std::vector<std::uint64_t> found = epochs();
+  if (found.empty())
+    fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
   std::reverse(found.begin(), found.end());
   while (!found.empty()) {
     try {

@@ -28,7 +28,14 @@ struct RunState {
 
 inline constexpr const char* kCheckpointKind = "checkpoint";
 inline constexpr std::uint64_t kCheckpointVersion = 1;
+inline constexpr const char* kCheckpointPartKind = "checkpoint part";
 inline constexpr const char* kCheckpointsFolder = "checkpoints";
+inline constexpr const char* kPartRows = "/rows";  ///< [rows, dim] of a part
+inline constexpr const char* kPartAverage = "/average";
+inline constexpr const char* kRelationRows = "/relations/rows";  ///< [2R, relation dim] of the manifest
+inline constexpr const char* kRelationAverage = "/relations/average";
+inline constexpr const char* kCoreRows = "/core/rows";  ///< [relation dim, operator dim]; only of a model with a core
+inline constexpr const char* kCoreAverage = "/core/average";
 
 /// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
 class CheckpointStore {
@@ -56,6 +63,9 @@ class CheckpointStore {
   /// Collective. The same for the checkpoint that evaluation uses: the best one by validation MRR, else the newest.
   /// Throws AgreedError(kMissingInput) when there is none.
   RunState load_best(comm::Communicator& comm, const graph::Shard& shard, Parameters& parameters) const;
+  /// The epoch that load_best() would take, as far as checksums tell. By one process. Throws Error(kMissingInput) when
+  /// there is no checkpoint, Error(kBadData) when all are damaged.
+  [[nodiscard]] std::uint64_t best_sound() const;
   /// Removes what an interrupted save() has left. By one process, while nobody saves.
   void remove_unfinished() const;
   [[nodiscard]] std::filesystem::path epoch_folder(std::uint64_t epoch) const;

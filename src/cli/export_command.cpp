@@ -1,0 +1,205 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+#include "cli/option_checks.hpp"
+#include "cli/run_context.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "graph/graph_reader.hpp"
+#include "memory/budget.hpp"
+#include "memory/pool.hpp"
+#include "model/model_file.hpp"
+#include "model/score_sum.hpp"
+#include "predict/export.hpp"
+#include "storage/atomic.hpp"
+#include "storage/checksum.hpp"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tessera::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+using predict::ExportFormat;
+
+const std::map<std::string, ExportFormat> kFormats = {{"hdf5", ExportFormat::kHdf5},
+                                                      {"npy", ExportFormat::kNpy},
+                                                      {"tsv", ExportFormat::kTsv},
+                                                      {"safetensors", ExportFormat::kSafetensors}};
+
+struct Options {
+  std::vector<std::string> words;  // runs, and key=value
+  std::string output;
+  std::string format = "hdf5";
+  std::vector<double> weights;
+  std::optional<std::uint64_t> epoch;
+  bool json = false;
+};
+
+struct Words {
+  std::vector<std::string> runs;
+  std::vector<std::string> overrides;
+};
+
+Words sort_words(const Options& options) {
+  Words words;
+  for (const std::string& word : options.words) {
+    const bool is_override = word.find('=') != std::string::npos && !fs::exists(word);
+    (is_override ? words.overrides : words.runs).push_back(word);
+  }
+  if (words.runs.empty()) fail(ExitStatus::kUsage, "name at least one run to export");
+  if (!options.weights.empty() && options.weights.size() != words.runs.size())
+    fail(ExitStatus::kUsage, "--weight has {} numbers; it takes one for each run, here {}", options.weights.size(),
+         words.runs.size());
+  if (options.epoch && words.runs.size() > 1)
+    fail(ExitStatus::kUsage, "--epoch is for one run; of several, the best checkpoint of each is taken");
+  return words;
+}
+
+model::Member open_member(const Job& job, const std::string& name, const Options& options, std::size_t i) {
+  const fs::path partition = graph::partition_folder(job.data.graph, job.data.parts);
+  return {model::open_stored_model(job.run.folder, partition, options.epoch), name,
+          options.weights.empty() ? 1 : options.weights[i]};
+}
+
+// The names are read from this graph: it must be the one that the models are of.
+graph::GraphReader open_graph(const Job& job, const model::ModelShape& shape) {
+  graph::GraphReader graph(job.data.graph);
+  if (graph.digest() != shape.graph_digest)
+    fail(ExitStatus::kBadData, "graph '{}' is not the one that '{}' was trained on", job.data.graph, job.run.folder);
+  return graph;
+}
+
+// What evaluate, predict and info need: the graph, its partition, and what the rows are. A sum has no recipe of its
+// own.
+Job job_of_model(const Job& first, const model::ScoreSum& model, const std::string& folder) {
+  Job job = first;
+  if (model.origins().size() > 1) {
+    job = {};
+    job.data = first.data;
+    job.run = first.run;
+    job.model.name = model.shape().name;
+    job.model.dim = model.shape().dim;
+  }
+  job.run.folder = folder;
+  return with_absolute_paths(job);
+}
+
+Json about(const model::ScoreSum& model) {
+  const model::ModelShape& shape = model.shape();
+  Json out = {{"model", shape.name},
+              {"dim", shape.dim},
+              {"relation_dim", shape.relation_dim},
+              {"entities", shape.entity_count},
+              {"relations", shape.relation_count},
+              {"graph_digest", shape.graph_digest}};
+  for (const model::ModelOrigin& origin : model.origins())
+    out["members"].push_back({{"run", origin.run},
+                              {"epoch", origin.epoch},
+                              {"validation_mrr", origin.validation_mrr},
+                              {"digest", origin.digest},
+                              {"weight", origin.weight},
+                              {"job", origin.job}});
+  return out;
+}
+
+void write_text(const fs::path& file, const std::string& text) {
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.string());
+  storage::sync_path(file);
+}
+
+void list_files(const fs::path& folder) {
+  auto checksums = storage::FolderChecksums::load(folder);
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  for (const std::string& name : names)
+    if (name != kJobFile) checksums.record(name);  // which people may change
+  checksums.commit();
+}
+
+void print(const model::ScoreSum& model, const Options& options) {
+  const Json what = about(model);
+  if (options.json) {
+    std::printf("%s\n", what.dump().c_str());
+    return;
+  }
+  const model::ModelShape& shape = model.shape();
+  std::printf("wrote       %s (%s)\n", options.output.c_str(), options.format.c_str());
+  std::printf("model       %s, dim %s, %s entities, %s relations\n", shape.name.c_str(),
+              text::with_thousands(shape.dim).c_str(), text::with_thousands(shape.entity_count).c_str(),
+              text::with_thousands(shape.relation_count).c_str());
+  for (const model::ModelOrigin& origin : model.origins())
+    std::printf("of          %s, epoch %llu, weight %g\n", origin.run.c_str(),
+                static_cast<unsigned long long>(origin.epoch), origin.weight);
+}
+
+void export_runs(Environment& environment, const Options& options) {
+  const Words words = sort_words(options);
+  const ExportFormat format = kFormats.at(options.format);
+  std::vector<Job> jobs;
+  std::vector<model::Member> members;
+  for (const std::string& run : words.runs) {
+    jobs.push_back(job_of_run(environment, run, words.overrides));
+    members.push_back(open_member(with_absolute_paths(jobs.back()), run, options, members.size()));
+  }
+  const model::ScoreSum model(std::move(members));
+  const graph::GraphReader graph = open_graph(jobs.front(), model.shape());
+  const Job job = job_of_model(jobs.front(), model, options.output);
+  memory::Pool pool(memory::find_budget(job.run.memory, 1).host_bytes);
+  storage::AtomicFolder folder(options.output);
+  storage::require_space(folder.temporary(), predict::export_bytes(model.shape(), format));
+  predict::export_model(model, graph, format, folder.temporary(), pool);
+  if (format == ExportFormat::kHdf5)
+    write_text(folder.temporary() / kJobFile, to_toml(job));
+  else
+    write_text(folder.temporary() / "model.json", about(model).dump(2) + "\n");
+  list_files(folder.temporary());
+  folder.commit();
+  print(model, options);
+}
+
+}  // namespace
+
+Command add_export(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("runs", options->words,
+                 "Run folders, job files or exported models; of several, one model whose scores are the sum of theirs "
+                 "(complex, distmult, cp). key=value for their jobs, for example data.graph=FOLDER")
+      ->required();
+  app.add_option("-o,--output", options->output, "Folder to write; must not exist")->required();
+  app.add_option("--format", options->format,
+                 "hdf5: what evaluate, predict and info read like a run; npy, tsv, safetensors: for other programs")
+      ->check(one_of({"hdf5", "npy", "tsv", "safetensors"}))
+      ->capture_default_str();
+  app.add_option("--weight", options->weights, "By which the scores of each run are multiplied (default: 1)")
+      ->check(positive_number())
+      ->type_name("NUMBER");
+  app.add_option("--epoch", options->epoch,
+                 "Checkpoint of a single run (default: the best by validation, else the newest)")
+      ->check(whole_number(0));
+  app.add_flag("--json", options->json, "Print what was written as JSON");
+  app.footer(
+      "Examples:\n"
+      "  tessera export RUN -o MODEL                                the served model as one HDF5 file in a folder\n"
+      "  tessera export RUN -o VECTORS --format npy                 entities.npy, relations.npy and their names\n"
+      "  tessera export RUN1 RUN2 -o BOTH --weight 0.5 0.5          an ensemble; then: tessera evaluate BOTH\n\n" +
+      app.get_footer());
+  return {[options](Environment& environment) { export_runs(environment, *options); }};
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "predict/export.hpp"
+
+#include "core/error.hpp"
+#include "model/model_file.hpp"
+#include "predict/detail/output_file.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string_view>
+
+namespace tessera::predict {
+namespace {
+
+using detail::OutputFile;
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kTextBytes = 12;  // of a number and the tab before it
+
+/// "side" of a directed relation, as queries have it.
+const char* side_name(bool asks_head) { return asks_head ? "head" : "tail"; }
+
+/// A name as a field of a line: tabs and ends of lines escaped as in PostgreSQL's text format.
+std::string field(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    switch (c) {
+      case '\t': out += "\\t"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\\': out += "\\\\"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> relation_names(const graph::GraphReader& graph) {
+  std::vector<std::string> names;
+  model::for_each_name(graph.relation_names(), [&](std::string_view name) { names.push_back(field(name)); });
+  return names;
+}
+
+/// Lists of names: line i of entities.tsv is the name of row i, line r of relations.tsv name and side of relation row
+/// r.
+void write_names(const graph::GraphReader& graph, const fs::path& folder) {
+  OutputFile entities(folder / "entities.tsv");
+  model::for_each_name(graph.entity_names(), [&](std::string_view name) { entities.write(field(name) + "\n"); });
+  entities.close();
+  OutputFile relations(folder / "relations.tsv");
+  for (const bool asks_head : {false, true})
+    for (const std::string& name : relation_names(graph))
+      relations.write(fmt::format("{}\t{}\n", name, side_name(asks_head)));
+  relations.close();
+}
+
+void write_hdf5(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+                memory::Pool& pool) {
+  model::ModelFileWriter file(folder / model::kModelFile, model.shape(), model.origins(), model.relations());
+  file.write_names("/entities", graph.entity_names());
+  file.write_names("/relations", graph.relation_names());
+  model.for_each_window(pool, [&](std::span<const float> rows) { file.append(rows); });
+  file.close();
+}
+
+/// Header of NumPy's format 1.0, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html: padded so that
+/// the numbers begin at a multiple of 64.
+std::string npy_header(std::uint64_t rows, std::uint64_t cols) {
+  constexpr std::size_t kAlignment = 64;
+  constexpr std::size_t kPrefix = 10;  // magic, version, length of the rest
+  std::string text = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, cols);
+  text.append(kAlignment - 1 - (kPrefix + text.size()) % kAlignment, ' ');
+  text += '\n';
+  const auto low = static_cast<char>(text.size() % 256);
+  const auto high = static_cast<char>(text.size() / 256);
+  return std::string("\x93NUMPY\x01\x00", 8) + low + high + text;
+}
+
+void write_npy(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+               memory::Pool& pool) {
+  const model::ModelShape& shape = model.shape();
+  OutputFile relations(folder / "relations.npy");
+  relations.write(npy_header(2 * shape.relation_count, shape.relation_dim));
+  relations.write(model.relations());
+  relations.close();
+  OutputFile entities(folder / "entities.npy");
+  entities.write(npy_header(shape.entity_count, shape.dim));
+  model.for_each_window(pool, [&](std::span<const float> rows) { entities.write(rows); });
+  entities.close();
+  write_names(graph, folder);
+}
+
+/// Header of https://huggingface.co/docs/safetensors: its length, then JSON, padded to a multiple of 8.
+std::string safetensors_header(const model::ModelShape& shape) {
+  const std::uint64_t entities = shape.entity_count * shape.dim * sizeof(float);
+  const std::uint64_t relations = 2 * shape.relation_count * shape.relation_dim * sizeof(float);
+  std::string json =
+      fmt::format(R"({{"__metadata__":{{"model":"{}","dim":"{}","graph_digest":"{}"}},)"
+                  R"("relations":{{"dtype":"F32","shape":[{},{}],"data_offsets":[0,{}]}},)"
+                  R"("entities":{{"dtype":"F32","shape":[{},{}],"data_offsets":[{},{}]}}}})",
+                  shape.name, shape.dim, shape.graph_digest, 2 * shape.relation_count, shape.relation_dim, relations,
+                  shape.entity_count, shape.dim, relations, relations + entities);
+  json.append((8 - json.size() % 8) % 8, ' ');
+  std::string length;
+  for (std::size_t byte = 0; byte < 8; ++byte) length += static_cast<char>((json.size() >> (8 * byte)) & 0xFFU);
+  return length + json;
+}
+
+void write_safetensors(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+                       memory::Pool& pool) {
+  OutputFile file(folder / "model.safetensors");
+  file.write(safetensors_header(model.shape()));
+  file.write(model.relations());
+  model.for_each_window(pool, [&](std::span<const float> rows) { file.write(rows); });
+  file.close();
+  write_names(graph, folder);
+}
+
+void append_numbers(std::string& line, std::span<const float> row) {
+  for (const float number : row) fmt::format_to(std::back_inserter(line), "\t{}", number);
+  line += '\n';
+}
+
+void write_relation_lines(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder) {
+  const std::vector<std::string> names = relation_names(graph);
+  const std::vector<float> rows = model.relations();
+  const std::size_t width = model.shape().relation_dim;
+  OutputFile file(folder / "relations.tsv");
+  for (std::size_t r = 0; r < 2 * names.size(); ++r) {
+    std::string line = fmt::format("{}\t{}", names[r % names.size()], side_name(r >= names.size()));
+    append_numbers(line, std::span(rows).subspan(r * width, width));
+    file.write(line);
+  }
+  file.close();
+}
+
+void write_tsv(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+               memory::Pool& pool) {
+  const storage::StringBlocks names = graph.entity_names();
+  const std::size_t width = model.shape().dim;
+  OutputFile file(folder / "entities.tsv");
+  std::uint64_t entity = 0;
+  std::vector<std::string> block;
+  model.for_each_window(pool, [&](std::span<const float> rows) {
+    for (; !rows.empty(); rows = rows.subspan(width), ++entity) {
+      const std::uint64_t place = entity % storage::StringBlocks::kBlockStrings;
+      if (place == 0) block = names.block(entity / storage::StringBlocks::kBlockStrings);
+      std::string line = field(block.at(place));
+      append_numbers(line, rows.first(width));
+      file.write(line);
+    }
+  });
+  file.close();
+  write_relation_lines(model, graph, folder);
+}
+
+}  // namespace
+
+std::uint64_t export_bytes(const model::ModelShape& shape, ExportFormat format) {
+  const std::uint64_t numbers = shape.entity_count * shape.dim + 2 * shape.relation_count * shape.relation_dim;
+  return numbers * (format == ExportFormat::kTsv ? kTextBytes : sizeof(float));
+}
+
+void export_model(const model::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
+                  const fs::path& folder, memory::Pool& pool) {
+  switch (format) {
+    case ExportFormat::kHdf5: return write_hdf5(model, graph, folder, pool);
+    case ExportFormat::kNpy: return write_npy(model, graph, folder, pool);
+    case ExportFormat::kTsv: return write_tsv(model, graph, folder, pool);
+    case ExportFormat::kSafetensors: return write_safetensors(model, graph, folder, pool);
+  }
+}
+
+}  // namespace tessera::predict
