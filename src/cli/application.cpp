@@ -78,6 +78,7 @@ void add_commands(Parsed& parsed) {
   add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
   add("train", "Train the model that a job file describes", add_train);
   add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
+  add("compare", "Say how much better one evaluation is than another of the same queries", add_compare);
   add("predict", "Find the best answers to queries", add_predict);
   add("export", "Write a trained model, or the sum of several, for analysis and other programs", add_export);
   add("info", "Say what a file or folder of Tessera holds, and whether it is sound", add_info);

@@ -50,6 +50,7 @@ Command add_import(CLI::App& app);
 Command add_partition(CLI::App& app);
 Command add_train(CLI::App& app);
 Command add_evaluate(CLI::App& app);
+Command add_compare(CLI::App& app);
 Command add_predict(CLI::App& app);
 Command add_export(CLI::App& app);
 Command add_info(CLI::App& app);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace tessera::evaluate {
 namespace {
@@ -105,6 +106,10 @@ Interval Bootstrap::interval() const {
   for (std::size_t i = 0; i < options_.resamples; ++i)
     if (sums[i] > 0)
       means.push_back(static_cast<double>(sums[sums.size() / 2 + i]) / kUnit / static_cast<double>(sums[i]));
+  return interval_of(std::move(means));
+}
+
+Interval interval_of(std::vector<double> means) {
   if (means.empty()) return {};
   std::sort(means.begin(), means.end());
   return {quantile(means, (1 - kConfidence) / 2), quantile(means, (1 + kConfidence) / 2), deviation(means)};

@@ -17,7 +17,7 @@ struct BootstrapOptions {
   std::uint64_t seed = 1;
 };
 
-/// What resampling the triples says of the MRR.
+/// What resampling the triples says of the MRR, or of a difference of two.
 struct Interval {
   double low = 0;             ///< quantile (1 - confidence) / 2
   double high = 0;            ///< quantile (1 + confidence) / 2
@@ -25,6 +25,9 @@ struct Interval {
   bool operator==(const Interval&) const = default;
 };
 inline constexpr double kConfidence = 0.95;
+
+/// Of the figures of all resamples; zeros when there are none.
+Interval interval_of(std::vector<double> means);
 
 /// The Poisson bootstrap of the MRR (realistic tie rule): in each resample a triple counts 0, 1, 2, ... times, drawn
 /// from Poisson(1) by a counter-based stream of the seed and the ids of the triple. Both queries of a triple count

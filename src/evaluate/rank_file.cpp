@@ -20,8 +20,6 @@ namespace {
 using graph::Split;
 using storage::DatasetWriter;
 
-constexpr const char* kKind = "evaluation";
-constexpr std::uint64_t kVersion = 2;
 constexpr std::uint64_t kRowBytes = 8 + 4 + 8 + 1 + 4 + 4 + 4 + 4 + 1;
 
 void write_side(storage::FileWriter& file, const std::string& group, const SideMetrics& side) {
@@ -56,7 +54,7 @@ class RankFile {
  public:
   RankFile(const std::filesystem::path& path, std::uint64_t rows)
       : atomic_(path),
-        file_(atomic_.temporary(), kKind, kVersion),
+        file_(atomic_.temporary(), kEvaluationKind, kEvaluationVersion),
         head_(file_, "/queries/head", rows, "entity id of the head in graph.h5"),
         relation_(file_, "/queries/relation", rows, "relation id in graph.h5"),
         tail_(file_, "/queries/tail", rows, "entity id of the tail in graph.h5"),

@@ -10,6 +10,9 @@
 
 namespace tessera::evaluate {
 
+inline constexpr const char* kEvaluationKind = "evaluation";
+inline constexpr std::uint64_t kEvaluationVersion = 2;
+
 /// Where ranks are written, and what the file says about the model.
 struct RankFileTarget {
   std::filesystem::path run_folder;

@@ -40,7 +40,7 @@ class BadCommandLine(ProgramTest):
         self.assertEqual(self.succeed("train", "--help", ranks=3), self.succeed("train", "--help"))
 
     def test_help(self):
-        for command in ("import", "partition", "train", "evaluate", "predict", "export", "info"):
+        for command in ("import", "partition", "train", "evaluate", "predict", "compare", "export", "info"):
             self.assertIn("Exit status: 0 done", self.succeed(command, "--help"))
         self.assertIn("--query '?' hypernym dog.n.01", self.succeed("predict", "--help"))
 

@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+#include "cli/option_checks.hpp"
+#include "cli/run_context.hpp"
+#include "evaluate/comparison.hpp"
+#include "evaluate/rank_file.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace tessera::cli {
+namespace {
+
+constexpr std::uint64_t kResamples = 10000;
+
+struct Options {
+  std::string first;
+  std::string second;
+  std::string split = "test";
+  std::uint64_t resamples = kResamples;
+  bool json = false;
+};
+
+std::filesystem::path evaluation_file(const std::string& path, const std::string& split) {
+  if (!std::filesystem::is_directory(path)) return path;
+  std::filesystem::path file = std::filesystem::path(path) / evaluate::rank_file_name(find_split(split));
+  if (!std::filesystem::exists(file))
+    fail(ExitStatus::kMissingInput, "'{}' does not exist; 'tessera evaluate {} --split {}' makes it", file.string(),
+         path, split);
+  return file;
+}
+
+void compare(const Environment& environment, const Options& options) {
+  const auto first = evaluate::read_evaluation(evaluation_file(options.first, options.split));
+  const auto second = evaluate::read_evaluation(evaluation_file(options.second, options.split));
+  const evaluate::BootstrapOptions bootstrap{.resamples = options.resamples};
+  const auto comparison = evaluate::compare(first, second, bootstrap, thread_count(Job{}, environment.comm));
+  const std::string text = options.json ? evaluate::to_json(comparison, first, second, bootstrap) + "\n"
+                                        : evaluate::to_text(comparison, first, second, bootstrap);
+  std::fputs(text.c_str(), stdout);
+}
+
+}  // namespace
+
+Command add_compare(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("first", options->first, "Evaluation file, or a run folder that has one")->required();
+  app.add_option("second", options->second, "The same of the other; positive differences are in its favour")
+      ->required();
+  app.add_option("--split", options->split, "Which evaluation of a run folder: train, valid or test")
+      ->check(one_of({"train", "valid", "test"}))
+      ->capture_default_str();
+  app.add_option("--resamples", options->resamples, "Bootstrap resamples of the triples; 0: only the difference")
+      ->check(whole_number(0, 1000000))
+      ->capture_default_str();
+  app.add_flag("--json", options->json, "Print JSON");
+  return {[options](Environment& environment) { compare(environment, *options); }};
+}
+
+}  // namespace tessera::cli
