@@ -102,6 +102,7 @@ Json about(const model::ScoreSum& model) {
   Json out = {{"model", shape.name},
               {"dim", shape.dim},
               {"relation_dim", shape.relation_dim},
+              {"operator_dim", shape.operator_dim},
               {"entities", shape.entity_count},
               {"relations", shape.relation_count},
               {"graph_digest", shape.graph_digest}};

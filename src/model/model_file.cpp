@@ -34,7 +34,13 @@ ModelShape read_shape(const storage::FileReader& file) {
   if (rows.size() != 2 || relations.size() != 2 || relations[0] % 2 != 0)
     fail(ExitStatus::kBadData, "'{}': {} and {} are not tables of rows", file.path().string(), kEntityRows,
          kRelationRows);
-  return {file.string("/", "model"), rows[1], relations[1], rows[0], relations[0] / 2, file.string("/", "graph_digest"),
+  return {file.string("/", "model"),
+          rows[1],
+          relations[1],
+          core_columns(file, kCoreRows, relations[1]),
+          rows[0],
+          relations[0] / 2,
+          file.string("/", "graph_digest"),
           file.integer("/", "epoch")};
 }
 
@@ -49,6 +55,10 @@ class ExportedModel final : public StoredModel {
   [[nodiscard]] const ModelShape& shape() const override { return shape_; }
   [[nodiscard]] const std::vector<ModelOrigin>& origins() const override { return origins_; }
   [[nodiscard]] std::vector<float> relations() const override { return file_.read<float>(kRelationRows); }
+
+  [[nodiscard]] std::vector<float> core() const override {
+    return shape_.operator_dim == 0 ? std::vector<float>() : file_.read<float>(kCoreRows);
+  }
 
   void for_each_block(const RowConsumer& consume) const override {
     std::vector<std::uint64_t> ids;
@@ -76,16 +86,16 @@ void check_fits(const fs::path& folder, const ModelShape& shape, const graph::Sh
     fail(ExitStatus::kUsage, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
          shape.name, shape.dim, parameters.scorer().name(), parameters.dim());
   if (shape.entity_count != shard.manifest.entity_count || shape.relation_count != shard.manifest.relation_count ||
-      shape.relation_dim != parameters.relations().cols)
-    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations of {} reals are not those of its graph",
+      shape.relation_dim != parameters.relations().cols || shape.operator_dim != parameters.core().cols)
+    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations of {} reals are not those of its graph and job",
          (folder / kModelFile).string(), shape.entity_count, shape.relation_count, shape.relation_dim);
 }
 
 }  // namespace
 
-ModelFileWriter::ModelFileWriter(const fs::path& file, const ModelShape& shape, std::span<const ModelOrigin> origins,
-                                 std::span<const float> relations)
-    : file_(file, kModelKind, kModelVersion),
+ModelFileWriter::ModelFileWriter(const fs::path& file, const ModelShape& shape, std::span<const ModelOrigin> origins)
+    : shape_(shape),
+      file_(file, kModelKind, kModelVersion),
       rows_(file_.dataset(kEntityRows, storage::ElementType::kF32, {shape.entity_count, shape.dim},
                           {"entity rows, by id in graph.h5"})) {
   file_.attribute("/", "model", shape.name);
@@ -101,8 +111,14 @@ ModelFileWriter::ModelFileWriter(const fs::path& file, const ModelShape& shape, 
     file_.attribute(group, "job", origins[i].job);
     file_.attribute(group, "weight", origins[i].weight);
   }
+}
+
+void ModelFileWriter::write_relations(std::span<const float> relations, std::span<const float> core) {
   file_.write<float>(kRelationRows, relations, {"relation rows, by directed relation"},
-                     {2 * shape.relation_count, shape.relation_dim});
+                     {2 * shape_.relation_count, shape_.relation_dim});
+  if (!core.empty())
+    file_.write<float>(kCoreRows, core, {"core, by element of a relation row"},
+                       {shape_.relation_dim, shape_.operator_dim});
 }
 
 void ModelFileWriter::write_names(const std::string& group, const storage::StringBlocks& names) {
@@ -138,6 +154,14 @@ void for_each_name(const storage::StringBlocks& names, const std::function<void(
     for (const std::string& name : names.block(block)) visit(name);
 }
 
+std::uint64_t core_columns(const storage::FileReader& file, const std::string& path, std::uint64_t relation_dim) {
+  if (!file.has(path)) return 0;
+  const auto shape = file.shape(path);
+  if (shape.size() != 2 || shape[0] != relation_dim)
+    fail(ExitStatus::kBadData, "'{}', {}: not one row per element of a relation row", file.path().string(), path);
+  return shape[1];
+}
+
 bool is_exported(const fs::path& folder) { return fs::exists(folder / kModelFile); }
 
 void refuse_epoch_of_exported(const fs::path& folder) {
@@ -152,6 +176,8 @@ std::uint64_t load_model_file(const fs::path& folder, const fs::path& partition_
   check_fits(folder, model.shape(), shard, parameters);
   const std::vector<float> relations = model.relations();
   std::copy(relations.begin(), relations.end(), parameters.relations().data);
+  const std::vector<float> core = model.core();
+  std::copy(core.begin(), core.end(), parameters.core().data);
   const auto partition = storage::FileReader::open_verified(partition_folder / graph::kManifestFile,
                                                             graph::kPartitionKind, graph::kPartitionVersion);
   const OwnRows own(shard, parameters);

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,9 +28,10 @@ inline constexpr std::uint64_t kBlockRows = 4096;  ///< read and written at once
 /// Writes model.h5: first everything but the entity rows, which are then appended in order of their ids.
 class ModelFileWriter {
  public:
-  /// `relations` [2R, relation dim]. Throws Error(kIo).
-  ModelFileWriter(const std::filesystem::path& file, const ModelShape& shape, std::span<const ModelOrigin> origins,
-                  std::span<const float> relations);
+  /// Throws Error(kIo).
+  ModelFileWriter(const std::filesystem::path& file, const ModelShape& shape, std::span<const ModelOrigin> origins);
+  /// `relations` [2R, relation dim]; `core` [relation dim, operator dim], or empty.
+  void write_relations(std::span<const float> relations, std::span<const float> core);
   /// Names by id: those of all entities, or of all relations, in `group` ("/entities", "/relations").
   void write_names(const std::string& group, const storage::StringBlocks& names);
   /// Whole rows of the next entities.
@@ -37,9 +39,13 @@ class ModelFileWriter {
   void close();
 
  private:
+  ModelShape shape_;
   storage::FileWriter file_;
   storage::DatasetWriter rows_;
 };
+
+/// Columns of the core of `relation_dim` rows at `path`; 0 when there is none. Throws Error(kBadData).
+std::uint64_t core_columns(const storage::FileReader& file, const std::string& path, std::uint64_t relation_dim);
 
 /// Calls `visit` with every string in order.
 void for_each_name(const storage::StringBlocks& names, const std::function<void(std::string_view)>& visit);

@@ -35,6 +35,8 @@ class ScoreSum {
   [[nodiscard]] const std::vector<ModelOrigin>& origins() const { return origins_; }
   /// [2R, relation dim], weighted.
   [[nodiscard]] std::vector<float> relations() const;
+  /// [relation dim, operator dim]; empty without one. Models with a core are not summed.
+  [[nodiscard]] std::vector<float> core() const { return members_.front().model->core(); }
   /// Calls `consume` with the rows [count, dim] of all entities in order of their ids, as many at a time as fit the
   /// free half of the pool; the files are read as often as that takes. Throws Error: kOverBudget, kBadData, kIo.
   void for_each_window(memory::Pool& pool, const std::function<void(std::span<const float>)>& consume) const;

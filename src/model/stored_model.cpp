@@ -33,7 +33,7 @@ class CheckpointModel final : public StoredModel {
   CheckpointModel(const fs::path& run_folder, fs::path partition_folder, std::optional<std::uint64_t> epoch)
       : partition_folder_(std::move(partition_folder)), partition_(graph::read_manifest(partition_folder_, false)) {
     const CheckpointStore checkpoints(run_folder);
-    const std::uint64_t chosen = epoch.value_or(checkpoints.best_sound());
+    const std::uint64_t chosen = epoch ? *epoch : checkpoints.best_sound();
     folder_ = checkpoints.epoch_folder(chosen);
     const storage::FileReader manifest = open_manifest();
     if (manifest.string("/", "graph_digest") != partition_.graph_digest ||
@@ -45,8 +45,14 @@ class CheckpointModel final : public StoredModel {
     if (relations.size() != 2 || relations[0] != 2 * partition_.relation_count)
       fail(ExitStatus::kBadData, "'{}', {}: not two rows per relation of the graph", manifest.path().string(),
            relation_rows());
-    shape_ = {manifest.string("/", "model"), manifest.integer("/", "dim"), relations[1], partition_.entity_count,
-              partition_.relation_count,     partition_.graph_digest,      chosen};
+    shape_.name = manifest.string("/", "model");
+    shape_.dim = manifest.integer("/", "dim");
+    shape_.relation_dim = relations[1];
+    shape_.operator_dim = core_columns(manifest, core_rows(), relations[1]);
+    shape_.entity_count = partition_.entity_count;
+    shape_.relation_count = partition_.relation_count;
+    shape_.graph_digest = partition_.graph_digest;
+    shape_.epoch = chosen;
     origins_ = {{fs::absolute(run_folder).lexically_normal().string(), chosen, manifest.real("/", "best_mrr"),
                  storage::hash_file(folder_ / storage::kChecksumsName).hex(),
                  to_toml(read_job(run_folder / kJobFile))}};
@@ -55,6 +61,10 @@ class CheckpointModel final : public StoredModel {
   [[nodiscard]] const ModelShape& shape() const override { return shape_; }
   [[nodiscard]] const std::vector<ModelOrigin>& origins() const override { return origins_; }
   [[nodiscard]] std::vector<float> relations() const override { return open_manifest().read<float>(relation_rows()); }
+
+  [[nodiscard]] std::vector<float> core() const override {
+    return shape_.operator_dim == 0 ? std::vector<float>() : open_manifest().read<float>(core_rows());
+  }
 
   void for_each_block(const RowConsumer& consume) const override {
     graph::PermutationSum sum;
@@ -69,6 +79,8 @@ class CheckpointModel final : public StoredModel {
     return storage::FileReader::open_verified(folder_ / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
   }
   [[nodiscard]] const char* relation_rows() const { return serves_average_ ? kRelationAverage : kRelationRows; }
+
+  [[nodiscard]] const char* core_rows() const { return serves_average_ ? kCoreAverage : kCoreRows; }
 
   void read_part(PartId part, graph::PermutationSum& sum, const RowConsumer& consume) const {
     const auto name = graph::part_file_name(part);

@@ -30,6 +30,7 @@ struct ModelShape {
   std::string name;  ///< of the scorer
   std::uint64_t dim = 0;
   std::uint64_t relation_dim = 0;    ///< reals per relation row
+  std::uint64_t operator_dim = 0;    ///< the core is [relation dim, operator dim]; 0: there is none
   std::uint64_t entity_count = 0;    ///< N
   std::uint64_t relation_count = 0;  ///< R; there are 2R relation rows
   std::string graph_digest;
@@ -48,7 +49,9 @@ class StoredModel {
   [[nodiscard]] virtual const std::vector<ModelOrigin>& origins() const = 0;
   /// [2R, relation dim], by directed relation.
   [[nodiscard]] virtual std::vector<float> relations() const = 0;
-  /// Reads everything once; each entity comes exactly once, in the order of the files.
+  /// [relation dim, operator dim]; empty when the model has none.
+  [[nodiscard]] virtual std::vector<float> core() const = 0;
+  /// Reads all entity rows once; each entity comes exactly once, in the order of the files.
   virtual void for_each_block(const RowConsumer& consume) const = 0;
 };
 

@@ -58,7 +58,8 @@ void write_names(const graph::GraphReader& graph, const fs::path& folder) {
 
 void write_hdf5(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
                 memory::Pool& pool) {
-  model::ModelFileWriter file(folder / model::kModelFile, model.shape(), model.origins(), model.relations());
+  model::ModelFileWriter file(folder / model::kModelFile, model.shape(), model.origins());
+  file.write_relations(model.relations(), model.core());
   file.write_names("/entities", graph.entity_names());
   file.write_names("/relations", graph.relation_names());
   model.for_each_window(pool, [&](std::span<const float> rows) { file.append(rows); });
@@ -85,6 +86,12 @@ void write_npy(const model::ScoreSum& model, const graph::GraphReader& graph, co
   relations.write(npy_header(2 * shape.relation_count, shape.relation_dim));
   relations.write(model.relations());
   relations.close();
+  if (shape.operator_dim > 0) {
+    OutputFile core(folder / "core.npy");
+    core.write(npy_header(shape.relation_dim, shape.operator_dim));
+    core.write(model.core());
+    core.close();
+  }
   OutputFile entities(folder / "entities.npy");
   entities.write(npy_header(shape.entity_count, shape.dim));
   model.for_each_window(pool, [&](std::span<const float> rows) { entities.write(rows); });
@@ -92,16 +99,21 @@ void write_npy(const model::ScoreSum& model, const graph::GraphReader& graph, co
   write_names(graph, folder);
 }
 
+/// A tensor of f32 in the header; `at` is where its numbers begin, and then where they end.
+std::string tensor(const char* name, std::uint64_t rows, std::uint64_t cols, std::uint64_t& at) {
+  const std::uint64_t first = at;
+  at += rows * cols * sizeof(float);
+  return fmt::format(R"(,"{}":{{"dtype":"F32","shape":[{},{}],"data_offsets":[{},{}]}})", name, rows, cols, first, at);
+}
+
 /// Header of https://huggingface.co/docs/safetensors: its length, then JSON, padded to a multiple of 8.
 std::string safetensors_header(const model::ModelShape& shape) {
-  const std::uint64_t entities = shape.entity_count * shape.dim * sizeof(float);
-  const std::uint64_t relations = 2 * shape.relation_count * shape.relation_dim * sizeof(float);
-  std::string json =
-      fmt::format(R"({{"__metadata__":{{"model":"{}","dim":"{}","graph_digest":"{}"}},)"
-                  R"("relations":{{"dtype":"F32","shape":[{},{}],"data_offsets":[0,{}]}},)"
-                  R"("entities":{{"dtype":"F32","shape":[{},{}],"data_offsets":[{},{}]}}}})",
-                  shape.name, shape.dim, shape.graph_digest, 2 * shape.relation_count, shape.relation_dim, relations,
-                  shape.entity_count, shape.dim, relations, relations + entities);
+  std::uint64_t at = 0;
+  std::string json = fmt::format(R"({{"__metadata__":{{"model":"{}","dim":"{}","graph_digest":"{}"}})", shape.name,
+                                 shape.dim, shape.graph_digest);
+  json += tensor("relations", 2 * shape.relation_count, shape.relation_dim, at);
+  if (shape.operator_dim > 0) json += tensor("core", shape.relation_dim, shape.operator_dim, at);
+  json += tensor("entities", shape.entity_count, shape.dim, at) + "}";
   json.append((8 - json.size() % 8) % 8, ' ');
   std::string length;
   for (std::size_t byte = 0; byte < 8; ++byte) length += static_cast<char>((json.size() >> (8 * byte)) & 0xFFU);
@@ -113,6 +125,7 @@ void write_safetensors(const model::ScoreSum& model, const graph::GraphReader& g
   OutputFile file(folder / "model.safetensors");
   file.write(safetensors_header(model.shape()));
   file.write(model.relations());
+  file.write(model.core());
   model.for_each_window(pool, [&](std::span<const float> rows) { file.write(rows); });
   file.close();
   write_names(graph, folder);
@@ -121,6 +134,18 @@ void write_safetensors(const model::ScoreSum& model, const graph::GraphReader& g
 void append_numbers(std::string& line, std::span<const float> row) {
   for (const float number : row) fmt::format_to(std::back_inserter(line), "\t{}", number);
   line += '\n';
+}
+
+void write_core_lines(const model::ScoreSum& model, const fs::path& folder) {
+  const std::vector<float> core = model.core();
+  const std::size_t width = model.shape().operator_dim;
+  OutputFile file(folder / "core.tsv");
+  for (std::size_t a = 0; a < model.shape().relation_dim; ++a) {
+    std::string line = fmt::format("{}", a);
+    append_numbers(line, std::span(core).subspan(a * width, width));
+    file.write(line);
+  }
+  file.close();
 }
 
 void write_relation_lines(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder) {
@@ -154,12 +179,14 @@ void write_tsv(const model::ScoreSum& model, const graph::GraphReader& graph, co
   });
   file.close();
   write_relation_lines(model, graph, folder);
+  if (model.shape().operator_dim > 0) write_core_lines(model, folder);
 }
 
 }  // namespace
 
 std::uint64_t export_bytes(const model::ModelShape& shape, ExportFormat format) {
-  const std::uint64_t numbers = shape.entity_count * shape.dim + 2 * shape.relation_count * shape.relation_dim;
+  const std::uint64_t numbers = shape.entity_count * shape.dim + 2 * shape.relation_count * shape.relation_dim +
+                                shape.relation_dim * shape.operator_dim;
   return numbers * (format == ExportFormat::kTsv ? kTextBytes : sizeof(float));
 }
 

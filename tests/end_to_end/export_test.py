@@ -50,9 +50,9 @@ class ExportTest(ProgramTest):
 
 class OneModel(ExportTest):
     def test_is_read_like_the_run(self):
-        for name in ("complex", "transe_l1", "rotate", "rescal", "cp"):
+        for name in ("complex", "transe_l1", "rotate", "rescal", "cp", "tucker"):
             with self.subTest(model=name):
-                self.train(name, **{"model.name": f'"{name}"'})
+                self.train(name, **{"model.name": f'"{name}"', "model.relation_dim": 6 if name == "tucker" else 0})
                 self.succeed("export", name, "-o", f"{name}-model")
                 expected = self.evaluate(name)
                 self.assertEqual(self.evaluate(f"{name}-model"), expected)
@@ -125,18 +125,20 @@ class OneModel(ExportTest):
 
     def test_formats_for_other_programs(self):
         self.need_numpy()
-        self.train("run", **{"model.name": '"rotate"'})  # whose relation rows have another width
+        self.train("run", **{"model.name": '"tucker"', "model.relation_dim": 6})
         for name in ("hdf5", "npy", "tsv", "safetensors"):
             self.succeed("export", "run", "-o", name, "--format", name)
         with h5py.File(self.folder / "hdf5" / "model.h5") as file:
-            entities, relations = file["entities/rows"][:], file["relations/rows"][:]
-        self.assertEqual(relations.shape, (8, 8))
+            entities, relations, core = file["entities/rows"][:], file["relations/rows"][:], file["core/rows"][:]
+        self.assertEqual((relations.shape, core.shape), ((8, 6), (6, 256)))
+        np.testing.assert_array_equal(np.load(self.folder / "npy" / "core.npy"), core)
+        np.testing.assert_array_equal(np.loadtxt(self.folder / "tsv" / "core.tsv", np.float32)[:, 1:], core)
         np.testing.assert_array_equal(np.load(self.folder / "npy" / "entities.npy"), entities)
         np.testing.assert_array_equal(np.load(self.folder / "npy" / "relations.npy"), relations)
         for name in ("npy", "safetensors"):
             self.assertEqual((self.folder / name / "entities.tsv").read_text().splitlines()[59], "e059")
             self.assertEqual((self.folder / name / "relations.tsv").read_text().splitlines()[5], "r1\thead")
-            self.assertEqual(json.loads((self.folder / name / "model.json").read_text())["model"], "rotate")
+            self.assertEqual(json.loads((self.folder / name / "model.json").read_text())["model"], "tucker")
         lines = [line.split("\t") for line in (self.folder / "tsv" / "entities.tsv").read_text().splitlines()]
         self.assertEqual([line[0] for line in lines], [f"e{i:03}" for i in range(60)])
         np.testing.assert_array_equal(np.array([line[1:] for line in lines], np.float32), entities)
@@ -146,7 +148,7 @@ class OneModel(ExportTest):
         raw = (self.folder / "safetensors" / "model.safetensors").read_bytes()
         length = int.from_bytes(raw[:8], "little")
         header = json.loads(raw[8 : 8 + length])
-        for tensor, expected in (("entities", entities), ("relations", relations)):
+        for tensor, expected in (("entities", entities), ("relations", relations), ("core", core)):
             first, last = header[tensor]["data_offsets"]
             values = np.frombuffer(raw[8 + length + first : 8 + length + last], "<f4").reshape(header[tensor]["shape"])
             np.testing.assert_array_equal(values, expected)
