@@ -112,6 +112,7 @@ PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_i
   PartitionManifest manifest;
   manifest.method = file.string("/", "method");
   manifest.graph_digest = file.string("/", "graph_digest");
+  manifest.digest = file.digest(kNewIds);
   manifest.seed = file.integer("/", "seed");
   manifest.entity_count = file.integer("/", "entities");
   manifest.relation_count = file.integer("/", "relations");

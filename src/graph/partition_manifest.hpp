@@ -24,6 +24,7 @@ struct PartFigures {
 struct PartitionManifest {
   std::string method;        ///< "metis", "random", "stream"
   std::string graph_digest;  ///< of the graph.h5 it was made from
+  std::string digest;        ///< of new_ids, as read: another partition of the same graph has another
   std::uint64_t seed = 0;
   std::uint64_t entity_count = 0;
   std::uint64_t relation_count = 0;         ///< R; directed relations are 0 .. 2R-1

@@ -83,6 +83,7 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
                     const RunState& state) {
   storage::FileWriter file(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
+  file.attribute("/", "partition_digest", shard.manifest.digest);
   file.attribute("/", "model", std::string(parameters.scorer().name()));
   file.attribute("/", "dim", std::uint64_t{parameters.dim()});
   file.attribute("/", "parts", std::uint64_t{shard.manifest.part_count()});
@@ -203,12 +204,21 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
 
 RunState CheckpointStore::read_state(std::uint64_t epoch) const { return state_of(open_manifest(epoch_folder(epoch))); }
 
+void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition) {
+  if (manifest.string("/", "graph_digest") != partition.graph_digest)
+    fail(ExitStatus::kUsage, "'{}' was trained on another graph than the job names", manifest.path().string());
+  if (manifest.integer("/", "parts") != partition.part_count() ||
+      manifest.string("/", "partition_digest") != partition.digest)
+    fail(ExitStatus::kUsage,
+         "'{}' was trained on another partition of the graph than the one that is there now ({} parts, method {}, seed "
+         "{}); partition the graph as it was then",
+         manifest.path().string(), partition.part_count(), partition.method, partition.seed);
+}
+
 RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, Parameters& parameters) const {
   const std::filesystem::path folder = epoch_folder(epoch);
   const auto manifest = open_manifest(folder);
-  if (manifest.string("/", "graph_digest") != shard.manifest.graph_digest ||
-      manifest.integer("/", "parts") != shard.manifest.part_count())
-    fail(ExitStatus::kUsage, "'{}' was trained on another graph or partition than the job names", folder.string());
+  check_partition(manifest, shard.manifest);
   if (manifest.string("/", "model") != parameters.scorer().name() || manifest.integer("/", "dim") != parameters.dim())
     fail(ExitStatus::kUsage, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
          manifest.string("/", "model"), manifest.integer("/", "dim"), parameters.scorer().name(), parameters.dim());

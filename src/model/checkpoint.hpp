@@ -6,6 +6,7 @@
 #include "core/job.hpp"
 #include "graph/shard.hpp"
 #include "model/parameters.hpp"
+#include "storage/hdf5.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -30,6 +31,10 @@ inline constexpr const char* kCheckpointKind = "checkpoint";
 inline constexpr std::uint64_t kCheckpointVersion = 1;
 inline constexpr const char* kCheckpointPartKind = "checkpoint part";
 inline constexpr const char* kCheckpointsFolder = "checkpoints";
+
+/// The rows of a checkpoint are in the order of the partition that it was trained with. Throws Error(kUsage) when its
+/// `manifest.h5` names another one, be it one of the same graph into as many parts.
+void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition);
 inline constexpr const char* kPartRows = "/rows";  ///< [rows, dim] of a part
 inline constexpr const char* kPartAverage = "/average";
 inline constexpr const char* kRelationRows = "/relations/rows";  ///< [2R, relation dim] of the manifest

@@ -36,10 +36,7 @@ class CheckpointModel final : public StoredModel {
     const std::uint64_t chosen = epoch ? *epoch : checkpoints.best_sound();
     folder_ = checkpoints.epoch_folder(chosen);
     const storage::FileReader manifest = open_manifest();
-    if (manifest.string("/", "graph_digest") != partition_.graph_digest ||
-        manifest.integer("/", "parts") != partition_.part_count())
-      fail(ExitStatus::kUsage, "'{}' was trained on another graph or partition than '{}'", folder_.string(),
-           partition_folder_.string());
+    check_partition(manifest, partition_);
     serves_average_ = manifest.has(kRelationAverage);
     const auto relations = manifest.shape(relation_rows());
     if (relations.size() != 2 || relations[0] != 2 * partition_.relation_count)

@@ -138,6 +138,8 @@ class FileReader {
   [[nodiscard]] bool is_dataset(const std::string& path) const;
   /// Elements of a dataset that must have one axis.
   [[nodiscard]] std::uint64_t length(const std::string& path) const;
+  /// XXH3-128 of the values of a dataset, as it was written down with them.
+  [[nodiscard]] std::string digest(const std::string& path) const;
   [[nodiscard]] std::vector<std::string> children(const std::string& group) const;
 
   /// The whole dataset, type as asked for and as stored, checksum verified.

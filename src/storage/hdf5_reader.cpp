@@ -168,6 +168,8 @@ std::uint64_t FileReader::element_count(const std::string& path, ElementType typ
   return count;
 }
 
+std::string FileReader::digest(const std::string& path) const { return string(path, detail::kDigestAttribute); }
+
 void FileReader::read_into(const std::string& path, ElementType type, std::span<std::byte> out) const {
   const std::scoped_lock lock(library_lock());
   const std::vector<std::uint64_t> extent = shape(path);
@@ -176,8 +178,7 @@ void FileReader::read_into(const std::string& path, ElementType type, std::span<
     bad_file(path_, "dataset " + path, "holds {} elements where {} are needed", element_count(path, type),
              out.size() / element_bytes(type));
   read_block(path, type, 0, rows, out);
-  const std::string stored = string(path, detail::kDigestAttribute);
-  if (hash_bytes(out).hex() != stored) bad_file(path_, "dataset " + path, "its values do not match their checksum");
+  if (hash_bytes(out).hex() != digest(path)) bad_file(path_, "dataset " + path, "its values do not match their checksum");
 }
 
 void FileReader::read_block(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t count,

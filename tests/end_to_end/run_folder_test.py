@@ -57,6 +57,15 @@ class Resume(RunFolder):
         self.make_graph(name="other.kg", seed=2)
         self.refuse_resume(USAGE, "data.graph=other.kg", says=["another graph"])
 
+    def test_another_partition_into_as_many_parts_is_refused(self):
+        self.succeed("train", self.job)
+        shutil.rmtree(self.folder / "data.kg" / "parts-8")
+        self.succeed("partition", "data.kg", "--parts", 8, "--method", "random", "--seed", 5)
+        for command in (("evaluate", "run"), ("export", "run", "-o", "model")):
+            with self.subTest(command=command):
+                self.refuse(USAGE, *command, says=["another partition", "random", "seed 5"])
+        self.refuse_resume(USAGE, "train.epochs=9", says=["another partition"])
+
     def test_fewer_epochs_than_done(self):
         self.succeed("train", self.job)
         self.refuse_resume(USAGE, "train.epochs=3", says=["4 epochs", "train.epochs is 3"])
