@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // What this machine can do at most: fp32 fused multiply-adds in registers on one core and on all that the process may
-// use, bf16 dot products on one core, and copying memory. Prints one JSON object; the figures of bench/run.py are read against it.
+// use, bf16 dot products on one core, and copying memory. Prints one JSON object; the figures of bench/run.py are read
+// against it.
 
 #include "kernels_peak.hpp"
 

@@ -104,14 +104,15 @@ void evaluate_run(Environment& environment, const Options& options) {
 
 Command add_evaluate(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
+  app.add_option("run", options->run, "Run folder, the job file that made it, or an exported model")->required();
   app.add_option("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   app.add_option("--split", options->split, "train, valid or test")
       ->check(one_of({"train", "valid", "test"}))
       ->capture_default_str();
   app.add_option("--epoch", options->epoch, "Checkpoint to rank (default: the best by validation, else the newest)")
       ->check(whole_number(0));
-  app.add_option("--by", options->by, "Figures by relation, class (1-1, 1-N, N-1, N-N) or degree of the target, too")
+  app.add_option("--by", options->by,
+                 "Figures by relation, class (1-1, 1-N, N-1, N-N) or degree of the target, too; several with commas")
       ->check(one_of({"relation", "class", "degree"}))
       ->delimiter(',')
       ->allow_extra_args(false)

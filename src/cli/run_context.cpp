@@ -33,16 +33,16 @@ void check_same_graph(const std::filesystem::path& graph_folder, const graph::Pa
          graph::partition_folder(graph_folder, manifest.part_count()).string());
 }
 
-// A job file only says which run is meant: how it was trained stands in the run.
-std::string run_folder(const std::string& run, const std::vector<std::string>& overrides) {
-  if (std::filesystem::is_directory(run)) return run;
+// The job file that was named instead of a run folder, if it was.
+std::optional<Job> named_job(const std::string& run, const std::vector<std::string>& overrides) {
+  if (std::filesystem::is_directory(run)) return std::nullopt;
   if (!std::filesystem::exists(run))
     fail(ExitStatus::kMissingInput, "'{}' does not exist; name a run folder or its job file", run);
-  std::string folder = read_job(run, overrides).run.folder;
-  if (!std::filesystem::is_directory(folder))
-    fail(ExitStatus::kMissingInput, "run folder '{}' of job file '{}' does not exist; 'tessera train' makes it", folder,
-         run);
-  return folder;
+  Job job = read_job(run, overrides);
+  if (!std::filesystem::is_directory(job.run.folder))
+    fail(ExitStatus::kMissingInput, "run folder '{}' of job file '{}' does not exist; 'tessera train' makes it",
+         job.run.folder, run);
+  return job;
 }
 
 // Collective. load_checkpoint() of an exported model.
@@ -66,12 +66,14 @@ Job read_job_together(Environment& environment, const std::string& file, const s
 
 Job job_of_run(Environment& environment, const std::string& run, const std::vector<std::string>& overrides) {
   return comm::together(environment.comm, [&] {
-    const std::string folder = run_folder(run, overrides);
+    const std::optional<Job> named = named_job(run, overrides);
+    const std::string folder = named ? named->run.folder : run;
     const std::filesystem::path file = std::filesystem::path(folder) / kJobFile;
     if (!std::filesystem::exists(file))
       fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no {}", folder, kJobFile);
     Job job = read_job(file, overrides);
     job.run.folder = folder;
+    if (named) job.expect = named->expect;  // how it was trained stands in the run, what is expected in the file
     if (!std::filesystem::exists(job.data.graph))
       fail(ExitStatus::kMissingInput,
            "graph '{}', on which run '{}' was trained, is not there; say where it is now: data.graph=FOLDER",

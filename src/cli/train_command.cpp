@@ -113,6 +113,8 @@ void train(Environment& environment, const Options& options) {
            job.run.folder);
     train::check_fit(job);
   });
+  const std::vector<std::string> idle = train::idle_settings(job);
+  if (environment.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
   RunContext context = open_context(environment, job);
   const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest);
   if (environment.is_root() && choice.mode != job.exchange.mode)

@@ -13,6 +13,7 @@ namespace tessera {
 namespace {
 constexpr double kMostDecay = 0.999999;  // a mean that moves at all
 constexpr double kMostDropout = 0.99;    // something is left
+constexpr double kMostSmoothing = 0.99;  // likewise
 }  // namespace
 
 void visit(Job& job, ConfigVisitor& v) {
@@ -38,7 +39,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("loss.name", job.loss.name, {"softmax", "bce", "margin", "self_adversarial"});
   v.real("loss.margin", job.loss.margin, {0, 1e6});
   v.real("loss.temperature", job.loss.temperature, {0, 1e6});
-  v.real("loss.smoothing", job.loss.smoothing, {0, 1});
+  v.real("loss.smoothing", job.loss.smoothing, {0, kMostSmoothing});
   v.real("relation_prediction.weight", job.relation_prediction.weight, {0, 1e6});
   v.real("dropout.entity", job.dropout.entity, {0, kMostDropout});
   v.real("dropout.relation", job.dropout.relation, {0, kMostDropout});
@@ -48,7 +49,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("regulariser.relation_weight", job.regulariser.relation_weight, {0, 1e6});
   v.real("regulariser.product_weight", job.regulariser.product_weight, {0, 1e6});
   v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad", "adam", "sgd"});
-  v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e18, true});
+  v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e38, true});
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1, true});
   v.real("optimiser.beta1", job.optimiser.beta1, {0, kMostDecay});
   v.real("optimiser.beta2", job.optimiser.beta2, {0, kMostDecay});

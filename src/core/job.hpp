@@ -43,7 +43,7 @@ struct Job {
   } negatives;
   struct Loss {
     std::string name = "softmax";
-    double margin = 9;       ///< of margin and self_adversarial
+    double margin = 1;       ///< of margin and self_adversarial
     double temperature = 1;  ///< of self_adversarial
     double smoothing = 0;    ///< label smoothing of bce
   } loss;

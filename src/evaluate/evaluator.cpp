@@ -115,7 +115,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   const auto start = std::chrono::steady_clock::now();
   const detail::QueryOrder& queries = order(split);
   if (candidates_) candidates_->require_all(queries);
-  const float row_magnitude = model::require_finite_rows(setup_);
+  const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.threads);
   setup_.parameters.make_operators(setup_.backend, setup_.threads);
   const bool silent = !options_.show_progress || setup_.comm.rank() != Rank(0);
   Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);

@@ -90,6 +90,7 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
   file.attribute("/", "epoch", state.epoch);
   file.attribute("/", "best_epoch", state.best_epoch);
   file.attribute("/", "best_mrr", state.best_mrr);
+  file.attribute("/", "reference_mrr", state.reference_mrr);
   file.attribute("/", "checks_since_best", state.checks_since_best);
   file.attribute("/", "finished", std::uint64_t{state.finished ? 1U : 0U});
   file.attribute("/", "rate_factor", state.rate_factor);
@@ -132,10 +133,11 @@ RunState state_of(const storage::FileReader& manifest) {
   return {manifest.integer("/", "epoch"),
           manifest.integer("/", "best_epoch"),
           manifest.real("/", "best_mrr"),
+          manifest.real("/", "reference_mrr"),
           manifest.integer("/", "checks_since_best"),
-          manifest.integer("/", "finished") != 0,
+          manifest.integer("/", "checks_on_plateau"),
           manifest.real("/", "rate_factor"),
-          manifest.integer("/", "checks_on_plateau")};
+          manifest.integer("/", "finished") != 0};
 }
 
 void warn_passed_over(std::uint64_t epoch, const Error& error) {

@@ -21,10 +21,13 @@ struct RunState {
   std::uint64_t epoch = 0;  ///< completed epochs
   std::uint64_t best_epoch = 0;
   double best_mrr = 0;  ///< validation MRR of best_epoch; 0 when never validated
-  std::uint64_t checks_since_best = 0;
-  bool finished = false;                ///< all epochs done, or stopped early
+  /// What stopping early and the schedule "plateau" go by: only validations at the job's interval, so that a run that
+  /// ended in between and is continued takes the same course as one that did not.
+  double reference_mrr = 0;             ///< the best of them
+  std::uint64_t checks_since_best = 0;  ///< since that one
+  std::uint64_t checks_on_plateau = 0;  ///< since that one or the last cut of the rate
   double rate_factor = 1;               ///< of the learning rate, after the cuts so far
-  std::uint64_t checks_on_plateau = 0;  ///< since the best validation or the last cut of the rate
+  bool finished = false;                ///< all epochs done, or stopped early
 };
 
 inline constexpr const char* kCheckpointKind = "checkpoint";

@@ -33,14 +33,23 @@ std::vector<Tile> tiles_of(const Parameters& parameters) {
   return tiles;
 }
 
+Error not_finite(const std::string& row) {
+  return {ExitStatus::kBadData,
+          fmt::format("the model is not finite: {} holds infinities or NaN, so nothing can be ranked; training has "
+                      "diverged, or the checkpoint is not sound",
+                      row)};
+}
+
 Error not_finite(const PartTable& table, const Tile& tile) {
   std::size_t row = tile.first_row;
   while (std::isfinite(largest_magnitude(table.rows.row(row), table.rows.cols))) ++row;
-  return {ExitStatus::kBadData,
-          fmt::format(
-              "the model is not finite: row {} of part {} holds infinities or NaN, so nothing can be ranked; training "
-              "has diverged, or the checkpoint is not sound",
-              row, tile.part.value())};
+  return not_finite(fmt::format("row {} of part {}", row, tile.part.value()));
+}
+
+std::optional<Error> check_matrix(const char* what, kernels::ConstMatrix rows) {
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    if (!std::isfinite(largest_magnitude(rows.row(i), rows.cols))) return not_finite(fmt::format("{} {}", what, i));
+  return std::nullopt;
 }
 
 }  // namespace
@@ -82,21 +91,22 @@ float largest_magnitude(const float* values, std::size_t n) {
   return std::bit_cast<float>(largest);
 }
 
-float require_finite_rows(const Setup& setup) {
-  const std::vector<Tile> tiles = tiles_of(setup.parameters);
+float require_finite_rows(comm::Communicator& comm, const Parameters& parameters, std::size_t threads) {
+  const std::vector<Tile> tiles = tiles_of(parameters);
   std::vector<float> magnitudes(tiles.size());
-  parallel_for(tiles.size(), setup.threads, [&](std::size_t i) {
-    const kernels::ConstMatrix rows = setup.parameters.part(tiles[i].part).rows;
+  parallel_for(tiles.size(), threads, [&](std::size_t i) {
+    const kernels::ConstMatrix rows = parameters.part(tiles[i].part).rows;
     magnitudes[i] = largest_magnitude(rows.row(tiles[i].first_row), tiles[i].rows * rows.cols);
   });
-  std::optional<Error> error;
+  std::optional<Error> error = check_matrix("relation row", parameters.relations());
+  if (!error) error = check_matrix("core row", parameters.core());
   float largest = 0;
   for (std::size_t i = 0; i < tiles.size() && !error; ++i) {
-    if (!std::isfinite(magnitudes[i])) error = not_finite(setup.parameters.part(tiles[i].part), tiles[i]);
+    if (!std::isfinite(magnitudes[i])) error = not_finite(parameters.part(tiles[i].part), tiles[i]);
     largest = std::max(largest, magnitudes[i]);
   }
-  comm::agree(setup.comm, error);
-  const std::int64_t bits = setup.comm.reduce(std::bit_cast<std::uint32_t>(largest), comm::Reduction::kMax);
+  comm::agree(comm, error);
+  const std::int64_t bits = comm.reduce(std::bit_cast<std::uint32_t>(largest), comm::Reduction::kMax);
   return std::bit_cast<float>(checked_cast<std::uint32_t>(bits));
 }
 

@@ -42,9 +42,10 @@ class OwnRows {
 /// The largest magnitude of n values; infinite or NaN when one of them is.
 float largest_magnitude(const float* values, std::size_t n);
 
-/// Collective. The largest magnitude in any entity row of any rank. Throws AgreedError(kBadData) naming an entity when
-/// a row is not finite: its scores would be no numbers, and comparing with them would count for nothing.
-float require_finite_rows(const Setup& setup);
+/// Collective. The largest magnitude in any entity row of any rank. Throws AgreedError(kBadData) naming the row when
+/// one of an entity, a relation or the core is not finite: scores would be no numbers, and comparing with them would
+/// count for nothing. Reads all rows once.
+float require_finite_rows(comm::Communicator& comm, const Parameters& parameters, std::size_t threads);
 
 /// True when no score can overflow, given the largest magnitudes in query vectors and entity rows (false for NaN): then
 /// every comparison of scores is one of numbers.

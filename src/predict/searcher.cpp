@@ -207,7 +207,7 @@ Searcher::Searcher(const model::Setup& setup, const std::filesystem::path& parti
     throw comm::AgreedError(ExitStatus::kUsage, "0 answers per query were asked for; k must be at least 1");
   SearchOptions fitted = options;
   fitted.k = std::min(options.k, setup.shard.manifest.entity_count);
-  const float row_magnitude = model::require_finite_rows(setup);
+  const float row_magnitude = model::require_finite_rows(setup.comm, setup.parameters, setup.threads);
   setup.parameters.make_operators(setup.backend, setup.threads);
   const std::uint64_t block = fitting_block(setup, fitted, fitted.k);
   comm::together(setup.comm, [&] {

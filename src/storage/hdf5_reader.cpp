@@ -178,7 +178,8 @@ void FileReader::read_into(const std::string& path, ElementType type, std::span<
     bad_file(path_, "dataset " + path, "holds {} elements where {} are needed", element_count(path, type),
              out.size() / element_bytes(type));
   read_block(path, type, 0, rows, out);
-  if (hash_bytes(out).hex() != digest(path)) bad_file(path_, "dataset " + path, "its values do not match their checksum");
+  if (hash_bytes(out).hex() != digest(path))
+    bad_file(path_, "dataset " + path, "its values do not match their checksum");
 }
 
 void FileReader::read_block(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t count,

@@ -125,6 +125,41 @@ void check_fit(const Job& job) {
     fail(ExitStatus::kUsage, "these settings do not fit together: {}; and {}", no_queries, no_rows);
 }
 
+std::vector<std::string> idle_settings(const Job& job) {
+  const Job usual;
+  const std::string& regulariser = job.regulariser.name;
+  const std::string& loss = job.loss.name;
+  const std::string& schedule = job.schedule.name;
+  const bool is_weighted =
+      job.regulariser.weight + job.regulariser.relation_weight + job.regulariser.product_weight > 0;
+  const bool is_ivr = regulariser == "ivr";
+  std::vector<std::string> idle;
+  const auto check = [&](const char* key, bool is_set, bool has_effect, const char* why) {
+    if (is_set && !has_effect) idle.push_back(fmt::format("{} ({})", key, why));
+  };
+  check("regulariser.name", regulariser != "none", is_weighted, "regulariser.weight is 0");
+  check("regulariser.weight", is_weighted, regulariser != "none", "regulariser.name is none");
+  check("regulariser.power", job.regulariser.power != usual.regulariser.power, is_ivr, "it is of ivr");
+  check("regulariser.relation_weight", job.regulariser.relation_weight > 0, is_ivr, "it is of ivr");
+  check("regulariser.product_weight", job.regulariser.product_weight > 0, is_ivr, "it is of ivr");
+  check("loss.margin", job.loss.margin != usual.loss.margin, loss == "margin" || loss == "self_adversarial",
+        "it is of margin and self_adversarial");
+  check("loss.temperature", job.loss.temperature != usual.loss.temperature, loss == "self_adversarial",
+        "it is of self_adversarial");
+  check("negatives.count", job.negatives.count != usual.negatives.count, job.negatives.scope != "all",
+        "negatives.scope is all");
+  check("optimiser.beta1", job.optimiser.beta1 != usual.optimiser.beta1, job.optimiser.name == "adam", "it is of adam");
+  check("optimiser.beta2", job.optimiser.beta2 != usual.optimiser.beta2, job.optimiser.name == "adam", "it is of adam");
+  check("schedule.warmup_epochs", job.schedule.warmup_epochs != usual.schedule.warmup_epochs, schedule == "warmup",
+        "it is of warmup");
+  check("schedule.factor", job.schedule.factor != usual.schedule.factor, schedule == "plateau", "it is of plateau");
+  check("schedule.patience", job.schedule.patience != usual.schedule.patience, schedule == "plateau",
+        "it is of plateau");
+  check("model.init_scale", job.model.init_scale != usual.model.init_scale, !job.model.init.starts_with("xavier"),
+        "a Xavier initialisation has its own");
+  return idle;
+}
+
 ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest) {
   if (job.exchange.mode != "auto") return {job.exchange.mode, "as the job says"};
   if (const std::string no = against_queries(job); !no.empty()) return {"rows", no};

@@ -6,12 +6,16 @@
 #include "graph/partition_manifest.hpp"
 
 #include <string>
+#include <vector>
 
 namespace tessera::train {
 
 /// Which models, losses, regularisers and ways to exchange fit each other. Throws Error(kUsage) that names the pair and
 /// what would fit. exchange.mode may still be "auto".
 void check_fit(const Job& job);
+
+/// Settings of the job that have no effect with its others, "key (why)" each: for a warning.
+std::vector<std::string> idle_settings(const Job& job);
 
 struct ExchangeChoice {
   std::string mode;    ///< "rows" or "queries"

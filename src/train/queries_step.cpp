@@ -63,7 +63,8 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
     for (std::uint32_t first = 0; first < count; first += kTileRows)
       tiles_.push_back({p, work.tile_count++, first, std::min<std::uint32_t>(kTileRows, count - first)});
     const std::uint64_t cells = capacity.queries * work.tile_count;
-    if (loss.keep_scores) work.values = pool.allocate<float>(Tag::kLogits, capacity.queries * (count + kGap * work.tile_count));
+    if (loss.keep_scores)
+      work.values = pool.allocate<float>(Tag::kLogits, capacity.queries * (count + kGap * work.tile_count));
     work.highest = pool.allocate<float>(Tag::kLogits, cells);
     work.sums = pool.allocate<float>(Tag::kLogits, cells);
     work.factors = pool.allocate<float>(Tag::kLogits, capacity.queries);

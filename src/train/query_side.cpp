@@ -99,6 +99,7 @@ void QuerySide::relation_gradients(const exchange::Groups& groups, std::size_t f
     const auto positions = groups.positions_of(u);
     std::fill_n(gradient, gradient_dim_, 0.0F);
     add_operator_gradient(positions, groups.ids()[u], gradient, worker);
+    if (scorer.has_phases()) continue;  // an angle has no size to penalise
     float triples = 0;
     for (const std::uint32_t position : positions) triples += answers(position);
     model::add_power_gradient(penalty.regulariser.power, scorer.is_relation_complex(),

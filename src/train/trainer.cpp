@@ -6,6 +6,7 @@
 #include "core/fault.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "model/own_rows.hpp"
 #include "storage/atomic.hpp"
 
 #include <chrono>
@@ -123,6 +124,7 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   const auto start = std::chrono::steady_clock::now();
   engine_.optimiser().set_rate_factor(state_.rate_factor);
   record.loss = engine_.run_epoch(static_cast<std::uint32_t>(state_.epoch), &progress);
+  require_finite_rows();
   record.learning_rate = engine_.optimiser().learning_rate();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   record.triples_per_second = static_cast<double>(engine_.query_count()) / 2 / record.seconds;
@@ -135,12 +137,31 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   this->record(record);
 }
 
+// A model that has diverged is neither validated nor saved: the checkpoints before it stay.
+void Trainer::require_finite_rows() {
+  try {
+    (void)model::require_finite_rows(comm_, parameters_, 1);
+  } catch (const comm::AgreedError& error) {
+    throw comm::AgreedError(
+        ExitStatus::kBadData,
+        fmt::format("epoch {}: {}; earlier checkpoints stay; try a lower optimiser.learning_rate in another run",
+                    state_.epoch + 1, error.what()));
+  }
+}
+
 void Trainer::validate(const Surroundings& surroundings, EpochRecord& record) {
   const double mrr = surroundings.validation_mrr();
   record.validation_mrr = mrr;
   if (mrr > state_.best_mrr) {
     state_.best_mrr = mrr;
     state_.best_epoch = state_.epoch;
+  }
+  if (state_.epoch % job_.validate.every == 0) count_validation(mrr);
+}
+
+void Trainer::count_validation(double mrr) {
+  if (mrr > state_.reference_mrr) {
+    state_.reference_mrr = mrr;
     state_.checks_since_best = 0;
     state_.checks_on_plateau = 0;
   } else {

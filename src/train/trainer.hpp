@@ -56,6 +56,8 @@ class Trainer {
   void check_run_folder(bool resume) const;
   void write_run_folder();
   void train_epoch(Progress& progress, const Surroundings& surroundings);
+  void require_finite_rows();
+  void count_validation(double mrr);
   void validate(const Surroundings& surroundings, EpochRecord& record);
   void lower_rate_on_plateau();
   void record(EpochRecord record);

@@ -110,8 +110,7 @@ TEST_P(KernelsGradients, WrongShapesAreRefused) {
   const Grid queries(2, 4);
   Grid gradients(3, 4);
   const std::vector<float> factors(3);
-  EXPECT_ANY_THROW(
-      backend().gradients.to_rows_scaled(weights.view(), factors, queries.view(), gradients.view()));
+  EXPECT_ANY_THROW(backend().gradients.to_rows_scaled(weights.view(), factors, queries.view(), gradients.view()));
 }
 
 }  // namespace

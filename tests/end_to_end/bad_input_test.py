@@ -171,6 +171,23 @@ class BadJob(ProgramTest):
         self.assertEqual(done.returncode, BAD_DATA, done.stderr.decode())
         self.assertIn("step", done.stderr.decode())
 
+    def test_rows_that_are_not_finite_are_not_saved(self):
+        job = self.write_job(**{"optimiser.name": "'sgd'", "optimiser.learning_rate": 1e38, "model.init_scale": 1000,
+                                "train.batch_size": 100000, "train.epochs": 1, "validate.every": 0})
+        for ranks in (0, 3):
+            with self.subTest(ranks=ranks):
+                done = self.run_program("train", job, "--resume", ranks=ranks)
+                self.assertEqual(done.returncode, BAD_DATA)
+                for word in ("epoch 1", "not finite", "learning_rate"):
+                    self.assertIn(word, done.stderr.decode())
+                self.assertEqual(list((self.folder / "run" / "checkpoints").glob("epoch-*")), [])
+
+    def test_settings_without_effect_are_named(self):
+        done = self.run_program("train", self.write_job(**{"loss.margin": 3, "regulariser.name": "'n3'", "train.epochs": 1}))
+        self.assertEqual(done.returncode, 0)
+        for word in ("without effect", "loss.margin", "regulariser.name"):
+            self.assertIn(word, done.stderr.decode())
+
     def test_names_that_do_not_exist(self):
         self.succeed("train", self.write_job())
         self.refuse(USAGE, "predict", "run", "--query", "e00", "r1", says=["e00", "e000"])

@@ -52,6 +52,14 @@ class SmallJobs(ProgramTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("0.999", done.stderr.decode())
 
+    def test_the_job_file_that_is_named_says_what_is_expected(self):
+        self.make_graph()
+        self.succeed("train", self.write_job(**{"expect.mrr": 0.001, "train.epochs": 1}))
+        self.succeed("evaluate", "job.toml", "--check")
+        self.write_job(**{"expect.mrr": 0.999, "train.epochs": 1})
+        self.assertEqual(self.run_program("evaluate", "job.toml", "--check").returncode, 65)
+        self.succeed("evaluate", "run", "--check")
+
     def test_a_tolerance_lowers_what_is_demanded(self):
         self.make_graph()
         self.succeed("train", self.write_job(**{"train.epochs": 1}))

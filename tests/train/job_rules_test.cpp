@@ -38,6 +38,23 @@ TEST(JobRules, RowsOfComplexNumbersHaveAnEvenDim) {
   }
 }
 
+TEST(JobRules, SettingsWithoutEffectAreNamed) {
+  EXPECT_TRUE(idle_settings({}).empty());
+  Job job = exact();
+  job.negatives.count = 7;
+  job.regulariser.weight = 0.1;
+  job.optimiser.beta2 = 0.5;
+  const std::vector<std::string> idle = idle_settings(job);
+  ASSERT_EQ(idle.size(), 3U);
+  EXPECT_EQ(idle[0], "regulariser.weight (regulariser.name is none)");
+  EXPECT_EQ(idle[1], "negatives.count (negatives.scope is all)");
+  EXPECT_EQ(idle[2], "optimiser.beta2 (it is of adam)");
+  job.regulariser.name = "l2";
+  job.optimiser.name = "adam";
+  job.negatives.scope = "global";
+  EXPECT_TRUE(idle_settings(job).empty());
+}
+
 TEST(JobRules, DistancesDoNotMoveQueries) {
   for (const char* name : {"transe_l1", "transe_l2", "rotate"}) {
     Job job;

@@ -155,7 +155,7 @@ double Oracle::penalty(const Vector& x, std::size_t i) const {
   if (job.name == "ivr") p = job.power;
   if (job.name == "ivr") relations = job.relation_weight;
   if (job.name == "ivr") products = job.product_weight;
-  if (job.name == "dura") relations = 0;
+  if (job.name == "dura" || job_.model.name == "rotate") relations = 0;  // a phase has no size
   if (job.name == "dura") products = job.weight;
   const Vector q = compose(x, i);
   return job.weight * (power(&x[query.source.value() * dim_], dim_, is_complex, p) +

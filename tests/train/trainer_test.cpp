@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <optional>
@@ -73,13 +74,15 @@ class TrainerRun : public testing::Test {
 
  private:
   // Validation is a script; the session is asked to stop while it validates.
-  train::Outcome run_trainer(train::Trainer& trainer, const Session& session, std::size_t epoch) const {
+  train::Outcome run_trainer(train::Trainer& trainer, const Session& session, std::uint64_t epoch) const {
     std::atomic<bool> stop{false};
     train::Surroundings surroundings;
     surroundings.stop = &stop;
     surroundings.validation_mrr = [&] {
-      if (epoch + 1 == session.stop_after) stop = true;
-      return kMrr.at(epoch++);
+      const std::uint64_t every = job_.validate.every;
+      epoch = std::min((epoch / every + 1) * every, job_.train.epochs);
+      if (epoch == session.stop_after) stop = true;
+      return kMrr.at(epoch - 1);
     };
     return trainer.run(surroundings);
   }
@@ -91,6 +94,32 @@ TEST_F(TrainerRun, TheRateFallsOnAPlateau) {
   run({});
   const std::vector<double> want = {0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025};
   EXPECT_EQ(logged("learning_rate"), want);
+}
+
+// The validation after epoch 3, at the end of the first session, is none of a run that goes on to epoch 8.
+TEST_F(TrainerRun, EndingBetweenValidationsChangesNothing) {
+  job_.validate.every = 2;
+  job_.schedule = {"plateau", 1, 0.5, 2};
+  const std::string straight = run({}).parameter_digest;
+  const std::vector<double> want = {0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05};
+  EXPECT_EQ(logged("learning_rate"), want);
+  job_.run.folder += "-continued";
+  job_.train.epochs = 3;
+  run({});
+  job_.train.epochs = kMrr.size();
+  EXPECT_EQ(run({.resume = true}).parameter_digest, straight);
+  EXPECT_EQ(logged("learning_rate"), want);
+}
+
+TEST_F(TrainerRun, EndingBetweenValidationsDoesNotStopEarly) {
+  job_.validate.every = 2;
+  job_.validate.patience = 1;
+  job_.train.epochs = 3;
+  EXPECT_FALSE(run({}).stopped_early);
+  job_.train.epochs = kMrr.size();
+  const train::Outcome outcome = run({.resume = true});
+  EXPECT_TRUE(outcome.stopped_early);
+  EXPECT_EQ(outcome.state.epoch, 4U);
 }
 
 TEST_F(TrainerRun, WarmupIsLogged) {
