@@ -4,11 +4,11 @@
 add_library(tessera_options INTERFACE)
 # Contraction to fused multiply-add is off so that a formula gives the same bits on every target; kernels that
 # want FMA ask for it by name.
-target_compile_options(tessera_options INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
-                       -Wno-psabi -Wno-restrict -ffp-contract=off)
+set(TESSERA_CXX_FLAGS -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-psabi -Wno-restrict -ffp-contract=off)
 if(TESSERA_WARNINGS_AS_ERRORS)
-  target_compile_options(tessera_options INTERFACE -Werror)
+  list(APPEND TESSERA_CXX_FLAGS -Werror)
 endif()
+target_compile_options(tessera_options INTERFACE "$<$<COMPILE_LANGUAGE:C,CXX>:${TESSERA_CXX_FLAGS}>")
 if(TESSERA_SANITIZE)
   target_compile_options(tessera_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   target_link_options(tessera_options INTERFACE -fsanitize=address,undefined)
