@@ -137,7 +137,7 @@ class CpuUpdates final : public Updates {
   void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
                        std::span<float> state) const override {
     kernels::detail::check_indexed(gradients, indices, table);
-    TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
+    kernels::detail::check_row_state(state, table);
     HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices, table, state);
   }
 

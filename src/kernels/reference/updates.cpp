@@ -38,7 +38,7 @@ class ReferenceUpdates final : public Updates {
   void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
                        std::span<float> state) const override {
     detail::check_indexed(gradients, indices, table);
-    TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
+    detail::check_row_state(state, table);
     for (std::size_t i = 0; i < indices.size(); ++i) {
       const float* gradient = gradients.row(i);
       float* row = table.row(indices[i]);
