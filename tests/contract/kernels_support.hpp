@@ -4,6 +4,7 @@
 
 #include "kernels/backend.hpp"
 #include "kernels/cpu/targets.hpp"
+#include "kernels/cuda/host_grid.hpp"
 #include "kernels/matrix.hpp"
 
 #include <gtest/gtest.h>
@@ -46,7 +47,14 @@ inline std::vector<Implementation> cpu_implementations() {
 
 inline std::vector<Implementation> implementations() {
   std::vector<Implementation> all = cpu_implementations();
-  all.insert(all.begin(), {&reference_backend(), 0, "reference"});
+  all.insert(all.begin(), {{&reference_backend(), 0, "reference"}, {&host_grid_backend(), 0, "host_grid"}});
+  return all;
+}
+
+/// Those whose softmax has the same bits: all but the reference, which computes it in double.
+inline std::vector<Implementation> fixed_lane_implementations() {
+  std::vector<Implementation> all = cpu_implementations();
+  all.push_back({&host_grid_backend(), 0, "host_grid"});
   return all;
 }
 

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda/detail/blas.hpp"
+
+#include "core/cast.hpp"
+#include "core/error.hpp"
+#include "device/cuda/check.hpp"
+#include "kernels/cuda/families.hpp"
+
+#include <cstdint>
+
+namespace tessera::kernels::cuda {
+namespace {
+
+void check_blas(cublasStatus_t status, const char* call, device::Device device) {
+  if (status != CUBLAS_STATUS_SUCCESS)
+    fail(ExitStatus::kInternal, "device {}: {} failed: {} ({})", device.index(), call, cublasGetStatusString(status),
+         cublasGetStatusName(status));
+}
+#define TESSERA_CUBLAS_TRY(call, device) check_blas(call, #call, device)
+
+cublasComputeType_t compute_type(Products products) {
+  return products == Products::kTf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+}  // namespace
+
+/// An operand as cuBLAS takes it: a row-major matrix is the transpose of a column-major one.
+struct Blas::Packed {
+  const void* data;
+  cudaDataType_t type;
+  int stride;
+  cublasOperation_t operation;
+};
+
+Blas::Blas(device::StreamView stream, Products products, device::Span<std::byte> workspace)
+    : stream_(stream), products_(products) {
+  TESSERA_ASSERT(workspace.size() >= kBlasBytes, "a workspace of workspace_bytes()");
+  operand_memory_ = workspace.subspan(kBlasBytes, workspace.size() - kBlasBytes);
+  const device::DeviceScope scope(stream.device());
+  TESSERA_CUBLAS_TRY(cublasCreate(&handle_), stream.device());
+  TESSERA_CUBLAS_TRY(cublasSetStream(handle_, stream.handle()), stream.device());
+  // After cublasSetStream, which sets it back: with a workspace of its own, results repeat and nothing is allocated.
+  TESSERA_CUBLAS_TRY(cublasSetWorkspace(handle_, workspace.data(), kBlasBytes), stream.device());
+}
+
+Blas::~Blas() {
+  if (handle_ != nullptr) (void)cublasDestroy(handle_);
+}
+
+Blas::Packed Blas::pack(const Operand& operand, Workspace& workspace) const {
+  const cublasOperation_t operation = operand.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const ConstDeviceMatrix& matrix = operand.matrix;
+  if (products_ == Products::kBfloat16) {
+    const auto rounded = workspace.take<std::uint16_t>(matrix.rows * matrix.cols);
+    round_rows(stream_, matrix, operand.factors, rounded);
+    return {rounded.data(), CUDA_R_16BF, checked_cast<int>(matrix.cols), operation};
+  }
+  if (operand.factors.empty()) return {matrix.data, CUDA_R_32F, checked_cast<int>(matrix.stride), operation};
+  const auto scaled = workspace.take<float>(matrix.rows * matrix.cols);
+  scale_rows(stream_, matrix, operand.factors, scaled);
+  return {scaled.data(), CUDA_R_32F, checked_cast<int>(matrix.cols), operation};
+}
+
+void Blas::multiply(const Operand& left, const Operand& right, DeviceMatrix out) const {
+  Workspace workspace(operand_memory_);
+  const Packed a = pack(left, workspace);
+  const Packed b = pack(right, workspace);
+  const auto steps = checked_cast<int>(left.transposed ? left.matrix.rows : left.matrix.cols);
+  const float one = 1;
+  const float zero = 0;
+  const device::DeviceScope scope(stream_.device());
+  // Row-major out = a b is column-major out^T = b^T a^T, and each matrix in memory is its own transpose already.
+  TESSERA_CUBLAS_TRY(
+      cublasGemmEx(handle_, b.operation, a.operation, checked_cast<int>(out.cols), checked_cast<int>(out.rows), steps,
+                   &one, b.data, b.type, b.stride, a.data, a.type, a.stride, &zero, out.data, CUDA_R_32F,
+                   checked_cast<int>(out.stride), compute_type(products_), CUBLAS_GEMM_DEFAULT),
+      stream_.device());
+}
+
+}  // namespace tessera::kernels::cuda

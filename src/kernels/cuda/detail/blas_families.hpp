@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+#include "kernels/cuda/detail/blas.hpp"
+#include "kernels/detail/shapes.hpp"
+
+// The two families that multiply, by cuBLAS; what is no product, or empty, goes to the chains.
+namespace tessera::kernels::cuda {
+
+inline bool is_empty(DeviceMatrix out, std::size_t steps) { return out.rows == 0 || out.cols == 0 || steps == 0; }
+
+class BlasScores final : public BasicScores<Space::kDevice> {
+ public:
+  BlasScores(const BasicScores& chains, const Blas& blas) : chains_(chains), blas_(blas) {}
+
+  void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Matrix out) const override {
+    if (similarity != Similarity::kDot || is_empty(out, rows.cols))
+      return chains_.all_pairs(similarity, queries, rows, out);
+    kernels::detail::check_scores(queries, rows, out);
+    blas_.multiply({queries}, {rows, true}, out);
+  }
+
+  void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<float> out) const override {
+    chains_.pairs(similarity, queries, rows, out);
+  }
+
+ private:
+  const BasicScores& chains_;
+  const Blas& blas_;
+};
+
+class BlasGradients final : public BasicGradients<Space::kDevice> {
+ public:
+  BlasGradients(const BasicGradients& chains, const Blas& blas) : chains_(chains), blas_(blas) {}
+
+  void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const override {
+    if (is_empty(out, rows.rows)) return chains_.to_queries(weights, rows, out);
+    kernels::detail::check_gradients(weights, out, rows);
+    blas_.multiply({weights}, {rows}, out);
+  }
+
+  void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {
+    if (is_empty(out, queries.rows)) return chains_.to_rows(weights, queries, out);
+    kernels::detail::check_gradients(weights, queries, out);
+    blas_.multiply({weights, true}, {queries}, out);
+  }
+
+  void to_rows_scaled(ConstMatrix weights, Vector<const float> factors, ConstMatrix queries,
+                      Matrix out) const override {
+    if (is_empty(out, queries.rows)) return chains_.to_rows_scaled(weights, factors, queries, out);
+    kernels::detail::check_gradients(weights, queries, out);
+    kernels::detail::check_factors(factors, queries);
+    blas_.multiply({weights, true}, {queries, false, factors}, out);
+  }
+
+ private:
+  const BasicGradients& chains_;
+  const Blas& blas_;
+};
+
+}  // namespace tessera::kernels::cuda

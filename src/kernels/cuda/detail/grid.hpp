@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/matrix.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+// What a kernel body may use: it compiles for a device and for the host, where a loop over blocks and threads runs it.
+//
+// A body is a struct that holds its arguments, with `static constexpr unsigned kThreads` (per block) and one of
+//   void run(At) const;                                       // threads that do not need each other
+//   unsigned phases() const;                                  // the same for all threads
+//   void run(unsigned phase, At, Shared&, Registers&) const;  // all threads of a block end a phase before the next
+// with the types Shared (of a block) and Registers (of a thread, beginning as Registers{}). No body uses warp
+// primitives, and none adds floating-point numbers by atomics: the order of every sum is written in it.
+
+#if defined(__CUDACC__)
+#define TESSERA_HOST_DEVICE __host__ __device__
+#else
+#define TESSERA_HOST_DEVICE
+#endif
+#if defined(__CUDA_ARCH__)
+#define TESSERA_UNROLL _Pragma("unroll")
+#else
+#define TESSERA_UNROLL
+#endif
+
+namespace tessera::kernels::cuda {
+
+/// Which thread of which block.
+struct At {
+  std::size_t block;
+  unsigned thread;
+};
+
+/// Rows in memory, read or written wherever the body runs.
+struct ConstTable {
+  const float* data;
+  std::size_t stride;
+  template <Space kSpace>
+  explicit ConstTable(BasicConstMatrix<kSpace> matrix) : data(matrix.data), stride(matrix.stride) {}
+  TESSERA_HOST_DEVICE const float* row(std::size_t i) const { return data + i * stride; }
+};
+
+struct Table {
+  float* data;
+  std::size_t stride;
+  template <Space kSpace>
+  explicit Table(BasicMatrix<kSpace> matrix) : data(matrix.data), stride(matrix.stride) {}
+  TESSERA_HOST_DEVICE float* row(std::size_t i) const { return data + i * stride; }
+};
+
+template <class Body>
+concept InPhases = requires {
+  typename Body::Shared;
+};
+
+/// Blocks of `size` that `count` things need.
+constexpr std::size_t blocks_of(std::size_t size, std::size_t count) { return (count + size - 1) / size; }
+
+/// Adds to a counter that other blocks may add to; whole numbers, so the order does not matter.
+TESSERA_HOST_DEVICE inline void add_count(std::uint32_t* counter, std::uint32_t count) {
+  if (count == 0) return;
+#if defined(__CUDA_ARCH__)
+  atomicAdd(counter, count);
+#else
+  *counter += count;
+#endif
+}
+
+/// Runs a body on the host, one block and one thread after the other: for tests of the bodies.
+class HostLauncher {
+ public:
+  static constexpr Space kSpace = Space::kHost;
+
+  template <class Body>
+  void operator()(std::size_t blocks, const Body& body) const {
+    for (std::size_t block = 0; block < blocks; ++block) run_block(body, block);
+  }
+
+ private:
+  template <class Body>
+  static void run_block(const Body& body, std::size_t block) {
+    for (unsigned thread = 0; thread < Body::kThreads; ++thread) body.run(At{block, thread});
+  }
+
+  template <InPhases Body>
+  static void run_block(const Body& body, std::size_t block) {
+    typename Body::Shared shared;
+    typename Body::Registers registers[Body::kThreads] = {};
+    for (unsigned phase = 0; phase < body.phases(); ++phase)
+      for (unsigned thread = 0; thread < Body::kThreads; ++thread)
+        body.run(phase, At{block, thread}, shared, registers[thread]);
+  }
+};
+
+}  // namespace tessera::kernels::cuda

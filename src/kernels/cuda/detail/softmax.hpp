@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+#include "kernels/cuda/detail/lanes.hpp"
+#include "kernels/detail/shapes.hpp"
+
+#include <cfloat>
+
+namespace tessera::kernels::cuda {
+
+/// Where a thread works: its row, that row within the block, and its lane.
+struct LaneAt {
+  std::size_t row;
+  unsigned slot;
+  unsigned lane;
+  TESSERA_HOST_DEVICE explicit LaneAt(At at)
+      : row(at.block * kLaneRows + at.thread / kLanes), slot(at.thread / kLanes), lane(at.thread % kLanes) {}
+};
+
+/// The rows of a softmax and its first two phases, which all of its forms share.
+struct SoftmaxRows {
+  struct Shared {
+    LaneValues<float> highest;
+    LaneValues<float> sums;
+  };
+  struct Registers {
+    float highest;
+  };
+  Table logits;
+  std::size_t rows;
+  std::size_t cols;
+
+  /// The highest logit of a lane; the lowest finite float where none is above it.
+  TESSERA_HOST_DEVICE void find_highest(LaneAt at, Shared& shared) const {
+    float highest = -FLT_MAX;
+    for (std::size_t j = at.lane; j < cols; j += kLanes) {
+      const float logit = logits.row(at.row)[j];
+      highest = logit > highest ? logit : highest;
+    }
+    shared.highest.at[at.slot][at.lane] = highest;
+  }
+
+  /// logits[j] <- exp(logits[j] - highest) and their sum, of a lane.
+  TESSERA_HOST_DEVICE void take_exponentials(LaneAt at, Shared& shared, Registers& registers) const {
+    float highest = -FLT_MAX;
+    TESSERA_UNROLL
+    for (unsigned l = 0; l < kLanes; ++l) {
+      const float other = shared.highest.at[at.slot][l];
+      highest = other > highest ? other : highest;
+    }
+    registers.highest = highest + 0.0F;  // zero has no sign here
+    float sum = 0;
+    for (std::size_t j = at.lane; j < cols; j += kLanes) {
+      float& logit = logits.row(at.row)[j];
+      logit = exponential(logit - registers.highest);
+      sum += logit;
+    }
+    shared.sums.at[at.slot][at.lane] = sum;
+  }
+};
+
+/// With m the highest logit, S = sum_j exp(logit_j - m) and a = t - m - shift, everything follows from a and S.
+struct CrossEntropyBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  using Shared = SoftmaxRows::Shared;
+  using Registers = SoftmaxRows::Registers;
+  SoftmaxRows in;
+  const float* target_scores;
+  float shift;
+  float scale;
+  float* losses;
+  float* target_weights;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
+    const LaneAt at(index);
+    if (at.row >= in.rows) return;
+    if (phase == 0) return in.find_highest(at, shared);
+    if (phase == 1) return in.take_exponentials(at, shared, registers);
+    finish(at, sum_tree(shared.sums.at[at.slot]), registers.highest);
+  }
+
+ private:
+  TESSERA_HOST_DEVICE void finish(LaneAt at, float sum, float highest) const {
+    const float ahead = (target_scores[at.row] - highest) - shift;  // of the target before the best candidate
+    const float reference = ahead > 0 ? ahead : 0;
+    const float target_power = exponential(ahead - reference);
+    const float candidate_power = exponential(-reference);
+    const float others = sum * candidate_power;
+    const float total = target_power + others;
+    if (at.lane == 0) {
+      const double all = static_cast<double>(target_power) + static_cast<double>(others);
+      losses[at.row] = static_cast<float>(log(all) - static_cast<double>(ahead - reference));
+      target_weights[at.row] = scale * -(others / total);
+    }
+    const float factor = scale * candidate_power / total;
+    for (std::size_t j = at.lane; j < in.cols; j += kLanes) in.logits.row(at.row)[j] *= factor;
+  }
+};
+
+struct ExponentialsBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  using Shared = SoftmaxRows::Shared;
+  using Registers = SoftmaxRows::Registers;
+  SoftmaxRows in;
+  float* highest;
+  float* sums;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
+    const LaneAt at(index);
+    if (at.row >= in.rows) return;
+    if (phase == 0) return in.find_highest(at, shared);
+    if (phase == 1) return in.take_exponentials(at, shared, registers);
+    if (at.lane != 0) return;
+    highest[at.row] = registers.highest;
+    sums[at.row] = sum_tree(shared.sums.at[at.slot]);
+  }
+};
+
+/// log(1 + e_1) + log(1 + e_2) + ... of a lane is the logarithm of a product, which is taken before it can overflow.
+struct LogisticBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  static constexpr int kFactors = 64;  ///< of at most 2
+  struct Shared {
+    LaneValues<double> logarithms;
+    LaneValues<float> positive;
+    LaneValues<float> logits;
+  };
+  struct Registers {};
+  Table logits;
+  std::size_t rows;
+  std::size_t cols;
+  float offset;
+  float* softplus;
+  float* sums;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 2; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& /*registers*/) const {
+    const LaneAt at(index);
+    if (at.row >= rows) return;
+    if (phase == 0) return add_lane(at, shared);
+    if (at.lane != 0) return;
+    const double logarithm = sum_tree(shared.logarithms.at[at.slot]);
+    softplus[at.row] = static_cast<float>(logarithm + static_cast<double>(sum_tree(shared.positive.at[at.slot])));
+    sums[at.row] = sum_tree(shared.logits.at[at.slot]);
+  }
+
+ private:
+  TESSERA_HOST_DEVICE void add_lane(LaneAt at, Shared& shared) const {
+    double logarithm = 0;
+    float positive = 0;
+    float sum = 0;
+    float product = 1;
+    int factors = 0;
+    for (std::size_t j = at.lane; j < cols; j += kLanes) {
+      float& logit = logits.row(at.row)[j];
+      const float x = logit;
+      const float power = exponential(-fabsf(x));
+      const float more = 1.0F + power;
+      positive += x > 0 ? x : 0.0F;
+      sum += x;
+      product *= more;
+      logit = (x >= 0 ? 1.0F : power) / more - offset;
+      if (++factors < kFactors) continue;
+      logarithm += log(static_cast<double>(product));
+      product = 1;
+      factors = 0;
+    }
+    shared.logarithms.at[at.slot][at.lane] = logarithm + log(static_cast<double>(product));
+    shared.positive.at[at.slot][at.lane] = positive;
+    shared.logits.at[at.slot][at.lane] = sum;
+  }
+};
+
+template <class Launcher>
+class GridSoftmax final : public BasicSoftmax<Launcher::kSpace> {
+  using Matrix = BasicMatrix<Launcher::kSpace>;
+  template <class T>
+  using Vector = kernels::Vector<Launcher::kSpace, T>;
+
+ public:
+  explicit GridSoftmax(Launcher launch) : launch_(launch) {}
+
+  void cross_entropy(Matrix logits, Vector<const float> target_scores, float shift, float scale, Vector<float> losses,
+                     Vector<float> target_weights) const override {
+    kernels::detail::check_softmax(logits, target_scores, losses, target_weights);
+    launch_(blocks_of(kLaneRows, logits.rows), CrossEntropyBody{rows_of(logits), target_scores.data(), shift, scale,
+                                                                losses.data(), target_weights.data()});
+  }
+
+  void exponentials(Matrix logits, Vector<float> highest, Vector<float> sums) const override {
+    kernels::detail::check_row_results(logits, highest, sums);
+    launch_(blocks_of(kLaneRows, logits.rows), ExponentialsBody{rows_of(logits), highest.data(), sums.data()});
+  }
+
+  void logistic(Matrix logits, float offset, Vector<float> softplus, Vector<float> sums) const override {
+    kernels::detail::check_row_results(logits, softplus, sums);
+    launch_(blocks_of(kLaneRows, logits.rows),
+            LogisticBody{Table(logits), logits.rows, logits.cols, offset, softplus.data(), sums.data()});
+  }
+
+ private:
+  static SoftmaxRows rows_of(Matrix logits) { return {Table(logits), logits.rows, logits.cols}; }
+  Launcher launch_;
+};
+
+}  // namespace tessera::kernels::cuda

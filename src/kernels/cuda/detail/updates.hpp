@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+#include "kernels/cuda/detail/lanes.hpp"
+#include "kernels/cuda/detail/rows.hpp"
+#include "kernels/detail/shapes.hpp"
+
+#include <cstdint>
+
+namespace tessera::kernels::cuda {
+
+struct AdagradElement {
+  AdagradStep step;
+  ConstTable gradients;
+  const std::uint32_t* indices;
+  Table table;
+  Table state;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
+    const float gradient = gradients.row(i)[c];
+    float& squares = state.row(indices[i])[c];
+    squares = fmaf(gradient, gradient, squares);
+    table.row(indices[i])[c] -= step.learning_rate * gradient / (sqrtf(squares) + step.epsilon);
+  }
+};
+
+struct AdamElement {
+  AdamStep step;
+  ConstTable gradients;
+  const std::uint32_t* indices;
+  Table table;
+  Table state;
+  std::size_t dim;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
+    const float gradient = gradients.row(i)[c];
+    float& mean = state.row(indices[i])[c];
+    float& squares = state.row(indices[i])[dim + c];
+    mean = fmaf(step.mean_gain, gradient - mean, mean);
+    squares = fmaf(step.square_gain, fmaf(gradient, gradient, -squares), squares);
+    table.row(indices[i])[c] -= step.rate * mean / fmaf(step.root_scale, sqrtf(squares), step.epsilon);
+  }
+};
+
+struct SgdElement {
+  float learning_rate;
+  ConstTable gradients;
+  const std::uint32_t* indices;
+  Table table;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
+    float& value = table.row(indices[i])[c];
+    value = fmaf(-learning_rate, gradients.row(i)[c], value);
+  }
+};
+
+/// Sums of squares in lanes, then the row by all lanes, then its state by one.
+struct RowwiseAdagradBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  using Shared = LaneValues<float>;
+  struct Registers {
+    float squares;
+  };
+  AdagradStep step;
+  ConstTable gradients;
+  const std::uint32_t* indices;
+  std::size_t rows;
+  std::size_t cols;
+  Table table;
+  float* state;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
+    const std::size_t i = index.block * kLaneRows + index.thread / kLanes;
+    const unsigned slot = index.thread / kLanes;
+    const unsigned lane = index.thread % kLanes;
+    if (i >= rows) return;
+    if (phase == 0) {
+      shared.at[slot][lane] = sum_squares(gradients.row(i), lane);
+    } else if (phase == 1) {
+      registers.squares = state[indices[i]] + sum_tree(shared.at[slot]) / static_cast<float>(cols);
+      update(i, lane, registers.squares);
+    } else if (lane == 0) {
+      state[indices[i]] = registers.squares;
+    }
+  }
+
+ private:
+  TESSERA_HOST_DEVICE float sum_squares(const float* values, unsigned lane) const {
+    float sum = 0;
+    for (std::size_t k = lane; k < cols; k += kLanes) sum = fmaf(values[k], values[k], sum);
+    return sum;
+  }
+
+  TESSERA_HOST_DEVICE void update(std::size_t i, unsigned lane, float squares) const {
+    const float rate = step.learning_rate / (sqrtf(squares) + step.epsilon);
+    float* row = table.row(indices[i]);
+    for (std::size_t c = lane; c < cols; c += kLanes) row[c] = fmaf(-rate, gradients.row(i)[c], row[c]);
+  }
+};
+
+template <class Launcher>
+class GridUpdates final : public BasicUpdates<Launcher::kSpace> {
+  using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
+  using Matrix = BasicMatrix<Launcher::kSpace>;
+  using Indices = Vector<Launcher::kSpace, const std::uint32_t>;
+
+ public:
+  explicit GridUpdates(Launcher launch) : launch_(launch) {}
+
+  void adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, Matrix table, Matrix state) const override {
+    kernels::detail::check_indexed(gradients, indices, table);
+    kernels::detail::check_indexed(gradients, indices, state);
+    launch_elements(launch_, gradients.rows, table.cols,
+                    AdagradElement{step, ConstTable(gradients), indices.data(), Table(table), Table(state)});
+  }
+
+  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, Matrix table,
+                       Vector<Launcher::kSpace, float> state) const override {
+    kernels::detail::check_indexed(gradients, indices, table);
+    kernels::detail::check_row_state(state, table);
+    launch_(blocks_of(kLaneRows, gradients.rows),
+            RowwiseAdagradBody{step, ConstTable(gradients), indices.data(), gradients.rows, table.cols, Table(table),
+                               state.data()});
+  }
+
+  void adam(AdamStep step, ConstMatrix gradients, Indices indices, Matrix table, Matrix state) const override {
+    kernels::detail::check_moments(gradients, indices, table, state);
+    launch_elements(launch_, gradients.rows, table.cols,
+                    AdamElement{step, ConstTable(gradients), indices.data(), Table(table), Table(state), table.cols});
+  }
+
+  void sgd(float learning_rate, ConstMatrix gradients, Indices indices, Matrix table) const override {
+    kernels::detail::check_indexed(gradients, indices, table);
+    launch_elements(launch_, gradients.rows, table.cols,
+                    SgdElement{learning_rate, ConstTable(gradients), indices.data(), Table(table)});
+  }
+
+ private:
+  Launcher launch_;
+};
+
+}  // namespace tessera::kernels::cuda

@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "device/span.hpp"
+#include "device/stream.hpp"
+#include "kernels/backend.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace tessera::kernels {
+
+/// How a device multiplies matrices (Scores::all_pairs of kDot, and Gradients).
+enum class Products : std::uint8_t {
+  kChain,     ///< our own, one chain of fused multiply-adds: the bits of the CPU
+  kFp32,      ///< cuBLAS in fp32
+  kTf32,      ///< cuBLAS on matrix units: operands rounded to 11 significant bits, sums in fp32
+  kBfloat16,  ///< cuBLAS on matrix units: operands rounded to 8 significant bits, sums in fp32
+};
+
+/// The largest product that a device will be asked for.
+struct ProductSizes {
+  std::size_t queries = 0;
+  std::size_t rows = 0;
+  std::size_t dim = 0;
+};
+
+/// Bytes of device memory that products of this kind need beside their arguments: cuBLAS's own scratch (32 MiB), and
+/// copies of operands where they are rounded or scaled. 0 for kChain.
+std::uint64_t workspace_bytes(Products products, const ProductSizes& most);
+
+/// A backend whose calls are enqueued on one stream. With cuBLAS, all_pairs of kDot differs from pairs and ranks in its
+/// last bits, which always follow the chain: a target still ties with itself when it is ranked. On one device and one
+/// cuBLAS, results repeat from run to run, but not from one tile shape to another.
+class DeviceKernels {
+ public:
+  virtual ~DeviceKernels() = default;
+  /// Lives as long as this.
+  [[nodiscard]] virtual const DeviceBackend& backend() const = 0;
+};
+
+/// `workspace` has at least workspace_bytes and outlives the backend, as the stream does. A product above the sizes
+/// that it was made for throws. Throws Error(kUsage) in a build without CUDA.
+std::unique_ptr<DeviceKernels> make_device_kernels(device::StreamView stream, Products products,
+                                                   device::Span<std::byte> workspace);
+
+}  // namespace tessera::kernels

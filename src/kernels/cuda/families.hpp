@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "device/span.hpp"
+#include "device/stream.hpp"
+#include "kernels/backend.hpp"
+
+#include <cstdint>
+#include <memory>
+
+// The families on a device, enqueued on `stream`; one source file each. They have the bits of the CPU backend.
+namespace tessera::kernels::cuda {
+
+std::unique_ptr<BasicScores<Space::kDevice>> make_scores(device::StreamView stream);
+std::unique_ptr<BasicGradients<Space::kDevice>> make_gradients(device::StreamView stream);
+std::unique_ptr<BasicSoftmax<Space::kDevice>> make_softmax(device::StreamView stream);
+std::unique_ptr<BasicRows<Space::kDevice>> make_rows(device::StreamView stream);
+std::unique_ptr<BasicUpdates<Space::kDevice>> make_updates(device::StreamView stream);
+std::unique_ptr<BasicRanks<Space::kDevice>> make_ranks(device::StreamView stream);
+
+/// Rows in bfloat16, for a product that takes them; rounded to nearest, ties to even, NaN stays NaN.
+/// out[i * cols + c] = from[i][c], or factors[i] * from[i][c] when there are any.
+void round_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<const float> factors,
+                device::Span<std::uint16_t> out);
+/// out[i * cols + c] = factors[i] * from[i][c].
+void scale_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<const float> factors,
+                device::Span<float> out);
+
+}  // namespace tessera::kernels::cuda

@@ -1,0 +1,20 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda/detail/workspace.hpp"
+
+#include <algorithm>
+
+namespace tessera::kernels {
+
+std::uint64_t workspace_bytes(Products products, const ProductSizes& most) {
+  using cuda::aligned_bytes;
+  if (products == Products::kChain) return 0;
+  if (products != Products::kBfloat16) return cuda::kBlasBytes + aligned_bytes(most.queries * most.dim * sizeof(float));
+  // A product has two of these three.
+  const std::uint64_t weights = aligned_bytes(most.queries * most.rows * sizeof(std::uint16_t));
+  const std::uint64_t rows = aligned_bytes(most.rows * most.dim * sizeof(std::uint16_t));
+  const std::uint64_t queries = aligned_bytes(most.queries * most.dim * sizeof(std::uint16_t));
+  return cuda::kBlasBytes + std::max(weights + std::max(rows, queries), queries + rows);
+}
+
+}  // namespace tessera::kernels
