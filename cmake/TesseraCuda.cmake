@@ -4,6 +4,9 @@
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 90)  # native code for both, and PTX of the newer for what comes after
 endif()
+if(TESSERA_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${TESSERA_CCACHE})
+endif()
 enable_language(CUDA)
 find_package(CUDAToolkit 12.0 REQUIRED)
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} REQUIRED)

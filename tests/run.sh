@@ -8,12 +8,13 @@ usage() {
 usage: tests/run.sh [--no-install] [--build-dir DIR] [--quick] [--tidy] [--label LABEL]
 
 Installs what the tests need with apt, builds everything, runs every test, and closes with one line:
-"N passed, N failed" (", N skipped"). A test that cannot run here is skipped and says why.
+"N passed, N failed" (", N skipped"). A test that cannot run here is skipped and says why. Where there is nvcc, what is for
+GPUs is compiled, too; tests/gpu.sh runs it.
 
 options
   --no-install      install nothing; fail when something that the build needs is missing
   --build-dir DIR   default build/release
-  --quick           leave out the tests with the labels slow and cluster
+  --quick           leave out the tests with the labels slow and cluster, and compiling for GPUs
   --tidy            run clang-tidy over tests and benchmarks too (minutes)
   --label LABEL     only tests with this label: unit, mpi, end_to_end, check, tidy_tests, cluster, slow
   --help            this text
@@ -34,6 +35,7 @@ build_dir=$root/build/release
 select=()
 tidy=no
 quick=no
+label=
 while [[ $# -gt 0 ]]; do
   option=$1
   shift
@@ -45,6 +47,7 @@ while [[ $# -gt 0 ]]; do
     --build-dir | --label)
       [[ $# -gt 0 ]] || wrong_usage "$option takes a value"
       if [[ $option == --label ]]; then
+        label=$1
         select+=(--label-regex "^$1\$")
         [[ $1 != tidy_tests ]] || tidy=yes
       else
@@ -78,6 +81,22 @@ build() {
 echo "== Building in $build_dir"
 if ! build; then
   echo "run.sh: the build failed; its messages are above" >&2
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+
+# Nothing runs on a GPU here (that is tests/gpu.sh); what is written for one must at least compile.
+echo "== Building for GPUs in $root/build/cuda"
+cuda=0
+if [[ $quick == yes || -n $label ]]; then
+  echo "run.sh: skipped: only a part of the tests is wanted"
+else
+  tools/build_cuda.sh "$root/build/cuda" || cuda=$?
+fi
+if [[ $cuda -eq 69 ]]; then
+  echo "run.sh: skipped: there is no CUDA compiler here"
+elif [[ $cuda -ne 0 ]]; then
+  echo "run.sh: the build for GPUs failed; its messages are above" >&2
   echo "0 passed, 1 failed"
   exit 1
 fi

@@ -6,6 +6,9 @@
 #include "kernels/cpu/targets.hpp"
 #include "kernels/cuda/host_grid.hpp"
 #include "kernels/matrix.hpp"
+#ifdef TESSERA_CONTRACT_ON_DEVICE
+#include "gpu/staged_backend.hpp"
+#endif
 
 #include <gtest/gtest.h>
 
@@ -45,17 +48,31 @@ inline std::vector<Implementation> cpu_implementations() {
   return all;
 }
 
-inline std::vector<Implementation> implementations() {
-  std::vector<Implementation> all = cpu_implementations();
-  all.insert(all.begin(), {{&reference_backend(), 0, "reference"}, {&host_grid_backend(), 0, "host_grid"}});
-  return all;
+/// The CUDA backend, in as far as this program can run it: its kernel bodies on the host, or itself on a device.
+inline std::vector<Implementation> cuda_implementations() {
+#ifdef TESSERA_CONTRACT_ON_DEVICE
+  return {{&staged_backend(), 0, "cuda"}};
+#else
+  return {{&host_grid_backend(GridOrder::kForward), 0, "host_grid"},
+          {&host_grid_backend(GridOrder::kBackward), 0, "host_grid_backward"}};
+#endif
 }
 
 /// Those whose softmax has the same bits: all but the reference, which computes it in double.
 inline std::vector<Implementation> fixed_lane_implementations() {
   std::vector<Implementation> all = cpu_implementations();
-  all.push_back({&host_grid_backend(), 0, "host_grid"});
+  for (const Implementation& cuda : cuda_implementations()) all.push_back(cuda);
   return all;
+}
+
+inline std::vector<Implementation> implementations() {
+#ifdef TESSERA_CONTRACT_ON_DEVICE
+  return cuda_implementations();  // the others have programs of their own
+#else
+  std::vector<Implementation> all = fixed_lane_implementations();
+  all.insert(all.begin(), {&reference_backend(), 0, "reference"});
+  return all;
+#endif
 }
 
 /// Restricts the SIMD backend to one instruction set for a scope.

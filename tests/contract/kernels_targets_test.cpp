@@ -18,7 +18,7 @@ TEST(KernelsTargets, EachAvailableOneCanBeChosen) {
 TEST(KernelsTargets, BackendsSayWhoTheyAre) {
   EXPECT_STREQ(reference_backend().name, "reference");
   EXPECT_STREQ(cpu_backend().name, "cpu");
-  EXPECT_STREQ(host_grid_backend().name, "host_grid");
+  EXPECT_STREQ(host_grid_backend(GridOrder::kForward).name, "host_grid");
 }
 
 }  // namespace

@@ -10,17 +10,35 @@
 #include "kernels/cuda/detail/updates.hpp"
 
 namespace tessera::kernels {
+namespace {
 
-const Backend& host_grid_backend() {
-  using cuda::HostLauncher;
-  static const cuda::GridScores<HostLauncher> scores{HostLauncher()};
-  static const cuda::GridGradients<HostLauncher> gradients{HostLauncher()};
-  static const cuda::GridSoftmax<HostLauncher> softmax{HostLauncher()};
-  static const cuda::GridRows<HostLauncher> rows{HostLauncher()};
-  static const cuda::GridUpdates<HostLauncher> updates{HostLauncher()};
-  static const cuda::GridRanks<HostLauncher> ranks{HostLauncher()};
-  static const Backend backend{"host_grid", scores, gradients, softmax, rows, updates, ranks};
-  return backend;
+using cuda::HostLauncher;
+
+struct HostGrid {
+  HostGrid(const char* name, HostLauncher launch)
+      : scores(launch),
+        gradients(launch),
+        softmax(launch),
+        rows(launch),
+        updates(launch),
+        ranks(launch),
+        backend{name, scores, gradients, softmax, rows, updates, ranks} {}
+
+  cuda::GridScores<HostLauncher> scores;
+  cuda::GridGradients<HostLauncher> gradients;
+  cuda::GridSoftmax<HostLauncher> softmax;
+  cuda::GridRows<HostLauncher> rows;
+  cuda::GridUpdates<HostLauncher> updates;
+  cuda::GridRanks<HostLauncher> ranks;
+  Backend backend;
+};
+
+}  // namespace
+
+const Backend& host_grid_backend(GridOrder order) {
+  static const HostGrid forward("host_grid", HostLauncher(GridOrder::kForward));
+  static const HostGrid backward("host_grid_backward", HostLauncher(GridOrder::kBackward));
+  return order == GridOrder::kForward ? forward.backend : backward.backend;
 }
 
 }  // namespace tessera::kernels

@@ -4,10 +4,14 @@
 
 #include "kernels/backend.hpp"
 
+#include <cstdint>
+
 namespace tessera::kernels {
 
-/// The kernel bodies of the CUDA backend, run on the host one thread after the other: slow, and what the contract tests
-/// can check of them without a device.
-const Backend& host_grid_backend();
+enum class GridOrder : std::uint8_t { kForward, kBackward };
+
+/// The kernel bodies of the CUDA backend, run on the host one thread after the other, from the first or from the last:
+/// slow, and what the contract tests can check of them without a device.
+const Backend& host_grid_backend(GridOrder order);
 
 }  // namespace tessera::kernels

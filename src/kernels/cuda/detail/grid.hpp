@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/cuda/host_grid.hpp"
 #include "kernels/matrix.hpp"
 
 #include <cstddef>
@@ -70,30 +71,41 @@ TESSERA_HOST_DEVICE inline void add_count(std::uint32_t* counter, std::uint32_t 
 #endif
 }
 
-/// Runs a body on the host, one block and one thread after the other: for tests of the bodies.
+/// Runs a body on the host, one block and one thread after the other, for tests of the bodies. Backward it begins with
+/// the last thread of the last block: results that differ show threads that need each other within a phase.
 class HostLauncher {
  public:
   static constexpr Space kSpace = Space::kHost;
+  explicit HostLauncher(GridOrder order = GridOrder::kForward) : order_(order) {}
 
   template <class Body>
   void operator()(std::size_t blocks, const Body& body) const {
-    for (std::size_t block = 0; block < blocks; ++block) run_block(body, block);
+    for (std::size_t i = 0; i < blocks; ++i) run_block(body, in_order(i, blocks));
   }
 
  private:
   template <class Body>
-  static void run_block(const Body& body, std::size_t block) {
-    for (unsigned thread = 0; thread < Body::kThreads; ++thread) body.run(At{block, thread});
+  void run_block(const Body& body, std::size_t block) const {
+    for (unsigned i = 0; i < Body::kThreads; ++i) body.run(At{block, in_order(i, Body::kThreads)});
   }
 
   template <InPhases Body>
-  static void run_block(const Body& body, std::size_t block) {
+  void run_block(const Body& body, std::size_t block) const {
     typename Body::Shared shared;
     typename Body::Registers registers[Body::kThreads] = {};
     for (unsigned phase = 0; phase < body.phases(); ++phase)
-      for (unsigned thread = 0; thread < Body::kThreads; ++thread)
+      for (unsigned i = 0; i < Body::kThreads; ++i) {
+        const unsigned thread = in_order(i, Body::kThreads);
         body.run(phase, At{block, thread}, shared, registers[thread]);
+      }
   }
+
+  template <class Index>
+  [[nodiscard]] Index in_order(Index i, Index count) const {
+    return order_ == GridOrder::kForward ? i : count - 1 - i;
+  }
+
+  GridOrder order_;
 };
 
 }  // namespace tessera::kernels::cuda

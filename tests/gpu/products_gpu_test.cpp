@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// Products by cuBLAS against double precision. The chains have the contract suites.
+#include "device/device.hpp"
+#include "device/memory.hpp"
+#include "device/stream.hpp"
+#include "kernels/cuda/device_kernels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace tessera::kernels {
+namespace {
+
+constexpr ProductSizes kSizes{96, 200, 64};
+
+/// A matrix on both sides.
+class Both {
+ public:
+  Both(device::StreamView stream, std::size_t rows, std::size_t cols, std::uint32_t seed)
+      : host(rows * cols), stream_(stream), block_(stream.device(), rows * cols * sizeof(float)) {
+    std::mt19937 engine(seed);
+    std::normal_distribution<float> normal;
+    for (float& value : host) value = normal(engine);
+    device::copy_bytes(std::as_bytes(std::span(host)), block_.span(), stream);
+    view = {reinterpret_cast<float*>(block_.span().data()), rows, cols, cols};
+  }
+  [[nodiscard]] device::Span<const float> span() const { return {view.data, host.size()}; }
+  void fetch() {
+    device::copy_bytes(block_.span(), std::as_writable_bytes(std::span(host)), stream_);
+    stream_.synchronize();
+  }
+  std::vector<float> host;
+  DeviceMatrix view;
+
+ private:
+  device::StreamView stream_;
+  device::Block block_;
+};
+
+/// Relative to the sum of magnitudes: rounding of both operands, and a sum in fp32.
+double tolerance(Products products) {
+  const double operands = products == Products::kBfloat16 ? 0x1p-8 : products == Products::kTf32 ? 0x1p-10 : 0;
+  return operands + 256 * 0x1p-24;
+}
+
+template <class Left, class Right>
+void expect_product(const Both& out, std::size_t steps, Products products, const Left& left, const Right& right) {
+  for (std::size_t i = 0; i < out.view.rows; ++i)
+    for (std::size_t j = 0; j < out.view.cols; ++j) {
+      double sum = 0;
+      double magnitude = 0;
+      for (std::size_t s = 0; s < steps; ++s) {
+        const double term = static_cast<double>(left(i, s)) * right(s, j);
+        sum += term;
+        magnitude += std::abs(term);
+      }
+      ASSERT_NEAR(out.host[i * out.view.cols + j], sum, tolerance(products) * magnitude) << i << ", " << j;
+    }
+}
+
+class ProductsGpu : public ::testing::TestWithParam<Products> {};
+INSTANTIATE_TEST_SUITE_P(All, ProductsGpu, ::testing::Values(Products::kFp32, Products::kTf32, Products::kBfloat16));
+
+TEST_P(ProductsGpu, AgreeWithDoublePrecision) {
+  const auto [b, n, d] = kSizes;
+  const device::Device device = device::Device::open(0);
+  const device::Stream stream(device);
+  const device::Block workspace(device, workspace_bytes(GetParam(), kSizes));
+  const auto kernels = make_device_kernels(stream.view(), GetParam(), workspace.span());
+  Both queries(stream.view(), b, d, 1);
+  Both rows(stream.view(), n, d, 2);
+  Both weights(stream.view(), b, n, 3);
+  Both factors(stream.view(), b, 1, 4);
+  Both scores(stream.view(), b, n, 5);
+  Both to_queries(stream.view(), b, d, 6);
+  Both to_rows(stream.view(), n, d, 7);
+  Both scaled(stream.view(), n, d, 8);
+  const DeviceBackend& backend = kernels->backend();
+  backend.scores.all_pairs(Similarity::kDot, queries.view, rows.view, scores.view);
+  backend.gradients.to_queries(weights.view, rows.view, to_queries.view);
+  backend.gradients.to_rows(weights.view, queries.view, to_rows.view);
+  backend.gradients.to_rows_scaled(weights.view, factors.span(), queries.view, scaled.view);
+  for (Both* out : {&scores, &to_queries, &to_rows, &scaled}) out->fetch();
+  const auto at = [](const Both& matrix) {
+    return [&](std::size_t i, std::size_t j) { return matrix.host[i * matrix.view.cols + j]; };
+  };
+  const auto turned = [](const Both& matrix) {
+    return [&](std::size_t i, std::size_t j) { return matrix.host[j * matrix.view.cols + i]; };
+  };
+  expect_product(scores, d, GetParam(), at(queries), turned(rows));
+  expect_product(to_queries, n, GetParam(), at(weights), at(rows));
+  expect_product(to_rows, b, GetParam(), turned(weights), at(queries));
+  expect_product(scaled, b, GetParam(), turned(weights),
+                 [&](std::size_t i, std::size_t c) { return factors.host[i] * at(queries)(i, c); });
+}
+
+}  // namespace
+}  // namespace tessera::kernels

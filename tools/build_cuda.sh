@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The Tessera authors
+# SPDX-License-Identifier: Apache-2.0
+# build_cuda.sh BUILD_DIR [TARGET...]: configures the preset cuda in BUILD_DIR with the CUDA compiler of this machine and
+# builds the targets (default: the modules that use CUDA). Exit status: 0 built, 1 not, 64 wrong usage, 69 no CUDA compiler.
+set -euo pipefail
+[[ $# -gt 0 ]] || { echo "usage: tools/build_cuda.sh BUILD_DIR [TARGET...]" >&2; exit 64; }
+build_dir=$(realpath -m "$1")
+shift
+targets=("$@")
+[[ ${#targets[@]} -gt 0 ]] || targets=(tessera_device tessera_memory tessera_comm tessera_kernels)
+cd "$(dirname "$0")/.."
+
+compiler=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
+if [[ ! -x $compiler ]]; then
+  echo "build_cuda.sh: no CUDA compiler: neither CUDACXX nor nvcc on the PATH nor $compiler" >&2
+  exit 69
+fi
+if [[ ! -f $build_dir/build.ninja ]]; then
+  cmake --preset cuda -B "$build_dir" -DCMAKE_CUDA_COMPILER="$compiler" || exit 1
+fi
+cmake --build "$build_dir" -j "$(env -u OMP_NUM_THREADS nproc)" --target "${targets[@]}" || exit 1
