@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory/budget.hpp"
 
+#include "core/error.hpp"
 #include "core/text.hpp"
 #include "memory/detail/control_group.hpp"
 
@@ -48,21 +49,30 @@ std::optional<std::uint64_t> slurm_memory_per_cpu() {
 }
 
 void consider(Budget& best, std::optional<std::uint64_t> bytes, const char* source) {
-  if (bytes && (best.host_bytes == 0 || *bytes < best.host_bytes)) best = {*bytes, source};
+  if (bytes && (best.host_bytes == 0 || *bytes < best.host_bytes)) best = {*bytes, 0, source};
 }
 
 }  // namespace
 
 Budget find_budget(const std::string& job_value, int ranks_on_host) {
-  if (!job_value.empty()) return {text::parse_bytes(job_value, "run.memory"), "run.memory"};
+  if (!job_value.empty()) return {text::parse_bytes(job_value, "run.memory"), 0, "run.memory"};
   Budget node;
   consider(node, available_memory(), "available memory");
   consider(node, detail::control_group_limit(), "control group limit");
   consider(node, slurm_memory_per_node(), "SLURM_MEM_PER_NODE");
   consider(node, slurm_memory_per_cpu(), "SLURM_MEM_PER_CPU");
-  if (node.host_bytes == 0) node = {std::uint64_t{1} << 30U, "a guess: the machine states no limit"};
+  if (node.host_bytes == 0) node = {std::uint64_t{1} << 30U, 0, "a guess: the machine states no limit"};
   node.host_bytes = node.host_bytes / 10 * 9 / static_cast<std::uint64_t>(std::max(1, ranks_on_host));
   return node;
+}
+
+Budget with_pinned(Budget budget, std::uint64_t bytes) {
+  if (bytes >= budget.host_bytes)
+    fail(ExitStatus::kOverBudget, "{} of pinned memory leave nothing of the {} that this rank has ({})",
+         text::bytes(bytes), text::bytes(budget.host_bytes), budget.source);
+  budget.host_bytes -= bytes;
+  budget.pinned_bytes += bytes;
+  return budget;
 }
 
 }  // namespace tessera::memory

@@ -7,14 +7,19 @@
 
 namespace tessera::memory {
 
-/// Bytes of host memory that one rank may use for its pool, and who said so.
+/// Bytes of host memory that one rank may use for its pools, and who said so.
 struct Budget {
-  std::uint64_t host_bytes = 0;
+  std::uint64_t host_bytes = 0;    ///< of the pool that is not pinned
+  std::uint64_t pinned_bytes = 0;  ///< of the pinned pool: taken from the same memory
   std::string source;  ///< "run.memory", "control group limit", "SLURM_MEM_PER_NODE", "available memory", ...
 };
 
 /// The budget of a rank: `job_value` ("4GiB") if not empty, else the smallest limit that the machine states (control
 /// group, Slurm, available memory) divided by the ranks on this host, less a tenth of headroom.
 Budget find_budget(const std::string& job_value, int ranks_on_host);
+
+/// The same budget with `bytes` of it for the pinned pool. Throws Error(kOverBudget) when that leaves nothing for the
+/// other.
+Budget with_pinned(Budget budget, std::uint64_t bytes);
 
 }  // namespace tessera::memory

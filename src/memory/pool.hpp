@@ -2,10 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
+#include "device/device.hpp"
+#include "device/space.hpp"
+#include "device/span.hpp"
+#include "memory/arena.hpp"
+#include "memory/detail/allocator.hpp"
+#include "memory/tag.hpp"
+
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -13,109 +18,119 @@
 
 namespace tessera::memory {
 
-/// What an allocation is for; peaks are reported by tag.
-enum class Tag : std::uint8_t {
-  kRows,        ///< entity and relation rows
-  kState,       ///< optimiser state
-  kQueries,     ///< queries of the owned parts, all splits
-  kBatch,       ///< index lists of the batches in flight
-  kHalo,        ///< rows fetched from other parts
-  kGradients,   ///< gradients of rows
-  kLogits,      ///< scores and softmax weights
-  kExchange,    ///< send and receive buffers
-  kEvaluation,  ///< blocks of queries that are ranked or searched
-  kAverage,     ///< averages of entity and relation rows
-};
-inline constexpr std::size_t kTagCount = 10;
-
-/// "rows", "state", ...
-const char* name(Tag tag);
-
-class Pool;
-
-/// Owns a block of a pool; gives it back when destroyed. The pool outlives its buffers.
-template <class T>
-class Buffer {
-  static_assert(std::is_trivially_copyable_v<T>);
-
+/// What all pools share: one arena, whose bytes are reserved at once and sub-allocated best fit; nothing beyond the
+/// budget is ever asked of the system. Not thread safe: ranks allocate while they set up, not in loops.
+class PoolUse {
  public:
-  Buffer() = default;
-  Buffer(Buffer&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), view_(std::exchange(other.view_, {})) {}
-  Buffer& operator=(Buffer&& other) noexcept {
+  [[nodiscard]] std::uint64_t budget_bytes() const { return allocator_.budget_bytes(); }
+  [[nodiscard]] std::uint64_t used_bytes() const { return allocator_.used_bytes(); }
+  [[nodiscard]] std::uint64_t peak_bytes() const { return allocator_.peak_bytes(); }
+  [[nodiscard]] TagUse use(Tag tag) const { return allocator_.use(tag); }
+  /// Allocations since the pool was made; a loop that allocates nothing does not change it.
+  [[nodiscard]] std::uint64_t allocation_count() const { return allocator_.allocation_count(); }
+  /// "rows 12.0 MiB, logits 8.0 MiB, ...", the largest first.
+  [[nodiscard]] std::string describe() const { return allocator_.describe(); }
+
+  PoolUse(const PoolUse&) = delete;
+  PoolUse& operator=(const PoolUse&) = delete;
+
+ protected:
+  explicit PoolUse(detail::Allocator allocator) : allocator_(std::move(allocator)) {}
+  ~PoolUse() = default;
+
+  detail::Allocator allocator_;  // NOLINT(misc-non-private-member-variables-in-classes)
+};
+
+/// Owns a block of a pool; gives it back when destroyed. The pool outlives its buffers. `View` is a std::span or, for
+/// memory that the host cannot read, a device::Span.
+template <class Pool, class View>
+class BasicBuffer {
+ public:
+  BasicBuffer() = default;
+  BasicBuffer(BasicBuffer&& other) noexcept
+      : pool_(std::exchange(other.pool_, nullptr)), view_(std::exchange(other.view_, {})) {}
+  BasicBuffer& operator=(BasicBuffer&& other) noexcept {
     std::swap(pool_, other.pool_);
     std::swap(view_, other.view_);
     return *this;
   }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer();
+  BasicBuffer(const BasicBuffer&) = delete;
+  BasicBuffer& operator=(const BasicBuffer&) = delete;
+  ~BasicBuffer() {
+    if (pool_ != nullptr) pool_->release(view_.data());
+  }
 
-  [[nodiscard]] T* data() const { return view_.data(); }
+  [[nodiscard]] auto data() const { return view_.data(); }
   [[nodiscard]] std::size_t size() const { return view_.size(); }
-  [[nodiscard]] std::span<T> span() const { return view_; }
-  T& operator[](std::size_t i) const { return view_[i]; }
+  [[nodiscard]] View span() const { return view_; }
+  auto& operator[](std::size_t i) const requires requires(View view) { view[0]; }
+  { return view_[i]; }
 
  private:
-  friend class Pool;
-  Buffer(Pool* pool, std::span<T> view) : pool_(pool), view_(view) {}
+  friend Pool;
+  BasicBuffer(Pool* pool, View view) : pool_(pool), view_(view) {}
   Pool* pool_ = nullptr;
-  std::span<T> view_;
+  View view_;
 };
 
-struct TagUse {
-  std::uint64_t bytes = 0;
-  std::uint64_t peak_bytes = 0;
-};
+class Pool;
+class DevicePool;
 
-/// One arena for all large memory of a rank. Its bytes are reserved at once and sub-allocated best fit; nothing beyond
-/// the budget is ever asked of the system. Not thread safe: ranks allocate while they set up, not in loops.
-class Pool {
+template <class T>
+using Buffer = BasicBuffer<Pool, std::span<T>>;
+template <class T>
+using DeviceBuffer = BasicBuffer<DevicePool, device::Span<T>>;
+
+/// The large memory of a rank on the host, all of it pinned or none.
+class Pool : public PoolUse {
  public:
+  /// Throws Error(kOverBudget) when it is less than 64 bytes, or more than the system can address.
   explicit Pool(std::uint64_t budget_bytes);
-  ~Pool();
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
+  /// Pinned: what devices read and write directly. Counts against the host's budget as any other memory does.
+  Pool(device::Device device, std::uint64_t budget_bytes, std::size_t threads);
 
   /// `count` zeroed elements, aligned to 64 bytes. Throws Error(kOverBudget) with the use by tag when it does not fit.
   template <class T>
   Buffer<T> allocate(Tag tag, std::uint64_t count) {
+    static_assert(std::is_trivially_copyable_v<T>);
     void* block = allocate_bytes(tag, count, sizeof(T));
     return Buffer<T>(this, std::span<T>(static_cast<T*>(block), count));
   }
-
-  [[nodiscard]] std::uint64_t budget_bytes() const { return budget_; }
-  [[nodiscard]] std::uint64_t used_bytes() const { return used_; }
-  [[nodiscard]] std::uint64_t peak_bytes() const { return peak_; }
-  [[nodiscard]] TagUse use(Tag tag) const { return uses_.at(static_cast<std::size_t>(tag)); }
-  /// Allocations since the pool was made; a loop that allocates nothing does not change it.
-  [[nodiscard]] std::uint64_t allocation_count() const { return allocation_count_; }
-  /// "rows 12.0 MiB, logits 8.0 MiB, ...", the largest first.
-  [[nodiscard]] std::string describe() const;
+  [[nodiscard]] device::Space space() const { return arena_.space(); }
 
  private:
-  template <class T>
-  friend class Buffer;
-  struct Block {
-    std::uint64_t bytes;
-    Tag tag;
-  };
+  template <class P, class V>
+  friend class BasicBuffer;
   void* allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes);
-  void release(void* block) noexcept;
-  void merge_free(std::uint64_t offset, std::uint64_t bytes);
+  void release(const void* block) noexcept;
 
-  std::uint64_t budget_;
-  std::byte* base_ = nullptr;
-  std::uint64_t used_ = 0;
-  std::uint64_t peak_ = 0;
-  std::uint64_t allocation_count_ = 0;
-  std::array<TagUse, kTagCount> uses_{};
-  std::map<std::uint64_t, std::uint64_t> free_;  // offset -> bytes
-  std::map<std::uint64_t, Block> allocated_;     // offset -> block
+  HostArena arena_;
 };
 
-template <class T>
-Buffer<T>::~Buffer() {
-  if (pool_ != nullptr) pool_->release(view_.data());
-}
+/// The large memory of a rank on a device.
+class DevicePool : public PoolUse {
+ public:
+  /// Takes all of it at once. Throws Error(kOverBudget) when the device has not that much free.
+  DevicePool(device::Device device, std::uint64_t budget_bytes);
+
+  /// `count` zeroed elements, aligned to 64 bytes; waits for the zeroing. Throws Error(kOverBudget) with the use by tag
+  /// when it does not fit. A buffer that is given back may still be in use by a stream: the caller waits for that
+  /// first.
+  template <class T>
+  DeviceBuffer<T> allocate(Tag tag, std::uint64_t count) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    void* block = allocate_bytes(tag, count, sizeof(T));
+    return DeviceBuffer<T>(this, device::Span<T>(static_cast<T*>(block), count));
+  }
+  [[nodiscard]] device::Device device() const { return arena_.device(); }
+
+ private:
+  template <class P, class V>
+  friend class BasicBuffer;
+  void* allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes);
+  void release(const void* block) noexcept;
+
+  DeviceArena arena_;
+};
 
 }  // namespace tessera::memory

@@ -123,5 +123,15 @@ TEST_F(ControlGroup, NothingToReadIsNoLimit) {
   EXPECT_EQ(limit("no colons\n:\n1:"), std::nullopt);
 }
 
+TEST_F(Budget, PinnedMemoryIsTakenFromTheSameBudget) {
+  const memory::Budget whole{1000, 0, "run.memory"};
+  const memory::Budget some = with_pinned(whole, 300);
+  EXPECT_EQ(some.host_bytes, 700U);
+  EXPECT_EQ(some.pinned_bytes, 300U);
+  EXPECT_EQ(with_pinned(some, 200).pinned_bytes, 500U);
+  test::expect_error(ExitStatus::kOverBudget, {"pinned", "1000 B", "run.memory"},
+                     [&] { (void)with_pinned(whole, 1000); });
+}
+
 }  // namespace
 }  // namespace tessera

@@ -7,6 +7,7 @@
 #include "support/expect_error.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -249,6 +251,43 @@ TEST(Pool, BehavesAsItsModel) {
     refused += driver.refused();
   }
   EXPECT_GT(refused, 100) << "the test never filled the pool";
+}
+
+// What a pool of any space says when something does not fit: the same words, with the name of its budget.
+TEST(Allocator, NamesItsBudget) {
+  memory::detail::Allocator allocator(kMiB, "device memory", "Use more devices.");
+  const auto rows = allocator.allocate(Tag::kRows, kMiB / 8, sizeof(float));
+  EXPECT_EQ(rows.offset % 64, 0U);
+  EXPECT_EQ(rows.bytes, kMiB / 2);
+  test::expect_error(
+      ExitStatus::kOverBudget,
+      {"device memory budget of 1.0 MiB", "768.0 KiB more", "for state", "rows 512.0 KiB", "Use more devices."},
+      [&] { (void)allocator.allocate(Tag::kState, 3 * kMiB / 4, 1); });
+  allocator.release(rows.offset);
+  EXPECT_EQ(allocator.used_bytes(), 0U);
+  EXPECT_EQ(allocator.peak_bytes(), kMiB / 2);
+}
+
+TEST(DeviceBudget, IsRefusedAboveWhatIsFree) {
+  constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+  memory::check_device_budget(15 * kGiB, 16 * kGiB, 80 * kGiB);
+  test::expect_error(ExitStatus::kOverBudget, {"15.5 GiB", "15.0 GiB that can be had", "16.0 GiB of 80.0 GiB are free"},
+                     [&] { memory::check_device_budget(15 * kGiB + kGiB / 2, 16 * kGiB, 80 * kGiB); });
+}
+
+TEST(Arena, PagesAreThereAfterTheyWereTouched) {
+  const std::uint64_t bytes = 40 * kMiB + 12345;
+  const memory::Mapping mapping(bytes);
+  memory::touch_pages(mapping.span(), 4);
+  std::vector<unsigned char> resident((bytes + 4095) / 4096);
+  ASSERT_EQ(mincore(mapping.span().data(), bytes, resident.data()), 0);
+  EXPECT_TRUE(std::all_of(resident.begin(), resident.end(), [](unsigned char page) { return (page & 1U) != 0; }));
+}
+
+TEST(Pool, SaysWhereItsMemoryIs) {
+  const Pool pool(kMiB);
+  EXPECT_EQ(pool.space(), device::Space::kHost);
+  static_assert(!std::is_convertible_v<memory::DeviceBuffer<float>, Buffer<float>>);
 }
 
 }  // namespace
