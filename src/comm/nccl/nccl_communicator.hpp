@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/communicator.hpp"
+#include "core/ids.hpp"
+#include "device/device.hpp"
+#include "device/span.hpp"
+#include "device/stream.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace tessera::comm {
+
+/// Bytes on this rank's device for another rank, or for itself.
+struct DeviceSend {
+  device::Span<const std::byte> data;
+  Rank to;
+};
+
+/// Where bytes from another rank arrive; both sides state the same size.
+struct DeviceReceive {
+  device::Span<std::byte> buffer;
+  Rank from;
+};
+
+/// The ranks of a job and their device memory, next to the communicator for host memory. Transfers only: sums follow
+/// the tree over parts (exchange/part_tree.hpp) and are ours. While its work is pending no other library may move data
+/// of the same devices between processes. One thread per rank calls it.
+class DeviceCommunicator {
+ public:
+  virtual ~DeviceCommunicator() = default;
+
+  /// Enqueues transfers on `stream` that all make progress together, so that no order of them can block; returns at
+  /// once. Every send has its receive in a call of the other rank; those of one pair of ranks match in the order of the
+  /// lists. An empty list is no work. Between two ranks one message costs a few microseconds.
+  virtual void exchange(std::span<const DeviceSend> sends, std::span<const DeviceReceive> receives,
+                        device::StreamView stream) = 0;
+
+  /// Blocks until all that is enqueued on `stream` is done, asking in turn the stream, NCCL and the clock. A peer that
+  /// is silent for the time of the watchdog, or a failed transfer, ends the job: the kernels of a stuck transfer cannot
+  /// be stopped in any other way.
+  virtual void wait(device::StreamView stream) = 0;
+
+  /// How long a wait may last before the peer counts as hanging.
+  virtual void set_watchdog(std::chrono::seconds limit) = 0;
+
+  /// Bytes handed to other ranks since the start.
+  [[nodiscard]] virtual std::uint64_t bytes_sent() const = 0;
+};
+
+/// Collective over `host`, whose ranks and their order it takes; each rank brings its own device. All ranks throw the
+/// same AgreedError when two share a device, when a device or NCCL cannot be used on any of them, or when not all are
+/// there within `watchdog`. `host` outlives the communicator, which is destroyed on all ranks together, after wait().
+/// Transfers above 1 GiB are split. Only in builds with CUDA.
+std::unique_ptr<DeviceCommunicator> make_nccl_communicator(Communicator& host, device::Device device,
+                                                           std::chrono::seconds watchdog);
+
+}  // namespace tessera::comm
