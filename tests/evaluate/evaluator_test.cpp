@@ -239,9 +239,16 @@ TEST(EvaluatorNumbersTest, ARowThatIsNotFiniteIsNamed) {
   }
 }
 
-TEST(EvaluatorNumbersTest, AQueryThatIsNotANumberIsNamed) {
+TEST(EvaluatorNumbersTest, ARelationRowThatIsNotFiniteIsNamed) {
   ModelValues model;
   model.relation = [](std::uint64_t row, std::size_t) { return row == 4 ? std::nanf("") : 1.0F; };
+  EXPECT_NE(failure_of(model, 2, ExitStatus::kBadData).find("relation row 4 holds"), std::string::npos);
+}
+
+TEST(EvaluatorNumbersTest, AQueryThatIsNotANumberIsNamed) {
+  ModelValues model;
+  model.entity = [](std::uint64_t, std::size_t) { return 2.0F; };
+  model.relation = [](std::uint64_t row, std::size_t) { return row == 4 ? 3e38F : 1.0F; };
   for (const std::int32_t ranks : {1, 3}) {
     const std::string message = failure_of(model, ranks, ExitStatus::kBadData);
     EXPECT_NE(message.find("relation 1 inverse, ?) with target"), std::string::npos) << message;

@@ -201,8 +201,8 @@ TEST(PredictorErrorTest, NumbersMustBeNumbers) {
   ModelValues model;
   model.entity = [](std::uint64_t, std::size_t) { return std::nanf(""); };
   EXPECT_NE(failure_of(model, how, predict::typed_question(words)).message.find("not finite"), std::string::npos);
-  model.entity = small_integers(1);
-  model.relation = [](std::uint64_t row, std::size_t) { return row == 3 ? std::nanf("") : 1.0F; };  // r0001 inverse
+  model.entity = [](std::uint64_t, std::size_t) { return 2.0F; };
+  model.relation = [](std::uint64_t row, std::size_t) { return row == 3 ? 3e38F : 1.0F; };  // r0001 inverse
   const Failure failure = failure_of(model, how, predict::typed_question(words));
   EXPECT_EQ(failure.status, ExitStatus::kBadData);
   EXPECT_NE(failure.message.find("query 1 are not numbers"), std::string::npos) << failure.message;
