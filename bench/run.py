@@ -77,9 +77,11 @@ class Bench:
               flush=True)
 
     def machine(self):
-        self.peak = json.loads(self.call([self.program("machine_peak")]))
+        """The best of three: what else runs on a shared machine only ever lowers a peak."""
+        peaks = [json.loads(self.call([self.program("machine_peak")])) for _ in range(3)]
+        self.peak = {key: max(peak[key] for peak in peaks) for key in peaks[0]}
         print(f"  machine: {self.peak['cores']} cores, fp32 FMA peak {self.peak['fma_gflops']} GFLOP/s "
-              f"({self.peak['fma_gflops_one_core']} on one core), copy {self.peak['copy_gbytes_one_core']} GB/s on one core")
+              f"({self.peak['fma_gflops_one_core']} on one core; bf16 dot products {self.peak['bf16_gflops_one_core']}), copy {self.peak['copy_gbytes_one_core']} GB/s on one core")
 
     def imported(self, data, name, method):
         """One of the data sets as a graph in 8 parts; made once."""
