@@ -129,6 +129,7 @@ std::uint64_t load_checkpoint(Environment& environment, const RunContext& contex
   if (comm.reduce(exported ? 1 : 0, comm::Reduction::kMax) != 0)
     return load_exported(environment, context, epoch, parameters);
   const model::CheckpointStore checkpoints(context.job.run.folder);
+  if (epoch) comm::on_root(comm, [&] { checkpoints.require(*epoch); });
   const model::RunState state =
       epoch ? comm::together(comm, [&] { return checkpoints.load(*epoch, context.shard, parameters); })
             : checkpoints.load_best(comm, context.shard, parameters);

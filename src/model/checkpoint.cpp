@@ -204,6 +204,13 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
   });
 }
 
+void CheckpointStore::require(std::uint64_t epoch) const {
+  const std::vector<std::uint64_t> found = epochs();
+  if (!std::binary_search(found.begin(), found.end(), epoch))
+    fail(ExitStatus::kMissingInput, "'{}' has no checkpoint after epoch {}; it has: {}", folder_.string(), epoch,
+         found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", ")));
+}
+
 RunState CheckpointStore::read_state(std::uint64_t epoch) const { return state_of(open_manifest(epoch_folder(epoch))); }
 
 void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition) {

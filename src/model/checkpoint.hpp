@@ -58,6 +58,8 @@ class CheckpointStore {
 
   /// Epochs of the complete checkpoints, ascending.
   [[nodiscard]] std::vector<std::uint64_t> epochs() const;
+  /// Throws Error(kMissingInput) naming those that there are when there is no complete checkpoint after this epoch.
+  void require(std::uint64_t epoch) const;
   /// State of a checkpoint. Throws Error(kMissingInput) or Error(kBadData).
   [[nodiscard]] RunState read_state(std::uint64_t epoch) const;
   /// Loads rows (and states and averages when `parameters` has them) of this rank's parts. Where the checkpoint has

@@ -33,6 +33,7 @@ class CheckpointModel final : public StoredModel {
   CheckpointModel(const fs::path& run_folder, fs::path partition_folder, std::optional<std::uint64_t> epoch)
       : partition_folder_(std::move(partition_folder)), partition_(graph::read_manifest(partition_folder_, false)) {
     const CheckpointStore checkpoints(run_folder);
+    if (epoch) checkpoints.require(*epoch);
     const std::uint64_t chosen = epoch ? *epoch : checkpoints.best_sound();
     folder_ = checkpoints.epoch_folder(chosen);
     const storage::FileReader manifest = open_manifest();

@@ -75,6 +75,7 @@ class Resume(RunFolder):
         self.assertIn("epoch-000000", self.checkpoints()[0].name)
         self.succeed("evaluate", "run")
         self.succeed("evaluate", "run", "--epoch", 0)
+        self.refuse(MISSING, "evaluate", "run", "--epoch", 99, ranks=2, says=["after epoch 99", "it has: "])
         whole = self.write_job("whole.toml", **{"run.folder": '"whole"'})
         expected = json.loads(self.succeed("train", "--json", whole))["parameter_digest"]
         resumed = json.loads(self.succeed("train", "--json", "--resume", self.job, ranks=2))["parameter_digest"]
