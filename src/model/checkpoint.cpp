@@ -220,7 +220,7 @@ void check_partition(const storage::FileReader& manifest, const graph::Partition
       manifest.string("/", "partition_digest") != partition.digest)
     fail(ExitStatus::kUsage,
          "'{}' was trained on another partition of the graph than the one that is there now ({} parts, method {}, seed "
-         "{}); partition the graph as it was then",
+         "{}); partition the graph as it was then, or leave data.parts as the run has it",
          manifest.path().string(), partition.part_count(), partition.method, partition.seed);
 }
 

@@ -130,9 +130,9 @@ std::vector<std::string> idle_settings(const Job& job) {
   const std::string& regulariser = job.regulariser.name;
   const std::string& loss = job.loss.name;
   const std::string& schedule = job.schedule.name;
-  const bool is_weighted =
-      job.regulariser.weight + job.regulariser.relation_weight + job.regulariser.product_weight > 0;
   const bool is_ivr = regulariser == "ivr";
+  const bool is_weighted =
+      job.regulariser.weight > 0 || (is_ivr && job.regulariser.relation_weight + job.regulariser.product_weight > 0);
   std::vector<std::string> idle;
   const auto check = [&](const char* key, bool is_set, bool has_effect, const char* why) {
     if (is_set && !has_effect) idle.push_back(fmt::format("{} ({})", key, why));

@@ -49,7 +49,10 @@ TEST(JobRules, SettingsWithoutEffectAreNamed) {
   EXPECT_EQ(idle[0], "regulariser.weight (regulariser.name is none)");
   EXPECT_EQ(idle[1], "negatives.count (negatives.scope is all)");
   EXPECT_EQ(idle[2], "optimiser.beta2 (it is of adam)");
-  job.regulariser.name = "l2";
+  job.regulariser = {"l2", 0, 3, 0.1};
+  EXPECT_EQ(idle_settings(job).at(0), "regulariser.name (regulariser.weight is 0)");
+  EXPECT_EQ(idle_settings(job).at(1), "regulariser.relation_weight (it is of ivr)");
+  job.regulariser = {"l2", 0.1};
   job.optimiser.name = "adam";
   job.negatives.scope = "global";
   EXPECT_TRUE(idle_settings(job).empty());
