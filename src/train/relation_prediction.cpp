@@ -50,11 +50,11 @@ RelationPrediction::RelationPrediction(const model::Parameters& parameters, std:
   // A step of up to one round adds nothing to what relation_tile() wrote.
   const std::size_t added = capacity > slots_ ? std::min(kTileRelations, relation_count_) * operator_dim_ : 0;
   for (std::size_t t = 0; t < threads; ++t)
-    scratch_.push_back(
-        {pool.allocate<float>(Tag::kBatch, kTileTriples * dim_), pool.allocate<float>(Tag::kBatch, kTileTriples * dim_),
-         pool.allocate<float>(Tag::kGradients, kTileTriples * operator_dim_),
-         pool.allocate<float>(Tag::kGradients, added), pool.allocate<float>(Tag::kLogits, kTileTriples),
-         pool.allocate<float>(Tag::kLogits, kTileTriples)});
+    scratch_.push_back({pool.allocate<float>(Tag::kBatch, kTileTriples * dim_),
+                        pool.allocate<float>(Tag::kBatch, kTileTriples * dim_),
+                        pool.allocate<float>(Tag::kGradients, kTileTriples * operator_dim_),
+                        pool.allocate<float>(Tag::kGradients, added), pool.allocate<float>(Tag::kLogits, kTileTriples),
+                        pool.allocate<float>(Tag::kLogits, kTileTriples)});
   tasks_.reserve(parts * std::max(tiles(slots_, kTileTriples), tiles(relation_count_, kTileRelations)));
 }
 

@@ -48,8 +48,8 @@ class RelationPrediction {
   [[nodiscard]] kernels::Matrix relation_gradients(std::size_t part) const;
 
  private:
-  // A step is computed in rounds of this many triples of every part, which bounds the memory. Gradients of relations are
-  // added round by round, so the number is part of their bits.
+  // A step is computed in rounds of this many triples of every part, which bounds the memory. Gradients of relations
+  // are added round by round, so the number is part of their bits.
   static constexpr std::size_t kRoundTriples = 512;
   static constexpr std::size_t kTileTriples = 64;
   static constexpr std::size_t kTileRelations = 64;
