@@ -116,17 +116,19 @@ check_mpi() {
   [[ $mpi_version == 4.* ]] || die 69 "only Open MPI 4 can be packed, and this is $mpi_version"
 }
 
-# Is the plugin mca_FRAMEWORK_NAME.so switched off by a line "FRAMEWORK = ^NAME,..." of Open MPI's configuration?
+# is_switched_off FRAMEWORK NAME: is there a line "FRAMEWORK = ^NAME,..." in Open MPI's configuration?
 is_switched_off() {
   local names
-  names=$(sed -nE "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\^//p" "$(mpi_path sysconfdir)/openmpi-mca-params.conf" \
-    2>/dev/null | tail -n 1 | tr -d ' ')
+  names=$(sed -nE "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\^//p" "$configuration" | tail -n 1 | tr -d ' ')
   [[ ,$names, == *,$2,* ]]
 }
 
 copy_mpi() {
-  local prefix=$bundle/openmpi bin folder plugin framework name
+  local prefix=$bundle/openmpi bin folder plugin framework name plugins=()
   bin=$(mpi_path bindir)
+  configuration=$prefix/etc/openmpi-mca-params.conf
+  mkdir -p "$prefix/etc"
+  cp -L "$(mpi_path sysconfdir)/openmpi-mca-params.conf" "$configuration" 2>/dev/null || touch "$configuration"
   add_program "$bin/orterun" openmpi/bin/orterun
   add_program "$bin/orted" openmpi/libexec/orted
   left_out=()
@@ -138,13 +140,13 @@ copy_mpi() {
     if is_switched_off "$framework" "${name#mca_"${framework}"_}"; then
       left_out+=("$name")
     else
-      add_plugin "$plugin" "$(mpi_path pkglibdir "$prefix")"
+      plugins+=("$plugin")
     fi
   done
+  add_plugins "$(mpi_path pkglibdir "$prefix")" "${plugins[@]}"
   folder=$(mpi_path pkgdatadir "$prefix")
-  mkdir -p "$folder" "$prefix/etc"
+  mkdir -p "$folder"
   cp "$(mpi_path pkgdatadir)"/help-*.txt "$folder"
-  cp -L "$(mpi_path sysconfdir)/openmpi-mca-params.conf" "$prefix/etc" 2>/dev/null || touch "$prefix/etc/openmpi-mca-params.conf"
 }
 
 # PMIx and UCX of their own, which Open MPI's plugins may be linked to, open plugins as well.
@@ -152,14 +154,14 @@ copy_plugins_of_libraries() {
   local from
   if [[ -n ${libraries[libpmix.so.2]:-} ]]; then
     from=$(dirname "$(realpath "${libraries[libpmix.so.2]}")")
-    for plugin in "$from"/pmix/*.so; do add_plugin "$plugin" "$bundle/pmix/lib/pmix"; done
+    add_plugins "$bundle/pmix/lib/pmix" "$from"/pmix/*.so
     mkdir -p "$bundle/pmix/share/pmix" "$bundle/pmix/etc"
     cp "$from"/../share/pmix/help-*.txt "$bundle/pmix/share/pmix"
     touch "$bundle/pmix/etc/pmix-mca-params.conf"
   fi
   if [[ -n ${libraries[libucs.so.0]:-} ]]; then
     from=$(dirname "$(realpath "${libraries[libucs.so.0]}")")
-    for plugin in "$from"/ucx/*.so.0; do add_plugin "$plugin" "$bundle/lib/ucx"; done
+    add_plugins "$bundle/lib/ucx" "$from"/ucx/*.so.0
   fi
 }
 
@@ -168,16 +170,16 @@ copy_plugins_of_libraries() {
 declare -A libraries=() # the name that a program asks for -> the file here
 sources=()              # every file of this machine that is packed, for its licence
 
-# add_libraries FILE: what FILE is linked to, directly or not.
+# add_libraries FILE...: what they are linked to, directly or not.
 add_libraries() {
   local name path
   while read -r name path; do
     [[ ! $name =~ ^($glibc)$ && ! $name =~ ^($nvidia)$ ]] || continue
-    [[ $path != not ]] || die 69 "'$1' needs $name, which is not found here"
+    [[ $path != not ]] || die 69 "$name is not found here, and one of these needs it: $*"
     [[ -z ${libraries[$name]:-} ]] || continue
     libraries[$name]=$path
     sources+=("$(realpath "$path")")
-  done < <(ldd "$1" | awk '$2 == "=>" { print $1, $3 }')
+  done < <(ldd "$@" | awk '$2 == "=>" { print $1, $3 }' | sort -u)
 }
 
 copy() { install -D -m "$1" "$(realpath "$2")" "$3" || die 74 "'$3' cannot be written"; }
@@ -186,29 +188,28 @@ copy() { install -D -m "$1" "$(realpath "$2")" "$3" || die 74 "'$3' cannot be wr
 # DT_RUNPATH: it holds for plugins and libraries of libraries too, and no LD_LIBRARY_PATH of a site comes before it.
 add_program() {
   local place=$bundle/$2
-  [[ -x $1 ]] || die 69 "Open MPI's program '$1' is missing"
+  [[ -x $1 ]] || die 69 "the program '$1' is missing"
   add_libraries "$1"
   sources+=("$(realpath "$1")")
   copy 755 "$1" "$place"
   patchelf --force-rpath --set-rpath "\$ORIGIN/$(realpath -m --relative-to="$(dirname "$place")" "$bundle/lib")" "$place"
 }
 
-add_plugin() {
-  [[ -e $1 ]] || return 0
-  add_libraries "$1"
-  sources+=("$(realpath "$1")")
-  copy_without_path "$1" "$2/$(basename "$1")"
-}
-
-# A run path of its own would stand in the way of the program's.
-copy_without_path() {
-  copy 644 "$1" "$2"
-  patchelf --remove-rpath "$2"
+# add_plugins FOLDER FILE...: libraries that are opened by their path.
+add_plugins() {
+  local folder=$1
+  shift
+  add_libraries "$@"
+  mapfile -t -O "${#sources[@]}" sources < <(realpath "$@")
+  mkdir -p "$folder"
+  cp -L "$@" "$folder" || die 74 "'$folder' cannot be written"
 }
 
 copy_libraries() {
   local name
-  for name in "${!libraries[@]}"; do copy_without_path "${libraries[$name]}" "$bundle/lib/$name"; done
+  for name in "${!libraries[@]}"; do copy 644 "${libraries[$name]}" "$bundle/lib/$name"; done
+  # A run path of its own would stand in the way of the program's.
+  find "$bundle" -type f \( -name '*.so' -o -name '*.so.*' \) -print0 | xargs -0 patchelf --remove-rpath
 }
 
 elf_files() { find "$bundle" -type f \( -path '*/libexec/*' -o -name orterun -o -name '*.so' -o -name '*.so.*' \); }
