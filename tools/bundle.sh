@@ -265,6 +265,8 @@ exec "$root/libexec/tessera" "$@"
 TEXT
   launcher bin/mpirun .. "Runs a program as several ranks with the Open MPI of this folder." <<'TEXT'
 export PATH="$root/bin:$PATH"
+# Without ssh and rsh Open MPI would end, even if nothing is to be started on other hosts.
+command -v ssh >/dev/null || command -v rsh >/dev/null || export OMPI_MCA_plm="${OMPI_MCA_plm:-^rsh}"
 exec "$root/openmpi/bin/orterun" "$@"
 TEXT
   launcher openmpi/bin/orted ../.. "What mpirun starts on every other host." <<'TEXT'
