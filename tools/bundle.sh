@@ -27,11 +27,14 @@ options
   --help            this text
 
 exit status: 0 packed; 64 wrong usage, or the output exists; 66 there is no such build; 69 a tool, a library or a licence
-text is missing, or the folder is over the limit; 74 it could not be written. Unless it is 0 nothing is left behind.
+text is missing, or the folder is over the limit; 70 internal error; 74 it could not be written. Unless it is 0 nothing is left
+behind.
 TEXT
 }
 
+said=
 die() {
+  said=yes
   echo "bundle.sh: $2" >&2
   exit "$1"
 }
@@ -212,7 +215,7 @@ copy_libraries() {
   find "$bundle" -type f \( -name '*.so' -o -name '*.so.*' \) -print0 | xargs -0 patchelf --remove-rpath
 }
 
-elf_files() { find "$bundle" -type f \( -path '*/libexec/*' -o -name orterun -o -name '*.so' -o -name '*.so.*' \); }
+elf_files() { find "$bundle" -type f ! -name '*.sh' \( -path '*/libexec/*' -o -name orterun -o -name '*.so' -o -name '*.so.*' \); }
 
 # Everything that any file asks for is in the folder, or is meant not to be.
 check_complete() {
@@ -401,12 +404,19 @@ seal() {
   mv -T "$bundle" "$output"
 }
 
+# shellcheck disable=SC2317 # called by the trap
+clean_up() {
+  local status=$?
+  rm -rf "$work"
+  [[ $status -eq 0 || $status -ge 128 || -n $said ]] || die 70 "a step failed; its own message, if any, is above"
+}
+
 parse_options "$@"
 check_machine
 check_build
 check_mpi
 check_output
-trap 'rm -rf "$work"' EXIT
+trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 add_program "$program" libexec/tessera

@@ -179,6 +179,24 @@ status=0
 [[ $status -eq 69 ]] || failed "a colon in the path: exit status $status, expected 69"
 grep -q "has a colon in its name" colon.log || failed "a colon in the path: $(cat colon.log)"
 
+title "tests for GPUs: with stand-ins that pass, fail or skip"
+mkdir -p gpu/bin
+cp "$program" gpu/bin
+cp "$(command -v true)" gpu/bin/some_gpu_test
+"$tools/bundle.sh" --build-dir gpu --with-tests --output gpu-packed >/dev/null || failed "bundle.sh --with-tests"
+# expect_tests STATUS TEXT
+expect_tests() {
+  local status=0
+  gpu-packed/bin/gpu_tests >gpu.log 2>&1 || status=$?
+  [[ $status -eq $1 ]] || failed "gpu_tests: exit status $status, expected $1: $(cat gpu.log)"
+  grep -qx -e "$2" gpu.log || failed "gpu_tests: no '$2' in: $(cat gpu.log)"
+}
+expect_tests 0 "1 passed, 0 failed"
+printf '#!/bin/sh\nexit 3\n' >gpu-packed/libexec/some_gpu_test
+expect_tests 1 "0 passed, 1 failed"
+printf '#!/bin/sh\nexit 77\n' >gpu-packed/libexec/some_gpu_test
+expect_tests 1 "gpu_tests: no test ran on a GPU"
+
 if [[ $failures -gt 0 ]]; then
   echo "$failures expectations failed"
   exit 1
