@@ -46,7 +46,7 @@ int main(int count, char** words) {
   tessera::log::set_sink([&](tessera::log::Level, std::string_view message) {
     std::printf("warning of %s: %.*s\n", host.data(), static_cast<int>(message.size()), message.data());
   });
-  const int visible = visible_devices(count > 1 ? std::atoi(words[1]) : 0);
+  const int visible = visible_devices(count > 1 ? tessera::device::count_described(words[1]) : 0);
   if (visible == 0) {
     std::printf("rank %d on %s sees no device\n", rank, host.data());
   } else {

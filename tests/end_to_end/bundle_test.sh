@@ -182,7 +182,7 @@ grep -q "has a colon in its name" colon.log || failed "a colon in the path: $(ca
 title "tests for GPUs: with stand-ins that pass, fail or skip"
 mkdir -p gpu/bin
 cp "$program" gpu/bin
-cp "$(command -v true)" gpu/bin/some_gpu_test
+cp "$(type -P true)" gpu/bin/some_gpu_test
 "$tools/bundle.sh" --build-dir gpu --with-tests --output gpu-packed >/dev/null || failed "bundle.sh --with-tests"
 # expect_tests STATUS TEXT
 expect_tests() {
