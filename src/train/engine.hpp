@@ -47,6 +47,12 @@ class Engine {
   [[nodiscard]] virtual std::string description() const = 0;
   /// What the engine updates parameters with; it knows the learning rate.
   [[nodiscard]] virtual Optimiser& optimiser() = 0;
+
+  /// Whether the engine trains a copy of the parameters of its own, wherever that is: those of its setup are then what
+  /// they were at the start, or when fetch_parameters() was called last.
+  [[nodiscard]] virtual bool holds_parameters() const { return false; }
+  /// Makes the parameters of the setup, with their optimiser state, those after the last epoch.
+  virtual void fetch_parameters() {}
 };
 
 /// Rows behind each part's own that its halo needs; for Parameters. `job.exchange.mode` is decided.

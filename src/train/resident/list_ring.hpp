@@ -50,8 +50,7 @@ class ListSlot<kernels::Space::kDevice> {
     const std::size_t skip = ((address + kPage - 1) / kPage * kPage - address) / sizeof(std::uint32_t);
     const std::size_t bytes = (words * sizeof(std::uint32_t) + kPage - 1) / kPage * kPage;
     written_ = memory_.span().subspan(skip, words);
-    registration_.emplace(place.work().device(),
-                          std::span(reinterpret_cast<std::byte*>(written_.data()), bytes));
+    registration_.emplace(place.work().device(), std::span(reinterpret_cast<std::byte*>(written_.data()), bytes));
   }
   [[nodiscard]] std::span<std::uint32_t> written() const { return written_; }
   [[nodiscard]] device::Span<std::uint32_t> there() const { return words_.span(); }

@@ -34,7 +34,8 @@ class ResidentTables {
   }
   void fetch(const model::Parameters& to) const {
     for_each(to, [&](kernels::Matrix host, Matrix here) {
-      place_.fetch(kernels::Vector<kSpace, const float>(view(here)), std::span<float>(host.data, host.rows * host.cols));
+      place_.fetch(kernels::Vector<kSpace, const float>(view(here)),
+                   std::span<float>(host.data, host.rows * host.cols));
     });
   }
 
