@@ -93,6 +93,18 @@ class StagedGradients final : public Gradients {
     on_device().gradients.to_queries(Grid(weights).view(), Grid(rows).view(), result.view());
     result.back_to(out);
   }
+  void to_queries_tiled(TiledWeights weights, ConstMatrix rows, Matrix out) const override {
+    const Grid result(out);
+    on_device().gradients.to_queries_tiled({Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile},
+                                           Grid(rows).view(), result.view());
+    result.back_to(out);
+  }
+  void to_rows_tiled(TiledWeights weights, ConstMatrix queries, Matrix out) const override {
+    const Grid result(out);
+    on_device().gradients.to_rows_tiled({Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile},
+                                        Grid(queries).view(), result.view());
+    result.back_to(out);
+  }
   void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {
     const Grid result(out);
     on_device().gradients.to_rows(Grid(weights).view(), Grid(queries).view(), result.view());
@@ -120,11 +132,11 @@ class StagedSoftmax final : public Softmax {
     loss.back_to(losses);
     target_weight.back_to(target_weights);
   }
-  void exponentials(Matrix logits, std::span<float> highest, std::span<float> sums) const override {
+  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
     const Grid powers(logits);
-    const Elements first(highest);
-    const Elements second(sums);
-    on_device().softmax.exponentials(powers.view(), first.view(), second.view());
+    const Grid first(highest);
+    const Grid second(sums);
+    on_device().softmax.exponentials(powers.view(), tile, first.view(), second.view());
     powers.back_to(logits);
     first.back_to(highest);
     second.back_to(sums);
@@ -160,6 +172,18 @@ class StagedRows final : public Rows {
       TESSERA_ASSERT(offset <= positions.size(), "segments inside the positions");
     const Grid result(out);
     on_device().rows.sum_segments(Grid(in).view(), Elements(offsets).view(), Elements(positions).view(), result.view());
+    result.back_to(out);
+  }
+  void add(ConstMatrix in, Indices from, Indices to, Matrix table) const override {
+    check_below(from, in.rows);
+    check_below(to, table.rows);
+    const Grid result(table);
+    on_device().rows.add(Grid(in).view(), Elements(from).view(), Elements(to).view(), result.view());
+    result.back_to(table);
+  }
+  void clear(Matrix out) const override {
+    const Grid result(out);
+    on_device().rows.clear(result.view());
     result.back_to(out);
   }
 };
@@ -219,6 +243,146 @@ class StagedRanks final : public Ranks {
   }
 };
 
+class StagedComposition final : public Composition {
+ public:
+  void compose(Formula formula, ConstMatrix sources, ConstMatrix operators, Indices relations,
+               Matrix queries) const override {
+    check_below(relations, operators.rows);
+    const Grid result(queries);
+    on_device().composition.compose(formula, Grid(sources).view(), Grid(operators).view(), Elements(relations).view(),
+                                    result.view());
+    result.back_to(queries);
+  }
+  void backward(Formula formula, ConstMatrix operators, Indices relations, ConstMatrix query_gradients,
+                Matrix source_gradients) const override {
+    check_below(relations, operators.rows);
+    const Grid result(source_gradients);
+    on_device().composition.backward(formula, Grid(operators).view(), Elements(relations).view(),
+                                     Grid(query_gradients).view(), result.view());
+    result.back_to(source_gradients);
+  }
+  void operator_gradients(Formula formula, ConstMatrix sources, ConstMatrix operators, Indices relations,
+                          ConstMatrix query_gradients, Segments segments, Matrix out) const override {
+    const Grid result(out);
+    on_device().composition.operator_gradients(
+        formula, Grid(sources).view(), Grid(operators).view(), Elements(relations).view(), Grid(query_gradients).view(),
+        {Elements(segments.offsets).view(), Elements(segments.positions).view()}, result.view());
+    result.back_to(out);
+  }
+};
+
+class StagedPenalties final : public Penalties {
+ public:
+  void add(RowPower power, float factor, std::span<const float> times, ConstMatrix table, Indices rows,
+           Matrix gradients, Indices to) const override {
+    check_below(rows, table.rows);
+    check_below(to, gradients.rows);
+    const Grid result(gradients);
+    on_device().penalties.add(power, factor, Elements(times).view(), Grid(table).view(), Elements(rows).view(),
+                              result.view(), Elements(to).view());
+    result.back_to(gradients);
+  }
+};
+
+class StagedTargets final : public Targets {
+ public:
+  void read(ConstMatrix scores, Cells cells, Indices places, std::span<float> out) const override {
+    check(cells, scores.rows, scores.cols);
+    check_below(places, out.size());
+    const Elements result(out);
+    on_device().targets.read(Grid(scores).view(), {Elements(cells.rows).view(), Elements(cells.cols).view()},
+                             Elements(places).view(), result.view());
+    result.back_to(out);
+  }
+  void write(std::span<const float> values, Cells cells, Matrix scores) const override {
+    check(cells, scores.rows, scores.cols);
+    const Grid result(scores);
+    on_device().targets.write(Elements(values).view(), {Elements(cells.rows).view(), Elements(cells.cols).view()},
+                              result.view());
+    result.back_to(scores);
+  }
+  void fill(float value, Runs runs, Matrix scores) const override {
+    check_below(runs.rows, scores.rows);
+    check_below(runs.cols, scores.cols);
+    for (const std::uint32_t end : runs.end) TESSERA_ASSERT(end <= runs.cols.size(), "runs inside the columns");
+    const Grid result(scores);
+    on_device().targets.fill(value,
+                             {Elements(runs.rows).view(), Elements(runs.first).view(), Elements(runs.end).view(),
+                              Elements(runs.cols).view()},
+                             result.view());
+    result.back_to(scores);
+  }
+  void score(ConstMatrix queries, ConstMatrix table, Cells pairs, Indices places, std::span<float> out) const override {
+    check(pairs, queries.rows, table.rows);
+    check_below(places, out.size());
+    const Elements result(out);
+    on_device().targets.score(Grid(queries).view(), Grid(table).view(),
+                              {Elements(pairs.rows).view(), Elements(pairs.cols).view()}, Elements(places).view(),
+                              result.view());
+    result.back_to(out);
+  }
+  void add_weighted(WeightedRows weighted, Segments segments, Matrix out, Indices to) const override {
+    check_below(weighted.row_of, weighted.table.rows);
+    check_below(to, out.rows);
+    const Grid result(out);
+    const Grid extra(weighted.extra);
+    on_device().targets.add_weighted({Elements(weighted.weights).view(), Elements(weighted.weight_of).view(),
+                                      Grid(weighted.table).view(), Elements(weighted.row_of).view(), extra.view()},
+                                     {Elements(segments.offsets).view(), Elements(segments.positions).view()},
+                                     result.view(), Elements(to).view());
+    result.back_to(out);
+  }
+
+ private:
+  static void check(const Cells& cells, std::size_t rows, std::size_t cols) {
+    check_below(cells.rows, rows);
+    check_below(cells.cols, cols);
+  }
+};
+
+class StagedStatistics final : public Statistics {
+ public:
+  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> highest, float shift,
+               std::span<Statistic> out) const override {
+    const Elements result(out);
+    on_device().statistics.of_part(Grid(powers).view(), Grid(sums).view(), Elements(highest).view(), shift,
+                                   result.view());
+    result.back_to(out);
+  }
+  void merge(std::span<const Statistic> right, std::span<Statistic> into) const override {
+    const Elements result(into);
+    on_device().statistics.merge(Elements(right).view(), result.view());
+    result.back_to(into);
+  }
+  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores, Indices first_target,
+             std::span<SoftmaxTerms> terms, std::span<float> target_weights) const override {
+    const Elements first(terms);
+    const Elements second(target_weights);
+    on_device().statistics.terms(of, Elements(all).view(), Elements(target_scores).view(),
+                                 Elements(first_target).view(), first.view(), second.view());
+    first.back_to(terms);
+    second.back_to(target_weights);
+  }
+  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const SoftmaxTerms> terms,
+               Matrix out) const override {
+    const Grid result(out);
+    on_device().statistics.factors(Grid(powers).view(), Elements(highest).view(), shift, Elements(terms).view(),
+                                   result.view());
+    result.back_to(out);
+  }
+  void add_losses(std::span<const SoftmaxTerms> terms, std::uint64_t step, std::span<LossSum> sum) const override {
+    const Elements result(sum);
+    on_device().statistics.add_losses(Elements(terms).view(), step, result.view());
+    result.back_to(sum);
+  }
+  void add_losses(double weight, std::span<const float> losses, std::uint64_t step,
+                  std::span<LossSum> sum) const override {
+    const Elements result(sum);
+    on_device().statistics.add_losses(weight, Elements(losses).view(), step, result.view());
+    result.back_to(sum);
+  }
+};
+
 }  // namespace
 
 const Backend& staged_backend() {
@@ -228,7 +392,12 @@ const Backend& staged_backend() {
   static const StagedRows rows;
   static const StagedUpdates updates;
   static const StagedRanks ranks;
-  static const Backend backend{"cuda_staged", scores, gradients, softmax, rows, updates, ranks};
+  static const StagedComposition composition;
+  static const StagedPenalties penalties;
+  static const StagedTargets targets;
+  static const StagedStatistics statistics;
+  static const Backend backend{"cuda_staged", scores,      gradients, softmax, rows,      updates,
+                               ranks,         composition, penalties, targets, statistics};
   return backend;
 }
 

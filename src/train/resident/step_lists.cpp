@@ -78,6 +78,7 @@ void StepDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step, StepLists<k
   lists.queries = exchange_.query_count();
   lists.targets = exchange_.targets().size();
   lists.parts.resize(batches_.size());
+  lists.relation_adds.reserve(batches_.size());
   lists.first_target = ring_.put(first_target_.span().first(lists.queries + 1));
   std::size_t leaves = 0;
   std::size_t targets = 0;
