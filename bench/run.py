@@ -83,6 +83,27 @@ class Bench:
         print(f"  machine: {self.peak['cores']} cores, fp32 FMA peak {self.peak['fma_gflops']} GFLOP/s "
               f"({self.peak['fma_gflops_one_core']} on one core; bf16 dot products {self.peak['bf16_gflops_one_core']}), copy {self.peak['copy_gbytes_one_core']} GB/s on one core")
 
+    def bench_gpu(self):
+        """Copies, products and the exact-softmax step on the first GPU (build/cuda; ComplEx, dim 2,000, 14,541 rows)."""
+        program = ROOT / "build" / "cuda" / "bin" / "gpu_bench"
+        if not program.exists():
+            raise Skip(f"{program} is missing; build it: tools/build_cuda.sh build/cuda gpu_bench")
+        done = subprocess.run([str(program)], capture_output=True, text=True)
+        if done.returncode == 64:
+            raise Skip(done.stderr.strip())
+        if done.returncode != 0:
+            sys.exit(f"run.py: {program} failed with {done.returncode}:\n{done.stderr[-3000:]}")
+        for line in map(json.loads, done.stdout.splitlines()):
+            what = line.pop("what")
+            share = line.pop("share_of_bf16_product", None)
+            if share is not None:
+                self.report("gpu", what + ": share of the bf16 product", share, "", 0.40 if what.endswith("bf16") else None)
+            for unit, value in line.items():
+                if isinstance(value, str):
+                    print(f"  {what} {unit}: {value}")
+                else:
+                    self.report("gpu", what, value, unit)
+
     def imported(self, data, name, method):
         """One of the data sets as a graph in 8 parts; made once."""
         source = self.data / data

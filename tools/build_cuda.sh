@@ -2,13 +2,13 @@
 # SPDX-FileCopyrightText: The Tessera authors
 # SPDX-License-Identifier: Apache-2.0
 # build_cuda.sh BUILD_DIR [TARGET...]: configures the preset cuda in BUILD_DIR with the CUDA compiler of this machine and
-# builds the targets (default: the modules that use CUDA). Exit status: 0 built, 1 not, 64 wrong usage, 69 no CUDA compiler.
+# builds the targets (default: the modules and the benchmark that use CUDA). Exit status: 0 built, 1 not, 64 wrong usage, 69 no CUDA compiler.
 set -euo pipefail
 [[ $# -gt 0 ]] || { echo "usage: tools/build_cuda.sh BUILD_DIR [TARGET...]" >&2; exit 64; }
 build_dir=$(realpath -m "$1")
 shift
 targets=("$@")
-[[ ${#targets[@]} -gt 0 ]] || targets=(tessera_device tessera_memory tessera_comm tessera_kernels)
+[[ ${#targets[@]} -gt 0 ]] || targets=(tessera_device tessera_memory tessera_comm tessera_kernels tessera_train gpu_bench)
 cd "$(dirname "$0")/.."
 
 compiler=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}

@@ -9,6 +9,7 @@
 #include "model/model_file.hpp"
 #include "model/setup.hpp"
 #include "train/job_rules.hpp"
+#include "train/resident/device_engine.hpp"
 #include "train/trainer.hpp"
 
 #include <CLI/CLI.hpp>
@@ -103,6 +104,20 @@ void print_outcome(const train::Outcome& outcome, const Job& job, bool json) {
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
 }
 
+// Collective. The device of this rank, if the job wants one: before anything is loaded, and before any rank takes
+// memory of it.
+std::optional<train::DeviceShare> open_device(Environment& environment, const Job& job) {
+  if (job.run.device == "cpu") return std::nullopt;
+  comm::Communicator& comm = environment.comm;
+  return comm::together(comm, [&] {
+    train::DeviceShare share = train::find_device(job, comm.rank_on_host(), comm.ranks_on_host());
+    if (environment.is_root())
+      log::info("device: {}, {} of its memory for each rank ({}), products {}", share.device.properties().name,
+                text::bytes(share.bytes), share.source, job.run.products);
+    return std::optional(std::move(share));
+  });
+}
+
 void train(Environment& environment, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   comm::Communicator& comm = environment.comm;
@@ -115,20 +130,23 @@ void train(Environment& environment, const Options& options) {
   });
   const std::vector<std::string> idle = train::idle_settings(job);
   if (environment.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
+  const std::optional<train::DeviceShare> share = open_device(environment, job);
   RunContext context = open_context(environment, job);
   const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest);
   if (environment.is_root() && choice.mode != job.exchange.mode)
     log::info("exchange: {} ({})", choice.mode, choice.reason);
   job.exchange.mode = choice.mode;
   std::optional<model::Parameters> parameters;
+  std::optional<memory::DevicePool> device_pool;
   std::unique_ptr<train::Engine> engine;
   const auto items = train::count_items(comm, context.shard, job);
   comm::together(comm, [&] {
     parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
                        train::halo_rows(context.shard, job));
     if (job.average.decay > 0) parameters->keep_average(context.shard, job.model, *context.pool);
-    engine = train::make_engine(
-        {comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool, items});
+    if (share) device_pool.emplace(share->device, share->bytes);
+    engine = train::make_engine({comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool,
+                                 items, device_pool ? &*device_pool : nullptr});
   });
   const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;
@@ -136,6 +154,7 @@ void train(Environment& environment, const Options& options) {
     evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters, *engine);
+  if (environment.is_root() && device_pool) log::info("device memory of this rank: {}", device_pool->describe());
   train::Surroundings surroundings;
   surroundings.stop = &stop_requested;
   if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
@@ -143,6 +162,9 @@ void train(Environment& environment, const Options& options) {
   if (environment.is_root()) {
     log::info("peak memory of this rank: {} of {}; {}", text::bytes(context.pool->peak_bytes()),
               text::bytes(context.pool->budget_bytes()), context.pool->describe());
+    if (device_pool)
+      log::info("peak device memory of this rank: {} of {}; {}", text::bytes(device_pool->peak_bytes()),
+                text::bytes(device_pool->budget_bytes()), device_pool->describe());
     print_outcome(outcome, job, options.json);
   }
   if (outcome.stopped_on_request)

@@ -52,6 +52,8 @@ class Communicator {
   [[nodiscard]] virtual std::int32_t size() const = 0;
   /// Ranks on this host, including this one.
   [[nodiscard]] virtual std::int32_t ranks_on_host() const = 0;
+  /// The number of this rank among them.
+  [[nodiscard]] virtual std::int32_t rank_on_host() const = 0;
 
   virtual void barrier() = 0;
   virtual void broadcast(std::span<std::byte> data, Rank root) = 0;

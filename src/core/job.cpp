@@ -24,6 +24,9 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("run.threads", job.run.threads, {0, 4096});
   v.text("run.memory", job.run.memory, {});
   v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
+  v.text("run.device", job.run.device, {"cpu", "cuda"});
+  v.text("run.device_memory", job.run.device_memory, {});
+  v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
   v.text("model.name", job.model.name,
          {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker"});
   v.integer("model.dim", job.model.dim, {1, static_cast<double>(kMostDim)});
@@ -85,6 +88,7 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
     fail(ExitStatus::kUsage, "{}: 'schedule.name' cannot be \"plateau\" without validations: 'validate.every' is 0",
          file.string());
   if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
+  if (!job.run.device_memory.empty()) (void)text::parse_bytes(job.run.device_memory, "run.device_memory");
   return job;
 }
 
@@ -106,9 +110,9 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 8> kKeys = {"data.graph",      "run.folder",           "run.threads",
-                                                     "run.memory",      "run.watchdog_seconds", "train.epochs",
-                                                     "exchange.scores", "validate.patience"};
+  constexpr std::array<std::string_view, 9> kKeys = {"data.graph",   "run.folder",           "run.threads",
+                                                     "run.memory",   "run.watchdog_seconds", "run.device_memory",
+                                                     "train.epochs", "exchange.scores",      "validate.patience"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

@@ -105,17 +105,16 @@ void QueryExchange::gather_counts(std::span<const PartQueries> own) {
 }
 
 void QueryExchange::gather(std::span<const PartQueries> own) {
+  gather_targets(own);
+  gather_vectors(own);
+}
+
+void QueryExchange::gather_targets(std::span<const PartQueries> own) {
   TESSERA_ASSERT(own.size() == shard_.parts.size(), "one set of queries per owned part");
   gather_counts(own);
-  std::uint64_t query = 0;
   std::uint64_t target = 0;
   for (std::size_t p = 0; p < own.size(); ++p) {
     const auto first = static_cast<std::uint32_t>(query_begin_[shard_.parts[p].id().index()]);
-    for (std::size_t i = 0; i < own[p].queries.rows; ++i, ++query) {
-      float* to = own_queries_.data() + query * width_;
-      std::memcpy(to, own[p].queries.row(i), dim_ * sizeof(float));
-      if (width_ > dim_) std::memcpy(to + dim_, own[p].sources.row(i), dim_ * sizeof(float));
-    }
     for (QueryTarget entry : own[p].targets) {
       entry.query += first;
       own_targets_[target++] = entry;
@@ -128,6 +127,16 @@ void QueryExchange::gather(std::span<const PartQueries> own) {
   }
   comm_.all_gather(std::as_bytes(own_targets_.span().first(target)),
                    std::as_writable_bytes(targets_.span().first(target_begin_.back())), bytes_);
+}
+
+void QueryExchange::gather_vectors(std::span<const PartQueries> own) {
+  std::uint64_t query = 0;
+  for (const PartQueries& part : own)
+    for (std::size_t i = 0; i < part.queries.rows; ++i, ++query) {
+      float* to = own_queries_.data() + query * width_;
+      std::memcpy(to, part.queries.row(i), dim_ * sizeof(float));
+      if (width_ > dim_) std::memcpy(to + dim_, part.sources.row(i), dim_ * sizeof(float));
+    }
   for (std::size_t r = 0; r < bytes_.size(); ++r) bytes_[r] = rank_queries(r) * width_ * sizeof(float);
   comm_.all_gather(std::as_bytes(own_queries_.span().first(query * width_)),
                    std::as_writable_bytes(queries_.span().first(query_count() * width_)), bytes_);

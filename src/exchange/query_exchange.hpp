@@ -6,6 +6,7 @@
 #include "exchange/part_tree.hpp"
 #include "graph/shard.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/statistics.hpp"
 #include "memory/pool.hpp"
 
 #include <cstdint>
@@ -21,11 +22,7 @@ struct QueryTarget {
   std::uint32_t relation;  ///< directed
 };
 
-/// What is merged over parts for one query: (highest score, sum of exponentials below it), or two plain sums.
-struct Statistic {
-  double first;
-  double second;
-};
+using kernels::Statistic;
 
 /// Moves query vectors to the candidates and their gradients back (exchange = "queries"):
 ///
@@ -54,6 +51,10 @@ class QueryExchange {
   };
   /// Collective. `own` [owned parts].
   void gather(std::span<const PartQueries> own);
+  /// Its two halves, both collective: first what is known before any query vector is made (of `queries` only the number
+  /// counts), then the vectors.
+  void gather_targets(std::span<const PartQueries> own);
+  void gather_vectors(std::span<const PartQueries> own);
   [[nodiscard]] kernels::ConstMatrix queries() const;  ///< [B, dim], parts in order
   [[nodiscard]] kernels::ConstMatrix sources() const;  ///< [B, dim], only with sources
   [[nodiscard]] std::span<const QueryTarget> targets() const { return targets_.span().first(target_begin_.back()); }

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/composition.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/statistics.hpp"
+#include "kernels/targets.hpp"
 
 #include <cstdint>
 #include <span>
@@ -37,6 +40,15 @@ class BasicScores {
   virtual void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<float> out) const = 0;
 };
 
+/// Weights [b, n] as a softmax over tiles leaves them: that of (i, j) is factors[j / tile][i] * weights[i][j];
+/// factors [tiles, b].
+template <Space kSpace>
+struct BasicTiledWeights {
+  BasicConstMatrix<kSpace> weights;
+  BasicConstMatrix<kSpace> factors;
+  std::size_t tile = 1;
+};
+
 /// Products of a weight matrix with the vectors that made it. weights [b, n].
 template <Space kSpace>
 class BasicGradients {
@@ -53,6 +65,11 @@ class BasicGradients {
   /// As to_rows for the queries factors[i] * queries[i].
   virtual void to_rows_scaled(ConstMatrix weights, Vector<const float> factors, ConstMatrix queries,
                               Matrix out) const = 0;
+  /// out[i] = sum over tiles t, in order and starting from zero, of factors[t][i] * to_queries() of the tile: its chain
+  /// is rounded, multiplied, and the product is rounded before it is added.
+  virtual void to_queries_tiled(BasicTiledWeights<kSpace> weights, ConstMatrix rows, Matrix out) const = 0;
+  /// Rows of tile t as to_rows_scaled with factors[t].
+  virtual void to_rows_tiled(BasicTiledWeights<kSpace> weights, ConstMatrix queries, Matrix out) const = 0;
 };
 
 /// What follows from scores, row by row.
@@ -72,9 +89,10 @@ class BasicSoftmax {
   /// that are then added as a fixed binary tree, whatever the vector width.
   virtual void cross_entropy(Matrix logits, Vector<const float> target_scores, float shift, float scale,
                              Vector<float> losses, Vector<float> target_weights) const = 0;
-  /// One tile of a softmax whose tiles are merged later: highest[i] = max_j logits[i][j] (the lowest float when none is
-  /// above it), logits[i][j] <- exp(logits[i][j] - highest[i]), sums[i] = their sum in the same 16 lanes.
-  virtual void exponentials(Matrix logits, Vector<float> highest, Vector<float> sums) const = 0;
+  /// A softmax whose tiles of `tile` columns are merged later, for each tile t of a row: highest[i][t] = its highest
+  /// logit (the lowest float when none is above it), logits[i][j] <- exp(logits[i][j] - highest[i][t]), sums[i][t] =
+  /// their sum in the same 16 lanes. highest and sums [b, tiles].
+  virtual void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const = 0;
   /// One tile of a binary cross entropy: softplus[i] = sum_j log(1 + exp(logits[i][j])), sums[i] = sum_j logits[i][j],
   /// logits[i][j] <- sigmoid(logits[i][j]) - offset.
   virtual void logistic(Matrix logits, float offset, Vector<float> softplus, Vector<float> sums) const = 0;
@@ -97,6 +115,11 @@ class BasicRows {
   /// zeros.
   virtual void sum_segments(ConstMatrix in, Vector<const std::uint32_t> offsets, Vector<const std::uint32_t> positions,
                             Matrix out) const = 0;
+  /// table[to[k]] += in[from[k]]; `to` are distinct, and none of them is read when `in` is the table itself.
+  virtual void add(ConstMatrix in, Vector<const std::uint32_t> from, Vector<const std::uint32_t> to,
+                   Matrix table) const = 0;
+  /// out = 0.
+  virtual void clear(Matrix out) const = 0;
 };
 
 struct AdagradStep {
@@ -163,6 +186,10 @@ struct BasicBackend {
   const BasicRows<kSpace>& rows;
   const BasicUpdates<kSpace>& updates;
   const BasicRanks<kSpace>& ranks;
+  const BasicComposition<kSpace>& composition;
+  const BasicPenalties<kSpace>& penalties;
+  const BasicTargets<kSpace>& targets;
+  const BasicStatistics<kSpace>& statistics;
 };
 
 using Scores = BasicScores<Space::kHost>;
@@ -171,6 +198,15 @@ using Softmax = BasicSoftmax<Space::kHost>;
 using Rows = BasicRows<Space::kHost>;
 using Updates = BasicUpdates<Space::kHost>;
 using Ranks = BasicRanks<Space::kHost>;
+using Composition = BasicComposition<Space::kHost>;
+using Penalties = BasicPenalties<Space::kHost>;
+using Targets = BasicTargets<Space::kHost>;
+using Statistics = BasicStatistics<Space::kHost>;
+using Segments = BasicSegments<Space::kHost>;
+using Cells = BasicCells<Space::kHost>;
+using Runs = BasicRuns<Space::kHost>;
+using WeightedRows = BasicWeightedRows<Space::kHost>;
+using TiledWeights = BasicTiledWeights<Space::kHost>;
 using Backend = BasicBackend<Space::kHost>;
 using DeviceBackend = BasicBackend<Space::kDevice>;  ///< made by kernels/cuda/device_kernels.hpp
 

@@ -3,23 +3,11 @@
 #include "model/regulariser.hpp"
 
 #include "core/error.hpp"
+#include "kernels/formulas.hpp"
 
 #include <cmath>
 
 namespace tessera::model {
-namespace {
-
-// power * modulus^(power - 2): what a real or complex number is multiplied with to give the gradient.
-float slope(float power, float squared_modulus) {
-  if (power == 2.0F) return 2.0F;
-  if (power == 3.0F) return 3.0F * std::sqrt(squared_modulus);
-  if (power == 4.0F) return 4.0F * squared_modulus;
-  // Below 2 the slope of |x|^(p-2) x at 0 is 0, while the power alone is infinite there.
-  return squared_modulus > 0 ? power * std::pow(squared_modulus, power / 2 - 1) : 0.0F;
-}
-
-}  // namespace
-
 Regulariser find_regulariser(const Job::Regulariser& job) {
   const auto weight = static_cast<float>(job.weight);
   if (job.name == "none") return {};
@@ -36,17 +24,8 @@ Regulariser find_regulariser(const Job::Regulariser& job) {
 
 void add_power_gradient(float power, bool is_complex, float factor, const float* row, std::size_t dim,
                         float* gradient) {
-  if (factor == 0.0F) return;
-  if (!is_complex) {
-    for (std::size_t k = 0; k < dim; ++k) gradient[k] += factor * slope(power, row[k] * row[k]) * row[k];
-    return;
-  }
-  const std::size_t rank = dim / 2;
-  for (std::size_t k = 0; k < rank; ++k) {
-    const float scale = factor * slope(power, row[k] * row[k] + row[rank + k] * row[rank + k]);
-    gradient[k] += scale * row[k];
-    gradient[rank + k] += scale * row[rank + k];
-  }
+  const kernels::RowPower of{power, is_complex};
+  of.add_gradient(factor, row, dim, gradient, {0, of.columns(dim)});
 }
 
 double power_value(double power, bool is_complex, const float* row, std::size_t dim) {

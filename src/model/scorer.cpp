@@ -3,19 +3,26 @@
 #include "model/scorer.hpp"
 
 #include "core/error.hpp"
-#include "model/formulas.hpp"
 
 #include <array>
 
 namespace tessera::model {
 namespace {
 
+using kernels::ComplEx;
 using kernels::ConstMatrix;
+using kernels::Cp;
+using kernels::DistMult;
+using kernels::Formula;
 using kernels::Matrix;
+using kernels::Rescal;
+using kernels::RotatE;
 using kernels::Similarity;
+using kernels::TransE;
 
 struct Traits {
   const char* name;
+  Formula formula;
   Similarity similarity;
   bool is_complex = false;
   bool is_relation_complex = false;
@@ -24,13 +31,14 @@ struct Traits {
   bool has_core = false;
 };
 
-template <class Formula>
+template <class F>
 class FormulaScorer final : public Scorer {
  public:
   explicit FormulaScorer(Traits traits) : traits_(traits) {}
   [[nodiscard]] const char* name() const override { return traits_.name; }
+  [[nodiscard]] Formula formula() const override { return traits_.formula; }
   [[nodiscard]] Similarity similarity() const override { return traits_.similarity; }
-  [[nodiscard]] std::size_t operator_dim(std::size_t dim) const override { return Formula::relation_dim(dim); }
+  [[nodiscard]] std::size_t operator_dim(std::size_t dim) const override { return F::relation_dim(dim); }
   [[nodiscard]] bool has_core() const override { return traits_.has_core; }
   [[nodiscard]] bool is_complex() const override { return traits_.is_complex; }
   [[nodiscard]] bool is_relation_complex() const override { return traits_.is_relation_complex; }
@@ -40,21 +48,22 @@ class FormulaScorer final : public Scorer {
   void compose(ConstMatrix sources, ConstMatrix operators, std::span<const std::uint32_t> relations,
                Matrix queries) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      Formula::compose(sources.row(i), operators.row(relations[i]), queries.row(i), sources.cols);
+      F::compose(sources.row(i), operators.row(relations[i]), queries.row(i), sources.cols,
+                 {0, F::query_columns(sources.cols)});
   }
 
   void backward(ConstMatrix operators, std::span<const std::uint32_t> relations, ConstMatrix query_gradients,
                 Matrix source_gradients) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      Formula::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i),
-                        query_gradients.cols);
+      F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i), query_gradients.cols,
+                  {0, F::query_columns(query_gradients.cols)});
   }
 
   void add_operator_gradients(ConstMatrix sources, const float* relation_operator, ConstMatrix query_gradients,
                               std::span<const std::uint32_t> positions, float* operator_gradient) const override {
     for (const std::uint32_t i : positions)
-      Formula::add_relation_gradient(sources.row(i), relation_operator, query_gradients.row(i), operator_gradient,
-                                     sources.cols);
+      F::add_relation_gradient(sources.row(i), relation_operator, query_gradients.row(i), operator_gradient,
+                               sources.cols, {0, F::relation_columns(sources.cols)});
   }
 
  private:
@@ -62,22 +71,34 @@ class FormulaScorer final : public Scorer {
 };
 
 const std::array<const Scorer*, 8>& all_scorers() {
-  static const FormulaScorer<TransE> transe_l1({.name = "transe_l1", .similarity = Similarity::kNegativeL1});
-  static const FormulaScorer<TransE> transe_l2({.name = "transe_l2", .similarity = Similarity::kNegativeL2});
-  static const FormulaScorer<DistMult> distmult(
-      {.name = "distmult", .similarity = Similarity::kDot, .is_linear_in_relation = true});
+  static const FormulaScorer<TransE> transe_l1(
+      {.name = "transe_l1", .formula = Formula::kTransE, .similarity = Similarity::kNegativeL1});
+  static const FormulaScorer<TransE> transe_l2(
+      {.name = "transe_l2", .formula = Formula::kTransE, .similarity = Similarity::kNegativeL2});
+  static const FormulaScorer<DistMult> distmult({.name = "distmult",
+                                                 .formula = Formula::kDistMult,
+                                                 .similarity = Similarity::kDot,
+                                                 .is_linear_in_relation = true});
   static const FormulaScorer<ComplEx> complex({.name = "complex",
+                                               .formula = Formula::kComplEx,
                                                .similarity = Similarity::kDot,
                                                .is_complex = true,
                                                .is_relation_complex = true,
                                                .is_linear_in_relation = true});
-  static const FormulaScorer<RotatE> rotate(
-      {.name = "rotate", .similarity = Similarity::kNegativeL2, .is_complex = true, .has_phases = true});
+  static const FormulaScorer<RotatE> rotate({.name = "rotate",
+                                             .formula = Formula::kRotatE,
+                                             .similarity = Similarity::kNegativeL2,
+                                             .is_complex = true,
+                                             .has_phases = true});
   static const FormulaScorer<Rescal> rescal(
-      {.name = "rescal", .similarity = Similarity::kDot, .is_linear_in_relation = true});
-  static const FormulaScorer<Cp> cp({.name = "cp", .similarity = Similarity::kDot, .is_linear_in_relation = true});
-  static const FormulaScorer<Rescal> tucker(
-      {.name = "tucker", .similarity = Similarity::kDot, .is_linear_in_relation = true, .has_core = true});
+      {.name = "rescal", .formula = Formula::kRescal, .similarity = Similarity::kDot, .is_linear_in_relation = true});
+  static const FormulaScorer<Cp> cp(
+      {.name = "cp", .formula = Formula::kCp, .similarity = Similarity::kDot, .is_linear_in_relation = true});
+  static const FormulaScorer<Rescal> tucker({.name = "tucker",
+                                             .formula = Formula::kRescal,
+                                             .similarity = Similarity::kDot,
+                                             .is_linear_in_relation = true,
+                                             .has_core = true});
   static const std::array<const Scorer*, 8> all = {&transe_l1, &transe_l2, &distmult, &complex,
                                                    &rotate,    &rescal,    &cp,       &tucker};
   return all;

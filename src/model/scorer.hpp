@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/backend.hpp"
+#include "kernels/formulas.hpp"
 
 #include <cstdint>
 #include <span>
@@ -18,6 +19,8 @@ class Scorer {
  public:
   virtual ~Scorer() = default;
   [[nodiscard]] virtual const char* name() const = 0;
+  /// How it composes queries, for whoever has rows where this cannot read them.
+  [[nodiscard]] virtual kernels::Formula formula() const = 0;
   [[nodiscard]] virtual kernels::Similarity similarity() const = 0;
   /// Reals per operator.
   [[nodiscard]] virtual std::size_t operator_dim(std::size_t dim) const = 0;

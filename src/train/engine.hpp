@@ -29,6 +29,7 @@ struct EngineSetup {
   const kernels::Backend& backend;
   memory::Pool& pool;
   std::vector<ItemCount> items;  ///< count_items() for what job.train.group_queries says; only for moving queries
+  memory::DevicePool* device_pool = nullptr;  ///< of the rank's device, when run.device is one
 };
 
 /// The training loop of one rank. Everything is allocated when it is made; epochs allocate nothing.
@@ -47,12 +48,19 @@ class Engine {
   [[nodiscard]] virtual std::string description() const = 0;
   /// What the engine updates parameters with; it knows the learning rate.
   [[nodiscard]] virtual Optimiser& optimiser() = 0;
+
+  /// Whether the engine trains a copy of the parameters of its own, wherever that is: those of its setup are then what
+  /// they were at the start, or when fetch_parameters() was called last.
+  [[nodiscard]] virtual bool holds_parameters() const { return false; }
+  /// Makes the parameters of the setup, with their optimiser state, those after the last epoch.
+  virtual void fetch_parameters() {}
 };
 
 /// Rows behind each part's own that its halo needs; for Parameters. `job.exchange.mode` is decided.
 std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job);
 
-/// The engine of `job.exchange.mode`. Throws Error(kOverBudget) when the pool is too small. Not collective.
+/// The engine of `job.exchange.mode` and `job.run.device`. Throws Error(kOverBudget) when the pool is too small. Not
+/// collective.
 std::unique_ptr<Engine> make_engine(const EngineSetup& setup);
 
 }  // namespace tessera::train

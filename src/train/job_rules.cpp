@@ -110,11 +110,27 @@ std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& mani
   return vectors * job.train.batch_size * (manifest.part_count() - 1);
 }
 
+// Why this cannot be trained on a device, or an empty string.
+std::string against_device(const Job& job) {
+  const std::string no_queries = against_queries(job);
+  if (!no_queries.empty()) return no_queries;
+  if (job.exchange.mode == "rows") return "exchange.mode 'rows'; a device moves queries";
+  if (model::find_scorer(job.model.name).has_core())
+    return fmt::format("model '{}', whose relations share a core", job.model.name);
+  if (find_loss(job.loss.name) != LossKind::kSoftmax)
+    return fmt::format("loss '{}'; only 'softmax' is there", job.loss.name);
+  if (job.dropout.entity > 0 || job.dropout.relation > 0) return "dropout";
+  if (job.exchange.scores == "recompute") return "exchange.scores 'recompute'; a device keeps them";
+  return {};
+}
+
 }  // namespace
 
 void check_fit(const Job& job) {
   check_model(job);
   check_loss(job);
+  if (const std::string no = against_device(job); job.run.device != "cpu" && !no.empty())
+    fail(ExitStatus::kUsage, "run.device '{}' does not fit: {}; use run.device=cpu", job.run.device, no);
   const std::string no_queries = against_queries(job);
   const std::string no_rows = against_rows(job);
   if (job.exchange.mode == "queries" && !no_queries.empty())
@@ -155,6 +171,8 @@ std::vector<std::string> idle_settings(const Job& job) {
   check("schedule.factor", job.schedule.factor != usual.schedule.factor, schedule == "plateau", "it is of plateau");
   check("schedule.patience", job.schedule.patience != usual.schedule.patience, schedule == "plateau",
         "it is of plateau");
+  check("run.products", job.run.products != usual.run.products, job.run.device != "cpu", "run.device is cpu");
+  check("run.device_memory", !job.run.device_memory.empty(), job.run.device != "cpu", "run.device is cpu");
   check("model.init_scale", job.model.init_scale != usual.model.init_scale, !job.model.init.starts_with("xavier"),
         "a Xavier initialisation has its own");
   return idle;
@@ -162,6 +180,7 @@ std::vector<std::string> idle_settings(const Job& job) {
 
 ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest) {
   if (job.exchange.mode != "auto") return {job.exchange.mode, "as the job says"};
+  if (job.run.device != "cpu") return {"queries", "run.device is " + job.run.device};
   if (const std::string no = against_queries(job); !no.empty()) return {"rows", no};
   if (const std::string no = against_rows(job); !no.empty()) return {"queries", no};
   const std::uint64_t row_bytes = rows_moved(job, manifest) * job.model.dim * sizeof(float);

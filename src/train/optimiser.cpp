@@ -47,15 +47,24 @@ void Optimiser::begin_step(std::uint64_t step, std::uint64_t steps_per_epoch) {
   adam_.root_scale = static_cast<float>(1 / std::sqrt(1 - power(job_.beta2, step + 1)));
 }
 
-void Optimiser::apply(const kernels::Backend& backend, kernels::ConstMatrix gradients,
-                      std::span<const std::uint32_t> rows, kernels::Matrix table, kernels::Matrix state) const {
+template <kernels::Space kSpace>
+void Optimiser::apply_in(const kernels::BasicBackend<kSpace>& backend, kernels::BasicConstMatrix<kSpace> gradients,
+                         kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicMatrix<kSpace> table,
+                         kernels::BasicMatrix<kSpace> state) const {
   switch (kind_) {
     case Kind::kAdagrad: return backend.updates.adagrad(adagrad_, gradients, rows, table, state);
     case Kind::kRowwiseAdagrad:
-      return backend.updates.rowwise_adagrad(adagrad_, gradients, rows, table, std::span(state.data, state.rows));
+      return backend.updates.rowwise_adagrad(adagrad_, gradients, rows, table, {state.data, state.rows});
     case Kind::kAdam: return backend.updates.adam(adam_, gradients, rows, table, state);
     case Kind::kSgd: return backend.updates.sgd(adagrad_.learning_rate, gradients, rows, table);
   }
 }
+
+template void Optimiser::apply_in<kernels::Space::kHost>(const kernels::Backend&, kernels::ConstMatrix,
+                                                         std::span<const std::uint32_t>, kernels::Matrix,
+                                                         kernels::Matrix) const;
+template void Optimiser::apply_in<kernels::Space::kDevice>(const kernels::DeviceBackend&, kernels::ConstDeviceMatrix,
+                                                           device::Span<const std::uint32_t>, kernels::DeviceMatrix,
+                                                           kernels::DeviceMatrix) const;
 
 }  // namespace tessera::train

@@ -24,17 +24,11 @@ using memory::Tag;
 
 std::size_t tiles_for(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile; }
 
-// Online softmax (Milakov and Gimelshein, 2018): sums of exponentials below different maxima.
-Statistic merge_softmax(const Statistic& a, const Statistic& b) {
-  const double highest = std::max(a.first, b.first);
-  return {highest, a.second * std::exp(a.first - highest) + b.second * std::exp(b.first - highest)};
-}
-
 Statistic merge_sums(const Statistic& a, const Statistic& b) { return {a.first + b.first, a.second + b.second}; }
 
 }  // namespace
 
-QueryExchange::Merge merge_of(const CandidateLoss& loss) { return loss.binary ? merge_sums : merge_softmax; }
+QueryExchange::Merge merge_of(const CandidateLoss& loss) { return loss.binary ? merge_sums : kernels::merge_softmax; }
 
 QueriesStep::Work::Work(std::uint64_t targets, memory::Pool& pool)
     : local(pool.allocate<std::uint32_t>(Tag::kBatch, targets)),
@@ -196,7 +190,8 @@ void QueriesStep::turn_into_values(Matrix scores, std::span<float> first, std::s
   if (loss_.binary)
     backend_.softmax.logistic(scores, smoothing_offset(), first, second);
   else
-    backend_.softmax.exponentials(scores, first, second);
+    backend_.softmax.exponentials(scores, scores.cols, {first.data(), first.size(), 1, 1},
+                                  {second.data(), second.size(), 1, 1});
 }
 
 // Values of queries first .. first + count - 1 in a tile: kept, or computed again to the same bits.
@@ -244,17 +239,21 @@ void QueriesStep::merge_tiles(Work& work, std::size_t first, std::size_t count) 
   const std::size_t tiles = work.tile_count;
   const Matrix highest{work.highest.data() + first * tiles, count, tiles, tiles};
   // The kernel's own sums are not needed: they go where the factors will be.
-  backend_.softmax.exponentials(highest, work.part_highest.span().subspan(first, count),
-                                work.factors.span().subspan(first, count));
+  backend_.softmax.exponentials(highest, std::max<std::size_t>(tiles, 1),
+                                {work.part_highest.data() + first, count, 1, 1},
+                                {work.factors.data() + first, count, 1, 1});
 }
 
 Statistic QueriesStep::part_statistic(const Work& work, std::size_t query) const {
+  const std::size_t first = query * work.tile_count;
+  if (!loss_.binary)
+    return kernels::softmax_of_part(work.highest.data() + first, work.sums.data() + first, work.tile_count,
+                                    work.part_highest[query], work.shift);
   Statistic sum{0, 0};
-  for (std::size_t t = query * work.tile_count; t < (query + 1) * work.tile_count; ++t) {
+  for (std::size_t t = first; t < first + work.tile_count; ++t) {
     sum.first += static_cast<double>(work.highest[t]);
-    sum.second += static_cast<double>(work.sums[t]) * (loss_.binary ? 1.0 : static_cast<double>(work.highest[t]));
+    sum.second += static_cast<double>(work.sums[t]);
   }
-  if (!loss_.binary) sum.first = static_cast<double>(work.part_highest[query]) + static_cast<double>(work.shift);
   return sum;
 }
 
@@ -277,25 +276,20 @@ bool QueriesStep::find_weights(QueryExchange& exchange, std::span<const Statisti
   for (std::size_t i = 0; i < batch_; ++i) {
     const auto scores = exchange.target_scores().subspan(first_entry_[i], first_entry_[i + 1] - first_entry_[i]);
     const auto weights = target_weights_.span().subspan(first_entry_[i], scores.size());
-    double score_sum = 0;
-    for (const float score : scores) score_sum += static_cast<double>(score);
     const Statistic& all = statistics[i];
     double loss = 0;
     if (loss_.binary) {
+      double score_sum = 0;
+      for (const float score : scores) score_sum += static_cast<double>(score);
       loss = all.first - offset * all.second - (1 - loss_.smoothing) * score_sum;
       std::fill(weights.begin(), weights.end(), static_cast<float>(-scale_ * (1 - loss_.smoothing)));
       for (Work& work : work_) work.factors[i] = scale_;
     } else {
-      const auto terms = static_cast<double>(scores.size());
-      const double reference = loss_.exact ? all.first : std::max(all.first, score_sum);  // sampled: one target
-      const double others = all.second * std::exp(all.first - reference);
-      const double total = loss_.exact ? others : others + std::exp(score_sum - reference);
-      loss = terms * (reference + std::log(total)) - score_sum;
-      const double weight = loss_.exact ? 1 : others / total;
-      std::fill(weights.begin(), weights.end(), static_cast<float>(-scale_ * weight));
-      for (Work& work : work_)
-        work.factors[i] = static_cast<float>(
-            scale_ * terms * std::exp(static_cast<double>(work.part_highest[i]) + work.shift - reference) / total);
+      const kernels::SoftmaxTerms terms =
+          kernels::softmax_terms({scale_, loss_.exact}, all, scores.data(), scores.size());
+      loss = terms.loss;
+      std::fill(weights.begin(), weights.end(), static_cast<float>(terms.target_weight));
+      for (Work& work : work_) work.factors[i] = terms.factor(work.part_highest[i], work.shift);
     }
     finite = finite && std::isfinite(loss);
     for (std::size_t p = 0; p < work_.size(); ++p) {

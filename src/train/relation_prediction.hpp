@@ -17,6 +17,10 @@ namespace tessera::train {
 /// with w the softmax weights and rho = sum_r w_r r the gradients of s and t are those of the score (s, rho, t).
 class RelationPrediction {
  public:
+  // A step is computed in rounds of this many triples of every part, which bounds the memory. Gradients of relations
+  // are added round by round, so the number is part of their bits.
+  static constexpr std::size_t kRoundTriples = 512;
+
   /// For up to `capacity` triples of `parts` owned parts. Throws Error(kUsage) when the model's score is not linear in
   /// the relation.
   RelationPrediction(const model::Parameters& parameters, std::size_t parts, std::uint64_t capacity,
@@ -48,9 +52,6 @@ class RelationPrediction {
   [[nodiscard]] kernels::Matrix relation_gradients(std::size_t part) const;
 
  private:
-  // A step is computed in rounds of this many triples of every part, which bounds the memory. Gradients of relations
-  // are added round by round, so the number is part of their bits.
-  static constexpr std::size_t kRoundTriples = 512;
   static constexpr std::size_t kTileTriples = 64;
   static constexpr std::size_t kTileRelations = 64;
   struct Round {  // triples of one part

@@ -83,8 +83,15 @@ void Trainer::write_run_folder() {
   write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
 }
 
-bool Trainer::is_due(std::uint64_t every) const {
-  return every > 0 && (state_.epoch % every == 0 || state_.epoch == job_.train.epochs);
+bool Trainer::is_due(std::uint64_t every, std::uint64_t epoch) const {
+  return every > 0 && (epoch % every == 0 || epoch == job_.train.epochs);
+}
+
+// Whether anything is made of the parameters after that epoch. Those that are in memory anyway are looked at every
+// time.
+bool Trainer::needs_parameters(std::uint64_t epoch) const {
+  return !engine_.holds_parameters() || job_.average.decay > 0 || is_due(job_.validate.every, epoch) ||
+         (job_.validate.every == 0 && is_due(10, epoch)) || epoch == job_.train.epochs;
 }
 
 bool Trainer::no_longer_improves() const {
@@ -124,7 +131,8 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   const auto start = std::chrono::steady_clock::now();
   engine_.optimiser().set_rate_factor(state_.rate_factor);
   record.loss = engine_.run_epoch(static_cast<std::uint32_t>(state_.epoch), &progress);
-  require_finite_rows();
+  parameters_are_taken_ = false;
+  if (needs_parameters(state_.epoch + 1)) take_parameters(state_.epoch + 1);
   record.learning_rate = engine_.optimiser().learning_rate();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   record.triples_per_second = static_cast<double>(engine_.query_count()) / 2 / record.seconds;
@@ -137,15 +145,22 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   this->record(record);
 }
 
+void Trainer::take_parameters(std::uint64_t epoch) {
+  if (parameters_are_taken_) return;
+  engine_.fetch_parameters();
+  require_finite_rows(epoch);
+  parameters_are_taken_ = true;
+}
+
 // A model that has diverged is neither validated nor saved: the checkpoints before it stay.
-void Trainer::require_finite_rows() {
+void Trainer::require_finite_rows(std::uint64_t epoch) {
   try {
     (void)model::require_finite_rows(comm_, parameters_, 1);
   } catch (const comm::AgreedError& error) {
     throw comm::AgreedError(
         ExitStatus::kBadData,
-        fmt::format("epoch {}: {}; earlier checkpoints stay; try a lower optimiser.learning_rate in another run",
-                    state_.epoch + 1, error.what()));
+        fmt::format("epoch {}: {}; earlier checkpoints stay; try a lower optimiser.learning_rate in another run", epoch,
+                    error.what()));
   }
 }
 
@@ -200,6 +215,7 @@ void Trainer::record(EpochRecord record) {
 }
 
 void Trainer::save() {
+  take_parameters(state_.epoch);
   checkpoints_.save(comm_, shard_, parameters_, state_);
   comm::on_root(comm_, [&] { metrics_->rebuild_hdf5(); });
 }

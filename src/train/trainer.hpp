@@ -56,14 +56,17 @@ class Trainer {
   void check_run_folder(bool resume) const;
   void write_run_folder();
   void train_epoch(Progress& progress, const Surroundings& surroundings);
-  void require_finite_rows();
+  void take_parameters(std::uint64_t epoch);
+  void require_finite_rows(std::uint64_t epoch);
+  [[nodiscard]] bool needs_parameters(std::uint64_t epoch) const;
   void count_validation(double mrr);
   void validate(const Surroundings& surroundings, EpochRecord& record);
   void lower_rate_on_plateau();
   void record(EpochRecord record);
   void save();
   [[nodiscard]] bool no_longer_improves() const;
-  [[nodiscard]] bool is_due(std::uint64_t every) const;
+  [[nodiscard]] bool is_due(std::uint64_t every) const { return is_due(every, state_.epoch); }
+  [[nodiscard]] bool is_due(std::uint64_t every, std::uint64_t epoch) const;
 
   comm::Communicator& comm_;
   const graph::Shard& shard_;
@@ -74,6 +77,7 @@ class Trainer {
   model::CheckpointStore checkpoints_;
   model::RunState state_;
   std::optional<MetricsLog> metrics_;  // rank 0
+  bool parameters_are_taken_ = true;   // those of the engine are in parameters_
   double last_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 

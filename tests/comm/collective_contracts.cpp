@@ -34,6 +34,8 @@ void knows_itself(Communicator& comm) {
   EXPECT_LT(comm.rank().value(), comm.size());
   EXPECT_GE(comm.ranks_on_host(), 1);
   EXPECT_LE(comm.ranks_on_host(), comm.size());
+  EXPECT_GE(comm.rank_on_host(), 0);
+  EXPECT_LT(comm.rank_on_host(), comm.ranks_on_host());
   const std::int64_t n = comm.size();
   EXPECT_EQ(comm.reduce(comm.rank().value(), Reduction::kSum), n * (n - 1) / 2);
   EXPECT_EQ(comm.reduce(1, Reduction::kSum), n);

@@ -88,6 +88,53 @@ TEST_P(KernelsGradients, AreAdjointToScores) {
   EXPECT_EQ(inner(weights, scores), inner(to_rows, rows));
 }
 
+// The definition: the chain of a tile is rounded, multiplied by the factor of query and tile, and added.
+TEST_P(KernelsGradients, TilesAreAddedInOrder) {
+  for (const Shape& shape : {Shape{5, 70, 33}, {70, 257, 130}, {1, 16, 1}, {65, 3, 129}})
+    for (const std::size_t tile : {16, 64, 100}) {
+      const std::size_t tiles = (shape.rows + tile - 1) / tile;
+      const Grid weights = random_grid(shape.queries, shape.rows, 1, 3);
+      const Grid factors = random_grid(tiles, shape.queries, 2, 2);
+      const Grid queries = random_grid(shape.queries, shape.dim, 3, 1);
+      const Grid rows = random_grid(shape.rows, shape.dim, 4, 2);
+      Grid to_queries(shape.queries, shape.dim, 5, 99.0F);
+      Grid to_rows(shape.rows, shape.dim, 4, 99.0F);
+      backend().gradients.to_queries_tiled({weights.view(), factors.view(), tile}, rows.view(), to_queries.view());
+      backend().gradients.to_rows_tiled({weights.view(), factors.view(), tile}, queries.view(), to_rows.view());
+      for (std::size_t i = 0; i < shape.queries; ++i)
+        for (std::size_t c = 0; c < shape.dim; ++c) {
+          float sum = 0;
+          for (std::size_t t = 0; t < tiles; ++t) {
+            float chain = 0;
+            for (std::size_t j = t * tile; j < std::min(shape.rows, (t + 1) * tile); ++j)
+              chain = std::fma(weights.at(i, j), rows.at(j, c), chain);
+            sum += factors.at(t, i) * chain;
+          }
+          ASSERT_EQ(bits(to_queries.at(i, c)), bits(sum)) << i << ", " << c << " by " << tile;
+        }
+      for (std::size_t j = 0; j < shape.rows; ++j)
+        for (std::size_t c = 0; c < shape.dim; ++c) {
+          float chain = 0;
+          for (std::size_t i = 0; i < shape.queries; ++i)
+            chain = std::fma(weights.at(i, j), factors.at(j / tile, i) * queries.at(i, c), chain);
+          ASSERT_EQ(bits(to_rows.at(j, c)), bits(chain)) << j << ", " << c << " by " << tile;
+        }
+      EXPECT_TRUE(to_queries.gaps_intact() && to_rows.gaps_intact());
+    }
+}
+
+TEST_P(KernelsGradients, TilesOfTheWrongShapeAreRefused) {
+  const Grid weights(2, 30);
+  const Grid factors(2, 2);
+  const Grid rows(30, 4);
+  Grid out(2, 4);
+  EXPECT_ANY_THROW(backend().gradients.to_queries_tiled({weights.view(), factors.view(), 10}, rows.view(), out.view()));
+  EXPECT_ANY_THROW(backend().gradients.to_queries_tiled({weights.view(), factors.view(), 0}, rows.view(), out.view()));
+  Grid gradients(30, 4);
+  EXPECT_ANY_THROW(
+      backend().gradients.to_rows_tiled({weights.view(), factors.view(), 10}, out.view(), gradients.view()));
+}
+
 TEST_P(KernelsGradients, EmptySumsAreZero) {
   const Grid weights(3, 0);
   const Grid rows(0, 20);

@@ -55,6 +55,23 @@ TEST_P(KernelsRows, SumSegmentsAddsInOrder) {
   }
 }
 
+TEST_P(KernelsRows, AddTakesEachRowOnce) {
+  for (const std::size_t width : kWidths) {
+    const Grid in = random_grid(6, width, 3, 1);
+    const Grid before = random_grid(10, width, 4, 2);
+    Grid table = before;
+    const std::vector<std::uint32_t> from{5, 0, 0, 3};
+    const std::vector<std::uint32_t> to{9, 1, 0, 4};
+    backend().rows.add(in.view(), from, to, table.view());
+    Grid expected = before;
+    for (std::size_t k = 0; k < to.size(); ++k)
+      for (std::size_t c = 0; c < width; ++c) expected.at(to[k], c) += in.at(from[k], c);
+    EXPECT_TRUE(same_bits(table, expected) && table.gaps_intact());
+    backend().rows.clear(table.view());
+    EXPECT_TRUE(same_bits(table, Grid(10, width)) && table.gaps_intact());
+  }
+}
+
 TEST_P(KernelsRows, NothingToMoveIsNoWork) {
   Grid table = random_grid(4, 8, 5);
   const Grid before = table;
@@ -75,6 +92,9 @@ TEST_P(KernelsRows, IndicesOutsideAreRefused) {
   EXPECT_ANY_THROW(backend().rows.gather(table.view(), outside, out.view()));
   EXPECT_ANY_THROW(backend().rows.scatter(out.view(), outside, table.view()));
   EXPECT_ANY_THROW(backend().rows.sum_segments(table.view(), offsets, outside, out.view()));
+  const std::vector<std::uint32_t> inside{0};
+  EXPECT_ANY_THROW(backend().rows.add(out.view(), outside, inside, table.view()));
+  EXPECT_ANY_THROW(backend().rows.add(out.view(), inside, outside, table.view()));
   EXPECT_ANY_THROW(backend().rows.sum_segments(table.view(), beyond, std::vector<std::uint32_t>{0}, out.view()));
 }
 

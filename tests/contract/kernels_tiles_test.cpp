@@ -21,7 +21,9 @@ struct Result {
 
 Result exponentials(const Backend& backend, const Grid& logits) {
   Result result{logits, std::vector<float>(logits.rows(), kNan), std::vector<float>(logits.rows(), kNan)};
-  backend.softmax.exponentials(result.values.view(), result.first, result.second);
+  const std::size_t rows = logits.rows();
+  backend.softmax.exponentials(result.values.view(), std::max<std::size_t>(1, logits.cols()),
+                               {result.first.data(), rows, 1, 1}, {result.second.data(), rows, 1, 1});
   return result;
 }
 
@@ -137,6 +139,34 @@ TEST_P(KernelsTiles, MergedTilesAreOneSoftmax) {
   }
 }
 
+// Tiles of one matrix have the bits of tiles that are matrices of their own.
+TEST_P(KernelsTiles, TilesOfAMatrixAreWorkedOnAlone) {
+  for (const std::size_t tile : {1, 16, 30, 64, 256}) {
+    constexpr std::size_t kRows = 5;
+    constexpr std::size_t kCols = 150;
+    const Grid logits = spread_grid(kRows, kCols, 3, 11);
+    const std::size_t tiles = (kCols + tile - 1) / tile;
+    Grid values = logits;
+    Grid highest(kRows, tiles, 2);
+    Grid sums(kRows, tiles, 1);
+    backend().softmax.exponentials(values.view(), tile, highest.view(), sums.view());
+    EXPECT_TRUE(values.gaps_intact() && highest.gaps_intact() && sums.gaps_intact());
+    for (std::size_t t = 0; t < tiles; ++t) {
+      const std::size_t count = std::min(tile, kCols - t * tile);
+      Grid alone(kRows, count);
+      for (std::size_t i = 0; i < kRows; ++i)
+        for (std::size_t j = 0; j < count; ++j) alone.at(i, j) = logits.at(i, t * tile + j);
+      const Result expected = exponentials(backend(), alone);
+      for (std::size_t i = 0; i < kRows; ++i) {
+        ASSERT_EQ(bits(highest.at(i, t)), bits(expected.first[i]));
+        ASSERT_EQ(bits(sums.at(i, t)), bits(expected.second[i]));
+        for (std::size_t j = 0; j < count; ++j)
+          ASSERT_EQ(bits(values.at(i, t * tile + j)), bits(expected.values.at(i, j)));
+      }
+    }
+  }
+}
+
 TEST_P(KernelsTiles, ExtremeLogitsStayFinite) {
   for (const float value : {3e38F, -3e38F, 1e4F, -1e4F, 0.0F}) {
     const Grid logits(1, 40, 0, value);
@@ -235,8 +265,13 @@ TEST_P(KernelsTiles, WrongShapesAreRefused) {
   std::vector<float> two(2);
   std::vector<float> three(3);
   std::vector<float> four(4);
-  EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), two, three));
-  EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), three, four));
+  Grid one_of_two(2, 1);
+  Grid one(3, 1);
+  Grid both(3, 2);
+  EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), 4, one_of_two.view(), one.view()));
+  EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), 3, both.view(), one.view()));
+  EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), 4, both.view(), both.view()));
+  EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), 0, one.view(), one.view()));
   EXPECT_ANY_THROW(backend().softmax.logistic(logits.view(), 0, four, three));
   EXPECT_ANY_THROW(backend().softmax.logistic(logits.view(), 0, three, two));
 }

@@ -161,6 +161,13 @@ class BadJob(ProgramTest):
                 with self.subTest(budget=budget, ranks=ranks):
                     self.refuse_job(OVER_BUDGET, ["budget"], ranks=ranks, **{"run.memory": budget})
 
+    def test_a_device_that_this_program_cannot_use(self):
+        for ranks in (0, 2):
+            self.refuse_job(USAGE, ["built without CUDA"], ranks=ranks, **{"run.device": '"cuda"'})
+        self.refuse_job(USAGE, ["run.device 'cuda' does not fit", "dropout"],
+                        **{"run.device": '"cuda"', "dropout.entity": 0.1})
+        self.refuse_job(USAGE, ["run.device", "cpu, cuda"], **{"run.device": '"gpu"'})
+
     def test_run_folder_that_exists(self):
         job = self.write_job()
         self.succeed("train", job)

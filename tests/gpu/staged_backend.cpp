@@ -2,75 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gpu/staged_backend.hpp"
 
-#include "core/error.hpp"
-#include "device/memory.hpp"
-#include "kernels/cuda/device_kernels.hpp"
-
-#include <algorithm>
-#include <memory>
-#include <type_traits>
+#include "gpu/staged_support.hpp"
 
 namespace tessera::kernels::testing {
 namespace {
 
-using Indices = std::span<const std::uint32_t>;
-
-struct OpenDevice {
-  device::Device device = device::Device::open(0);
-  device::Stream stream{device};
-  std::unique_ptr<DeviceKernels> kernels = make_device_kernels(stream.view(), Products::kChain, {});
-};
-
-OpenDevice& opened() {
-  static OpenDevice instance;
-  return instance;
-}
-
-const DeviceBackend& on_device() { return opened().kernels->backend(); }
-
-/// A copy of consecutive elements on the device.
-template <class T>
-class Elements {
- public:
-  explicit Elements(std::span<const T> host)
-      : block_(opened().device, std::max<std::size_t>(1, host.size_bytes())),
-        view_(reinterpret_cast<T*>(block_.span().data()), host.size()) {
-    device::copy(host, view_, opened().stream.view());
-  }
-  [[nodiscard]] device::Span<T> view() const { return view_; }
-  void back_to(std::span<T> host) const {
-    device::copy(device::Span<const T>(view_), host, opened().stream.view());
-    opened().stream.view().synchronize();
-  }
-
- private:
-  device::Block block_;
-  device::Span<T> view_;
-};
-
-template <class T>
-Elements(std::span<T>) -> Elements<std::remove_const_t<T>>;
-
-/// The contract of a host backend: the device itself does not notice an index outside of its table.
-void check_below(Indices indices, std::size_t rows) {
-  for (const std::uint32_t index : indices) TESSERA_ASSERT(index < rows, "row index outside the table");
-}
-
-std::size_t extent(ConstMatrix matrix) {
-  return matrix.rows == 0 ? 0 : (matrix.rows - 1) * matrix.stride + matrix.cols;
-}
-
-/// A copy of a matrix and of what lies between its rows.
-class Grid {
- public:
-  explicit Grid(ConstMatrix host) : host_(host), elements_(std::span<const float>(host.data, extent(host))) {}
-  [[nodiscard]] DeviceMatrix view() const { return {elements_.view().data(), host_.rows, host_.cols, host_.stride}; }
-  void back_to(Matrix host) const { elements_.back_to({host.data, extent(host)}); }
-
- private:
-  ConstMatrix host_;
-  Elements<float> elements_;
-};
+using namespace staged;
 
 class StagedScores final : public Scores {
  public:
@@ -91,6 +28,18 @@ class StagedGradients final : public Gradients {
   void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const override {
     const Grid result(out);
     on_device().gradients.to_queries(Grid(weights).view(), Grid(rows).view(), result.view());
+    result.back_to(out);
+  }
+  void to_queries_tiled(TiledWeights weights, ConstMatrix rows, Matrix out) const override {
+    const Grid result(out);
+    on_device().gradients.to_queries_tiled({Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile},
+                                           Grid(rows).view(), result.view());
+    result.back_to(out);
+  }
+  void to_rows_tiled(TiledWeights weights, ConstMatrix queries, Matrix out) const override {
+    const Grid result(out);
+    on_device().gradients.to_rows_tiled({Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile},
+                                        Grid(queries).view(), result.view());
     result.back_to(out);
   }
   void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {
@@ -120,11 +69,11 @@ class StagedSoftmax final : public Softmax {
     loss.back_to(losses);
     target_weight.back_to(target_weights);
   }
-  void exponentials(Matrix logits, std::span<float> highest, std::span<float> sums) const override {
+  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
     const Grid powers(logits);
-    const Elements first(highest);
-    const Elements second(sums);
-    on_device().softmax.exponentials(powers.view(), first.view(), second.view());
+    const Grid first(highest);
+    const Grid second(sums);
+    on_device().softmax.exponentials(powers.view(), tile, first.view(), second.view());
     powers.back_to(logits);
     first.back_to(highest);
     second.back_to(sums);
@@ -160,6 +109,18 @@ class StagedRows final : public Rows {
       TESSERA_ASSERT(offset <= positions.size(), "segments inside the positions");
     const Grid result(out);
     on_device().rows.sum_segments(Grid(in).view(), Elements(offsets).view(), Elements(positions).view(), result.view());
+    result.back_to(out);
+  }
+  void add(ConstMatrix in, Indices from, Indices to, Matrix table) const override {
+    check_below(from, in.rows);
+    check_below(to, table.rows);
+    const Grid result(table);
+    on_device().rows.add(Grid(in).view(), Elements(from).view(), Elements(to).view(), result.view());
+    result.back_to(table);
+  }
+  void clear(Matrix out) const override {
+    const Grid result(out);
+    on_device().rows.clear(result.view());
     result.back_to(out);
   }
 };
@@ -228,7 +189,17 @@ const Backend& staged_backend() {
   static const StagedRows rows;
   static const StagedUpdates updates;
   static const StagedRanks ranks;
-  static const Backend backend{"cuda_staged", scores, gradients, softmax, rows, updates, ranks};
+  static const Backend backend{"cuda_staged",
+                               scores,
+                               gradients,
+                               softmax,
+                               rows,
+                               updates,
+                               ranks,
+                               staged::composition(),
+                               staged::penalties(),
+                               staged::targets(),
+                               staged::statistics()};
   return backend;
 }
 

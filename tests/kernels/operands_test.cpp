@@ -74,6 +74,26 @@ TEST(Operands, AreScaledAndRoundedWithoutGaps) {
     }
 }
 
+TEST(Operands, TakeTheFactorOfTheirTile) {
+  constexpr std::size_t kRows = 3;
+  constexpr std::size_t kCols = 10;
+  constexpr std::size_t kTileCols = 4;
+  std::vector<float> values(kRows * kCols);
+  for (std::size_t k = 0; k < values.size(); ++k) values[k] = static_cast<float>(k) - 7.5F;
+  const std::vector<float> factors{1, 2, 3, 0.1F, 0.2F, 0.3F, -1, -2, -3};  // [tiles, rows]
+  const TiledWeights tiled{{values.data(), kRows, kCols, kCols}, {factors.data(), 3, kRows, kRows}, kTileCols};
+  std::vector<float> scaled(kRows * kCols);
+  std::vector<std::uint16_t> rounded(kRows * kCols);
+  launch_elements(HostLauncher(), kRows, kCols, ScaleTiledElement{TiledElement(tiled), scaled.data()});
+  launch_elements(HostLauncher(), kRows, kCols, RoundTiledElement{TiledElement(tiled), rounded.data()});
+  for (std::size_t i = 0; i < kRows; ++i)
+    for (std::size_t c = 0; c < kCols; ++c) {
+      const float expected = factors[c / kTileCols * kRows + i] * values[i * kCols + c];
+      ASSERT_EQ(scaled[i * kCols + c], expected);
+      ASSERT_EQ(rounded[i * kCols + c], to_bfloat16(expected));
+    }
+}
+
 /// Takes the operands of all products of these sizes from a workspace of the bytes that are said to be enough.
 void expect_enough(Products products, const ProductSizes& sizes) {
   std::vector<std::byte> memory(workspace_bytes(products, sizes) - kBlasBytes);

@@ -40,6 +40,7 @@ class Watched final : public comm::Communicator {
   [[nodiscard]] Rank rank() const override { return inner_.rank(); }
   [[nodiscard]] std::int32_t size() const override { return inner_.size(); }
   [[nodiscard]] std::int32_t ranks_on_host() const override { return inner_.ranks_on_host(); }
+  [[nodiscard]] std::int32_t rank_on_host() const override { return inner_.rank_on_host(); }
   void barrier() override {
     const Inside inside(*this);
     inner_.barrier();

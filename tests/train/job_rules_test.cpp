@@ -38,6 +38,40 @@ TEST(JobRules, RowsOfComplexNumbersHaveAnEvenDim) {
   }
 }
 
+TEST(JobRules, WhatADeviceCannotTrainIsRefused) {
+  const auto on_device = [](void (*change)(Job&)) {
+    Job job = exact();
+    job.run.device = "cuda";
+    change(job);
+    return job;
+  };
+  check_fit(on_device([](Job&) {}));
+  check_fit(on_device([](Job& job) { job.model.name = "rescal"; }));
+  check_fit(on_device([](Job& job) { job.relation_prediction.weight = 1; }));
+  const auto refused = [&](const char* why, void (*change)(Job&)) {
+    refuse(on_device(change), {"run.device 'cuda' does not fit", why, "run.device=cpu"});
+  };
+  refused("share a core", [](Job& job) { job.model.name = "tucker"; });
+  refused("distance", [](Job& job) { job.model.name = "transe_l1"; });
+  refused("'bce'", [](Job& job) { job.loss.name = "bce"; });
+  refused("dropout", [](Job& job) { job.dropout.relation = 0.1; });
+  refused("recompute", [](Job& job) { job.exchange.scores = "recompute"; });
+  refused("exchange.mode 'rows'", [](Job& job) {
+    job.exchange.mode = "rows";
+    job.train.group_queries = false;
+  });
+}
+
+TEST(JobRules, SettingsOfADeviceAreIdleWithoutOne) {
+  Job job = exact();
+  job.run.products = "tf32";
+  job.run.device_memory = "1GiB";
+  EXPECT_EQ(idle_settings(job),
+            (std::vector<std::string>{"run.products (run.device is cpu)", "run.device_memory (run.device is cpu)"}));
+  job.run.device = "cuda";
+  EXPECT_TRUE(idle_settings(job).empty());
+}
+
 TEST(JobRules, SettingsWithoutEffectAreNamed) {
   EXPECT_TRUE(idle_settings({}).empty());
   Job job = exact();

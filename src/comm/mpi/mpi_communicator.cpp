@@ -48,6 +48,7 @@ class MpiCommunicator final : public Communicator {
     MPI_Comm host = MPI_COMM_NULL;
     TESSERA_MPI_TRY(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host));
     MPI_Comm_size(host, &ranks_on_host_);
+    MPI_Comm_rank(host, &rank_on_host_);
     MPI_Comm_free(&host);
   }
   ~MpiCommunicator() override {
@@ -61,6 +62,7 @@ class MpiCommunicator final : public Communicator {
   [[nodiscard]] Rank rank() const override { return rank_; }
   [[nodiscard]] std::int32_t size() const override { return size_; }
   [[nodiscard]] std::int32_t ranks_on_host() const override { return ranks_on_host_; }
+  [[nodiscard]] std::int32_t rank_on_host() const override { return rank_on_host_; }
 
   void set_watchdog(std::chrono::seconds limit) override { watchdog_ = limit; }
 
@@ -208,6 +210,7 @@ class MpiCommunicator final : public Communicator {
   Rank rank_;
   int size_ = 1;
   int ranks_on_host_ = 1;
+  int rank_on_host_ = 0;
   std::chrono::seconds watchdog_;
   std::uint64_t split_bytes_;
   std::vector<Slot> slots_;

@@ -14,6 +14,7 @@ class SelfCommunicator final : public Communicator {
   [[nodiscard]] Rank rank() const override { return Rank(0); }
   [[nodiscard]] std::int32_t size() const override { return 1; }
   [[nodiscard]] std::int32_t ranks_on_host() const override { return 1; }
+  [[nodiscard]] std::int32_t rank_on_host() const override { return 0; }
   void barrier() override {}
   void broadcast(std::span<std::byte> /*data*/, Rank /*root*/) override {}
   void all_gather(std::span<const std::byte> in, std::span<std::byte> out,

@@ -63,6 +63,7 @@ class ThreadCommunicator final : public Communicator {
   [[nodiscard]] Rank rank() const override { return Rank(rank_); }
   [[nodiscard]] std::int32_t size() const override { return hub_.ranks; }
   [[nodiscard]] std::int32_t ranks_on_host() const override { return hub_.ranks; }
+  [[nodiscard]] std::int32_t rank_on_host() const override { return rank_; }
   void barrier() override { hub_.barrier(); }
 
   void broadcast(std::span<std::byte> data, Rank root) override {

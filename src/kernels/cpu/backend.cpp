@@ -3,12 +3,23 @@
 #include "kernels/backend.hpp"
 
 #include "kernels/cpu/families.hpp"
+#include "kernels/reference/families.hpp"
 
 namespace tessera::kernels {
 
 const Backend& cpu_backend() {
-  static const Backend backend{"cpu",       cpu::scores(),  cpu::gradients(), cpu::softmax(),
-                               cpu::rows(), cpu::updates(), cpu::ranks()};
+  // A loop over a formula, or over single elements, is what it is in the reference.
+  static const Backend backend{"cpu",
+                               cpu::scores(),
+                               cpu::gradients(),
+                               cpu::softmax(),
+                               cpu::rows(),
+                               cpu::updates(),
+                               cpu::ranks(),
+                               reference::composition(),
+                               reference::penalties(),
+                               reference::targets(),
+                               reference::statistics()};
   return backend;
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cpu/families.hpp"
 #include "kernels/detail/shapes.hpp"
+#include "kernels/detail/tiles.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/gradients.cpp"
@@ -57,6 +58,14 @@ class CpuGradients final : public Gradients {
     kernels::detail::check_gradients(weights, queries, out);
     kernels::detail::check_factors(factors, queries);
     HWY_DYNAMIC_DISPATCH(to_rows_scaled)(weights, factors.data(), queries, out);
+  }
+
+  void to_queries_tiled(TiledWeights weights, ConstMatrix rows, Matrix out) const override {
+    kernels::detail::to_queries_in_tiles(*this, weights, rows, out);
+  }
+
+  void to_rows_tiled(TiledWeights weights, ConstMatrix queries, Matrix out) const override {
+    kernels::detail::to_rows_in_tiles(*this, weights, queries, out);
   }
 };
 

@@ -3,6 +3,7 @@
 #include "kernels/cpu/detail/prefetch.hpp"
 #include "kernels/cpu/families.hpp"
 #include "kernels/detail/shapes.hpp"
+#include "kernels/reference/families.hpp"
 
 #include <cstring>
 
@@ -86,6 +87,13 @@ class CpuRows final : public Rows {
     kernels::detail::check_segments(in, offsets, positions, out);
     HWY_DYNAMIC_DISPATCH(sum_segments)(in, offsets.data(), positions.data(), out);
   }
+
+  void add(ConstMatrix in, std::span<const std::uint32_t> from, std::span<const std::uint32_t> to,
+           Matrix table) const override {
+    reference::rows().add(in, from, to, table);
+  }
+
+  void clear(Matrix out) const override { reference::rows().clear(out); }
 };
 
 }  // namespace

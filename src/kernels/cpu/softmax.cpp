@@ -96,11 +96,15 @@ void cross_entropy(Matrix logits, const float* target_scores, float shift, float
     cross_entropy_row(logits.row(i), logits.cols, target_scores[i], shift, scale, losses + i, target_weights + i);
 }
 
-void all_exponentials(Matrix logits, float* highest, float* sums) {
-  for (std::size_t i = 0; i < logits.rows; ++i) {
-    highest[i] = highest_logit(logits.row(i), logits.cols);
-    sums[i] = exponentials(logits.row(i), logits.cols, highest[i]);
-  }
+void all_exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) {
+  for (std::size_t i = 0; i < logits.rows; ++i)
+    for (std::size_t t = 0; t < highest.cols; ++t) {
+      float* at = logits.row(i) + t * tile;
+      const std::size_t count = std::min(tile, logits.cols - t * tile);
+      const float most = highest_logit(at, count);
+      highest.row(i)[t] = most;
+      sums.row(i)[t] = exponentials(at, count, most);
+    }
 }
 
 /// Running sums of the logistic loss in the 16 fixed lanes. log(1 + e_1) + log(1 + e_2) + ... is the logarithm of a
@@ -195,9 +199,9 @@ class CpuSoftmax final : public Softmax {
     (logits, target_scores.data(), shift, scale, losses.data(), target_weights.data());
   }
 
-  void exponentials(Matrix logits, std::span<float> highest, std::span<float> sums) const override {
-    kernels::detail::check_row_results(logits, highest, sums);
-    HWY_DYNAMIC_DISPATCH(all_exponentials)(logits, highest.data(), sums.data());
+  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
+    kernels::detail::check_tile_results(logits, tile, highest, sums);
+    HWY_DYNAMIC_DISPATCH(all_exponentials)(logits, tile, highest, sums);
   }
 
   void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const override {

@@ -53,12 +53,19 @@ Blas::Packed Blas::pack(const Operand& operand, Workspace& workspace) const {
   const ConstDeviceMatrix& matrix = operand.matrix;
   if (products_ == Products::kBfloat16) {
     const auto rounded = workspace.take<std::uint16_t>(matrix.rows * matrix.cols);
-    round_rows(stream_, matrix, operand.factors, rounded);
+    if (operand.tile_factors.rows > 0)
+      round_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, rounded);
+    else
+      round_rows(stream_, matrix, operand.factors, rounded);
     return {rounded.data(), CUDA_R_16BF, checked_cast<int>(matrix.cols), operation};
   }
-  if (operand.factors.empty()) return {matrix.data, CUDA_R_32F, checked_cast<int>(matrix.stride), operation};
+  if (operand.factors.empty() && operand.tile_factors.rows == 0)
+    return {matrix.data, CUDA_R_32F, checked_cast<int>(matrix.stride), operation};
   const auto scaled = workspace.take<float>(matrix.rows * matrix.cols);
-  scale_rows(stream_, matrix, operand.factors, scaled);
+  if (operand.tile_factors.rows > 0)
+    scale_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, scaled);
+  else
+    scale_rows(stream_, matrix, operand.factors, scaled);
   return {scaled.data(), CUDA_R_32F, checked_cast<int>(matrix.cols), operation};
 }
 

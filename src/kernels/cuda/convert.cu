@@ -23,4 +23,17 @@ void scale_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<
                   ScaleElement{ConstTable(from), factors.data(), out.data(), from.cols});
 }
 
+void round_tiled(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& weights,
+                 device::Span<std::uint16_t> out) {
+  TESSERA_ASSERT(out.size() == weights.weights.rows * weights.weights.cols, "one number for each weight");
+  launch_elements(StreamLauncher(stream), weights.weights.rows, weights.weights.cols,
+                  RoundTiledElement{TiledElement(weights), out.data()});
+}
+
+void scale_tiled(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& weights, device::Span<float> out) {
+  TESSERA_ASSERT(out.size() == weights.weights.rows * weights.weights.cols, "one number for each weight");
+  launch_elements(StreamLauncher(stream), weights.weights.rows, weights.weights.cols,
+                  ScaleTiledElement{TiledElement(weights), out.data()});
+}
+
 }  // namespace tessera::kernels::cuda

@@ -18,7 +18,12 @@ class ChainKernels final : public DeviceKernels {
         rows_(cuda::make_rows(stream)),
         updates_(cuda::make_updates(stream)),
         ranks_(cuda::make_ranks(stream)),
-        backend_{"cuda", *scores_, *gradients_, *softmax_, *rows_, *updates_, *ranks_} {}
+        composition_(cuda::make_composition(stream)),
+        penalties_(cuda::make_penalties(stream)),
+        targets_(cuda::make_targets(stream)),
+        statistics_(cuda::make_statistics(stream)),
+        backend_{"cuda",  *scores_,      *gradients_, *softmax_, *rows_,      *updates_,
+                 *ranks_, *composition_, *penalties_, *targets_, *statistics_} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -28,6 +33,10 @@ class ChainKernels final : public DeviceKernels {
   std::unique_ptr<BasicRows<Space::kDevice>> rows_;
   std::unique_ptr<BasicUpdates<Space::kDevice>> updates_;
   std::unique_ptr<BasicRanks<Space::kDevice>> ranks_;
+  std::unique_ptr<BasicComposition<Space::kDevice>> composition_;
+  std::unique_ptr<BasicPenalties<Space::kDevice>> penalties_;
+  std::unique_ptr<BasicTargets<Space::kDevice>> targets_;
+  std::unique_ptr<BasicStatistics<Space::kDevice>> statistics_;
   DeviceBackend backend_;
 };
 
@@ -39,7 +48,8 @@ class BlasKernels final : public DeviceKernels {
         blas_(stream, products, workspace),
         scores_(own().scores, blas_),
         gradients_(own().gradients, blas_),
-        backend_{"cuda_blas", scores_, gradients_, own().softmax, own().rows, own().updates, own().ranks} {}
+        backend_{"cuda_blas", scores_,           gradients_,      own().softmax, own().rows,      own().updates,
+                 own().ranks, own().composition, own().penalties, own().targets, own().statistics} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:

@@ -18,6 +18,10 @@ std::unique_ptr<BasicSoftmax<Space::kDevice>> make_softmax(device::StreamView st
 std::unique_ptr<BasicRows<Space::kDevice>> make_rows(device::StreamView stream);
 std::unique_ptr<BasicUpdates<Space::kDevice>> make_updates(device::StreamView stream);
 std::unique_ptr<BasicRanks<Space::kDevice>> make_ranks(device::StreamView stream);
+std::unique_ptr<BasicComposition<Space::kDevice>> make_composition(device::StreamView stream);
+std::unique_ptr<BasicPenalties<Space::kDevice>> make_penalties(device::StreamView stream);
+std::unique_ptr<BasicTargets<Space::kDevice>> make_targets(device::StreamView stream);
+std::unique_ptr<BasicStatistics<Space::kDevice>> make_statistics(device::StreamView stream);
 
 /// Rows in bfloat16, for a product that takes them; rounded to nearest, ties to even, NaN stays NaN.
 /// out[i * cols + c] = from[i][c], or factors[i] * from[i][c] when there are any.
@@ -26,5 +30,10 @@ void round_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<
 /// out[i * cols + c] = factors[i] * from[i][c].
 void scale_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<const float> factors,
                 device::Span<float> out);
+
+/// As the two above for the weights that a factor per query and tile makes.
+void round_tiled(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& weights,
+                 device::Span<std::uint16_t> out);
+void scale_tiled(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& weights, device::Span<float> out);
 
 }  // namespace tessera::kernels::cuda

@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/host_grid.hpp"
 
+#include "kernels/cuda/detail/composition.hpp"
 #include "kernels/cuda/detail/gradients.hpp"
 #include "kernels/cuda/detail/ranks.hpp"
 #include "kernels/cuda/detail/rows.hpp"
 #include "kernels/cuda/detail/scores.hpp"
 #include "kernels/cuda/detail/softmax.hpp"
+#include "kernels/cuda/detail/statistics.hpp"
+#include "kernels/cuda/detail/targets.hpp"
 #include "kernels/cuda/detail/updates.hpp"
 
 namespace tessera::kernels {
@@ -22,7 +25,11 @@ struct HostGrid {
         rows(launch),
         updates(launch),
         ranks(launch),
-        backend{name, scores, gradients, softmax, rows, updates, ranks} {}
+        composition(launch),
+        penalties(launch),
+        targets(launch),
+        statistics(launch),
+        backend{name, scores, gradients, softmax, rows, updates, ranks, composition, penalties, targets, statistics} {}
 
   cuda::GridScores<HostLauncher> scores;
   cuda::GridGradients<HostLauncher> gradients;
@@ -30,6 +37,10 @@ struct HostGrid {
   cuda::GridRows<HostLauncher> rows;
   cuda::GridUpdates<HostLauncher> updates;
   cuda::GridRanks<HostLauncher> ranks;
+  cuda::GridComposition<HostLauncher> composition;
+  cuda::GridPenalties<HostLauncher> penalties;
+  cuda::GridTargets<HostLauncher> targets;
+  cuda::GridStatistics<HostLauncher> statistics;
   Backend backend;
 };
 

@@ -9,7 +9,8 @@ namespace tessera::kernels {
 std::uint64_t workspace_bytes(Products products, const ProductSizes& most) {
   using cuda::aligned_bytes;
   if (products == Products::kChain) return 0;
-  if (products != Products::kBfloat16) return cuda::kBlasBytes + aligned_bytes(most.queries * most.dim * sizeof(float));
+  if (products != Products::kBfloat16)
+    return cuda::kBlasBytes + aligned_bytes(most.queries * std::max(most.dim, most.rows) * sizeof(float));
   // A product has two of these three.
   const std::uint64_t weights = aligned_bytes(most.queries * most.rows * sizeof(std::uint16_t));
   const std::uint64_t rows = aligned_bytes(most.rows * most.dim * sizeof(std::uint16_t));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/error.hpp"
+#include "kernels/composition.hpp"
 #include "kernels/matrix.hpp"
 
 #include <algorithm>
@@ -38,6 +39,23 @@ inline void check_softmax(const auto& logits, const auto& target_scores, const a
   TESSERA_ASSERT(
       target_scores.size() == logits.rows && losses.size() == logits.rows && target_weights.size() == logits.rows,
       "softmax needs one target per row of logits");
+}
+
+/// Tiles of a row; a row without candidates is one empty tile.
+inline std::size_t tile_count(std::size_t cols, std::size_t tile) { return cols == 0 ? 1 : (cols + tile - 1) / tile; }
+
+inline void check_tiled(const auto& tiled, const auto& queries, const auto& rows) {
+  check_gradients(tiled.weights, queries, rows);
+  TESSERA_ASSERT(tiled.tile > 0, "tiles have columns");
+  TESSERA_ASSERT(tiled.factors.rows == tile_count(tiled.weights.cols, tiled.tile) && tiled.factors.cols == queries.rows,
+                 "factors must be [tiles, queries]");
+}
+
+inline void check_tile_results(const auto& logits, std::size_t tile, const auto& a, const auto& b) {
+  TESSERA_ASSERT(tile > 0, "tiles have columns");
+  const std::size_t tiles = tile_count(logits.cols, tile);
+  TESSERA_ASSERT(a.rows == logits.rows && b.rows == logits.rows && a.cols == tiles && b.cols == tiles,
+                 "one result per row and tile of logits");
 }
 
 inline void check_row_results(const auto& logits, const auto& a, const auto& b) {
@@ -81,6 +99,96 @@ inline void check_segments(const auto& in, const auto& offsets, const auto& posi
   TESSERA_ASSERT(in.cols == out.cols, "sums have the width of what is summed");
   TESSERA_ASSERT(offsets.size() == out.rows + 1, "segments need one offset more than rows");
   check_segment_lists(offsets, positions, in.rows);
+}
+
+/// Indices where there may be any number of them.
+inline void check_list(const auto& list, std::size_t size, std::size_t bound) {
+  TESSERA_ASSERT(list.size() == size, "lists of different lengths");
+  check_below(list, bound);
+}
+
+inline void check_cells(const auto& cells, const auto& matrix) {
+  check_list(cells.rows, cells.size(), matrix.rows);
+  check_list(cells.cols, cells.size(), matrix.cols);
+}
+
+inline void check_run_lists(std::span<const std::uint32_t> first, std::span<const std::uint32_t> end,
+                            std::size_t count) {
+  for (std::size_t k = 0; k < first.size(); ++k)
+    TESSERA_ASSERT(first[k] <= end[k] && end[k] <= count, "runs must stay inside the columns");
+}
+inline void check_run_lists(device::Span<const std::uint32_t> /*first*/, device::Span<const std::uint32_t> /*end*/,
+                            std::size_t /*count*/) {}
+
+inline void check_runs(const auto& runs, const auto& matrix) {
+  check_below(runs.rows, matrix.rows);
+  check_below(runs.cols, matrix.cols);
+  TESSERA_ASSERT(runs.first.size() == runs.size() && runs.end.size() == runs.size(), "a run for each row");
+  check_run_lists(runs.first, runs.end, runs.cols.size());
+}
+
+inline void check_added(const auto& in, const auto& from, const auto& to, const auto& table) {
+  TESSERA_ASSERT(in.cols == table.cols, "rows have the width of what they are added to");
+  check_list(from, to.size(), in.rows);
+  check_list(to, to.size(), table.rows);
+}
+
+inline void check_composed(Formula formula, const auto& sources, const auto& operators, const auto& relations,
+                           const auto& queries) {
+  TESSERA_ASSERT(sources.rows == queries.rows && sources.cols == queries.cols, "a query vector for each source");
+  TESSERA_ASSERT(operators.cols == relation_dim(formula, sources.cols), "operators do not fit the rows");
+  check_list(relations, sources.rows, operators.rows);
+}
+
+inline void check_operator_gradients(Formula formula, const auto& sources, const auto& operators, const auto& relations,
+                                     const auto& gradients, const auto& segments, const auto& out) {
+  TESSERA_ASSERT(sources.rows == gradients.rows && sources.cols == gradients.cols, "a gradient for each source");
+  TESSERA_ASSERT(operators.cols == relation_dim(formula, sources.cols) && out.cols == operators.cols,
+                 "operators do not fit the rows");
+  TESSERA_ASSERT(segments.offsets.size() == out.rows + 1, "segments need one offset more than rows");
+  check_list(relations, out.rows, operators.rows);
+  check_segment_lists(segments.offsets, segments.positions, sources.rows);
+}
+
+inline void check_penalties(const auto& times, const auto& table, const auto& rows, const auto& gradients,
+                            const auto& to) {
+  TESSERA_ASSERT(table.cols == gradients.cols && times.size() == rows.size(), "one factor per penalised row");
+  check_list(rows, to.size(), table.rows);
+  check_list(to, to.size(), gradients.rows);
+}
+
+inline void check_weighted(const auto& weighted, const auto& segments, const auto& out, const auto& to) {
+  const std::size_t places = weighted.row_of.size();
+  TESSERA_ASSERT(weighted.table.cols == out.cols, "sums have the width of what is summed");
+  TESSERA_ASSERT(weighted.extra.rows == 0 || (weighted.extra.rows == places && weighted.extra.cols == out.cols),
+                 "an extra row for each position, or none");
+  TESSERA_ASSERT(segments.offsets.size() == to.size() + 1, "segments need one offset more than rows");
+  check_list(weighted.weight_of, places, weighted.weights.size());
+  check_list(weighted.row_of, places, weighted.table.rows);
+  check_list(to, to.size(), out.rows);
+  check_segment_lists(segments.offsets, segments.positions, places);
+}
+
+inline void check_part_statistics(const auto& powers, const auto& sums, const auto& highest, const auto& out) {
+  TESSERA_ASSERT(powers.rows == out.size() && sums.rows == out.size() && powers.cols == sums.cols,
+                 "powers and sums must be [queries, tiles]");
+  TESSERA_ASSERT(highest.size() == out.size(), "one highest score per query");
+}
+
+inline void check_terms(const auto& all, const auto& target_scores, const auto& first_target, const auto& terms,
+                        const auto& target_weights) {
+  TESSERA_ASSERT(all.size() == terms.size() && first_target.size() == terms.size() + 1,
+                 "a statistic and a run of targets for each query");
+  TESSERA_ASSERT(target_scores.size() == target_weights.size(), "a weight for each target");
+  if constexpr (requires { first_target[0]; })
+    TESSERA_ASSERT(
+        std::is_sorted(first_target.begin(), first_target.end()) && first_target.back() <= target_scores.size(),
+        "runs of targets must rise and stay inside the targets");
+}
+
+inline void check_part_factors(const auto& powers, const auto& highest, const auto& terms, const auto& out) {
+  TESSERA_ASSERT(powers.rows == highest.size() && powers.rows == terms.size(), "one row of powers per query");
+  TESSERA_ASSERT(out.rows == powers.cols && out.cols == powers.rows, "factors must be [tiles, queries]");
 }
 
 inline void check_ranks(const auto& queries, const auto& rows, const auto& target_scores, const auto& n_greater,

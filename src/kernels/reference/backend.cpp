@@ -7,8 +7,9 @@
 namespace tessera::kernels {
 
 const Backend& reference_backend() {
-  static const Backend backend{"reference",       reference::scores(),  reference::gradients(), reference::softmax(),
-                               reference::rows(), reference::updates(), reference::ranks()};
+  using namespace reference;
+  static const Backend backend{"reference", scores(),      gradients(), softmax(), rows(),      updates(),
+                               ranks(),     composition(), penalties(), targets(), statistics()};
   return backend;
 }
 

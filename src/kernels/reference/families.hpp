@@ -13,5 +13,9 @@ const Softmax& softmax();
 const Rows& rows();
 const Updates& updates();
 const Ranks& ranks();
+const Composition& composition();
+const Penalties& penalties();
+const Targets& targets();
+const Statistics& statistics();
 
 }  // namespace tessera::kernels::reference

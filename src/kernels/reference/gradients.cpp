@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/detail/shapes.hpp"
+#include "kernels/detail/tiles.hpp"
 #include "kernels/reference/families.hpp"
 
 #include <cmath>
@@ -41,6 +42,14 @@ class ReferenceGradients final : public Gradients {
           sum = std::fma(weights.row(i)[j], factors[i] * queries.row(i)[c], sum);
         out.row(j)[c] = sum;
       }
+  }
+
+  void to_queries_tiled(TiledWeights weights, ConstMatrix rows, Matrix out) const override {
+    detail::to_queries_in_tiles(*this, weights, rows, out);
+  }
+
+  void to_rows_tiled(TiledWeights weights, ConstMatrix queries, Matrix out) const override {
+    detail::to_rows_in_tiles(*this, weights, queries, out);
   }
 };
 

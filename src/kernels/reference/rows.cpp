@@ -29,6 +29,17 @@ class ReferenceRows final : public Rows {
         for (std::size_t c = 0; c < out.cols; ++c) out.row(u)[c] += in.row(positions[k])[c];
     }
   }
+
+  void add(ConstMatrix in, std::span<const std::uint32_t> from, std::span<const std::uint32_t> to,
+           Matrix table) const override {
+    detail::check_added(in, from, to, table);
+    for (std::size_t k = 0; k < to.size(); ++k)
+      for (std::size_t c = 0; c < table.cols; ++c) table.row(to[k])[c] += in.row(from[k])[c];
+  }
+
+  void clear(Matrix out) const override {
+    for (std::size_t i = 0; i < out.rows; ++i) std::fill_n(out.row(i), out.cols, 0.0F);
+  }
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "kernels/detail/shapes.hpp"
 #include "kernels/reference/families.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -25,6 +26,18 @@ RowResult cross_entropy_row(std::span<float> logits, double target, double shift
   return {std::log(total) - (target - highest), scale * -(others / total)};  // p_target - 1 = -others / total
 }
 
+void exponentials_of_tile(std::span<float> logits, float& highest, float& sum_of_all) {
+  highest = std::numeric_limits<float>::lowest();
+  for (const float logit : logits) highest = std::fmax(highest, logit);
+  double sum = 0;
+  for (float& logit : logits) {
+    const double power = std::exp(static_cast<double>(logit) - highest);
+    sum += power;
+    logit = static_cast<float>(power);
+  }
+  sum_of_all = static_cast<float>(sum);
+}
+
 class ReferenceSoftmax final : public Softmax {
  public:
   void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
@@ -37,20 +50,13 @@ class ReferenceSoftmax final : public Softmax {
     }
   }
 
-  void exponentials(Matrix logits, std::span<float> highest, std::span<float> sums) const override {
-    detail::check_row_results(logits, highest, sums);
-    for (std::size_t i = 0; i < logits.rows; ++i) {
-      const std::span<float> row(logits.row(i), logits.cols);
-      highest[i] = std::numeric_limits<float>::lowest();
-      for (const float logit : row) highest[i] = std::fmax(highest[i], logit);
-      double sum = 0;
-      for (float& logit : row) {
-        const double power = std::exp(static_cast<double>(logit) - highest[i]);
-        sum += power;
-        logit = static_cast<float>(power);
+  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
+    detail::check_tile_results(logits, tile, highest, sums);
+    for (std::size_t i = 0; i < logits.rows; ++i)
+      for (std::size_t t = 0; t < highest.cols; ++t) {
+        const std::span<float> values(logits.row(i) + t * tile, std::min(tile, logits.cols - t * tile));
+        exponentials_of_tile(values, highest.row(i)[t], sums.row(i)[t]);
       }
-      sums[i] = static_cast<float>(sum);
-    }
   }
 
   void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const override {

@@ -19,6 +19,8 @@ struct Operand {
   ConstDeviceMatrix matrix;
   bool transposed = false;
   device::Span<const float> factors = {};  ///< row i is multiplied by factors[i]; none: by 1
+  ConstDeviceMatrix tile_factors = {};     ///< or element (i, j) by tile_factors[j / tile][i]
+  std::size_t tile = 1;
 };
 
 /// Owns a cuBLAS handle that is bound to one stream, and multiplies in one of the three ways of Products.

@@ -55,6 +55,19 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
     blas_.multiply({weights, true}, {queries, false, factors}, out);
   }
 
+  // One product over all tiles: the factors go into the copy of the weights.
+  void to_queries_tiled(BasicTiledWeights<Space::kDevice> tiled, ConstMatrix rows, Matrix out) const override {
+    if (is_empty(out, rows.rows)) return chains_.to_queries_tiled(tiled, rows, out);
+    kernels::detail::check_tiled(tiled, out, rows);
+    blas_.multiply({tiled.weights, false, {}, tiled.factors, tiled.tile}, {rows}, out);
+  }
+
+  void to_rows_tiled(BasicTiledWeights<Space::kDevice> tiled, ConstMatrix queries, Matrix out) const override {
+    if (is_empty(out, queries.rows)) return chains_.to_rows_tiled(tiled, queries, out);
+    kernels::detail::check_tiled(tiled, queries, out);
+    blas_.multiply({tiled.weights, true, {}, tiled.factors, tiled.tile}, {queries}, out);
+  }
+
  private:
   const BasicGradients& chains_;
   const Blas& blas_;

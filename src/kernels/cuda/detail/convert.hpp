@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/backend.hpp"
 #include "kernels/cuda/detail/grid.hpp"
 
 #include <bit>
@@ -40,6 +41,34 @@ struct RoundElement {
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
     const float value = from.row(i)[c];
     out[i * cols + c] = to_bfloat16(factors == nullptr ? value : factors[i] * value);
+  }
+};
+
+/// A weight times the factor of its query and tile.
+struct TiledElement {
+  ConstTable weights;
+  ConstTable factors;
+  std::size_t tile;
+  std::size_t cols;
+  template <Space kSpace>
+  explicit TiledElement(const BasicTiledWeights<kSpace>& tiled)
+      : weights(tiled.weights), factors(tiled.factors), tile(tiled.tile), cols(tiled.weights.cols) {}
+  TESSERA_HOST_DEVICE float at(std::size_t i, std::size_t c) const {
+    return factors.row(c / tile)[i] * weights.row(i)[c];
+  }
+};
+
+struct ScaleTiledElement {
+  TiledElement from;
+  float* out;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { out[i * from.cols + c] = from.at(i, c); }
+};
+
+struct RoundTiledElement {
+  TiledElement from;
+  std::uint16_t* out;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
+    out[i * from.cols + c] = to_bfloat16(from.at(i, c));
   }
 };
 

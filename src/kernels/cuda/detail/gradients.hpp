@@ -11,6 +11,7 @@ template <class Launcher>
 class GridGradients final : public BasicGradients<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
   using Matrix = BasicMatrix<Launcher::kSpace>;
+  using Tiled = BasicTiledWeights<Launcher::kSpace>;
 
  public:
   explicit GridGradients(Launcher launch) : launch_(launch) {}
@@ -34,7 +35,33 @@ class GridGradients final : public BasicGradients<Launcher::kSpace> {
                              ScaledColumnFactor{ConstTable(queries), factors.data()}, queries.rows, out);
   }
 
+  void to_queries_tiled(Tiled tiled, ConstMatrix rows, Matrix out) const override {
+    kernels::detail::check_tiled(tiled, out, rows);
+    for_each_tile(tiled, [&](std::size_t t, std::size_t first, std::size_t count) {
+      launch_product<DotChain>(launch_, RowFactor{ConstTable(tiled.weights.columns(first, count))},
+                               ColumnFactor{ConstTable(rows.block(first, count))}, count, out,
+                               AddScaledProduct{Table(out), tiled.factors.row(t), t == 0});
+    });
+  }
+
+  void to_rows_tiled(Tiled tiled, ConstMatrix queries, Matrix out) const override {
+    kernels::detail::check_tiled(tiled, queries, out);
+    for_each_tile(tiled, [&](std::size_t t, std::size_t first, std::size_t count) {
+      launch_product<DotChain>(launch_, ColumnFactor{ConstTable(tiled.weights.columns(first, count))},
+                               ScaledColumnFactor{ConstTable(queries), tiled.factors.row(t)}, queries.rows,
+                               out.block(first, count));
+    });
+  }
+
  private:
+  template <class Body>
+  static void for_each_tile(Tiled tiled, const Body& body) {
+    for (std::size_t t = 0; t < tiled.factors.rows; ++t) {
+      const std::size_t first = t * tiled.tile;
+      body(t, first, tiled.weights.cols - first < tiled.tile ? tiled.weights.cols - first : tiled.tile);
+    }
+  }
+
   Launcher launch_;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/host_grid.hpp"
+#include "kernels/host_device.hpp"
 #include "kernels/matrix.hpp"
 
 #include <cstddef>
@@ -17,11 +18,6 @@
 // with the types Shared (of a block) and Registers (of a thread, beginning as Registers{}). No body uses warp
 // primitives, and none adds floating-point numbers by atomics: the order of every sum is written in it.
 
-#if defined(__CUDACC__)
-#define TESSERA_HOST_DEVICE __host__ __device__
-#else
-#define TESSERA_HOST_DEVICE
-#endif
 #if defined(__CUDA_ARCH__)
 #define TESSERA_UNROLL _Pragma("unroll")
 #else

@@ -168,13 +168,36 @@ struct StoreProduct {
   }
 };
 
+/// Adds factors[i] times the outputs to what is there, or to zero.
+struct AddScaledProduct {
+  Table out;
+  const float* factors;
+  bool to_zero;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t j, const float (&values)[kEach],
+                                      std::size_t cols) const {
+    TESSERA_UNROLL
+    for (unsigned c = 0; c < kEach; ++c)
+      if (j + c * kTileSide < cols) {
+        float& to = out.row(i)[j + c * kTileSide];
+        to = (to_zero ? 0.0F : to) + factors[i] * values[c];
+      }
+  }
+};
+
+/// As below, what becomes of the outputs being the business of `finish`.
+template <class Chain, class Launcher, class Left, class Right, class Finish>
+void launch_product(const Launcher& launch, Left left, Right right, std::size_t steps,
+                    BasicMatrix<Launcher::kSpace> out, Finish finish) {
+  using Body = ProductBody<Chain, Left, Right, Finish>;
+  const Body body{left, right, finish, out.rows, out.cols, steps};
+  launch(body.blocks(), body);
+}
+
 /// Enqueues the product of `left` [rows, steps] and `right` [cols, steps] into `out` [rows, cols].
 template <class Chain, class Launcher, class Left, class Right>
 void launch_product(const Launcher& launch, Left left, Right right, std::size_t steps,
                     BasicMatrix<Launcher::kSpace> out) {
-  using Body = ProductBody<Chain, Left, Right, StoreProduct>;
-  const Body body{left, right, StoreProduct{Table(out)}, out.rows, out.cols, steps};
-  launch(body.blocks(), body);
+  launch_product<Chain>(launch, left, right, steps, out, StoreProduct{Table(out)});
 }
 
 }  // namespace tessera::kernels::cuda

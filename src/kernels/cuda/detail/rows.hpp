@@ -60,6 +60,19 @@ struct SumElement {
   }
 };
 
+struct AddElement {
+  ConstTable in;
+  const std::uint32_t* from;
+  const std::uint32_t* to;
+  Table table;
+  TESSERA_HOST_DEVICE void operator()(std::size_t k, std::size_t c) const { table.row(to[k])[c] += in.row(from[k])[c]; }
+};
+
+struct ClearElement {
+  Table out;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { out.row(i)[c] = 0; }
+};
+
 template <class Launcher>
 class GridRows final : public BasicRows<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
@@ -84,6 +97,13 @@ class GridRows final : public BasicRows<Launcher::kSpace> {
     launch_elements(launch_, out.rows, out.cols,
                     SumElement{ConstTable(in), offsets.data(), positions.data(), Table(out)});
   }
+
+  void add(ConstMatrix in, Indices from, Indices to, Matrix table) const override {
+    kernels::detail::check_added(in, from, to, table);
+    launch_elements(launch_, to.size(), table.cols, AddElement{ConstTable(in), from.data(), to.data(), Table(table)});
+  }
+
+  void clear(Matrix out) const override { launch_elements(launch_, out.rows, out.cols, ClearElement{Table(out)}); }
 
  private:
   Launcher launch_;

@@ -34,9 +34,12 @@ struct SoftmaxRows {
 
   /// The highest logit of a lane; the lowest finite float where none is above it.
   TESSERA_HOST_DEVICE void find_highest(LaneAt at, Shared& shared) const {
+    find_highest(at, logits.row(at.row), cols, shared);
+  }
+  TESSERA_HOST_DEVICE static void find_highest(LaneAt at, const float* row, std::size_t count, Shared& shared) {
     float highest = -FLT_MAX;
-    for (std::size_t j = at.lane; j < cols; j += kLanes) {
-      const float logit = logits.row(at.row)[j];
+    for (std::size_t j = at.lane; j < count; j += kLanes) {
+      const float logit = row[j];
       highest = logit > highest ? logit : highest;
     }
     shared.highest.at[at.slot][at.lane] = highest;
@@ -44,6 +47,10 @@ struct SoftmaxRows {
 
   /// logits[j] <- exp(logits[j] - highest) and their sum, of a lane.
   TESSERA_HOST_DEVICE void take_exponentials(LaneAt at, Shared& shared, Registers& registers) const {
+    take_exponentials(at, logits.row(at.row), cols, shared, registers);
+  }
+  TESSERA_HOST_DEVICE static void take_exponentials(LaneAt at, float* row, std::size_t count, Shared& shared,
+                                                    Registers& registers) {
     float highest = -FLT_MAX;
     TESSERA_UNROLL
     for (unsigned l = 0; l < kLanes; ++l) {
@@ -52,10 +59,10 @@ struct SoftmaxRows {
     }
     registers.highest = highest + 0.0F;  // zero has no sign here
     float sum = 0;
-    for (std::size_t j = at.lane; j < cols; j += kLanes) {
-      float& logit = logits.row(at.row)[j];
-      logit = exponential(logit - registers.highest);
-      sum += logit;
+    for (std::size_t j = at.lane; j < count; j += kLanes) {
+      const float power = exponential(row[j] - registers.highest);
+      row[j] = power;
+      sum += power;
     }
     shared.sums.at[at.slot][at.lane] = sum;
   }
@@ -105,18 +112,24 @@ struct ExponentialsBody {
   using Shared = SoftmaxRows::Shared;
   using Registers = SoftmaxRows::Registers;
   SoftmaxRows in;
-  float* highest;
-  float* sums;
+  std::size_t tile;
+  std::size_t tiles;
+  Table highest;
+  Table sums;
 
+  /// The 16 lanes of `at` work on one tile of one row.
   TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
     const LaneAt at(index);
-    if (at.row >= in.rows) return;
-    if (phase == 0) return in.find_highest(at, shared);
-    if (phase == 1) return in.take_exponentials(at, shared, registers);
+    if (at.row >= in.rows * tiles) return;
+    const std::size_t i = at.row / tiles;
+    const std::size_t t = at.row % tiles;
+    const std::size_t count = in.cols - t * tile < tile ? in.cols - t * tile : tile;
+    if (phase == 0) return SoftmaxRows::find_highest(at, in.logits.row(i) + t * tile, count, shared);
+    if (phase == 1) return SoftmaxRows::take_exponentials(at, in.logits.row(i) + t * tile, count, shared, registers);
     if (at.lane != 0) return;
-    highest[at.row] = registers.highest;
-    sums[at.row] = sum_tree(shared.sums.at[at.slot]);
+    highest.row(i)[t] = registers.highest;
+    sums.row(i)[t] = sum_tree(shared.sums.at[at.slot]);
   }
 };
 
@@ -191,9 +204,10 @@ class GridSoftmax final : public BasicSoftmax<Launcher::kSpace> {
                                                                 losses.data(), target_weights.data()});
   }
 
-  void exponentials(Matrix logits, Vector<float> highest, Vector<float> sums) const override {
-    kernels::detail::check_row_results(logits, highest, sums);
-    launch_(blocks_of(kLaneRows, logits.rows), ExponentialsBody{rows_of(logits), highest.data(), sums.data()});
+  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
+    kernels::detail::check_tile_results(logits, tile, highest, sums);
+    launch_(blocks_of(kLaneRows, logits.rows * highest.cols),
+            ExponentialsBody{rows_of(logits), tile, highest.cols, Table(highest), Table(sums)});
   }
 
   void logistic(Matrix logits, float offset, Vector<float> softplus, Vector<float> sums) const override {

@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+#include "kernels/cuda/detail/rows.hpp"
+#include "kernels/detail/shapes.hpp"
+
+#include <cstdint>
+
+namespace tessera::kernels::cuda {
+
+/// Column c of query i, by the formula.
+template <class F>
+struct ComposeElement {
+  ConstTable sources;
+  ConstTable operators;
+  const std::uint32_t* relations;
+  Table queries;
+  std::size_t dim;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
+    F::compose(sources.row(i), operators.row(relations[i]), queries.row(i), dim, {c, c + 1});
+  }
+};
+
+template <class F>
+struct BackwardElement {
+  ConstTable operators;
+  const std::uint32_t* relations;
+  ConstTable query_gradients;
+  Table source_gradients;
+  std::size_t dim;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
+    F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i), dim, {c, c + 1});
+  }
+};
+
+/// Column c of the gradient of an operator, which is zero before, from its queries in order.
+template <class F>
+struct OperatorGradientElement {
+  ConstTable sources;
+  ConstTable operators;
+  const std::uint32_t* relations;
+  ConstTable query_gradients;
+  const std::uint32_t* offsets;
+  const std::uint32_t* positions;
+  Table out;
+  std::size_t dim;
+  TESSERA_HOST_DEVICE void operator()(std::size_t u, std::size_t c) const {
+    for (std::uint32_t k = offsets[u]; k < offsets[u + 1]; ++k)
+      F::add_relation_gradient(sources.row(positions[k]), operators.row(relations[u]),
+                               query_gradients.row(positions[k]), out.row(u), dim, {c, c + 1});
+  }
+};
+
+struct PenaltyElement {
+  RowPower power;
+  float factor;
+  const float* times;
+  ConstTable table;
+  const std::uint32_t* rows;
+  Table gradients;
+  const std::uint32_t* to;
+  std::size_t dim;
+  TESSERA_HOST_DEVICE void operator()(std::size_t k, std::size_t c) const {
+    power.add_gradient(factor * times[k], table.row(rows[k]), dim, gradients.row(to[k]), {c, c + 1});
+  }
+};
+
+template <class Launcher>
+class GridComposition final : public BasicComposition<Launcher::kSpace> {
+  using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
+  using Matrix = BasicMatrix<Launcher::kSpace>;
+  using Indices = Vector<Launcher::kSpace, const std::uint32_t>;
+
+ public:
+  explicit GridComposition(Launcher launch) : launch_(launch) {}
+
+  void compose(Formula formula, ConstMatrix sources, ConstMatrix operators, Indices relations,
+               Matrix queries) const override {
+    kernels::detail::check_composed(formula, sources, operators, relations, queries);
+    with_formula(formula, [&]<class F>(F) {
+      launch_elements(launch_, queries.rows, F::query_columns(queries.cols),
+                      ComposeElement<F>{ConstTable(sources), ConstTable(operators), relations.data(), Table(queries),
+                                        queries.cols});
+    });
+  }
+
+  void backward(Formula formula, ConstMatrix operators, Indices relations, ConstMatrix query_gradients,
+                Matrix source_gradients) const override {
+    kernels::detail::check_composed(formula, query_gradients, operators, relations, source_gradients);
+    with_formula(formula, [&]<class F>(F) {
+      launch_elements(launch_, query_gradients.rows, F::query_columns(query_gradients.cols),
+                      BackwardElement<F>{ConstTable(operators), relations.data(), ConstTable(query_gradients),
+                                         Table(source_gradients), query_gradients.cols});
+    });
+  }
+
+  void operator_gradients(Formula formula, ConstMatrix sources, ConstMatrix operators, Indices relations,
+                          ConstMatrix query_gradients, BasicSegments<Launcher::kSpace> segments,
+                          Matrix out) const override {
+    kernels::detail::check_operator_gradients(formula, sources, operators, relations, query_gradients, segments, out);
+    launch_elements(launch_, out.rows, out.cols, ClearElement{Table(out)});
+    with_formula(formula, [&]<class F>(F) {
+      launch_elements(launch_, out.rows, F::relation_columns(sources.cols),
+                      OperatorGradientElement<F>{ConstTable(sources), ConstTable(operators), relations.data(),
+                                                 ConstTable(query_gradients), segments.offsets.data(),
+                                                 segments.positions.data(), Table(out), sources.cols});
+    });
+  }
+
+ private:
+  Launcher launch_;
+};
+
+template <class Launcher>
+class GridPenalties final : public BasicPenalties<Launcher::kSpace> {
+  using Indices = Vector<Launcher::kSpace, const std::uint32_t>;
+
+ public:
+  explicit GridPenalties(Launcher launch) : launch_(launch) {}
+
+  void add(RowPower power, float factor, Vector<Launcher::kSpace, const float> times,
+           BasicConstMatrix<Launcher::kSpace> table, Indices rows, BasicMatrix<Launcher::kSpace> gradients,
+           Indices to) const override {
+    kernels::detail::check_penalties(times, table, rows, gradients, to);
+    launch_elements(launch_, to.size(), power.columns(table.cols),
+                    PenaltyElement{power, factor, times.data(), ConstTable(table), rows.data(), Table(gradients),
+                                   to.data(), table.cols});
+  }
+
+ private:
+  Launcher launch_;
+};
+
+}  // namespace tessera::kernels::cuda

@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+#include "kernels/cuda/detail/product.hpp"
+#include "kernels/cuda/detail/rows.hpp"
+#include "kernels/detail/shapes.hpp"
+
+#include <cstdint>
+
+namespace tessera::kernels::cuda {
+
+/// Calls item(k) for k = 0 .. count - 1, one a thread.
+template <class Item>
+struct ItemsBody {
+  static constexpr unsigned kThreads = 128;
+  Item item;
+  std::size_t count;
+  TESSERA_HOST_DEVICE void run(At at) const {
+    const std::size_t k = at.block * kThreads + at.thread;
+    if (k < count) item(k);
+  }
+};
+
+template <class Launcher, class Item>
+void launch_items(const Launcher& launch, std::size_t count, Item item) {
+  launch(blocks_of(ItemsBody<Item>::kThreads, count), ItemsBody<Item>{item, count});
+}
+
+struct ReadCell {
+  ConstTable scores;
+  const std::uint32_t* rows;
+  const std::uint32_t* cols;
+  const std::uint32_t* places;
+  float* out;
+  TESSERA_HOST_DEVICE void operator()(std::size_t k) const { out[places[k]] = scores.row(rows[k])[cols[k]]; }
+};
+
+struct WriteCell {
+  const float* values;
+  const std::uint32_t* rows;
+  const std::uint32_t* cols;
+  Table scores;
+  TESSERA_HOST_DEVICE void operator()(std::size_t k) const { scores.row(rows[k])[cols[k]] = values[k]; }
+};
+
+struct FillRun {
+  float value;
+  const std::uint32_t* rows;
+  const std::uint32_t* first;
+  const std::uint32_t* end;
+  const std::uint32_t* cols;
+  Table scores;
+  TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
+    for (std::uint32_t i = first[k]; i < end[k]; ++i) scores.row(rows[k])[cols[i]] = value;
+  }
+};
+
+/// One pair: its chain in index order.
+struct ScorePair {
+  ConstTable queries;
+  ConstTable table;
+  const std::uint32_t* rows;
+  const std::uint32_t* cols;
+  const std::uint32_t* places;
+  float* out;
+  std::size_t dim;
+  TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
+    const float* query = queries.row(rows[k]);
+    const float* row = table.row(cols[k]);
+    float sum = 0;
+    for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
+    out[places[k]] = DotChain::finish(sum);
+  }
+};
+
+/// One column of one sum, added in the order of its positions.
+struct AddWeightedElement {
+  const float* weights;
+  const std::uint32_t* weight_of;
+  ConstTable table;
+  const std::uint32_t* row_of;
+  ConstTable extra;
+  bool has_extra;
+  const std::uint32_t* offsets;
+  const std::uint32_t* positions;
+  Table out;
+  const std::uint32_t* to;
+  TESSERA_HOST_DEVICE void operator()(std::size_t u, std::size_t c) const {
+    float sum = out.row(to[u])[c];
+    for (std::uint32_t k = offsets[u]; k < offsets[u + 1]; ++k) {
+      const std::uint32_t position = positions[k];
+      sum += weights[weight_of[position]] * table.row(row_of[position])[c];
+      if (has_extra) sum += extra.row(position)[c];
+    }
+    out.row(to[u])[c] = sum;
+  }
+};
+
+template <class Launcher>
+class GridTargets final : public BasicTargets<Launcher::kSpace> {
+  using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
+  using Matrix = BasicMatrix<Launcher::kSpace>;
+  using Cells = BasicCells<Launcher::kSpace>;
+  template <class T>
+  using Vector = kernels::Vector<Launcher::kSpace, T>;
+  using Indices = Vector<const std::uint32_t>;
+
+ public:
+  explicit GridTargets(Launcher launch) : launch_(launch) {}
+
+  void read(ConstMatrix scores, Cells cells, Indices places, Vector<float> out) const override {
+    kernels::detail::check_cells(cells, scores);
+    kernels::detail::check_list(places, cells.size(), out.size());
+    launch_items(launch_, cells.size(),
+                 ReadCell{ConstTable(scores), cells.rows.data(), cells.cols.data(), places.data(), out.data()});
+  }
+
+  void write(Vector<const float> values, Cells cells, Matrix scores) const override {
+    kernels::detail::check_cells(cells, scores);
+    TESSERA_ASSERT(values.size() == cells.size(), "one value per cell");
+    launch_items(launch_, cells.size(), WriteCell{values.data(), cells.rows.data(), cells.cols.data(), Table(scores)});
+  }
+
+  void fill(float value, BasicRuns<Launcher::kSpace> runs, Matrix scores) const override {
+    kernels::detail::check_runs(runs, scores);
+    launch_items(launch_, runs.size(),
+                 FillRun{value, runs.rows.data(), runs.first.data(), runs.end.data(), runs.cols.data(), Table(scores)});
+  }
+
+  void score(ConstMatrix queries, ConstMatrix table, Cells pairs, Indices places, Vector<float> out) const override {
+    TESSERA_ASSERT(queries.cols == table.cols, "queries and rows differ in dim");
+    kernels::detail::check_list(pairs.rows, pairs.size(), queries.rows);
+    kernels::detail::check_list(pairs.cols, pairs.size(), table.rows);
+    kernels::detail::check_list(places, pairs.size(), out.size());
+    launch_items(launch_, pairs.size(),
+                 ScorePair{ConstTable(queries), ConstTable(table), pairs.rows.data(), pairs.cols.data(), places.data(),
+                           out.data(), table.cols});
+  }
+
+  void add_weighted(BasicWeightedRows<Launcher::kSpace> weighted, BasicSegments<Launcher::kSpace> segments, Matrix out,
+                    Indices to) const override {
+    kernels::detail::check_weighted(weighted, segments, out, to);
+    launch_elements(launch_, to.size(), out.cols,
+                    AddWeightedElement{weighted.weights.data(), weighted.weight_of.data(), ConstTable(weighted.table),
+                                       weighted.row_of.data(), ConstTable(weighted.extra), weighted.extra.rows > 0,
+                                       segments.offsets.data(), segments.positions.data(), Table(out), to.data()});
+  }
+
+ private:
+  Launcher launch_;
+};
+
+}  // namespace tessera::kernels::cuda

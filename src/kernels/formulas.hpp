@@ -1,0 +1,238 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/host_device.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+/// The formula of every model, once, for every backend: how a source row s and a relation row r make a query vector q,
+/// and how the gradient of q becomes that of s (overwritten) and is added to that of r. Functions of one row, cut into
+/// columns that do not need each other: a loop over rows takes all of them at once, a thread of a device takes one.
+/// Whatever the cut, an element has the same bits.
+
+namespace tessera::kernels {
+
+enum class Formula : std::uint8_t { kTransE, kDistMult, kComplEx, kRotatE, kRescal, kCp };
+
+/// Columns first .. end - 1 of a formula.
+struct Columns {
+  std::size_t first;
+  std::size_t end;
+};
+
+/// TransE (Bordes et al., 2013): q = s + r, compared with the target by a distance.
+struct TransE {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t /*dim*/, Columns c) {
+    for (std::size_t k = c.first; k < c.end; ++k) q[k] = s[k] + r[k];
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* /*r*/, const float* gq, float* gs, std::size_t /*dim*/,
+                                           Columns c) {
+    for (std::size_t k = c.first; k < c.end; ++k) gs[k] = gq[k];
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* /*s*/, const float* /*r*/, const float* gq,
+                                                        float* gr, std::size_t /*dim*/, Columns c) {
+    for (std::size_t k = c.first; k < c.end; ++k) gr[k] += gq[k];
+  }
+};
+
+/// DistMult (Yang et al., 2015): q = s * r elementwise, score q . t.
+struct DistMult {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t /*dim*/, Columns c) {
+    for (std::size_t k = c.first; k < c.end; ++k) q[k] = s[k] * r[k];
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t /*dim*/, Columns c) {
+    for (std::size_t k = c.first; k < c.end; ++k) gs[k] = gq[k] * r[k];
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
+                                                        std::size_t /*dim*/, Columns c) {
+    for (std::size_t k = c.first; k < c.end; ++k) gr[k] += gq[k] * s[k];
+  }
+};
+
+/// ComplEx (Trouillon et al., 2016): score Re(<s, r, conj(t)>) = q . t with q = s * r as complex numbers. A row of dim
+/// reals holds dim / 2 real parts, then as many imaginary parts; a column is a complex number.
+struct ComplEx {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns c) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      q[k] = s[k] * r[k] - s[rank + k] * r[rank + k];
+      q[rank + k] = s[k] * r[rank + k] + s[rank + k] * r[k];
+    }
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim, Columns c) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      gs[k] = gq[k] * r[k] + gq[rank + k] * r[rank + k];
+      gs[rank + k] = gq[rank + k] * r[k] - gq[k] * r[rank + k];
+    }
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
+                                                        std::size_t dim, Columns c) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      gr[k] += gq[k] * s[k] + gq[rank + k] * s[rank + k];
+      gr[rank + k] += gq[rank + k] * s[k] - gq[k] * s[rank + k];
+    }
+  }
+};
+
+/// RotatE (Sun et al., ICLR 2019): q = s turned by the phases r, in the complex plane, compared with the target by the
+/// Euclidean distance of complex vectors (as PyKEEN does; the paper adds moduli). A relation row holds dim / 2 phases.
+struct RotatE {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns columns) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = columns.first; k < columns.end; ++k) {
+      const float c = std::cos(r[k]);
+      const float d = std::sin(r[k]);
+      q[k] = s[k] * c - s[rank + k] * d;
+      q[rank + k] = s[k] * d + s[rank + k] * c;
+    }
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim,
+                                           Columns columns) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = columns.first; k < columns.end; ++k) {
+      const float c = std::cos(r[k]);
+      const float d = std::sin(r[k]);
+      gs[k] = gq[k] * c + gq[rank + k] * d;
+      gs[rank + k] = gq[rank + k] * c - gq[k] * d;
+    }
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* r, const float* gq, float* gr,
+                                                        std::size_t dim, Columns columns) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = columns.first; k < columns.end; ++k) {
+      const float c = std::cos(r[k]);
+      const float d = std::sin(r[k]);
+      gr[k] += gq[rank + k] * (s[k] * c - s[rank + k] * d) - gq[k] * (s[k] * d + s[rank + k] * c);
+    }
+  }
+};
+
+/// RESCAL (Nickel et al., ICML 2011): q = s M with a full matrix M of [dim, dim] per relation, score q . t. TuckER
+/// (Balazevic et al., EMNLP 2019) is the same with M = sum_a r[a] W[a], all relations sharing the core W.
+struct Rescal {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim * dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim * dim; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns c) {
+    for (std::size_t k = c.first; k < c.end; ++k) q[k] = 0;
+    for (std::size_t i = 0; i < dim; ++i)
+      for (std::size_t k = c.first; k < c.end; ++k) q[k] += s[i] * r[i * dim + k];
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim, Columns c) {
+    constexpr std::size_t kLanes = 16;  // a fixed order that the compiler can keep in registers
+    for (std::size_t i = c.first; i < c.end; ++i) {
+      float sums[kLanes] = {};
+      std::size_t k = 0;
+      for (; k + kLanes <= dim; k += kLanes)
+        for (std::size_t l = 0; l < kLanes; ++l) sums[l] += r[i * dim + k + l] * gq[k + l];
+      for (; k < dim; ++k) sums[0] += r[i * dim + k] * gq[k];
+      gs[i] = 0;
+      for (const float sum : sums) gs[i] += sum;
+    }
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
+                                                        std::size_t dim, Columns c) {
+    std::size_t e = c.first;
+    for (std::size_t i = c.first / dim; e < c.end; ++i) {
+      const std::size_t end = (i + 1) * dim < c.end ? (i + 1) * dim : c.end;
+      for (; e < end; ++e) gr[e] += s[i] * gq[e - i * dim];
+    }
+  }
+};
+
+/// CP (Hitchcock, 1927; with reciprocal relations Lacroix et al., ICML 2018): an entity has one vector as a source, the
+/// first half of its row, and another as a target, the second half; score sum_k s[k] r[k] t[dim / 2 + k].
+struct Cp {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns c) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      q[k] = 0;
+      q[rank + k] = s[k] * r[k];
+    }
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim, Columns c) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      gs[k] = gq[rank + k] * r[k];
+      gs[rank + k] = 0;
+    }
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
+                                                        std::size_t dim, Columns c) {
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) gr[k] += gq[rank + k] * s[k];
+  }
+};
+
+/// Calls body(F()) with the formula's type.
+template <class Body>
+decltype(auto) with_formula(Formula formula, const Body& body) {
+  switch (formula) {
+    case Formula::kTransE: return body(TransE());
+    case Formula::kDistMult: return body(DistMult());
+    case Formula::kComplEx: return body(ComplEx());
+    case Formula::kRotatE: return body(RotatE());
+    case Formula::kRescal: return body(Rescal());
+    case Formula::kCp: break;
+  }
+  return body(Cp());
+}
+
+/// Reals per relation row for entity rows of `dim`.
+inline std::size_t relation_dim(Formula formula, std::size_t dim) {
+  return with_formula(formula, [&](auto f) { return decltype(f)::relation_dim(dim); });
+}
+
+/// power * modulus^(power - 2): what a real or complex number is multiplied with to give the gradient of its power.
+TESSERA_HOST_DEVICE inline float power_slope(float power, float squared_modulus) {
+  if (power == 2.0F) return 2.0F;
+  if (power == 3.0F) return 3.0F * std::sqrt(squared_modulus);
+  if (power == 4.0F) return 4.0F * squared_modulus;
+  // Below 2 the slope of |x|^(p-2) x at 0 is 0, while the power alone is infinite there.
+  return squared_modulus > 0 ? power * std::pow(squared_modulus, power / 2 - 1) : 0.0F;
+}
+
+/// |x|^power of a row, its numbers being real, or complex (real parts, then imaginary parts).
+struct RowPower {
+  float power = 2;
+  bool is_complex = false;
+  TESSERA_HOST_DEVICE std::size_t columns(std::size_t dim) const { return is_complex ? dim / 2 : dim; }
+  /// gradient += factor * d/dx |x|^power; a factor of 0 adds nothing at all.
+  TESSERA_HOST_DEVICE void add_gradient(float factor, const float* row, std::size_t dim, float* gradient,
+                                        Columns c) const {
+    if (factor == 0.0F) return;
+    if (!is_complex) {
+      for (std::size_t k = c.first; k < c.end; ++k)
+        gradient[k] += factor * power_slope(power, row[k] * row[k]) * row[k];
+      return;
+    }
+    const std::size_t rank = dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      const float scale = factor * power_slope(power, row[k] * row[k] + row[rank + k] * row[rank + k]);
+      gradient[k] += scale * row[k];
+      gradient[rank + k] += scale * row[rank + k];
+    }
+  }
+};
+
+}  // namespace tessera::kernels

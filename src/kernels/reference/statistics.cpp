@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/shapes.hpp"
+#include "kernels/reference/families.hpp"
+
+#include <algorithm>
+
+namespace tessera::kernels::reference {
+namespace {
+
+class ReferenceStatistics final : public Statistics {
+ public:
+  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> highest, float shift,
+               std::span<Statistic> out) const override {
+    detail::check_part_statistics(powers, sums, highest, out);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      out[i] = softmax_of_part(powers.row(i), sums.row(i), powers.cols, highest[i], shift);
+  }
+
+  void merge(std::span<const Statistic> right, std::span<Statistic> into) const override {
+    TESSERA_ASSERT(right.size() == into.size(), "statistics of different queries");
+    for (std::size_t i = 0; i < into.size(); ++i) into[i] = merge_softmax(into[i], right[i]);
+  }
+
+  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
+             std::span<const std::uint32_t> first_target, std::span<SoftmaxTerms> terms,
+             std::span<float> target_weights) const override {
+    detail::check_terms(all, target_scores, first_target, terms, target_weights);
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const std::size_t first = first_target[i];
+      const std::size_t count = first_target[i + 1] - first;
+      terms[i] = softmax_terms(of, all[i], target_scores.data() + first, count);
+      std::fill_n(target_weights.data() + first, count, static_cast<float>(terms[i].target_weight));
+    }
+  }
+
+  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const SoftmaxTerms> terms,
+               Matrix out) const override {
+    detail::check_part_factors(powers, highest, terms, out);
+    for (std::size_t i = 0; i < powers.rows; ++i) {
+      const float factor = terms[i].factor(highest[i], shift);
+      for (std::size_t t = 0; t < powers.cols; ++t) out.row(t)[i] = powers.row(i)[t] * factor;
+    }
+  }
+
+  void add_losses(std::span<const SoftmaxTerms> terms, std::uint64_t step, std::span<LossSum> sum) const override {
+    TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
+    for (const SoftmaxTerms& of : terms) sum[0].add(of.loss, step);
+  }
+
+  void add_losses(double weight, std::span<const float> losses, std::uint64_t step,
+                  std::span<LossSum> sum) const override {
+    TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
+    for (const float loss : losses) sum[0].add(weight * static_cast<double>(loss), step);
+  }
+};
+
+}  // namespace
+
+const Statistics& statistics() {
+  static const ReferenceStatistics instance;
+  return instance;
+}
+
+}  // namespace tessera::kernels::reference

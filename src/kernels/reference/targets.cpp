@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/shapes.hpp"
+#include "kernels/reference/families.hpp"
+
+namespace tessera::kernels::reference {
+namespace {
+
+using Indices = std::span<const std::uint32_t>;
+
+class ReferenceTargets final : public Targets {
+ public:
+  void read(ConstMatrix scores, Cells cells, Indices places, std::span<float> out) const override {
+    detail::check_cells(cells, scores);
+    detail::check_list(places, cells.size(), out.size());
+    for (std::size_t k = 0; k < cells.size(); ++k) out[places[k]] = scores.row(cells.rows[k])[cells.cols[k]];
+  }
+
+  void write(std::span<const float> values, Cells cells, Matrix scores) const override {
+    detail::check_cells(cells, scores);
+    TESSERA_ASSERT(values.size() == cells.size(), "one value per cell");
+    for (std::size_t k = 0; k < cells.size(); ++k) scores.row(cells.rows[k])[cells.cols[k]] = values[k];
+  }
+
+  void fill(float value, Runs runs, Matrix scores) const override {
+    detail::check_runs(runs, scores);
+    for (std::size_t k = 0; k < runs.size(); ++k)
+      for (std::uint32_t i = runs.first[k]; i < runs.end[k]; ++i) scores.row(runs.rows[k])[runs.cols[i]] = value;
+  }
+
+  void score(ConstMatrix queries, ConstMatrix table, Cells pairs, Indices places, std::span<float> out) const override {
+    TESSERA_ASSERT(queries.cols == table.cols, "queries and rows differ in dim");
+    detail::check_list(pairs.rows, pairs.size(), queries.rows);
+    detail::check_list(pairs.cols, pairs.size(), table.rows);
+    detail::check_list(places, pairs.size(), out.size());
+    for (std::size_t k = 0; k < pairs.size(); ++k)
+      scores().pairs(Similarity::kDot, queries.block(pairs.rows[k], 1), table.block(pairs.cols[k], 1),
+                     out.subspan(places[k], 1));
+  }
+
+  void add_weighted(WeightedRows weighted, Segments segments, Matrix out, Indices to) const override {
+    detail::check_weighted(weighted, segments, out, to);
+    for (std::size_t u = 0; u < to.size(); ++u)
+      for (std::uint32_t k = segments.offsets[u]; k < segments.offsets[u + 1]; ++k)
+        add_position(weighted, segments.positions[k], out.cols, out.row(to[u]));
+  }
+
+ private:
+  static void add_position(const WeightedRows& weighted, std::uint32_t position, std::size_t cols, float* out) {
+    const float weight = weighted.weights[weighted.weight_of[position]];
+    const float* row = weighted.table.row(weighted.row_of[position]);
+    for (std::size_t c = 0; c < cols; ++c) out[c] += weight * row[c];
+    if (weighted.extra.rows == 0) return;
+    for (std::size_t c = 0; c < cols; ++c) out[c] += weighted.extra.row(position)[c];
+  }
+};
+
+}  // namespace
+
+const Targets& targets() {
+  static const ReferenceTargets instance;
+  return instance;
+}
+
+}  // namespace tessera::kernels::reference

@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/host_device.hpp"
+#include "kernels/matrix.hpp"
+
+#include <cmath>
+#include <cstdint>
+
+namespace tessera::kernels {
+
+/// What is merged over parts for one query: (highest score, sum of exponentials below it), or two plain sums.
+struct Statistic {
+  double first;
+  double second;
+};
+
+/// Of a softmax, in double and on the host and the device alike, but for the last bit of exp and log.
+
+/// Online softmax (Milakov and Gimelshein, 2018): sums of exponentials below different maxima.
+TESSERA_HOST_DEVICE inline Statistic merge_softmax(const Statistic& a, const Statistic& b) {
+  const double highest = a.first < b.first ? b.first : a.first;
+  return {highest, a.second * std::exp(a.first - highest) + b.second * std::exp(b.first - highest)};
+}
+
+/// One part of it, from its tiles in order: sums[t] are exponentials below the maximum of tile t, powers[t] =
+/// exp(that maximum - highest), and a candidate stands for exp(shift) rows.
+TESSERA_HOST_DEVICE inline Statistic softmax_of_part(const float* powers, const float* sums, std::size_t tiles,
+                                                     float highest, float shift) {
+  double sum = 0;
+  for (std::size_t t = 0; t < tiles; ++t) sum += static_cast<double>(sums[t]) * static_cast<double>(powers[t]);
+  return {static_cast<double>(highest) + static_cast<double>(shift), sum};
+}
+
+/// The loss of a step is `scale` times the sum over all targets. Exact: the candidates are all rows, the targets among
+/// them; else every query has one target, which counts besides the sampled candidates.
+struct SoftmaxLoss {
+  float scale = 1;
+  bool is_exact = true;
+};
+
+/// What follows for one query.
+struct SoftmaxTerms {
+  double loss;           ///< of all of its targets
+  double target_weight;  ///< of a target's score, in the gradient of the loss
+  double reference;      ///< the weight of a candidate is gain * exp(score - reference) / total
+  double gain;
+  double total;
+  /// The weight of an exponential below `highest` of a part.
+  [[nodiscard]] TESSERA_HOST_DEVICE float factor(float highest, float shift) const {
+    return static_cast<float>(gain * std::exp(static_cast<double>(highest) + static_cast<double>(shift) - reference) /
+                              total);
+  }
+};
+
+/// From the statistic over all candidates and the scores of the `count` targets.
+TESSERA_HOST_DEVICE inline SoftmaxTerms softmax_terms(SoftmaxLoss of, const Statistic& all, const float* target_scores,
+                                                      std::size_t count) {
+  double score_sum = 0;
+  for (std::size_t k = 0; k < count; ++k) score_sum += static_cast<double>(target_scores[k]);
+  const auto targets = static_cast<double>(count);
+  const double reference = !of.is_exact && all.first < score_sum ? score_sum : all.first;
+  const double others = all.second * std::exp(all.first - reference);
+  const double total = of.is_exact ? others : others + std::exp(score_sum - reference);
+  const double weight = of.is_exact ? 1 : others / total;
+  const auto scale = static_cast<double>(of.scale);
+  return {targets * (reference + std::log(total)) - score_sum, -scale * weight, reference, scale * targets, total};
+}
+
+/// Losses added up over an epoch, and the first step that had one that is no finite number.
+struct LossSum {
+  static constexpr std::uint64_t kNone = UINT64_MAX;
+  double sum = 0;
+  std::uint64_t bad_step = kNone;
+  TESSERA_HOST_DEVICE void add(double loss, std::uint64_t step) {
+    sum += loss;
+    if (bad_step == kNone && !(loss - loss == 0)) bad_step = step;
+  }
+};
+
+/// The loss over candidates that lie in parts and tiles. B queries, T tiles of a part.
+template <Space kSpace>
+class BasicStatistics {
+ public:
+  using ConstMatrix = BasicConstMatrix<kSpace>;
+  using Matrix = BasicMatrix<kSpace>;
+  template <class T>
+  using Vector = kernels::Vector<kSpace, T>;
+  virtual ~BasicStatistics() = default;
+  /// out[i] = softmax_of_part() of powers[i], sums[i], both [B, T], and highest[i].
+  virtual void of_part(ConstMatrix powers, ConstMatrix sums, Vector<const float> highest, float shift,
+                       Vector<Statistic> out) const = 0;
+  /// into[i] = merge_softmax(into[i], right[i]).
+  virtual void merge(Vector<const Statistic> right, Vector<Statistic> into) const = 0;
+  /// terms[i] = softmax_terms() of all[i] and the targets first_target[i] .. first_target[i + 1] - 1, whose weights go
+  /// to target_weights; first_target [B + 1].
+  virtual void terms(SoftmaxLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
+                     Vector<const std::uint32_t> first_target, Vector<SoftmaxTerms> terms,
+                     Vector<float> target_weights) const = 0;
+  /// out[t][i] = powers[i][t] * terms[i].factor(highest[i], shift); powers [B, T], out [T, B].
+  virtual void factors(ConstMatrix powers, Vector<const float> highest, float shift, Vector<const SoftmaxTerms> terms,
+                       Matrix out) const = 0;
+  /// sum[0] takes the losses, in order.
+  virtual void add_losses(Vector<const SoftmaxTerms> terms, std::uint64_t step, Vector<LossSum> sum) const = 0;
+  /// As above for weight * losses[i].
+  virtual void add_losses(double weight, Vector<const float> losses, std::uint64_t step, Vector<LossSum> sum) const = 0;
+};
+
+}  // namespace tessera::kernels

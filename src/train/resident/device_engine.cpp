@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/resident/device_engine.hpp"
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "device/choice.hpp"
+#include "kernels/cuda/device_kernels.hpp"
+#include "memory/arena.hpp"
+#include "train/relation_prediction.hpp"
+#include "train/resident/resident_engine.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace tessera::train {
+namespace {
+
+using kernels::Products;
+using kernels::Space;
+
+Products find_products(const std::string& name) {
+  if (name == "chain") return Products::kChain;
+  if (name == "fp32") return Products::kFp32;
+  if (name == "tf32") return Products::kTf32;
+  if (name == "bf16") return Products::kBfloat16;
+  fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: chain, fp32, tf32, bf16", name);
+}
+
+// Of scores, of their gradients, and of relation prediction, whose queries are targets and whose rows are relations.
+kernels::ProductSizes largest_products(const EngineSetup& setup) {
+  const QueriesStep::Capacity capacity = step_capacity(setup, item_schedule(setup));
+  const kernels::Matrix relations = setup.parameters.relations();
+  kernels::ProductSizes most{capacity.queries, 0, setup.parameters.dim()};
+  for (std::size_t p = 0; p < capacity.own_parts.size(); ++p) {
+    const std::uint64_t sampled = capacity.own_parts[p].candidates;
+    most.rows = std::max<std::size_t>(most.rows, sampled > 0 ? sampled : setup.shard.parts[p].rows());
+  }
+  if (setup.job.relation_prediction.weight == 0) return most;
+  most.queries = std::max(most.queries, std::min<std::size_t>(capacity.targets, RelationPrediction::kRoundTriples));
+  most.rows = std::max(most.rows, relations.rows);
+  most.dim = std::max(most.dim, relations.cols);
+  return most;
+}
+
+/// Owns what a ResidentEngine works with.
+class DeviceEngine final : public Engine {
+ public:
+  explicit DeviceEngine(const EngineSetup& setup)
+      : work_(setup.device_pool->device()),
+        copies_(setup.device_pool->device()),
+        place_(*setup.device_pool, work_.view(), copies_.view()) {
+    const Products products = find_products(setup.job.run.products);
+    workspace_ =
+        place_.allocate<std::byte>(memory::Tag::kLogits, kernels::workspace_bytes(products, largest_products(setup)));
+    kernels_ = kernels::make_device_kernels(work_.view(), products, workspace_.span());
+    engine_.emplace(setup, place_, kernels_->backend());
+  }
+  double run_epoch(std::uint32_t epoch, Progress* progress) override { return engine_->run_epoch(epoch, progress); }
+  [[nodiscard]] std::uint64_t query_count() const override { return engine_->query_count(); }
+  [[nodiscard]] std::string description() const override { return engine_->description(); }
+  [[nodiscard]] Optimiser& optimiser() override { return engine_->optimiser(); }
+  [[nodiscard]] bool holds_parameters() const override { return engine_->holds_parameters(); }
+  void fetch_parameters() override { engine_->fetch_parameters(); }
+
+ private:
+  device::Stream work_;
+  device::Stream copies_;
+  Place<Space::kDevice> place_;
+  memory::DeviceBuffer<std::byte> workspace_;
+  std::unique_ptr<kernels::DeviceKernels> kernels_;
+  std::optional<ResidentEngine<Space::kDevice>> engine_;
+};
+
+}  // namespace
+
+DeviceShare find_device(const Job& job, int rank_on_host, int ranks_on_host) {
+  const int devices = device::device_count();
+  const int index = device::choose(rank_on_host, devices, device::devices_of_job());
+  const device::Device device = device::Device::open(index);
+  const auto sharing = static_cast<std::uint64_t>((ranks_on_host - 1 - rank_on_host % devices) / devices + 1);
+  const std::uint64_t free_bytes = device.free_bytes();
+  if (job.run.device_memory.empty()) return {device, free_bytes / 8 * 7 / sharing, "free device memory"};
+  const std::uint64_t bytes = text::parse_bytes(job.run.device_memory, "run.device_memory");
+  memory::check_device_budget(bytes * sharing, free_bytes, device.properties().total_bytes);
+  return {device, bytes, "run.device_memory"};
+}
+
+std::unique_ptr<Engine> make_device_engine(const EngineSetup& setup) {
+  TESSERA_ASSERT(setup.device_pool != nullptr, "a device engine needs device memory");
+  return std::make_unique<DeviceEngine>(setup);
+}
+
+}  // namespace tessera::train
