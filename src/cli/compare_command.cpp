@@ -51,7 +51,8 @@ void compare(const Environment& environment, const Options& options) {
 
 Command add_compare(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("first", options->first, "Evaluation file, or a run folder that has one, or the job file of that run")->required();
+  app.add_option("first", options->first, "Evaluation file, or a run folder that has one, or the job file of that run")
+      ->required();
   app.add_option("second", options->second, "The same of the other; positive differences are in its favour")
       ->required();
   app.add_option("--split", options->split, "Which evaluation of a run folder: train, valid or test")
