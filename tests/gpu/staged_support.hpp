@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/error.hpp"
+#include "device/memory.hpp"
+#include "gpu/staged_backend.hpp"
+#include "kernels/cuda/device_kernels.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <type_traits>
+
+// Copies of arguments on device 0, for the families of staged_backend().
+namespace tessera::kernels::testing::staged {
+
+using Indices = std::span<const std::uint32_t>;
+
+struct OpenDevice {
+  device::Device device = device::Device::open(0);
+  device::Stream stream{device};
+  std::unique_ptr<DeviceKernels> kernels = make_device_kernels(stream.view(), Products::kChain, {});
+};
+
+inline OpenDevice& opened() {
+  static OpenDevice instance;
+  return instance;
+}
+
+inline const DeviceBackend& on_device() { return opened().kernels->backend(); }
+
+/// A copy of consecutive elements on the device.
+template <class T>
+class Elements {
+ public:
+  explicit Elements(std::span<const T> host)
+      : block_(opened().device, std::max<std::size_t>(1, host.size_bytes())),
+        view_(reinterpret_cast<T*>(block_.span().data()), host.size()) {
+    device::copy(host, view_, opened().stream.view());
+  }
+  [[nodiscard]] device::Span<T> view() const { return view_; }
+  void back_to(std::span<T> host) const {
+    device::copy(device::Span<const T>(view_), host, opened().stream.view());
+    opened().stream.view().synchronize();
+  }
+
+ private:
+  device::Block block_;
+  device::Span<T> view_;
+};
+
+template <class T>
+Elements(std::span<T>) -> Elements<std::remove_const_t<T>>;
+
+/// The contract of a host backend: the device itself does not notice an index outside of its table.
+inline void check_below(Indices indices, std::size_t rows) {
+  for (const std::uint32_t index : indices) TESSERA_ASSERT(index < rows, "row index outside the table");
+}
+
+inline std::size_t extent(ConstMatrix matrix) {
+  return matrix.rows == 0 ? 0 : (matrix.rows - 1) * matrix.stride + matrix.cols;
+}
+
+/// A copy of a matrix and of what lies between its rows.
+class Grid {
+ public:
+  explicit Grid(ConstMatrix host) : host_(host), elements_(std::span<const float>(host.data, extent(host))) {}
+  [[nodiscard]] DeviceMatrix view() const { return {elements_.view().data(), host_.rows, host_.cols, host_.stride}; }
+  void back_to(Matrix host) const { elements_.back_to({host.data, extent(host)}); }
+
+ private:
+  ConstMatrix host_;
+  Elements<float> elements_;
+};
+
+const Composition& composition();
+const Penalties& penalties();
+const Targets& targets();
+const Statistics& statistics();
+
+}  // namespace tessera::kernels::testing::staged
