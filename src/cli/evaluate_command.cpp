@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/device_context.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
@@ -86,12 +87,18 @@ void evaluate_run(Environment& environment, const Options& options) {
     throw comm::AgreedError(ExitStatus::kUsage,
                             "--check is about the rank among all entities; it does not go with --candidates");
   const Job job = job_of_run(environment, options.run, options.overrides);
+  // Listed candidates are compared one by one, on the host.
+  const auto share = options.candidates.empty() ? open_device(environment, job) : std::nullopt;
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
   const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
-  evaluate::Evaluator evaluator(setup, evaluation_options(job, options));
+  std::optional<memory::DevicePool> device_pool;
+  comm::together(comm, [&] {
+    if (share) device_pool.emplace(share->device, share->bytes);
+  });
+  evaluate::Evaluator evaluator(setup, evaluation_options(job, options), make_counts(device_pool, job));
   const graph::Split split = find_split(options.split);
   const evaluate::RankFileTarget target{
       job.run.folder, graph::partition_folder(job.data.graph, job.data.parts), epoch, {.resamples = options.resamples}};

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/device_context.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
@@ -9,7 +10,6 @@
 #include "model/model_file.hpp"
 #include "model/setup.hpp"
 #include "train/job_rules.hpp"
-#include "train/resident/device_engine.hpp"
 #include "train/trainer.hpp"
 
 #include <CLI/CLI.hpp>
@@ -104,20 +104,6 @@ void print_outcome(const train::Outcome& outcome, const Job& job, bool json) {
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
 }
 
-// Collective. The device of this rank, if the job wants one: before anything is loaded, and before any rank takes
-// memory of it.
-std::optional<train::DeviceShare> open_device(Environment& environment, const Job& job) {
-  if (job.run.device == "cpu") return std::nullopt;
-  comm::Communicator& comm = environment.comm;
-  return comm::together(comm, [&] {
-    train::DeviceShare share = train::find_device(job, comm.rank_on_host(), comm.ranks_on_host());
-    if (environment.is_root())
-      log::info("device: {}, {} of its memory for each rank ({}), products {}", share.device.properties().name,
-                text::bytes(share.bytes), share.source, job.run.products);
-    return std::optional(std::move(share));
-  });
-}
-
 void train(Environment& environment, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   comm::Communicator& comm = environment.comm;
@@ -151,7 +137,7 @@ void train(Environment& environment, const Options& options) {
   const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;
   if (wants_validation(environment, context))
-    evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job));
+    evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job), make_counts(device_pool, job));
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters, *engine);
   if (environment.is_root() && device_pool) log::info("device memory of this rank: {}", device_pool->describe());

@@ -4,9 +4,12 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/progress.hpp"
+#include "core/text.hpp"
 #include "evaluate/detail/candidate_counts.hpp"
 #include "evaluate/detail/candidate_lists.hpp"
+#include "evaluate/detail/host_counts.hpp"
 #include "evaluate/detail/list_counts.hpp"
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
@@ -33,6 +36,12 @@ std::span<const Split> splits_of(Filter filter) {
   return std::span(graph::kSplits).first(filter == Filter::kTrainValid ? 2 : 3);
 }
 
+std::unique_ptr<detail::CandidateCounts> counts_with(const MakeCounts& make_counts, const model::Setup& setup,
+                                                     std::uint64_t block) {
+  if (make_counts) return make_counts(setup, block);
+  return std::make_unique<detail::HostCounts>(setup, block);
+}
+
 std::uint64_t listed_per_round(std::uint64_t block_queries) { return kListedPerQuery * block_queries; }
 
 /// The largest halving of the wished block that takes at most half of what every rank has left.
@@ -51,14 +60,15 @@ const char* name(Filter filter) { return filter == Filter::kTrainValid ? "train,
 /// The buffers of an evaluator and the steps of one block.
 class Evaluator::State {
  public:
-  State(const model::Setup& setup, const Options& options, std::uint64_t block)
+  State(const model::Setup& setup, const Options& options, const MakeCounts& make_counts, std::uint64_t block)
       : setup_(setup),
         options_(options),
         capacity_(block),
+        counts_elsewhere_(make_counts != nullptr),
         rows_(setup.shard, setup.parameters),
         scorer_(setup_, rows_),
         block_(setup_, rows_, block),
-        counts_(setup_, block),
+        counts_(counts_with(make_counts, setup_, block)),
         listed_(setup_, rows_, scorer_, listed_per_round(block)),
         known_(setup.shard, splits_of(options.filter)),
         targets_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, block)),
@@ -88,7 +98,8 @@ class Evaluator::State {
   void require_finite_scores() const;
   void score_targets();
   void count();
-  void count_all_rows(const detail::Counts& counts);
+  void count_others(const detail::Counts& counts);
+  void log_effort();
   [[nodiscard]] detail::Counts counts() const;
   [[nodiscard]] std::uint32_t train_degree(EntityId own) const;
   std::span<const RankedQuery> rank_block();
@@ -96,10 +107,11 @@ class Evaluator::State {
   model::Setup setup_;
   Options options_;
   std::uint64_t capacity_;
+  bool counts_elsewhere_;  // not on the host
   model::OwnRows rows_;
   detail::PairScorer scorer_;
   detail::QueryBlock block_;
-  detail::CandidateCounts counts_;
+  std::unique_ptr<detail::CandidateCounts> counts_;
   detail::ListCounts listed_;
   detail::KnownAnswers known_;
   std::optional<detail::CandidateLists> candidates_;
@@ -117,6 +129,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   if (candidates_) candidates_->require_all(queries);
   const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.threads);
   setup_.parameters.make_operators(setup_.backend, setup_.threads);
+  counts_->begin();
   const bool silent = !options_.show_progress || setup_.comm.rank() != Rank(0);
   Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);
   MetricsSum sum(setup_.shard.manifest.relation_count);
@@ -136,6 +149,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   Metrics metrics = sum.mean();
   metrics.entities = setup_.shard.manifest.entity_count;
   metrics.rank_digest = hasher.digest().hex();
+  if (counts_elsewhere_) log_effort();
   metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return metrics;
 }
@@ -218,32 +232,52 @@ detail::Counts Evaluator::State::counts() const {
           reduced_.span().subspan(2 * n, n)};
 }
 
-/// Among all entities: all rows, less the known answers. Among listed candidates: those of the lists.
+/// Among all entities: all rows, less the known answers, which are taken out while a device counts. Among listed
+/// candidates: those of the lists.
 void Evaluator::State::count() {
   const auto reduced = reduced_.span().first(3 * block_.size());
   std::fill(reduced.begin(), reduced.end(), 0);
-  if (!candidates_) count_all_rows(counts());
-  listed_.add(block_, lists(), candidates_ ? 1 : -1, counts());
+  const detail::Counts sums = counts();
+  if (!candidates_) counts_->start(block_, sums.target_scores);
+  listed_.add(block_, lists(), candidates_ ? 1 : -1, sums);
+  if (!candidates_) {
+    counts_->finish(sums.n_greater, sums.n_equal);
+    count_others(sums);
+  }
   setup_.comm.all_reduce(reduced, comm::Reduction::kSum);
 }
 
-void Evaluator::State::count_all_rows(const detail::Counts& counts) {
-  counts_.count(block_, counts.target_scores, counts.n_greater, counts.n_equal);
+/// All rows have been compared: the targets were among them, each level with itself.
+void Evaluator::State::count_others(const detail::Counts& counts) {
   const auto own_rows = static_cast<std::int64_t>(rows_.end().value() - rows_.first().value());
   for (std::size_t i = 0; i < block_.size(); ++i) {
     const std::int64_t own_target = rows_.owns(EntityId(targets_[i])) ? 1 : 0;
-    counts.n_equal[i] -= own_target;  // the target is level with itself
-    counts.n_others[i] = own_rows - own_target;
+    counts.n_equal[i] -= own_target;
+    counts.n_others[i] += own_rows - own_target;
   }
 }
 
-Evaluator::Evaluator(const model::Setup& setup, const Options& options) {
+void Evaluator::State::log_effort() {
+  const detail::CountEffort own = counts_->effort();
+  std::array<std::int64_t, 3> effort = {static_cast<std::int64_t>(own.screened),
+                                        static_cast<std::int64_t>(own.rescored),
+                                        static_cast<std::int64_t>(own.recounted)};
+  setup_.comm.all_reduce(effort, comm::Reduction::kSum);
+  if (setup_.comm.rank() != Rank(0) || effort[0] == 0) return;
+  log::info("screened {} pairs of query and entity; {} ({:.3g} %) were scored again one by one, {} in tiles",
+            text::with_thousands(static_cast<std::uint64_t>(effort[0])),
+            text::with_thousands(static_cast<std::uint64_t>(effort[1])),
+            100 * static_cast<double>(effort[1]) / static_cast<double>(effort[0]),
+            text::with_thousands(static_cast<std::uint64_t>(effort[2])));
+}
+
+Evaluator::Evaluator(const model::Setup& setup, const Options& options, const MakeCounts& make_counts) {
   if (setup.shard.manifest.entity_count > std::numeric_limits<std::uint32_t>::max())
     throw comm::AgreedError(
         ExitStatus::kUsage,
         fmt::format("{} entities are more than ranks are counted for (2^32 - 1)", setup.shard.manifest.entity_count));
   const std::uint64_t block = fitting_block(setup, options.block_queries);
-  comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, options, block); });
+  comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, options, make_counts, block); });
   state_->load_candidates();
 }
 
@@ -257,7 +291,7 @@ std::uint64_t Evaluator::memory_bytes(std::uint64_t block_queries, std::size_t d
   constexpr std::uint64_t kPerQuery = 8 + 4 + 4 + 24 + sizeof(RankedQuery);  // the buffers of State itself
   constexpr std::uint64_t kAlignment = 20 * 64;
   return detail::QueryBlock::memory_bytes(block_queries, dim) + detail::PairScorer::memory_bytes(dim, threads) +
-         detail::CandidateCounts::memory_bytes(block_queries, threads) +
+         detail::HostCounts::memory_bytes(block_queries, threads) +
          detail::ListCounts::memory_bytes(listed_per_round(block_queries)) + kPerQuery * block_queries + kAlignment;
 }
 

@@ -15,6 +15,10 @@
 
 namespace tessera::evaluate {
 
+namespace detail {
+class CandidateCounts;
+}
+
 /// Whose known answers are left out when another answer to the same query is ranked.
 enum class Filter {
   kTrainValid,      ///< for choosing a model: nothing of the test split is looked at
@@ -42,6 +46,9 @@ struct Options {
 /// Receives ranked queries on every rank: the same blocks in part order; may communicate.
 using RankConsumer = std::function<void(std::span<const RankedQuery>)>;
 
+/// Makes what compares queries with all rows of a rank, in blocks of up to that many; the setup outlives it.
+using MakeCounts = std::function<std::unique_ptr<detail::CandidateCounts>(const model::Setup&, std::uint64_t)>;
+
 /// Exact filtered ranking of the targets of a split among all entities, both directions, without gathering the table.
 /// A score is computed where its row lives; what travels is query vectors, ids of known answers (or of listed
 /// candidates) and integer counts (32 + 4 dim bytes per query to every rank, 32 bytes per query reduced). Ranks and
@@ -50,8 +57,9 @@ using RankConsumer = std::function<void(std::span<const RankedQuery>)>;
 class Evaluator {
  public:
   /// Collective. Takes all its memory (Tag::kEvaluation) here and reads the candidate file, if there is one. Throws
-  /// AgreedError: kOverBudget; kMissingInput and kBadData for the candidate file.
-  Evaluator(const model::Setup& setup, const Options& options);
+  /// AgreedError: kOverBudget; kMissingInput and kBadData for the candidate file. Without `make_counts` the threads of
+  /// the host compare; another way (device_counts.hpp) gives the same bits.
+  Evaluator(const model::Setup& setup, const Options& options, const MakeCounts& make_counts = {});
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;

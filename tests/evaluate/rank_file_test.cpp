@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "evaluate_run.hpp"
+#include "host_resident.hpp"
 #include "model/checkpoint.hpp"
 #include "storage/checksum.hpp"
 #include "storage/hdf5.hpp"
@@ -41,7 +42,7 @@ evaluate::Evaluation write_on_ranks(const StoredGraph& stored, const ModelValues
       model::CheckpointStore(stored.run_folder())
           .save(comm, shard, parameters, {.epoch = kEpoch, .best_epoch = kEpoch});
     const model::Setup setup{comm, shard, parameters, *how.backend, pool, how.threads};
-    evaluate::Evaluator evaluator(setup, how.options);
+    evaluate::Evaluator evaluator(setup, how.options, how.counts);
     auto evaluation = evaluate::evaluate_to_file(
         evaluator, setup, how.split, {stored.run_folder(), stored.partition_folder(), kEpoch, {.resamples = 100}});
     if (comm.rank() == Rank(0)) result = std::move(evaluation);
@@ -126,6 +127,23 @@ TEST(RankFileTest, HasTheSameBitsOnAnyNumberOfRanksAndThreads) {
     EXPECT_EQ(result.mrr_interval, first.mrr_interval) << ranks << " ranks";
     EXPECT_EQ(result.groups.by, first.groups.by) << ranks << " ranks";
   }
+}
+
+TEST(RankFileTest, HasTheSameBitsWhereverCandidatesAreCounted) {
+  const auto digests_of = [](std::int32_t ranks, const evaluate::MakeCounts& counts) {
+    EvaluateCase how;
+    how.ranks = ranks;
+    how.counts = counts;
+    how.options.block_queries = 16;
+    (void)write_on_ranks(shared_graph(), {}, how);
+    return column_digests(open_result(shared_graph(), Split::kTest));
+  };
+  const std::string expected = digests_of(1, {});
+  for (const std::int32_t ranks : {1, 3})
+    for (const kernels::GridOrder order : {kernels::GridOrder::kForward, kernels::GridOrder::kBackward}) {
+      EXPECT_EQ(digests_of(ranks, resident(kernels::host_grid_backend(order), {7, 11, 0})), expected) << ranks;
+      EXPECT_EQ(digests_of(ranks, screened(order, {7, 11, 5})), expected) << ranks;
+    }
 }
 
 TEST(RankFileTest, FailsWithoutLeavingAnything) {

@@ -3,42 +3,33 @@
 #pragma once
 
 #include "evaluate/detail/query_block.hpp"
-#include "memory/pool.hpp"
-#include "model/setup.hpp"
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace tessera::evaluate::detail {
 
-/// Compares every query of a block with every row that this rank owns.
+/// Pairs of a query and a row that a rank compared.
+struct CountEffort {
+  std::uint64_t screened = 0;   ///< by approximate scores first; 0: all of them by their exact scores
+  std::uint64_t rescored = 0;   ///< of those: scored again exactly, one by one
+  std::uint64_t recounted = 0;  ///< of those: in tiles that were counted again as a whole
+};
+
+/// Compares every query of a block with every row that this rank owns. What it counts is that of Ranks::count to the
+/// last bit, wherever and however it is done. Nothing here is collective.
 class CandidateCounts {
  public:
-  CandidateCounts(const model::Setup& setup, std::uint64_t capacity);
-
-  /// n_greater[i], n_equal[i]: owned rows that score above, and level with, target_scores[i]; the target's row is level
-  /// with itself. Tiles are spread over the threads; counts are integers, so the order in which they are added does not
-  /// matter.
-  void count(const QueryBlock& block, std::span<const float> target_scores, std::span<std::int64_t> n_greater,
-             std::span<std::int64_t> n_equal);
-
-  static std::uint64_t memory_bytes(std::uint64_t capacity, std::size_t threads);
-
- private:
-  struct Tile {
-    std::size_t part;  ///< index among the owned parts
-    std::size_t first_row;
-    std::size_t rows;
-  };
-  void count_tile(const Tile& tile, const QueryBlock& block, std::size_t first_query,
-                  std::span<const float> target_scores, std::size_t worker);
-
-  const model::Setup& setup_;
-  std::uint64_t capacity_;
-  std::vector<Tile> tiles_;
-  memory::Buffer<std::uint32_t> counts_;  // per thread: n_greater, then n_equal, [capacity_] each
+  virtual ~CandidateCounts() = default;
+  /// The parameters may have changed. Effort starts at nothing.
+  virtual void begin() = 0;
+  /// Starts counting for a block and its target scores, which stay as they are until finish().
+  virtual void start(const QueryBlock& block, std::span<const float> target_scores) = 0;
+  /// Adds to n_greater[i], n_equal[i] the owned rows that score above, and level with, the target of query i; the
+  /// target's own row is level with itself.
+  virtual void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) = 0;
+  /// Since begin().
+  [[nodiscard]] virtual CountEffort effort() const = 0;
 };
 
 }  // namespace tessera::evaluate::detail

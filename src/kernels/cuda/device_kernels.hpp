@@ -5,6 +5,7 @@
 #include "device/span.hpp"
 #include "device/stream.hpp"
 #include "kernels/backend.hpp"
+#include "kernels/screened_ranks.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,9 @@ enum class Products : std::uint8_t {
   kTf32,      ///< cuBLAS on matrix units: operands rounded to 11 significant bits, sums in fp32
   kBfloat16,  ///< cuBLAS on matrix units: operands rounded to 8 significant bits, sums in fp32
 };
+
+/// How much of an operand rounding may lose: 2^-8 in bfloat16; 2^-10 in TF32, where bits may be cut off; 0 in fp32.
+double operand_roundoff(Products products);
 
 /// The largest product that a device will be asked for.
 struct ProductSizes {
@@ -45,5 +49,9 @@ class DeviceKernels {
 /// that it was made for throws. Throws Error(kUsage) in a build without CUDA.
 std::unique_ptr<DeviceKernels> make_device_kernels(device::StreamView stream, Products products,
                                                    device::Span<std::byte> workspace);
+
+/// Counts from products of any kind (kernels/screened_ranks.hpp), enqueued on `stream`. Throws Error(kUsage) in a build
+/// without CUDA.
+std::unique_ptr<BasicScreenedRanks<Space::kDevice>> make_screened_ranks(device::StreamView stream);
 
 }  // namespace tessera::kernels

@@ -7,6 +7,7 @@
 #include "kernels/cuda/detail/ranks.hpp"
 #include "kernels/cuda/detail/rows.hpp"
 #include "kernels/cuda/detail/scores.hpp"
+#include "kernels/cuda/detail/screened_ranks.hpp"
 #include "kernels/cuda/detail/softmax.hpp"
 #include "kernels/cuda/detail/statistics.hpp"
 #include "kernels/cuda/detail/targets.hpp"
@@ -50,6 +51,12 @@ const Backend& host_grid_backend(GridOrder order) {
   static const HostGrid forward("host_grid", HostLauncher(GridOrder::kForward));
   static const HostGrid backward("host_grid_backward", HostLauncher(GridOrder::kBackward));
   return order == GridOrder::kForward ? forward.backend : backward.backend;
+}
+
+const ScreenedRanks& host_grid_screened_ranks(GridOrder order) {
+  static const cuda::GridScreenedRanks<HostLauncher> forward(HostLauncher(GridOrder::kForward));
+  static const cuda::GridScreenedRanks<HostLauncher> backward(HostLauncher(GridOrder::kBackward));
+  return order == GridOrder::kForward ? forward : backward;
 }
 
 }  // namespace tessera::kernels

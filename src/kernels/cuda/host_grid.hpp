@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/backend.hpp"
+#include "kernels/screened_ranks.hpp"
 
 #include <cstdint>
 
@@ -13,5 +14,6 @@ enum class GridOrder : std::uint8_t { kForward, kBackward };
 /// The kernel bodies of the CUDA backend, run on the host one thread after the other, from the first or from the last:
 /// slow, and what the contract tests can check of them without a device.
 const Backend& host_grid_backend(GridOrder order);
+const ScreenedRanks& host_grid_screened_ranks(GridOrder order);
 
 }  // namespace tessera::kernels

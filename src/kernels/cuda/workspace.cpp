@@ -18,4 +18,9 @@ std::uint64_t workspace_bytes(Products products, const ProductSizes& most) {
   return cuda::kBlasBytes + std::max(weights + std::max(rows, queries), queries + rows);
 }
 
+double operand_roundoff(Products products) {
+  if (products == Products::kBfloat16) return 0x1p-8;
+  return products == Products::kTf32 ? 0x1p-10 : 0;
+}
+
 }  // namespace tessera::kernels

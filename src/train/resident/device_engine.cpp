@@ -19,14 +19,6 @@ namespace {
 using kernels::Products;
 using kernels::Space;
 
-Products find_products(const std::string& name) {
-  if (name == "chain") return Products::kChain;
-  if (name == "fp32") return Products::kFp32;
-  if (name == "tf32") return Products::kTf32;
-  if (name == "bf16") return Products::kBfloat16;
-  fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: chain, fp32, tf32, bf16", name);
-}
-
 // Of scores, of their gradients, and of relation prediction, whose queries are targets and whose rows are relations.
 kernels::ProductSizes largest_products(const EngineSetup& setup) {
   const QueriesStep::Capacity capacity = step_capacity(setup, item_schedule(setup));
@@ -73,6 +65,14 @@ class DeviceEngine final : public Engine {
 };
 
 }  // namespace
+
+Products find_products(const std::string& name) {
+  if (name == "chain") return Products::kChain;
+  if (name == "fp32") return Products::kFp32;
+  if (name == "tf32") return Products::kTf32;
+  if (name == "bf16") return Products::kBfloat16;
+  fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: chain, fp32, tf32, bf16", name);
+}
 
 DeviceShare find_device(const Job& job, int rank_on_host, int ranks_on_host) {
   const int devices = device::device_count();

@@ -4,6 +4,7 @@
 
 #include "core/job.hpp"
 #include "device/device.hpp"
+#include "kernels/cuda/device_kernels.hpp"
 #include "memory/pool.hpp"
 #include "train/engine.hpp"
 
@@ -19,6 +20,9 @@ struct DeviceShare {
   std::uint64_t bytes;
   std::string source;  ///< who said so
 };
+
+/// The products of that name. Throws Error(kUsage).
+kernels::Products find_products(const std::string& name);
 
 /// The device number `rank_on_host` modulo those that are there, and run.device_memory of it; without that seven
 /// eighths of what is free, divided by the ranks that share it. All ranks of a host ask before any of them takes

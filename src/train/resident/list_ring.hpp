@@ -3,14 +3,13 @@
 #pragma once
 
 #include "core/error.hpp"
+#include "memory/staging.hpp"
 #include "train/resident/place.hpp"
 
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -41,24 +40,17 @@ class ListSlot<kernels::Space::kDevice> {
  public:
   ListSlot(Place<kernels::Space::kDevice>& place, memory::Pool& host, std::uint64_t words)
       : place_(place),
-        memory_(host.allocate<std::uint32_t>(memory::Tag::kBatch, words + 2 * kPage / sizeof(std::uint32_t))),
+        written_(host, memory::Tag::kBatch, place.work().device(), words),
         words_(place.allocate<std::uint32_t>(memory::Tag::kBatch, words)),
         sent_(place.work().device()),
-        done_(place.work().device()) {
-    // Whole pages: nobody else's memory is pinned with it, and none is pinned twice.
-    const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
-    const std::size_t skip = ((address + kPage - 1) / kPage * kPage - address) / sizeof(std::uint32_t);
-    const std::size_t bytes = (words * sizeof(std::uint32_t) + kPage - 1) / kPage * kPage;
-    written_ = memory_.span().subspan(skip, words);
-    registration_.emplace(place.work().device(), std::span(reinterpret_cast<std::byte*>(written_.data()), bytes));
-  }
-  [[nodiscard]] std::span<std::uint32_t> written() const { return written_; }
+        done_(place.work().device()) {}
+  [[nodiscard]] std::span<std::uint32_t> written() const { return written_.span(); }
   [[nodiscard]] device::Span<std::uint32_t> there() const { return words_.span(); }
   /// Waits until the work on what was here is done.
   void await_reuse() const { done_.synchronize(); }
   /// Copies the first `count` words, ahead of the work.
   void send(std::size_t count) {
-    device::copy(std::span<const std::uint32_t>(written_.first(count)), words_.span().subspan(0, count),
+    device::copy(std::span<const std::uint32_t>(written().first(count)), words_.span().subspan(0, count),
                  place_.copies());
     sent_.record(place_.copies());
   }
@@ -68,11 +60,8 @@ class ListSlot<kernels::Space::kDevice> {
   void done() { done_.record(place_.work()); }
 
  private:
-  static constexpr std::size_t kPage = 4096;
   Place<kernels::Space::kDevice>& place_;
-  memory::Buffer<std::uint32_t> memory_;
-  std::span<std::uint32_t> written_;
-  std::optional<device::Registration> registration_;  // goes before the memory does
+  memory::PinnedBuffer<std::uint32_t> written_;
   memory::DeviceBuffer<std::uint32_t> words_;
   device::Event sent_;
   device::Event done_;

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "evaluate/detail/candidate_counts.hpp"
+#include "evaluate/detail/host_counts.hpp"
 
 #include "core/parallel.hpp"
 
@@ -14,7 +14,7 @@ constexpr std::size_t kTileFloats = std::size_t{1} << 16U;  // of a tile of rows
 
 }  // namespace
 
-CandidateCounts::CandidateCounts(const model::Setup& setup, std::uint64_t capacity)
+HostCounts::HostCounts(const model::Setup& setup, std::uint64_t capacity)
     : setup_(setup),
       capacity_(capacity),
       counts_(setup.pool.allocate<std::uint32_t>(memory::Tag::kEvaluation, setup.threads * 2 * capacity)) {
@@ -26,20 +26,20 @@ CandidateCounts::CandidateCounts(const model::Setup& setup, std::uint64_t capaci
   }
 }
 
-std::uint64_t CandidateCounts::memory_bytes(std::uint64_t capacity, std::size_t threads) {
+std::uint64_t HostCounts::memory_bytes(std::uint64_t capacity, std::size_t threads) {
   return threads * 2 * capacity * sizeof(std::uint32_t);
 }
 
-void CandidateCounts::count(const QueryBlock& block, std::span<const float> target_scores,
-                            std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) {
+void HostCounts::start(const QueryBlock& block, std::span<const float> target_scores) {
   std::fill(counts_.span().begin(), counts_.span().end(), 0);
   const std::size_t pieces = (block.size() + kTaskQueries - 1) / kTaskQueries;
   parallel_for(pieces * tiles_.size(), setup_.threads, [&](std::size_t task, std::size_t worker) {
     count_tile(tiles_[task / pieces], block, task % pieces * kTaskQueries, target_scores, worker);
   });
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    n_greater[i] = 0;
-    n_equal[i] = 0;
+}
+
+void HostCounts::finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) {
+  for (std::size_t i = 0; i < n_greater.size(); ++i) {
     for (std::size_t worker = 0; worker < setup_.threads; ++worker) {
       n_greater[i] += counts_[2 * worker * capacity_ + i];
       n_equal[i] += counts_[(2 * worker + 1) * capacity_ + i];
@@ -47,8 +47,8 @@ void CandidateCounts::count(const QueryBlock& block, std::span<const float> targ
   }
 }
 
-void CandidateCounts::count_tile(const Tile& tile, const QueryBlock& block, std::size_t first_query,
-                                 std::span<const float> target_scores, std::size_t worker) {
+void HostCounts::count_tile(const Tile& tile, const QueryBlock& block, std::size_t first_query,
+                            std::span<const float> target_scores, std::size_t worker) {
   const std::size_t count = std::min(kTaskQueries, block.size() - first_query);
   const kernels::ConstMatrix rows = setup_.parameters.parts()[tile.part].rows;
   setup_.backend.ranks.count(setup_.parameters.scorer().similarity(), block.vectors().block(first_query, count),

@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/cuda/detail/lanes.hpp"
+#include "kernels/cuda/detail/ranks.hpp"
+#include "kernels/cuda/detail/targets.hpp"
+#include "kernels/screened_ranks.hpp"
+
+#include <cmath>
+#include <cstdint>
+
+namespace tessera::kernels::cuda {
+
+/// What is added to every norm; score_error_factor() says why.
+TESSERA_HOST_DEVICE inline double tiny_norm(std::size_t dim) { return sqrt(static_cast<double>(dim)) * 0x1p-50; }
+
+/// Norms in double, rounded up: squares of floats are exact, their sum loses less than 2^-21 for up to 2^30 elements.
+struct NormsBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  using Shared = LaneValues<double>;
+  struct Registers {};
+  ConstTable rows;
+  std::size_t count;
+  std::size_t cols;
+  float* out;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 2; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& /*registers*/) const {
+    const unsigned slot = at.thread / kLanes;
+    const unsigned lane = at.thread % kLanes;
+    const std::size_t i = at.block * kLaneRows + slot;
+    if (i >= count) return;
+    if (phase == 0) {
+      double squares = 0;
+      for (std::size_t c = lane; c < cols; c += kLanes) {
+        const auto value = static_cast<double>(rows.row(i)[c]);
+        squares += value * value;
+      }
+      shared.at[slot][lane] = squares;
+    } else if (lane == 0) {
+      out[i] = static_cast<float>(sqrt(sum_tree(shared.at[slot])) * (1 + 0x1p-20) + tiny_norm(cols));
+    }
+  }
+};
+
+/// Takes the next place of a list that other blocks take places of; in what order does not matter.
+TESSERA_HOST_DEVICE inline std::uint32_t take_place(std::uint32_t* counter) {
+#if defined(__CUDA_ARCH__)
+  return atomicAdd(counter, 1U);
+#else
+  return (*counter)++;
+#endif
+}
+
+/// Pairs that are to be scored again.
+struct Undecided {
+  std::uint32_t* queries;
+  std::uint32_t* rows;
+  std::uint32_t* count;
+  std::uint32_t capacity;
+  template <Space kSpace>
+  explicit Undecided(const BasicScreenScratch<kSpace>& scratch)
+      : queries(scratch.queries.data()),
+        rows(scratch.rows.data()),
+        count(scratch.undecided.data()),
+        capacity(static_cast<std::uint32_t>(scratch.queries.size())) {}
+  TESSERA_HOST_DEVICE void add(std::size_t i, std::size_t j) const {
+    const std::uint32_t place = take_place(count);
+    if (place >= capacity) return;
+    queries[place] = static_cast<std::uint32_t>(i);
+    rows[place] = static_cast<std::uint32_t>(j);
+  }
+  /// Known once all pairs have been added.
+  TESSERA_HOST_DEVICE bool overflowed() const { return *count > capacity; }
+};
+
+struct ClearScreen {
+  std::uint32_t* n_greater;
+  std::uint32_t* undecided;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
+    n_greater[i] = 0;
+    if (i == 0) *undecided = 0;
+  }
+};
+
+/// Whether an approximate score is above a target, below it, or too near to say.
+enum class Verdict : std::uint8_t { kAbove, kBelow, kUndecided };
+
+/// `magnitude` = norm(q) * norm(e). The difference of two floats is rounded once, by less than the margin of `factor`;
+/// a target that is infinite is above or below every score that cannot overflow, NaN leaves everything undecided.
+TESSERA_HOST_DEVICE inline Verdict screen(float score, float target, float magnitude, float factor) {
+  const bool is_sound = magnitude < 0x1p126F && score - score == 0;
+  const float difference = score - target;
+  const float bound = factor * magnitude;
+  if (is_sound && difference > bound) return Verdict::kAbove;
+  if (is_sound && difference < -bound) return Verdict::kBelow;
+  return Verdict::kUndecided;
+}
+
+/// A block screens kColumns scores of one query.
+struct ScreenBody {
+  static constexpr unsigned kThreads = 256;
+  static constexpr std::size_t kColumns = 4096;
+  ConstTable scores;
+  const float* query_norms;
+  const float* row_norms;
+  const float* targets;
+  float factor;
+  std::size_t queries;
+  std::size_t rows;
+  std::uint32_t* n_greater;
+  Undecided undecided;
+
+  [[nodiscard]] std::size_t blocks() const { return queries * blocks_of(kColumns, rows); }
+  TESSERA_HOST_DEVICE void run(At at) const {
+    const std::size_t pieces = (rows + kColumns - 1) / kColumns;
+    const std::size_t i = at.block / pieces;
+    const std::size_t first = at.block % pieces * kColumns;
+    const std::size_t end = rows - first < kColumns ? rows : first + kColumns;
+    std::uint32_t greater = 0;
+    for (std::size_t j = first + at.thread; j < end; j += kThreads) {
+      const Verdict verdict = screen(scores.row(i)[j], targets[i], query_norms[i] * row_norms[j], factor);
+      greater += verdict == Verdict::kAbove ? 1 : 0;
+      if (verdict == Verdict::kUndecided) undecided.add(i, j);
+    }
+    add_count(n_greater + i, greater);
+  }
+};
+
+/// Takes over what was decided, unless everything is counted again.
+struct SettleQuery {
+  Undecided undecided;
+  const std::uint32_t* decided;
+  std::uint64_t pairs;
+  std::uint32_t* n_greater;
+  ScreenEffort* effort;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
+    const bool overflowed = undecided.overflowed();
+    if (!overflowed) n_greater[i] += decided[i];
+    if (i > 0) return;
+    effort->rescored += overflowed ? 0 : *undecided.count;
+    effort->recounted += overflowed ? pairs : 0;
+  }
+};
+
+/// The chain of one undecided pair.
+struct RescorePair {
+  ConstTable queries;
+  ConstTable rows;
+  std::size_t dim;
+  const float* targets;
+  Undecided undecided;
+  std::uint32_t* n_greater;
+  std::uint32_t* n_equal;
+  TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
+    if (undecided.overflowed() || k >= *undecided.count) return;
+    const std::size_t i = undecided.queries[k];
+    const float* query = queries.row(i);
+    const float* row = rows.row(undecided.rows[k]);
+    float sum = 0;
+    for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
+    const float score = DotChain::finish(sum);
+    add_count(n_greater + i, score > targets[i] ? 1 : 0);
+    add_count(n_equal + i, score == targets[i] ? 1 : 0);
+  }
+};
+
+/// Counts a tile by the chain if its list overflowed, else does nothing.
+struct RecountBody {
+  using Count = ProductBody<DotChain, RowFactor, RowFactor, CountScores>;
+  static constexpr unsigned kThreads = Count::kThreads;
+  using Shared = Count::Shared;
+  using Registers = Count::Registers;
+  Count count;
+  Undecided undecided;
+  TESSERA_HOST_DEVICE unsigned phases() const { return undecided.overflowed() ? count.phases() : 0; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& registers) const {
+    count.run(phase, at, shared, registers);
+  }
+};
+
+template <class Launcher>
+class GridScreenedRanks final : public BasicScreenedRanks<Launcher::kSpace> {
+  static constexpr Space kSpace = Launcher::kSpace;
+
+ public:
+  explicit GridScreenedRanks(Launcher launch) : launch_(launch) {}
+
+  void norms(BasicConstMatrix<kSpace> rows, Vector<kSpace, float> out) const override {
+    TESSERA_ASSERT(out.size() == rows.rows, "one norm per row");
+    launch_(blocks_of(kLaneRows, rows.rows), NormsBody{ConstTable(rows), rows.rows, rows.cols, out.data()});
+  }
+
+  void count(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
+             const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) const override {
+    check(tile, approximate, scratch, counts);
+    const std::size_t b = tile.queries.rows;
+    const std::size_t n = tile.rows.rows;
+    if (b == 0 || n == 0) return;
+    const Undecided undecided(scratch);
+    std::uint32_t* decided = scratch.n_greater.data();
+    std::uint32_t* n_greater = counts.n_greater.data();
+    std::uint32_t* n_equal = counts.n_equal.data();
+    const float* targets = tile.target_scores.data();
+    const ConstTable queries(tile.queries);
+    const ConstTable rows(tile.rows);
+    launch_items(launch_, b, ClearScreen{decided, undecided.count});
+    const ScreenBody screen{ConstTable(approximate.scores),
+                            approximate.query_norms.data(),
+                            approximate.row_norms.data(),
+                            targets,
+                            approximate.error_factor,
+                            b,
+                            n,
+                            decided,
+                            undecided};
+    launch_(screen.blocks(), screen);
+    launch_items(launch_, b, SettleQuery{undecided, decided, b * n, n_greater, counts.effort.data()});
+    launch_items(launch_, undecided.capacity,
+                 RescorePair{queries, rows, tile.rows.cols, targets, undecided, n_greater, n_equal});
+    const RecountBody recount{
+        {RowFactor{queries}, RowFactor{rows}, CountScores{targets, n_greater, n_equal}, b, n, tile.rows.cols},
+        undecided};
+    launch_(recount.count.blocks(), recount);
+  }
+
+ private:
+  static void check(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
+                    const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) {
+    const std::size_t b = tile.queries.rows;
+    const std::size_t n = tile.rows.rows;
+    kernels::detail::check_ranks(tile.queries, tile.rows, tile.target_scores, counts.n_greater, counts.n_equal);
+    kernels::detail::check_scores(tile.queries, tile.rows, approximate.scores);
+    TESSERA_ASSERT(approximate.query_norms.size() == b && approximate.row_norms.size() == n, "one norm per vector");
+    TESSERA_ASSERT(scratch.queries.size() == scratch.rows.size() && scratch.n_greater.size() >= b &&
+                       scratch.undecided.size() == 1 && counts.effort.size() == 1,
+                   "scratch for a tile of that many queries");
+    TESSERA_ASSERT(n == 0 || b <= UINT32_MAX / n, "a tile has fewer than 2^32 pairs");
+  }
+
+  Launcher launch_;
+};
+
+}  // namespace tessera::kernels::cuda

@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/matrix.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+// Counts with the bits of Ranks::count from approximate dot products: a score decides where its error cannot matter,
+// and what it leaves open is scored again by the chain.
+namespace tessera::kernels {
+
+/// The f of |approximate - chain| <= f * norm(q) * norm(e) for dot products of `dim` elements, norms being those of
+/// ScreenedRanks::norms(). `operand_roundoff` bounds the relative error of an operand that is rounded before it is
+/// multiplied; products are exact and sums in fp32, in any order, whether they are rounded or cut off.
+float score_error_factor(double operand_roundoff, std::size_t dim);
+
+/// What is compared: queries [b, d], rows [n, d], target_scores [b]; b * n < 2^32.
+template <Space kSpace>
+struct BasicRankTile {
+  BasicConstMatrix<kSpace> queries;
+  BasicConstMatrix<kSpace> rows;
+  Vector<kSpace, const float> target_scores;
+};
+
+/// Dot products of a tile, and how good they are.
+template <Space kSpace>
+struct BasicApproximateScores {
+  BasicConstMatrix<kSpace> scores;          ///< [b, n]
+  Vector<kSpace, const float> query_norms;  ///< [b]
+  Vector<kSpace, const float> row_norms;    ///< [n]
+  float error_factor;                       ///< score_error_factor()
+};
+
+/// Memory for one tile at a time; what is in it before does not matter.
+template <Space kSpace>
+struct BasicScreenScratch {
+  Vector<kSpace, std::uint32_t> queries;    ///< [capacity] of undecided pairs
+  Vector<kSpace, std::uint32_t> rows;       ///< [capacity]
+  Vector<kSpace, std::uint32_t> n_greater;  ///< [b or more]
+  Vector<kSpace, std::uint32_t> undecided;  ///< [1]
+};
+
+/// How many pairs the approximation did not decide, added up over tiles.
+struct ScreenEffort {
+  std::uint64_t rescored = 0;   ///< scored again one by one
+  std::uint64_t recounted = 0;  ///< in tiles that had more undecided pairs than their list has room
+};
+
+template <Space kSpace>
+struct BasicScreenedCounts {
+  Vector<kSpace, std::uint32_t> n_greater;  ///< [b]
+  Vector<kSpace, std::uint32_t> n_equal;    ///< [b]
+  Vector<kSpace, ScreenEffort> effort;      ///< [1]
+};
+
+/// On a device calls are enqueued as those of other families are.
+template <Space kSpace>
+class BasicScreenedRanks {
+ public:
+  virtual ~BasicScreenedRanks() = default;
+  /// out[i] = the Euclidean norm of rows[i], rounded up, and a little more (tiny_norm()) for products that underflow.
+  virtual void norms(BasicConstMatrix<kSpace> rows, Vector<kSpace, float> out) const = 0;
+  /// Adds to `counts` what Ranks::count of kDot adds, the same numbers whatever the approximation is, as long as its
+  /// error is below its bound. A tile with more undecided pairs than the scratch has room for is counted by the chain.
+  virtual void count(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
+                     const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) const = 0;
+};
+
+using RankTile = BasicRankTile<Space::kHost>;
+using ApproximateScores = BasicApproximateScores<Space::kHost>;
+using ScreenScratch = BasicScreenScratch<Space::kHost>;
+using ScreenedCounts = BasicScreenedCounts<Space::kHost>;
+using ScreenedRanks = BasicScreenedRanks<Space::kHost>;
+
+}  // namespace tessera::kernels
