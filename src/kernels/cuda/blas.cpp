@@ -36,8 +36,9 @@ struct Blas::Packed {
 Blas::Blas(device::StreamView stream, Products products, device::Span<std::byte> workspace)
     : stream_(stream), products_(products) {
   TESSERA_ASSERT(workspace.size() >= kBlasBytes, "a workspace of workspace_bytes()");
+  TESSERA_ASSERT(reinterpret_cast<std::uintptr_t>(workspace.data()) % 256 == 0, "cuBLAS wants 256 bytes of alignment");
   operand_memory_ = workspace.subspan(kBlasBytes, workspace.size() - kBlasBytes);
-  const device::DeviceScope scope(stream.device());
+  device::make_current(stream.device());
   TESSERA_CUBLAS_TRY(cublasCreate(&handle_), stream.device());
   TESSERA_CUBLAS_TRY(cublasSetStream(handle_, stream.handle()), stream.device());
   // After cublasSetStream, which sets it back: with a workspace of its own, results repeat and nothing is allocated.
@@ -76,7 +77,7 @@ void Blas::multiply(const Operand& left, const Operand& right, DeviceMatrix out)
   const auto steps = checked_cast<int>(left.transposed ? left.matrix.rows : left.matrix.cols);
   const float one = 1;
   const float zero = 0;
-  const device::DeviceScope scope(stream_.device());
+  device::make_current(stream_.device());
   // Row-major out = a b is column-major out^T = b^T a^T, and each matrix in memory is its own transpose already.
   TESSERA_CUBLAS_TRY(
       cublasGemmEx(handle_, b.operation, a.operation, checked_cast<int>(out.cols), checked_cast<int>(out.rows), steps,
