@@ -5,10 +5,12 @@
 // line. Exit status 64 without a device. Usage: gpu_bench [device number]
 
 #include "core/error.hpp"
+#include "device/cuda/check.hpp"
 #include "device/device.hpp"
 #include "device/memory.hpp"
 #include "device/stream.hpp"
 #include "kernels/cuda/device_kernels.hpp"
+#include "kernels/padding.hpp"
 #include "memory/pool.hpp"
 
 #include <cublas_v2.h>
@@ -112,6 +114,7 @@ double measure_product(Bench& bench, cudaDataType_t type, const char* name) {
     device::copy(std::span<const std::uint16_t>(noise),
                  device::Span<std::uint16_t>(reinterpret_cast<std::uint16_t*>(operand->data()), noise.size()),
                  bench.stream.view());
+  device::make_current(bench.device);
   cublasHandle_t handle = nullptr;
   check(cublasCreate(&handle), "cublasCreate");
   check(cublasSetStream(handle, bench.stream.view().handle()), "cublasSetStream");
@@ -139,7 +142,7 @@ class Step {
         queries_(bench.random(kMostQueries, kDim, 0.1F)),
         rows_(bench.random(kRows, kDim, 0.1F)),
         state_(bench.matrix(kRows, kDim)),
-        values_(bench.matrix(kMostQueries, kRows)),
+        values_(bench.matrix(kMostQueries, kernels::padded_stride(kRows)).columns(0, kRows)),
         highest_(bench.matrix(kMostQueries, kTiles)),
         sums_(bench.matrix(kMostQueries, kTiles)),
         part_highest_(bench.matrix(kMostQueries, 1)),

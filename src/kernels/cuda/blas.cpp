@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "device/cuda/check.hpp"
 #include "kernels/cuda/families.hpp"
+#include "kernels/padding.hpp"
 
 #include <cstdint>
 
@@ -52,22 +53,23 @@ Blas::~Blas() {
 Blas::Packed Blas::pack(const Operand& operand, Workspace& workspace) const {
   const cublasOperation_t operation = operand.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
   const ConstDeviceMatrix& matrix = operand.matrix;
+  const std::size_t stride = padded_stride(matrix.cols);
   if (products_ == Products::kBfloat16) {
-    const auto rounded = workspace.take<std::uint16_t>(matrix.rows * matrix.cols);
+    const auto rounded = workspace.take<std::uint16_t>(matrix.rows * stride);
     if (operand.tile_factors.rows > 0)
       round_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, rounded);
     else
       round_rows(stream_, matrix, operand.factors, rounded);
-    return {rounded.data(), CUDA_R_16BF, checked_cast<int>(matrix.cols), operation};
+    return {rounded.data(), CUDA_R_16BF, checked_cast<int>(stride), operation};
   }
   if (operand.factors.empty() && operand.tile_factors.rows == 0)
     return {matrix.data, CUDA_R_32F, checked_cast<int>(matrix.stride), operation};
-  const auto scaled = workspace.take<float>(matrix.rows * matrix.cols);
+  const auto scaled = workspace.take<float>(matrix.rows * stride);
   if (operand.tile_factors.rows > 0)
     scale_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, scaled);
   else
     scale_rows(stream_, matrix, operand.factors, scaled);
-  return {scaled.data(), CUDA_R_32F, checked_cast<int>(matrix.cols), operation};
+  return {scaled.data(), CUDA_R_32F, checked_cast<int>(stride), operation};
 }
 
 void Blas::multiply(const Operand& left, const Operand& right, DeviceMatrix out) const {

@@ -33,7 +33,7 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
     if (!exact_) part.sampled = in.allocate(Tag::kHalo, part.rows, in.dim);
     if (!exact_ && loss.unbiased)
       part.shift = static_cast<float>(std::log(static_cast<double>(rows) / static_cast<double>(part.rows)));
-    part.values = in.allocate(Tag::kLogits, capacity.queries, part.rows);
+    part.values = in.allocate_padded(Tag::kLogits, capacity.queries, part.rows);
     part.highest = in.allocate(Tag::kLogits, capacity.queries, part.tiles);
     part.sums = in.allocate(Tag::kLogits, capacity.queries, part.tiles);
     part.part_highest = in.allocate(Tag::kLogits, capacity.queries, 1);

@@ -3,6 +3,7 @@
 #include "train/resident/device_engine.hpp"
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/text.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "memory/arena.hpp"
@@ -41,6 +42,22 @@ kernels::ProductSizes largest_products(const EngineSetup& setup) {
   return most;
 }
 
+void wait_for(device::StreamView stream) noexcept {
+  try {
+    stream.synchronize();
+  } catch (const Error&) {
+    // Whoever was to hear of it has heard: nothing is under way any more.
+  }
+}
+
+// Kernels run once for each part, and small ones do not fill a device.
+void warn_of_parts(const EngineSetup& setup) {
+  const std::size_t parts = setup.shard.parts.size();
+  if (parts > 1 && setup.comm.rank() == 0)
+    log::warning("a device computes {} parts one after the other; one is faster: data.parts = {}", parts,
+                 setup.comm.size());
+}
+
 /// Owns what a ResidentEngine works with.
 class DeviceEngine final : public Engine {
  public:
@@ -48,12 +65,20 @@ class DeviceEngine final : public Engine {
       : work_(setup.device_pool->device()),
         copies_(setup.device_pool->device()),
         place_(*setup.device_pool, work_.view(), copies_.view()) {
+    warn_of_parts(setup);
     const Products products = find_products(setup.job.run.products);
     workspace_ =
         place_.allocate<std::byte>(memory::Tag::kLogits, kernels::workspace_bytes(products, largest_products(setup)));
     kernels_ = kernels::make_device_kernels(work_.view(), products, workspace_.span());
     engine_.emplace(setup, place_, kernels_->backend());
   }
+  /// After an exception work may be under way on memory that goes now.
+  ~DeviceEngine() override {
+    wait_for(work_.view());
+    wait_for(copies_.view());
+  }
+  DeviceEngine(const DeviceEngine&) = delete;
+  DeviceEngine& operator=(const DeviceEngine&) = delete;
   double run_epoch(std::uint32_t epoch, Progress* progress) override { return engine_->run_epoch(epoch, progress); }
   [[nodiscard]] std::uint64_t query_count() const override { return engine_->query_count(); }
   [[nodiscard]] std::string description() const override { return engine_->description(); }

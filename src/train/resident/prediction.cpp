@@ -17,7 +17,7 @@ ResidentPrediction<kSpace>::ResidentPrediction(Resident<kSpace>& in, std::size_t
       targets_(in.allocate(Tag::kBatch, capacity, in.dim)),
       contexts_(in.allocate(Tag::kBatch, capacity, in.operator_dim)),
       mixed_(in.allocate(Tag::kGradients, capacity, in.operator_dim)),
-      weights_(in.allocate(Tag::kLogits, capacity, in.relation_count)),
+      weights_(in.allocate_padded(Tag::kLogits, capacity, in.relation_count)),
       scores_(in.allocate(Tag::kLogits, 1, capacity)),
       target_weights_(in.allocate(Tag::kLogits, 1, capacity)),
       losses_(in.allocate(Tag::kLogits, 1, capacity)),

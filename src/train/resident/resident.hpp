@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/backend.hpp"
+#include "kernels/padding.hpp"
 #include "model/scorer.hpp"
 #include "train/resident/place.hpp"
 #include "train/resident/tables.hpp"
@@ -57,6 +58,11 @@ class Resident {
   [[nodiscard]] Matrix allocate(memory::Tag tag, std::size_t rows, std::size_t cols) {
     memory_.push_back(place.template allocate<float>(tag, rows * cols));
     return {memory_.back().data(), rows, cols, cols};
+  }
+  /// For weights of products: rows that begin where those are fast.
+  [[nodiscard]] Matrix allocate_padded(memory::Tag tag, std::size_t rows, std::size_t cols) {
+    const Matrix made = allocate(tag, rows, kernels::padded_stride(cols));
+    return made.columns(0, cols);
   }
   /// The first rows of a matrix that has room for more.
   [[nodiscard]] static Matrix first(Matrix matrix, std::size_t rows) { return matrix.block(0, rows); }
