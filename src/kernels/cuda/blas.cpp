@@ -50,32 +50,44 @@ Blas::~Blas() {
   if (handle_ != nullptr) (void)cublasDestroy(handle_);
 }
 
-Blas::Packed Blas::pack(const Operand& operand, Workspace& workspace) const {
-  const cublasOperation_t operation = operand.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-  const ConstDeviceMatrix& matrix = operand.matrix;
-  const std::size_t stride = padded_stride(matrix.cols);
-  if (products_ == Products::kBfloat16) {
-    const auto rounded = workspace.take<std::uint16_t>(matrix.rows * stride);
-    if (operand.tile_factors.rows > 0)
-      round_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, rounded);
-    else
-      round_rows(stream_, matrix, operand.factors, rounded);
-    return {rounded.data(), CUDA_R_16BF, checked_cast<int>(stride), operation};
-  }
-  if (operand.factors.empty() && operand.tile_factors.rows == 0)
-    return {matrix.data, CUDA_R_32F, checked_cast<int>(matrix.stride), operation};
-  const auto scaled = workspace.take<float>(matrix.rows * stride);
-  if (operand.tile_factors.rows > 0)
-    scale_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, scaled);
-  else
-    scale_rows(stream_, matrix, operand.factors, scaled);
-  return {scaled.data(), CUDA_R_32F, checked_cast<int>(stride), operation};
+std::uint64_t Blas::packed_bytes(const Factor& factor) const {
+  const std::uint64_t count = factor.matrix.rows * padded_stride(factor.matrix.cols);
+  if (products_ == Products::kBfloat16) return count * sizeof(std::uint16_t);
+  return factor.factors.empty() && factor.tile_factors.rows == 0 ? 0 : count * sizeof(float);
 }
 
-void Blas::multiply(const Operand& left, const Operand& right, DeviceMatrix out) const {
+device::Span<const std::byte> Blas::pack(const Factor& factor, device::Span<std::byte> memory) const {
+  const std::uint64_t bytes = packed_bytes(factor);
+  if (bytes == 0) return {};
+  TESSERA_ASSERT(bytes <= memory.size(), "memory of packed_bytes()");
+  const BasicTiledWeights<Space::kDevice> tiled{factor.matrix, factor.tile_factors, factor.tile};
+  const bool is_tiled = factor.tile_factors.rows > 0;
+  if (products_ == Products::kBfloat16) {
+    const device::Span<std::uint16_t> to(reinterpret_cast<std::uint16_t*>(memory.data()),
+                                         bytes / sizeof(std::uint16_t));
+    is_tiled ? round_tiled(stream_, tiled, to) : round_rows(stream_, factor.matrix, factor.factors, to);
+  } else {
+    const device::Span<float> to(reinterpret_cast<float*>(memory.data()), bytes / sizeof(float));
+    is_tiled ? scale_tiled(stream_, tiled, to) : scale_rows(stream_, factor.matrix, factor.factors, to);
+  }
+  return memory.subspan(0, bytes);
+}
+
+Blas::Packed Blas::packed(const Factor& factor, Workspace& workspace) const {
+  const cublasOperation_t operation = factor.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const std::uint64_t bytes = packed_bytes(factor);
+  if (bytes == 0) return {factor.matrix.data, CUDA_R_32F, checked_cast<int>(factor.matrix.stride), operation};
+  TESSERA_ASSERT(factor.packed.empty() || factor.packed.size() == bytes, "a copy of another matrix");
+  const device::Span<const std::byte> copy =
+      factor.packed.empty() ? pack(factor, workspace.take<std::byte>(bytes)) : factor.packed;
+  return {copy.data(), products_ == Products::kBfloat16 ? CUDA_R_16BF : CUDA_R_32F,
+          checked_cast<int>(padded_stride(factor.matrix.cols)), operation};
+}
+
+void Blas::multiply(const Factor& left, const Factor& right, DeviceMatrix out) const {
   Workspace workspace(operand_memory_);
-  const Packed a = pack(left, workspace);
-  const Packed b = pack(right, workspace);
+  const Packed a = packed(left, workspace);
+  const Packed b = packed(right, workspace);
   const auto steps = checked_cast<int>(left.transposed ? left.matrix.rows : left.matrix.cols);
   const float one = 1;
   const float zero = 0;

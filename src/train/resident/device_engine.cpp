@@ -26,28 +26,13 @@ Products find_products(const std::string& name) {
   fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: chain, fp32, tf32, bf16", name);
 }
 
-// Of scores, of their gradients, and of relation prediction, whose queries are targets and whose rows are relations.
+// Of relation prediction, whose queries are targets and whose rows are relations; the other products take operands that
+// are packed.
 kernels::ProductSizes largest_products(const EngineSetup& setup) {
+  if (setup.job.relation_prediction.weight == 0) return {};
   const QueriesStep::Capacity capacity = step_capacity(setup, item_schedule(setup));
   const kernels::Matrix relations = setup.parameters.relations();
-  kernels::ProductSizes most{capacity.queries, 0, setup.parameters.dim()};
-  for (std::size_t p = 0; p < capacity.own_parts.size(); ++p) {
-    const std::uint64_t sampled = capacity.own_parts[p].candidates;
-    most.rows = std::max<std::size_t>(most.rows, sampled > 0 ? sampled : setup.shard.parts[p].rows());
-  }
-  if (setup.job.relation_prediction.weight == 0) return most;
-  most.queries = std::max<std::size_t>(most.queries, capacity.targets);
-  most.rows = std::max(most.rows, relations.rows);
-  most.dim = std::max(most.dim, relations.cols);
-  return most;
-}
-
-void wait_for(device::StreamView stream) noexcept {
-  try {
-    stream.synchronize();
-  } catch (const Error&) {
-    // Whoever was to hear of it has heard: nothing is under way any more.
-  }
+  return {capacity.targets, relations.rows, relations.cols};
 }
 
 // Kernels run once for each part, and small ones do not fill a device.
