@@ -12,7 +12,7 @@ installs, asks nothing, and returns at once when everything is there.
 
 groups (default: build)
   build     what it takes to build and run Tessera, with WordNet for the quickstart
-  test      numpy, h5py and the HDF5 tools for test oracles; clang-format, clang-tidy, shellcheck
+  test      numpy, h5py and the HDF5 tools for test oracles; clang-format, clang-tidy, shellcheck; patchelf for bundles
   cluster   a Slurm of several hosts on one machine, for the cluster tests
 
 options
@@ -36,7 +36,7 @@ packages_of() {
         wordnet-base zstd
       ;;
     test)
-      echo python3-numpy python3-h5py python3-yaml hdf5-tools clang-format-14 clang-tidy-14 libomp-14-dev shellcheck
+      echo python3-numpy python3-h5py python3-yaml hdf5-tools clang-format-14 clang-tidy-14 libomp-14-dev shellcheck patchelf
       ;;
     cluster)
       # Slurm opens libpmix.so by its development name.

@@ -27,8 +27,10 @@ struct Options {
 };
 
 std::filesystem::path evaluation_file(const std::string& path, const std::string& split) {
-  if (!std::filesystem::is_directory(path)) return path;
-  std::filesystem::path file = std::filesystem::path(path) / evaluate::rank_file_name(find_split(split));
+  const bool is_job = std::filesystem::path(path).extension() == ".toml";
+  const std::filesystem::path folder = is_job ? read_job(path).run.folder : path;
+  if (!is_job && !std::filesystem::is_directory(folder)) return path;
+  std::filesystem::path file = folder / evaluate::rank_file_name(find_split(split));
   if (!std::filesystem::exists(file))
     fail(ExitStatus::kMissingInput, "'{}' does not exist; 'tessera evaluate {} --split {}' makes it", file.string(),
          path, split);
@@ -49,7 +51,7 @@ void compare(const Environment& environment, const Options& options) {
 
 Command add_compare(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("first", options->first, "Evaluation file, or a run folder that has one")->required();
+  app.add_option("first", options->first, "Evaluation file, or a run folder that has one, or the job file of that run")->required();
   app.add_option("second", options->second, "The same of the other; positive differences are in its favour")
       ->required();
   app.add_option("--split", options->split, "Which evaluation of a run folder: train, valid or test")

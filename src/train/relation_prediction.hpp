@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace tessera::train {
@@ -18,6 +17,10 @@ namespace tessera::train {
 /// with w the softmax weights and rho = sum_r w_r r the gradients of s and t are those of the score (s, rho, t).
 class RelationPrediction {
  public:
+  // A step is computed in rounds of this many triples of every part, which bounds the memory. Gradients of relations
+  // are added round by round, so the number is part of their bits.
+  static constexpr std::size_t kRoundTriples = 512;
+
   /// For up to `capacity` triples of `parts` owned parts. Throws Error(kUsage) when the model's score is not linear in
   /// the relation.
   RelationPrediction(const model::Parameters& parameters, std::size_t parts, std::uint64_t capacity,
@@ -49,16 +52,30 @@ class RelationPrediction {
   [[nodiscard]] kernels::Matrix relation_gradients(std::size_t part) const;
 
  private:
-  static constexpr std::size_t kTileTriples = 128;
+  static constexpr std::size_t kTileTriples = 64;
   static constexpr std::size_t kTileRelations = 64;
+  struct Round {  // triples of one part
+    std::uint32_t part;
+    std::size_t begin;
+    std::size_t end;
+  };
+  struct Task {
+    Round round;
+    std::size_t at;  // first triple or first relation of a tile
+  };
   struct Scratch {                  // of one thread
     memory::Buffer<float> sources;  // [tile, d]
     memory::Buffer<float> targets;  // [tile, d]
     memory::Buffer<float> mixed;    // [tile, operator dim]: rho
+    memory::Buffer<float> added;    // [relations of a tile, operator dim]
     memory::Buffer<float> scores;   // [tile]
     memory::Buffer<float> weights;  // [tile]
   };
-  void triple_tile(std::size_t first, std::size_t count, float scale, Scratch& scratch);
+  /// The next triples of `part` after its first `first` ones.
+  [[nodiscard]] Round round_of(std::uint32_t part, std::size_t first) const;
+  void compute_round(std::size_t first, float scale);
+  void triple_tile(const Round& round, std::size_t first, float scale, Scratch& scratch);
+  void relation_tile(const Round& round, std::size_t first, bool writes, Scratch& scratch);
 
   const model::Parameters& parameters_;
   const kernels::Backend& backend_;
@@ -68,16 +85,17 @@ class RelationPrediction {
   std::size_t gradient_dim_;  // of a relation
   std::size_t relation_count_;
   std::vector<std::size_t> begin_;  // triples of part p are begin_[p] .. begin_[p + 1] - 1
+  std::size_t slots_;               // triples of a part in a round
   memory::Buffer<Triple> triples_;
-  memory::Buffer<float> contexts_;  // [T, operator dim]: c(s, t)
-  memory::Buffer<float> weights_;   // [T, 2R]
+  memory::Buffer<float> contexts_;  // of a round [parts, slots, operator dim]: c(s, t)
+  memory::Buffer<float> weights_;   // of a round [parts, slots, 2R]
   memory::Buffer<float> losses_;    // [T]
   memory::Buffer<float> source_gradients_;
   memory::Buffer<float> target_gradients_;
   memory::Buffer<float> relation_gradients_;  // [parts, 2R, gradient dim]
   memory::Buffer<std::uint32_t> identity_;    // 0, 1, 2, ...
   std::vector<Scratch> scratch_;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> tasks_;
+  std::vector<Task> tasks_;
 };
 
 }  // namespace tessera::train

@@ -21,7 +21,8 @@ A real Slurm, with munge and PMIx, whose hosts c1, c2, ... are namespaces of thi
 system but have their own network, host name, shared memory and $TMPDIR. Root only.
 
 All but `up` need the folder that `up` printed:  export TESSERA_CLUSTER_DIR=$(cluster.sh up 2)
-TESSERA_CLUSTER_CPUS (default 2) is how many CPUs each host claims to have.
+TESSERA_CLUSTER_CPUS (default 2) is how many CPUs each host claims to have, TESSERA_CLUSTER_GPUS (0 to 4, default 0) how many
+GPUs: Slurm hands them out as it does real ones, but nothing can compute on them.
 
 exit status: 64 wrong usage, 70 the cluster did not come up, 77 this machine cannot do it (the reason is printed);
 `run` passes on the status of its command
@@ -104,14 +105,19 @@ export_environment() {
 }
 
 write_configuration() {
-  local i nodes=
+  local i nodes='' gres=''
+  mkdir -p "$dir"/{etc,local,log,munge,pids,spool,state}
+  if [[ $gpus -gt 0 ]]; then
+    local devices=(/dev/null /dev/zero /dev/full /dev/random) # any device files do
+    gres=Gres=gpu:$gpus
+    echo "Name=gpu File=$(IFS=, && echo "${devices[*]:0:gpus}")" >"$dir/etc/gres.conf"
+  fi
   echo "127.0.0.1 localhost" >"$dir/hosts"
   for i in $(seq "$1"); do
     echo "10.77.0.$i c$i" >>"$dir/hosts"
-    nodes+="NodeName=c$i NodeAddr=10.77.0.$i CPUs=${TESSERA_CLUSTER_CPUS:-2} RealMemory=4000 State=UNKNOWN"$'\n'
+    nodes+="NodeName=c$i NodeAddr=10.77.0.$i CPUs=${TESSERA_CLUSTER_CPUS:-2} RealMemory=4000 $gres State=UNKNOWN"$'\n'
     mkdir -p "$dir/tmp/c$i"
   done
-  mkdir -p "$dir"/{etc,local,log,munge,pids,spool,state}
   (umask 077 && head -c 1024 /dev/urandom >"$dir/munge/key")
   # Keeps slurmd from looking for a mounted cgroup file system; nothing here uses cgroups.
   echo "CgroupPlugin=cgroup/v1" >"$dir/etc/cgroup.conf"
@@ -143,6 +149,7 @@ ReturnToService=2
 JobRequeue=1
 KillWait=5
 SlurmdTimeout=15
+${gres:+GresTypes=gpu}
 ${nodes}PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
 }
@@ -185,6 +192,8 @@ logs() { tail -n 10 "$dir"/log/* 2>/dev/null || true; }
 
 up() {
   [[ ${1:-} =~ ^([1-9]|1[0-6])$ ]] || die 64 "up takes the number of hosts, 1 to 16"
+  gpus=${TESSERA_CLUSTER_GPUS:-0}
+  [[ $gpus =~ ^[0-4]$ ]] || die 64 "TESSERA_CLUSTER_GPUS is 0 to 4, not '$gpus'"
   check_machine
   dir=$(mktemp -d "${TMPDIR:-/tmp}/tessera-cluster.XXXXXX")
   chmod 755 "$dir"

@@ -4,9 +4,9 @@
 #
 #   pipeline_test.sh TESSERA
 #
-# Takes a small graph through all four batch files on a real Slurm of two hosts: partition, train under both launchers
-# and through a requeue, evaluate, predict. The oracle of the parameters and ranks is one process on one host: both
-# must have the same digest however they were made.
+# Takes a small graph through all four batch files on a real Slurm of two hosts: partition, train under both launchers,
+# through a requeue and from a bundle, evaluate, predict. The oracle of the parameters and ranks is one process on one
+# host: both must have the same digest however they were made.
 # Exit status: 0 passed, 1 failed, 64 wrong usage, 77 skipped: no cluster can be started here.
 set -euo pipefail
 # shellcheck source=tests/cluster/cluster_test_lib.sh
@@ -75,6 +75,22 @@ on c1 scancel --batch --signal=USR1 "$job"
 expect_end "$job" COMPLETED 0:0
 expect_log "$job" "restarts: 1" 1
 expect_same "parameters after a requeue" "$(digest alone-long.log)" "$(digest "$job.log")"
+
+title "train.sbatch on two hosts from a bundle with its own Open MPI, in a folder with a space"
+if command -v patchelf >/dev/null; then
+  bundle="$PWD/a bundle"
+  build_dir=$(dirname "$(dirname "$TESSERA_BIN")")
+  "$here/../../tools/bundle.sh" --build-dir "$build_dir" --limit 1000 --output "$bundle" >bundle.log 2>&1 ||
+    failed "bundle.sh: $(cat bundle.log)"
+  for launcher in srun mpirun; do
+    job=$(PATH="$bundle/bin:$PATH" TESSERA_BIN=tessera TESSERA_LAUNCHER=$launcher \
+      submit "${small[@]}" --nodes=2 train job.toml run.folder="run-bundle-$launcher")
+    expect_end "$job" COMPLETED 0:0
+    expect_same "parameters from a bundle with $launcher" "$(digest alone.log)" "$(digest "$job.log")"
+  done
+else
+  echo "left out: no patchelf here ('tools/install_dependencies.sh test' installs it)"
+fi
 
 title "evaluate.sbatch"
 job=$(submit "${small[@]}" evaluate job.toml --split test)

@@ -54,6 +54,7 @@ class Compare(ExportTest):
         result = json.loads(self.succeed("compare", "short/evaluation-test.h5", "model", "--json"))
         for key in ("difference", "low", "high", "p_value"):
             self.assertAlmostEqual(result[key], expected[key], places=6)
+        self.assertEqual(json.loads(self.succeed("compare", "short.toml", "long", "--json"))["difference"], expected["difference"])
         text = self.succeed("compare", "model", "long", "--resamples", 100)
         self.assertIn("two-sided p about", text)
 
@@ -62,6 +63,7 @@ class Compare(ExportTest):
         self.refuse(USAGE, "compare", "short", "long/evaluation-valid.h5", says=["splits", "'test'", "'valid'"])
         self.refuse(MISSING, "compare", "short", "long", "--split", "valid", says=["short/evaluation-valid.h5", "tessera evaluate"])
         self.refuse(MISSING, "compare", "short", "nowhere.h5", says=["nowhere.h5"])
+        self.refuse(MISSING, "compare", "short", "nowhere.toml", says=["nowhere.toml"])
         self.refuse(BAD_DATA, "compare", "short", "data.kg/graph.h5", says=["graph.h5"])
         triples = [line for line in (self.folder / "data.kg.tsv").read_text().splitlines()]
         lines = ["\t".join([triple, end, "e001", "e017"]) for triple in triples for end in ("head", "tail")]

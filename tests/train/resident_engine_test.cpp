@@ -177,6 +177,17 @@ TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
   EXPECT_EQ(train_on(2, stored, job, Kind::kResident, kernels::cpu_backend()), expected);
 }
 
+// More targets of a part than relation prediction takes in a round.
+TEST(ResidentEngineRounds, AreAddedInTheSameOrder) {
+  const test::StoredGraph stored(test::random_graph({.entities = 200, .train = 1500}), 2);
+  Job job = small_job();
+  job.train.batch_size = 3000;
+  job.relation_prediction.weight = 0.5;
+  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kResident, kernels::cpu_backend()), expected);
+  EXPECT_EQ(train_on(2, stored, job, Kind::kResident, kernels::cpu_backend()), expected);
+}
+
 // All ranks end together and name the step, though the losses come back after the epoch.
 TEST(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
   const test::StoredGraph stored(test::random_graph({}), kParts);

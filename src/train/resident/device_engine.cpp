@@ -5,8 +5,10 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "device/choice.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "memory/arena.hpp"
+#include "train/relation_prediction.hpp"
 #include "train/resident/resident_engine.hpp"
 
 #include <algorithm>
@@ -32,7 +34,8 @@ kernels::ProductSizes largest_products(const EngineSetup& setup) {
   if (setup.job.relation_prediction.weight == 0) return {};
   const QueriesStep::Capacity capacity = step_capacity(setup, item_schedule(setup));
   const kernels::Matrix relations = setup.parameters.relations();
-  return {capacity.targets, relations.rows, relations.cols};
+  const auto queries = std::min<std::size_t>(capacity.targets, RelationPrediction::kRoundTriples);
+  return {queries, relations.rows, relations.cols};
 }
 
 // Kernels run once for each part, and small ones do not fill a device.
@@ -84,9 +87,9 @@ class DeviceEngine final : public Engine {
 
 DeviceShare find_device(const Job& job, int rank_on_host, int ranks_on_host) {
   const int devices = device::device_count();
-  const int index = device::device_of_rank(rank_on_host, devices);
+  const int index = device::choose(rank_on_host, devices, device::devices_of_job());
   const device::Device device = device::Device::open(index);
-  const auto sharing = static_cast<std::uint64_t>((ranks_on_host - 1 - index) / devices + 1);
+  const auto sharing = static_cast<std::uint64_t>((ranks_on_host - 1 - rank_on_host % devices) / devices + 1);
   const std::uint64_t free_bytes = device.free_bytes();
   if (job.run.device_memory.empty()) return {device, free_bytes / 8 * 7 / sharing, "free device memory"};
   const std::uint64_t bytes = text::parse_bytes(job.run.device_memory, "run.device_memory");

@@ -32,17 +32,22 @@ class ResidentPrediction {
   [[nodiscard]] Matrix relation_gradients() const { return relation_gradients_; }
 
  private:
-  void compute_part(std::size_t p, const PartLists<kSpace>& part, ConstMatrix sources, float scale);
+  /// Targets first .. first + count - 1 of a part.
+  void compute_round(std::size_t p, const PartLists<kSpace>& part, std::size_t first, std::size_t count,
+                     ConstMatrix sources, float scale);
+  void add_relation_gradients(std::size_t p, ConstMatrix weights, ConstMatrix contexts, bool is_first);
 
   Resident<kSpace>& in_;
-  Matrix sources_;   // [T, dim], of one part, as all up to the gradients
-  Matrix targets_;   // [T, dim]
-  Matrix contexts_;  // [T, operator dim]
-  Matrix mixed_;     // [T, operator dim]
-  Matrix weights_;   // [T, 2R]
-  Matrix scores_;    // [1, T]
+  std::size_t round_;  // most targets of one
+  Matrix sources_;     // [round, dim]
+  Matrix targets_;     // [round, dim]
+  Matrix contexts_;    // [round, operator dim]
+  Matrix mixed_;       // [round, operator dim]
+  Matrix weights_;     // [round, 2R]
+  Matrix added_;       // [2R, operator dim]
+  Matrix scores_;      // [1, round]
   Matrix target_weights_;
-  Matrix losses_;
+  Matrix losses_;            // [1, T], of one part
   Matrix source_gradients_;  // [T, dim], of all parts
   Matrix target_gradients_;
   Matrix relation_gradients_;

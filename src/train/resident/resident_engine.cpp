@@ -93,9 +93,8 @@ std::string ResidentEngine<kSpace>::description() const {
   const std::string candidates = loss_of_.exact
                                      ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
                                      : fmt::format("{} sampled candidates in each part", candidates_per_part_);
-  return fmt::format("moves queries; {}; computed with '{}' on memory that stays there; {}", candidates,
-                     in_.kernels.name,
-                     staged_ ? "ranks exchange through the host" : "nothing but lists goes to it in a step");
+  return fmt::format("moves queries; {}; parameters and steps stay with the kernels '{}'; {}", candidates,
+                     in_.kernels.name, staged_ ? "ranks exchange through the host" : "only lists are sent to them");
 }
 
 // ---- an epoch
