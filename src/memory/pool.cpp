@@ -23,7 +23,8 @@ Pool::Pool(std::uint64_t budget_bytes)
     : PoolUse({budget_bytes, "memory", kHostAdvice, kHostUnit}), arena_(allocator_.budget_bytes()) {}
 
 Pool::Pool(device::Device device, std::uint64_t budget_bytes, std::size_t threads)
-    : PoolUse({budget_bytes, "pinned memory", kHostAdvice, kHostUnit}), arena_(device, allocator_.budget_bytes(), threads) {}
+    : PoolUse({budget_bytes, "pinned memory", kHostAdvice, kHostUnit}),
+      arena_(device, allocator_.budget_bytes(), threads) {}
 
 void* Pool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes) {
   const auto place = allocator_.allocate(tag, count, element_bytes);

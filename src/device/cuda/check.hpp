@@ -12,8 +12,8 @@ namespace tessera::device {
 void check_cuda(cudaError_t status, const char* call);
 
 /// Makes a device the current one of this thread, for the calls that follow; whoever needs one says so. The one before
-/// is not brought back: it may be device 0, and making that current sets up a context on it (about 0.5 GiB) in processes
-/// that do not use it.
+/// is not brought back: it may be device 0, and making that current sets up a context on it (about 0.5 GiB) in
+/// processes that do not use it.
 void make_current(Device device);
 
 }  // namespace tessera::device

@@ -41,9 +41,17 @@ kernels::ProductSizes largest_products(const EngineSetup& setup) {
 // Kernels run once for each part, and small ones do not fill a device.
 void warn_of_parts(const EngineSetup& setup) {
   const std::size_t parts = setup.shard.parts.size();
-  if (parts > 1 && setup.comm.rank() == 0)
+  if (parts > 1 && setup.comm.rank() == Rank(0))
     log::warning("a device computes {} parts one after the other; one is faster: data.parts = {}", parts,
                  setup.comm.size());
+}
+
+void wait_for(device::StreamView stream) noexcept {
+  try {
+    stream.synchronize();
+  } catch (const Error&) {
+    // Whoever was to hear of it has heard: nothing is under way any more.
+  }
 }
 
 /// Owns what a ResidentEngine works with.
