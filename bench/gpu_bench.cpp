@@ -1,22 +1,28 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // What a GPU can do, and what a step of exact softmax does of it: copies, matrix products by cuBLAS in fp32 and
-// bfloat16, then the kernels of ResidentCandidates for ComplEx of dim 2,000 against 14,541 rows. One JSON object per
-// line. Exit status 64 without a device. Usage: gpu_bench [device number]
+// bfloat16, then the kernels of ResidentEngine for ComplEx of dim 2,000 against 14,541 rows, targets and sources being
+// drawn so that a few rows are in many queries. One JSON object per line. Exit status 64 without a device. Usage:
+// gpu_bench [device number]
 
 #include "core/error.hpp"
+#include "device/cuda/check.hpp"
 #include "device/device.hpp"
 #include "device/memory.hpp"
 #include "device/stream.hpp"
 #include "kernels/cuda/device_kernels.hpp"
+#include "kernels/padding.hpp"
 #include "memory/pool.hpp"
 
 #include <cublas_v2.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <map>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -26,9 +32,11 @@ namespace {
 
 using kernels::DeviceMatrix;
 using memory::Tag;
+using Indices = device::Span<const std::uint32_t>;
 
 constexpr std::size_t kDim = 2000;
 constexpr std::size_t kRows = 14541;
+constexpr std::size_t kRelations = 474;
 constexpr std::size_t kTile = 256;
 constexpr std::size_t kMostQueries = 4000;
 constexpr std::size_t kTiles = (kRows + kTile - 1) / kTile;
@@ -112,6 +120,7 @@ double measure_product(Bench& bench, cudaDataType_t type, const char* name) {
     device::copy(std::span<const std::uint16_t>(noise),
                  device::Span<std::uint16_t>(reinterpret_cast<std::uint16_t*>(operand->data()), noise.size()),
                  bench.stream.view());
+  device::make_current(bench.device);
   cublasHandle_t handle = nullptr;
   check(cublasCreate(&handle), "cublasCreate");
   check(cublasSetStream(handle, bench.stream.view().handle()), "cublasSetStream");
@@ -128,65 +137,130 @@ double measure_product(Bench& bench, cudaDataType_t type, const char* name) {
   return flops;
 }
 
-/// The kernels of ResidentCandidates on one part, one target per query.
+/// A list of rows or relations in a step, and where each of them stands in it.
+struct Draw {
+  /// `count` of `most`, a few of them often: most * u^4 with u uniform.
+  Draw(Bench& bench, std::size_t count, std::size_t most, std::uint32_t seed) {
+    std::mt19937 engine(seed);
+    std::uniform_real_distribution<double> uniform;
+    std::vector<std::uint32_t> keys(count);
+    std::map<std::uint32_t, std::vector<std::uint32_t>> places;
+    for (std::size_t i = 0; i < count; ++i) {
+      keys[i] = static_cast<std::uint32_t>(static_cast<double>(most) * std::pow(uniform(engine), 4));
+      places[keys[i]].push_back(static_cast<std::uint32_t>(i));
+    }
+    std::vector<std::uint32_t> ids;
+    std::vector<std::uint32_t> offsets{0};
+    std::vector<std::uint32_t> positions;
+    for (const auto& [id, of] : places) {
+      ids.push_back(id);
+      positions.insert(positions.end(), of.begin(), of.end());
+      offsets.push_back(static_cast<std::uint32_t>(positions.size()));
+    }
+    all_ = bring(bench, keys);
+    ids_ = bring(bench, ids);
+    offsets_ = bring(bench, offsets);
+    positions_ = bring(bench, positions);
+  }
+  static memory::DeviceBuffer<std::uint32_t> bring(Bench& bench, const std::vector<std::uint32_t>& list) {
+    auto there = bench.pool.allocate<std::uint32_t>(Tag::kBatch, list.size());
+    device::copy(std::span<const std::uint32_t>(list), there.span(), bench.stream.view());
+    bench.stream.view().synchronize();
+    return there;
+  }
+  [[nodiscard]] Indices all() const { return all_.span(); }
+  [[nodiscard]] Indices ids() const { return ids_.span(); }
+  [[nodiscard]] kernels::BasicSegments<kernels::Space::kDevice> segments() const {
+    return {offsets_.span(), positions_.span()};
+  }
+
+ private:
+  memory::DeviceBuffer<std::uint32_t> all_, ids_, offsets_, positions_;
+};
+
+/// The kernels of a step of ResidentEngine on one part: one target per query, n3 on rows, Adagrad.
 class Step {
  public:
   Step(Bench& bench, kernels::Products products)
       : bench_(bench),
-        workspace_(bench.pool.allocate<std::byte>(Tag::kLogits,
-                                                  kernels::workspace_bytes(products, {kMostQueries, kRows, kDim}))),
+        workspace_(bench.pool.allocate<std::byte>(Tag::kLogits, kernels::workspace_bytes(products, {}))),
         kernels_(kernels::make_device_kernels(bench.stream.view(), products, workspace_.span())),
-        queries_(bench.random(kMostQueries, kDim, 0.1F)),
+        packed_rows_(packed(gradients().packed_bytes(kRows, kDim))),
+        packed_queries_(packed(gradients().packed_bytes(kMostQueries, kDim))),
+        packed_weights_(packed(gradients().packed_weight_bytes(kMostQueries, kRows))),
+        queries_(bench.matrix(kMostQueries, kDim)),
+        sources_(bench.matrix(kMostQueries, kDim)),
         rows_(bench.random(kRows, kDim, 0.1F)),
         state_(bench.matrix(kRows, kDim)),
-        values_(bench.matrix(kMostQueries, kRows)),
+        relations_(bench.random(kRelations, kDim, 0.1F)),
+        relation_state_(bench.matrix(kRelations, kDim)),
+        values_(bench.matrix(kMostQueries, kernels::padded_stride(kRows)).columns(0, kRows)),
         highest_(bench.matrix(kMostQueries, kTiles)),
         sums_(bench.matrix(kMostQueries, kTiles)),
         part_highest_(bench.matrix(kMostQueries, 1)),
         factors_(bench.matrix(kTiles, kMostQueries)),
         query_gradients_(bench.matrix(kMostQueries, kDim)),
+        source_gradients_(bench.matrix(kMostQueries, kDim)),
+        source_sums_(bench.matrix(kMostQueries, kDim)),
+        relation_gradients_(bench.matrix(kRelations, kDim)),
         gradients_(bench.matrix(kRows, kDim)),
         scores_(bench.matrix(1, kMostQueries)),
         weights_(bench.matrix(1, kMostQueries)),
-        counting_(bench.pool.allocate<std::uint32_t>(Tag::kBatch, kRows + 1)),
+        times_(bench.random(1, kMostQueries, 1)),
         statistics_(bench.pool.allocate<kernels::Statistic>(Tag::kLogits, kMostQueries)),
-        terms_(bench.pool.allocate<kernels::SoftmaxTerms>(Tag::kLogits, kMostQueries)) {
+        terms_(bench.pool.allocate<kernels::SoftmaxTerms>(Tag::kLogits, kMostQueries)),
+        losses_(bench.pool.allocate<kernels::LossSum>(Tag::kLogits, 1)) {
     std::vector<std::uint32_t> counting(kRows + 1);
-    for (std::size_t i = 0; i <= kRows; ++i) counting[i] = static_cast<std::uint32_t>(i);
-    device::copy(std::span<const std::uint32_t>(counting), counting_.span(), bench.stream.view());
-    bench.stream.view().synchronize();
+    std::iota(counting.begin(), counting.end(), 0U);
+    counting_ = Draw::bring(bench, counting);
   }
 
-  void enqueue(std::size_t batch) const {
+  struct Lists {
+    Draw sources;
+    Draw relations;
+    Draw targets;
+  };
+
+  void enqueue(std::size_t batch, const Lists& lists) {
     const auto& by = kernels_->backend();
-    const DeviceMatrix queries = queries_.block(0, batch);
-    const DeviceMatrix values = values_.block(0, batch);
-    const DeviceMatrix highest = highest_.block(0, batch);
-    const device::Span<float> part_highest(part_highest_.data, batch);
-    const device::Span<float> scores(scores_.data, batch);
-    const device::Span<float> weights(weights_.data, batch);
     const auto each = counting(batch);
-    const auto statistics = statistics_.span().subspan(0, batch);
-    const auto terms = terms_.span().subspan(0, batch);
-    const kernels::BasicTiledWeights<kernels::Space::kDevice> tiled{values, factors_.columns(0, batch), kTile};
-    by.scores.all_pairs(kernels::Similarity::kDot, queries, rows_, values);
-    by.targets.read(values, {each, each}, each, scores);
-    by.softmax.exponentials(values, kTile, highest, sums_.block(0, batch));
-    by.softmax.exponentials(highest, kTiles, part_highest_.block(0, batch), {factors_.data, batch, 1, 1});
-    by.statistics.of_part(highest, sums_.block(0, batch), part_highest, 0, statistics);
-    by.statistics.terms({1.0F / static_cast<float>(batch), true}, statistics, scores, counting(batch + 1), terms,
-                        weights);
-    by.statistics.factors(highest, part_highest, 0, terms, factors_.columns(0, batch));
-    by.gradients.to_queries_tiled(tiled, rows_, query_gradients_.block(0, batch));
-    by.targets.add_weighted({weights, each, rows_, each, {}}, {counting(batch + 1), each},
-                            query_gradients_.block(0, batch), each);
-    by.gradients.to_rows_tiled(tiled, queries, gradients_);
-    by.targets.add_weighted({weights, each, queries, each, {}}, {counting(batch + 1), each}, gradients_, each);
+    const DeviceMatrix queries = queries_.block(0, batch);
+    const DeviceMatrix sources = sources_.block(0, batch);
+    by.rows.gather(rows_, lists.sources.all(), sources);
+    by.composition.compose(kernels::Formula::kComplEx, sources, relations_, lists.relations.all(), queries);
+    const Operand query_operand = by.gradients.pack(queries, packed_queries_.span());
+    const Operand row_operand = by.gradients.pack(rows_, packed_rows_.span());
+    const Weights weights = weigh(batch, lists, query_operand, row_operand);
+
+    const DeviceMatrix query_gradients = query_gradients_.block(0, batch);
+    const device::Span<float> target_weights(weights_.data, batch);
+    by.gradients.to_queries_tiled(weights, row_operand, query_gradients);
+    by.targets.add_weighted({target_weights, each, rows_, lists.targets.all(), {}}, {counting(batch + 1), each},
+                            query_gradients, each);
+    const DeviceMatrix relation_gradients = relation_gradients_.block(0, lists.relations.ids().size());
+    by.composition.operator_gradients(kernels::Formula::kComplEx, sources, relations_, lists.relations.ids(),
+                                      query_gradients, lists.relations.segments(), relation_gradients);
+    const DeviceMatrix source_gradients = source_gradients_.block(0, batch);
+    by.composition.backward(kernels::Formula::kComplEx, relations_, lists.relations.all(), query_gradients,
+                            source_gradients);
+    by.penalties.add({3, true}, 1e-6F, {times_.data, batch}, rows_, lists.sources.all(), source_gradients, each);
+
+    by.gradients.to_rows_tiled(weights, query_operand, gradients_);
+    by.targets.add_weighted({target_weights, each, queries, each, {}}, lists.targets.segments(), gradients_,
+                            lists.targets.ids());
+    by.penalties.add({3, true}, 1e-6F, {times_.data, lists.targets.ids().size()}, rows_, lists.targets.ids(),
+                     gradients_, lists.targets.ids());
+    const DeviceMatrix source_sums = source_sums_.block(0, lists.sources.ids().size());
+    by.rows.sum_segments(source_gradients, lists.sources.segments().offsets, lists.sources.segments().positions,
+                         source_sums);
+    by.rows.add(source_sums, counting(source_sums.rows), lists.sources.ids(), gradients_);
     by.updates.adagrad({}, gradients_, counting(kRows), rows_, state_);
+    by.updates.adagrad({}, relation_gradients, lists.relations.ids(), relations_, relation_state_);
   }
 
-  void measure(std::size_t batch, const char* products) const {
-    const double seconds = seconds_of(bench_.stream.view(), [&] { enqueue(batch); });
+  void measure(std::size_t batch, const char* products) {
+    const Lists lists{{bench_, batch, kRows, 1}, {bench_, batch, kRelations, 2}, {bench_, batch, kRows, 3}};
+    const double seconds = seconds_of(bench_.stream.view(), [&] { enqueue(batch, lists); });
     const double flops = 6.0 * static_cast<double>(batch) * kRows * kDim / seconds;
     std::printf(
         "{\"what\": \"exact softmax step, dim %zu, %zu rows, %zu queries, %s\", \"milliseconds\": %.3f, "
@@ -195,17 +269,50 @@ class Step {
   }
 
  private:
-  [[nodiscard]] device::Span<const std::uint32_t> counting(std::size_t count) const {
-    return device::Span<const std::uint32_t>(counting_.span()).subspan(0, count);
+  using Operand = kernels::BasicOperand<kernels::Space::kDevice>;
+  using Weights = kernels::BasicTiledWeights<kernels::Space::kDevice>;
+
+  /// From queries and rows to weights and losses.
+  Weights weigh(std::size_t batch, const Lists& lists, const Operand& queries, const Operand& rows) {
+    const auto& by = kernels_->backend();
+    const auto each = counting(batch);
+    const DeviceMatrix values = values_.block(0, batch);
+    const DeviceMatrix highest = highest_.block(0, batch);
+    const device::Span<float> part_highest(part_highest_.data, batch);
+    const device::Span<float> scores(scores_.data, batch);
+    const auto statistics = statistics_.span().subspan(0, batch);
+    const auto terms = terms_.span().subspan(0, batch);
+    by.scores.all_pairs(kernels::Similarity::kDot, queries, rows, values);
+    by.targets.read(values, {each, lists.targets.all()}, each, scores);
+    by.softmax.exponentials(values, kTile, highest, sums_.block(0, batch));
+    by.softmax.exponentials(highest, kTiles, part_highest_.block(0, batch), {factors_.data, batch, 1, 1});
+    by.statistics.of_part(highest, sums_.block(0, batch), part_highest, 0, statistics);
+    by.statistics.terms({1.0F / static_cast<float>(batch), true}, statistics, scores, counting(batch + 1), terms,
+                        {weights_.data, batch});
+    by.statistics.factors(highest, part_highest, 0, terms, factors_.columns(0, batch));
+    by.statistics.add_losses(terms, 0, losses_.span());
+    return by.gradients.pack(Weights{values, factors_.columns(0, batch), kTile}, packed_weights_.span());
   }
+
+  [[nodiscard]] const kernels::BasicGradients<kernels::Space::kDevice>& gradients() const {
+    return kernels_->backend().gradients;
+  }
+  memory::DeviceBuffer<std::byte> packed(std::uint64_t bytes) {
+    return bench_.pool.allocate<std::byte>(Tag::kLogits, bytes);
+  }
+  [[nodiscard]] Indices counting(std::size_t count) const { return Indices(counting_.span()).subspan(0, count); }
+
   Bench& bench_;
   memory::DeviceBuffer<std::byte> workspace_;
   std::unique_ptr<kernels::DeviceKernels> kernels_;
-  DeviceMatrix queries_, rows_, state_, values_, highest_, sums_, part_highest_, factors_, query_gradients_, gradients_,
-      scores_, weights_;
+  memory::DeviceBuffer<std::byte> packed_rows_, packed_queries_, packed_weights_;
+  DeviceMatrix queries_, sources_, rows_, state_, relations_, relation_state_, values_, highest_, sums_, part_highest_,
+      factors_, query_gradients_, source_gradients_, source_sums_, relation_gradients_, gradients_, scores_, weights_,
+      times_;
   memory::DeviceBuffer<std::uint32_t> counting_;
   memory::DeviceBuffer<kernels::Statistic> statistics_;
   memory::DeviceBuffer<kernels::SoftmaxTerms> terms_;
+  memory::DeviceBuffer<kernels::LossSum> losses_;
 };
 
 void run(int index) {
@@ -220,7 +327,7 @@ void run(int index) {
   for (const auto& [products, name] :
        {std::pair(kernels::Products::kBfloat16, "bf16"), {kernels::Products::kFp32, "fp32"}}) {
     bench.memory.clear();
-    const Step step(bench, products);
+    Step step(bench, products);
     for (const std::size_t batch : {1000, 2000, 4000}) step.measure(batch, name);
   }
 }

@@ -7,6 +7,7 @@
 #include "kernels/statistics.hpp"
 #include "kernels/targets.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -25,28 +26,42 @@ enum class Similarity {
 // stream and returns at once: its arguments stay as they are until the stream has passed it, and an index outside of
 // its table, which the host refuses, is not noticed.
 
+/// A factor of products, beside it a copy in the form in which they take it, if they take another: Gradients::pack.
+template <Space kSpace>
+struct BasicOperand {
+  // NOLINTBEGIN(google-explicit-constructor): a matrix is an operand that nobody packed
+  BasicOperand(BasicConstMatrix<kSpace> from) : matrix(from) {}
+  BasicOperand(BasicMatrix<kSpace> from) : matrix(from) {}
+  // NOLINTEND(google-explicit-constructor)
+  BasicOperand(BasicConstMatrix<kSpace> from, Vector<kSpace, const std::byte> copy) : matrix(from), packed(copy) {}
+  BasicConstMatrix<kSpace> matrix;
+  Vector<kSpace, const std::byte> packed = {};
+};
+
 /// Scores of query vectors against entity rows.
 template <Space kSpace>
 class BasicScores {
  public:
   using ConstMatrix = BasicConstMatrix<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
+  using Operand = BasicOperand<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicScores() = default;
   /// out[i][j] = similarity(queries[i], rows[j]); queries [b, d], rows [n, d], out [b, n].
-  virtual void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Matrix out) const = 0;
+  virtual void all_pairs(Similarity similarity, Operand queries, Operand rows, Matrix out) const = 0;
   /// out[i] = similarity(queries[i], rows[i]), the same bits as all_pairs gives; both [b, d].
   virtual void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<float> out) const = 0;
 };
 
 /// Weights [b, n] as a softmax over tiles leaves them: that of (i, j) is factors[j / tile][i] * weights[i][j];
-/// factors [tiles, b].
+/// factors [tiles, b]. They may be packed as an operand is.
 template <Space kSpace>
 struct BasicTiledWeights {
   BasicConstMatrix<kSpace> weights;
   BasicConstMatrix<kSpace> factors;
   std::size_t tile = 1;
+  Vector<kSpace, const std::byte> packed = {};
 };
 
 /// Products of a weight matrix with the vectors that made it. weights [b, n].
@@ -55,9 +70,20 @@ class BasicGradients {
  public:
   using ConstMatrix = BasicConstMatrix<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
+  using Operand = BasicOperand<kSpace>;
+  using TiledWeights = BasicTiledWeights<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicGradients() = default;
+  /// Bytes of the copies that pack() makes of a matrix [rows, cols] and of such tiled weights; 0: it makes none.
+  [[nodiscard]] virtual std::uint64_t packed_bytes(std::size_t /*rows*/, std::size_t /*cols*/) const { return 0; }
+  [[nodiscard]] virtual std::uint64_t packed_weight_bytes(std::size_t /*rows*/, std::size_t /*cols*/) const {
+    return 0;
+  }
+  /// An operand of several products, converted once: good until the matrix or the first packed_bytes() of `memory`
+  /// change. Without it each product converts its own. The results are the same.
+  [[nodiscard]] virtual Operand pack(ConstMatrix matrix, Vector<std::byte> /*memory*/) const { return matrix; }
+  [[nodiscard]] virtual TiledWeights pack(TiledWeights weights, Vector<std::byte> /*memory*/) const { return weights; }
   /// out[i] = sum_j weights[i][j] rows[j]; rows [n, d], out [b, d].
   virtual void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const = 0;
   /// out[j] = sum_i weights[i][j] queries[i]; queries [b, d], out [n, d].
@@ -67,9 +93,9 @@ class BasicGradients {
                               Matrix out) const = 0;
   /// out[i] = sum over tiles t, in order and starting from zero, of factors[t][i] * to_queries() of the tile: its chain
   /// is rounded, multiplied, and the product is rounded before it is added.
-  virtual void to_queries_tiled(BasicTiledWeights<kSpace> weights, ConstMatrix rows, Matrix out) const = 0;
+  virtual void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const = 0;
   /// Rows of tile t as to_rows_scaled with factors[t].
-  virtual void to_rows_tiled(BasicTiledWeights<kSpace> weights, ConstMatrix queries, Matrix out) const = 0;
+  virtual void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const = 0;
 };
 
 /// What follows from scores, row by row.
@@ -192,6 +218,7 @@ struct BasicBackend {
   const BasicStatistics<kSpace>& statistics;
 };
 
+using Operand = BasicOperand<Space::kHost>;
 using Scores = BasicScores<Space::kHost>;
 using Gradients = BasicGradients<Space::kHost>;
 using Softmax = BasicSoftmax<Space::kHost>;

@@ -11,26 +11,25 @@
 
 namespace tessera::memory {
 namespace {
-constexpr std::uint64_t kAlignment = 64;
 constexpr std::array<const char*, kTagCount> kNames = {"rows",      "state",  "queries",  "batch",      "halo",
                                                        "gradients", "logits", "exchange", "evaluation", "average"};
-
-/// Bytes of `count` elements in whole units, or more than any arena has when that overflows.
-std::uint64_t bytes_of(std::uint64_t count, std::uint64_t element_bytes) {
-  const std::uint64_t most = std::numeric_limits<std::uint64_t>::max() - kAlignment;
-  const std::uint64_t wanted = count > most / element_bytes ? most : count * element_bytes;
-  return std::max<std::uint64_t>(1, (wanted + kAlignment - 1) / kAlignment) * kAlignment;
-}
 }  // namespace
 
 const char* name(Tag tag) { return kNames.at(static_cast<std::size_t>(tag)); }
 
 namespace detail {
 
-Allocator::Allocator(std::uint64_t bytes, std::string_view arena, std::string_view advice)
-    : budget_(bytes / kAlignment * kAlignment), arena_(arena), advice_(advice) {
+Allocator::Allocator(std::uint64_t bytes, std::string_view arena, std::string_view advice, std::uint64_t unit_bytes)
+    : unit_(unit_bytes), budget_(bytes / unit_bytes * unit_bytes), arena_(arena), advice_(advice) {
   if (budget_ == 0) fail(ExitStatus::kOverBudget, "a {} budget of {} bytes is too small for anything", arena, bytes);
   free_.emplace(0, budget_);
+}
+
+// Of `count` elements in whole units, or more than any arena has when that overflows.
+std::uint64_t Allocator::bytes_of(std::uint64_t count, std::uint64_t element_bytes) const {
+  const std::uint64_t most = std::numeric_limits<std::uint64_t>::max() - unit_;
+  const std::uint64_t wanted = count > most / element_bytes ? most : count * element_bytes;
+  return std::max<std::uint64_t>(1, (wanted + unit_ - 1) / unit_) * unit_;
 }
 
 Allocator::Place Allocator::allocate(Tag tag, std::uint64_t count_of, std::uint64_t element_bytes) {

@@ -110,11 +110,12 @@ class Pool : public PoolUse {
 /// The large memory of a rank on a device.
 class DevicePool : public PoolUse {
  public:
-  /// Takes all of it at once. Throws Error(kOverBudget) when the device has not that much free.
+  /// Takes all of it at once, in whole units of 256 bytes. Throws Error(kOverBudget) when the device has not that much
+  /// free.
   DevicePool(device::Device device, std::uint64_t budget_bytes);
 
-  /// `count` zeroed elements, aligned to 64 bytes; waits for the zeroing. Throws Error(kOverBudget) with the use by tag
-  /// when it does not fit. A buffer that is given back may still be in use by a stream: the caller waits for that
+  /// `count` zeroed elements, aligned to 256 bytes; waits for the zeroing. Throws Error(kOverBudget) with the use by
+  /// tag when it does not fit. A buffer that is given back may still be in use by a stream: the caller waits for that
   /// first.
   template <class T>
   DeviceBuffer<T> allocate(Tag tag, std::uint64_t count) {

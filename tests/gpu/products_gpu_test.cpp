@@ -98,5 +98,44 @@ TEST_P(ProductsGpu, AgreeWithDoublePrecision) {
                  [&](std::size_t i, std::size_t c) { return factors.host[i] * at(queries)(i, c); });
 }
 
+// Over 201 columns, whose copies have padded rows; the workspace has no room for the operands that are packed.
+TEST_P(ProductsGpu, PackedOperandsGiveTheSameBits) {
+  constexpr std::size_t kTile = 64;
+  constexpr ProductSizes kOdd{96, 201, 63};
+  const auto [b, n, d] = kOdd;
+  const device::Device device = device::Device::open(0);
+  const device::Stream stream(device);
+  const device::Block workspace(device, workspace_bytes(GetParam(), kOdd));
+  const device::Block small(device, workspace_bytes(GetParam(), {}));
+  const auto converting = make_device_kernels(stream.view(), GetParam(), workspace.span());
+  const auto packing = make_device_kernels(stream.view(), GetParam(), small.span());
+  Both queries(stream.view(), b, d, 1);
+  Both rows(stream.view(), n, d, 2);
+  Both weights(stream.view(), b, n, 3);
+  Both factors(stream.view(), 4, b, 4);
+  Both scores[2]{{stream.view(), b, n, 5}, {stream.view(), b, n, 6}};
+  Both to_queries[2]{{stream.view(), b, d, 7}, {stream.view(), b, d, 8}};
+  Both to_rows[2]{{stream.view(), n, d, 9}, {stream.view(), n, d, 10}};
+  const auto multiply = [&](const DeviceBackend& backend, const BasicOperand<Space::kDevice>& left,
+                            const BasicOperand<Space::kDevice>& right, const BasicTiledWeights<Space::kDevice>& tiled,
+                            std::size_t k) {
+    backend.scores.all_pairs(Similarity::kDot, left, right, scores[k].view);
+    backend.gradients.to_queries_tiled(tiled, right, to_queries[k].view);
+    backend.gradients.to_rows_tiled(tiled, left, to_rows[k].view);
+    for (Both* out : {&scores[k], &to_queries[k], &to_rows[k]}) out->fetch();
+  };
+  const BasicTiledWeights<Space::kDevice> tiled{weights.view, factors.view, kTile};
+  multiply(converting->backend(), queries.view, rows.view, tiled, 0);
+  const auto& gradients = packing->backend().gradients;
+  const device::Block packed_queries(device, gradients.packed_bytes(b, d) + 1);
+  const device::Block packed_rows(device, gradients.packed_bytes(n, d) + 1);
+  const device::Block packed_weights(device, gradients.packed_weight_bytes(b, n) + 1);
+  multiply(packing->backend(), gradients.pack(queries.view, packed_queries.span()),
+           gradients.pack(rows.view, packed_rows.span()), gradients.pack(tiled, packed_weights.span()), 1);
+  EXPECT_EQ(scores[1].host, scores[0].host);
+  EXPECT_EQ(to_queries[1].host, to_queries[0].host);
+  EXPECT_EQ(to_rows[1].host, to_rows[0].host);
+}
+
 }  // namespace
 }  // namespace tessera::kernels

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-// The engine on a device: the losses of the CPU, the same bits from run to run and on two ranks that share the device.
+// The engine on a device: the losses of the CPU, the same bits from run to run. Two ranks that share the device merge
+// statistics with the exp of the host, one rank with that of the device: their losses agree, their last bits need not.
 
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
@@ -82,7 +83,7 @@ TEST_P(ResidentOnDevice, FollowsTheCpuAndRepeats) {
     const Result mine = train(comm, stored, job);
     if (comm.rank() == Rank(0)) shared = mine;
   });
-  EXPECT_EQ(shared.digest, first.digest);
+  expect_near(shared, first, 1e-6);
   for (const auto& [products, tolerance] : {std::pair("fp32", 1e-5), {"tf32", 1e-2}, {"bf16", 3e-2}}) {
     job.run.products = products;
     const Result result = train(*self, stored, job);

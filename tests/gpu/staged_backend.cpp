@@ -11,9 +11,9 @@ using namespace staged;
 
 class StagedScores final : public Scores {
  public:
-  void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Matrix out) const override {
+  void all_pairs(Similarity similarity, Operand queries, Operand rows, Matrix out) const override {
     const Grid result(out);
-    on_device().scores.all_pairs(similarity, Grid(queries).view(), Grid(rows).view(), result.view());
+    on_device().scores.all_pairs(similarity, Grid(queries.matrix).view(), Grid(rows.matrix).view(), result.view());
     result.back_to(out);
   }
   void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, std::span<float> out) const override {
@@ -30,16 +30,16 @@ class StagedGradients final : public Gradients {
     on_device().gradients.to_queries(Grid(weights).view(), Grid(rows).view(), result.view());
     result.back_to(out);
   }
-  void to_queries_tiled(TiledWeights weights, ConstMatrix rows, Matrix out) const override {
+  void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const override {
     const Grid result(out);
     on_device().gradients.to_queries_tiled({Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile},
-                                           Grid(rows).view(), result.view());
+                                           Grid(rows.matrix).view(), result.view());
     result.back_to(out);
   }
-  void to_rows_tiled(TiledWeights weights, ConstMatrix queries, Matrix out) const override {
+  void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {
     const Grid result(out);
     on_device().gradients.to_rows_tiled({Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile},
-                                        Grid(queries).view(), result.view());
+                                        Grid(queries.matrix).view(), result.view());
     result.back_to(out);
   }
   void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {

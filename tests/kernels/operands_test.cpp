@@ -5,6 +5,7 @@
 #include "kernels/cuda/detail/rows.hpp"
 #include "kernels/cuda/detail/workspace.hpp"
 #include "kernels/cuda/device_kernels.hpp"
+#include "kernels/padding.hpp"
 
 #include <gtest/gtest.h>
 
@@ -50,56 +51,63 @@ TEST(Bfloat16, IsTheNearest) {
   }
 }
 
-TEST(Operands, AreScaledAndRoundedWithoutGaps) {
+TEST(Operands, AreScaledAndRoundedInPaddedRows) {
   constexpr std::size_t kRows = 11;
-  constexpr std::size_t kCols = 37;
-  constexpr std::size_t kStride = 40;
+  constexpr std::size_t kCols = 300;
+  constexpr std::size_t kStride = 301;
+  constexpr std::size_t kPadded = 304;
   std::vector<float> values(kRows * kStride);
   for (std::size_t k = 0; k < values.size(); ++k) values[k] = static_cast<float>(k) - 100.5F;
   std::vector<float> factors(kRows);
   for (std::size_t i = 0; i < kRows; ++i) factors[i] = 1.0F / static_cast<float>(i + 1);
-  std::vector<float> scaled(kRows * kCols);
-  std::vector<std::uint16_t> rounded(kRows * kCols);
-  std::vector<std::uint16_t> plain(kRows * kCols);
+  std::vector<float> scaled(kRows * kPadded);
+  std::vector<std::uint16_t> rounded(kRows * kPadded);
+  std::vector<std::uint16_t> plain(kRows * kPadded);
   const ConstTable from(ConstMatrix{values.data(), kRows, kCols, kStride});
-  launch_elements(HostLauncher(), kRows, kCols, ScaleElement{from, factors.data(), scaled.data(), kCols});
-  launch_elements(HostLauncher(), kRows, kCols, RoundElement{from, factors.data(), rounded.data(), kCols});
-  launch_elements(HostLauncher(), kRows, kCols, RoundElement{from, nullptr, plain.data(), kCols});
+  launch_elements(HostLauncher(), kRows, kCols, ScaleElement{from, factors.data(), scaled.data(), kPadded});
+  launch_elements(HostLauncher(), kRows, kCols, RoundElement{from, factors.data(), rounded.data(), kPadded});
+  launch_elements(HostLauncher(), kRows, kCols, RoundElement{from, nullptr, plain.data(), kPadded});
   for (std::size_t i = 0; i < kRows; ++i)
     for (std::size_t c = 0; c < kCols; ++c) {
       const float value = values[i * kStride + c];
-      ASSERT_EQ(scaled[i * kCols + c], factors[i] * value);
-      ASSERT_EQ(rounded[i * kCols + c], to_bfloat16(factors[i] * value));
-      ASSERT_EQ(plain[i * kCols + c], to_bfloat16(value));
+      ASSERT_EQ(scaled[i * kPadded + c], factors[i] * value);
+      ASSERT_EQ(rounded[i * kPadded + c], to_bfloat16(factors[i] * value));
+      ASSERT_EQ(plain[i * kPadded + c], to_bfloat16(value));
     }
+  for (std::size_t c = kCols; c < kPadded; ++c) {
+    EXPECT_EQ(scaled[c], 0.0F);
+    EXPECT_EQ(rounded[c], 0);
+    EXPECT_EQ(plain[c], 0);
+  }
 }
 
 TEST(Operands, TakeTheFactorOfTheirTile) {
   constexpr std::size_t kRows = 3;
   constexpr std::size_t kCols = 10;
   constexpr std::size_t kTileCols = 4;
+  constexpr std::size_t kPadded = 16;
   std::vector<float> values(kRows * kCols);
   for (std::size_t k = 0; k < values.size(); ++k) values[k] = static_cast<float>(k) - 7.5F;
   const std::vector<float> factors{1, 2, 3, 0.1F, 0.2F, 0.3F, -1, -2, -3};  // [tiles, rows]
   const TiledWeights tiled{{values.data(), kRows, kCols, kCols}, {factors.data(), 3, kRows, kRows}, kTileCols};
-  std::vector<float> scaled(kRows * kCols);
-  std::vector<std::uint16_t> rounded(kRows * kCols);
+  std::vector<float> scaled(kRows * kPadded);
+  std::vector<std::uint16_t> rounded(kRows * kPadded);
   launch_elements(HostLauncher(), kRows, kCols, ScaleTiledElement{TiledElement(tiled), scaled.data()});
   launch_elements(HostLauncher(), kRows, kCols, RoundTiledElement{TiledElement(tiled), rounded.data()});
   for (std::size_t i = 0; i < kRows; ++i)
     for (std::size_t c = 0; c < kCols; ++c) {
       const float expected = factors[c / kTileCols * kRows + i] * values[i * kCols + c];
-      ASSERT_EQ(scaled[i * kCols + c], expected);
-      ASSERT_EQ(rounded[i * kCols + c], to_bfloat16(expected));
+      ASSERT_EQ(scaled[i * kPadded + c], expected);
+      ASSERT_EQ(rounded[i * kPadded + c], to_bfloat16(expected));
     }
 }
 
 /// Takes the operands of all products of these sizes from a workspace of the bytes that are said to be enough.
 void expect_enough(Products products, const ProductSizes& sizes) {
   std::vector<std::byte> memory(workspace_bytes(products, sizes) - kBlasBytes);
-  const std::size_t weights = sizes.queries * sizes.rows;
-  const std::size_t queries = sizes.queries * sizes.dim;
-  const std::size_t rows = sizes.rows * sizes.dim;
+  const std::size_t weights = sizes.queries * padded_stride(sizes.rows);
+  const std::size_t queries = sizes.queries * padded_stride(sizes.dim);
+  const std::size_t rows = sizes.rows * padded_stride(sizes.dim);
   const auto take = [&](std::size_t left, std::size_t right) {
     Workspace workspace({memory.data(), memory.size()});
     if (products != Products::kBfloat16) {

@@ -255,9 +255,8 @@ TEST(Pool, BehavesAsItsModel) {
 
 // What a pool of any space says when something does not fit: the same words, with the name of its budget.
 TEST(Allocator, NamesItsBudget) {
-  memory::detail::Allocator allocator(kMiB, "device memory", "Use more devices.");
+  memory::detail::Allocator allocator(kMiB, "device memory", "Use more devices.", 256);
   const auto rows = allocator.allocate(Tag::kRows, kMiB / 8, sizeof(float));
-  EXPECT_EQ(rows.offset % 64, 0U);
   EXPECT_EQ(rows.bytes, kMiB / 2);
   test::expect_error(
       ExitStatus::kOverBudget,
@@ -266,6 +265,16 @@ TEST(Allocator, NamesItsBudget) {
   allocator.release(rows.offset);
   EXPECT_EQ(allocator.used_bytes(), 0U);
   EXPECT_EQ(allocator.peak_bytes(), kMiB / 2);
+}
+
+TEST(Allocator, BlocksAreWholeUnits) {
+  memory::detail::Allocator allocator(kMiB + 255, "device memory", "", 256);
+  EXPECT_EQ(allocator.budget_bytes(), kMiB);
+  EXPECT_EQ(allocator.allocate(Tag::kRows, 1, 1).bytes, 256U);
+  const auto state = allocator.allocate(Tag::kState, 1000, sizeof(float));
+  EXPECT_EQ(state.offset, 256U);
+  EXPECT_EQ(state.bytes, 4096U);
+  EXPECT_EQ(allocator.describe(), "state 4.0 KiB, rows 256 B");
 }
 
 TEST(DeviceBudget, IsRefusedAboveWhatIsFree) {

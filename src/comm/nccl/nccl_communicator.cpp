@@ -97,7 +97,7 @@ class NcclCommunicator final : public DeviceCommunicator {
 
   /// All ranks together; a rank that fails on its own throws on its own.
   void connect(const ncclUniqueId& id) {
-    const device::DeviceScope scope(device_);
+    device::make_current(device_);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
     TESSERA_NCCL_TRY(ncclCommInitRankConfig(&handle_, host_.size(), id, host_.rank().value(), &config), nullptr);
@@ -110,7 +110,7 @@ class NcclCommunicator final : public DeviceCommunicator {
                 device::StreamView stream) override {
     note(sends, receives);
     if (sends.empty() && receives.empty()) return;
-    const device::DeviceScope scope(device_);
+    device::make_current(device_);
     TESSERA_NCCL_TRY(ncclGroupStart(), handle_);
     for (const DeviceSend& send : sends)
       in_pieces(send.data, [&](device::Span<const std::byte> piece) {

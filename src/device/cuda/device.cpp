@@ -32,12 +32,11 @@ void check_cuda(cudaError_t status, const char* call) {
   fail(exit, "device {}: {} failed: {} ({})", device, call, cudaGetErrorString(status), cudaGetErrorName(status));
 }
 
-DeviceScope::DeviceScope(Device device) {
-  TESSERA_CUDA_TRY(cudaGetDevice(&previous_));
-  TESSERA_CUDA_TRY(cudaSetDevice(device.index()));
+void make_current(Device device) {
+  int current = -1;
+  TESSERA_CUDA_TRY(cudaGetDevice(&current));
+  if (current != device.index()) TESSERA_CUDA_TRY(cudaSetDevice(device.index()));
 }
-
-DeviceScope::~DeviceScope() { (void)cudaSetDevice(previous_); }
 
 bool built_with_cuda() { return true; }
 
@@ -74,7 +73,7 @@ Properties Device::properties() const {
 }
 
 std::uint64_t Device::free_bytes() const {
-  const DeviceScope scope(*this);
+  make_current(*this);
   std::size_t available = 0;
   std::size_t total = 0;
   TESSERA_CUDA_TRY(cudaMemGetInfo(&available, &total));

@@ -11,14 +11,14 @@ namespace {
 void enqueue_copy(const void* from, void* to, std::size_t from_bytes, std::size_t to_bytes, StreamView stream) {
   TESSERA_ASSERT(from_bytes == to_bytes, "both sides of a copy have the same size");
   if (from_bytes == 0) return;
-  const DeviceScope scope(stream.device());
+  make_current(stream.device());
   TESSERA_CUDA_TRY(cudaMemcpyAsync(to, from, from_bytes, cudaMemcpyDefault, stream.handle()));
 }
 
 }  // namespace
 
 Block::Block(Device device, std::uint64_t bytes) : device_(device) {
-  const DeviceScope scope(device);
+  make_current(device);
   void* memory = nullptr;
   TESSERA_CUDA_TRY(cudaMalloc(&memory, bytes));
   span_ = {static_cast<std::byte*>(memory), bytes};
@@ -29,7 +29,7 @@ Block::~Block() {
 }
 
 Registration::Registration(Device device, std::span<std::byte> memory) : device_(device) {
-  const DeviceScope scope(device);
+  make_current(device);
   TESSERA_CUDA_TRY(cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterPortable));
   memory_ = memory;
 }
@@ -52,7 +52,7 @@ void copy_bytes(Span<const std::byte> from, Span<std::byte> to, StreamView strea
 
 void clear_bytes(Span<std::byte> memory, StreamView stream) {
   if (memory.empty()) return;
-  const DeviceScope scope(stream.device());
+  make_current(stream.device());
   TESSERA_CUDA_TRY(cudaMemsetAsync(memory.data(), 0, memory.size(), stream.handle()));
 }
 

@@ -8,7 +8,10 @@ namespace tessera::device {
 namespace {
 
 bool is_done(cudaError_t query, const char* call) {
-  if (query == cudaErrorNotReady) return false;
+  if (query == cudaErrorNotReady) {
+    (void)cudaGetLastError();  // no error, but the check after the next launch would find it
+    return false;
+  }
   check_cuda(query, call);
   return true;
 }
@@ -16,22 +19,22 @@ bool is_done(cudaError_t query, const char* call) {
 }  // namespace
 
 void StreamView::synchronize() const {
-  const DeviceScope scope(device_);
+  make_current(device_);
   TESSERA_CUDA_TRY(cudaStreamSynchronize(handle_));
 }
 
 bool StreamView::is_done() const {
-  const DeviceScope scope(device_);
+  make_current(device_);
   return device::is_done(cudaStreamQuery(handle_), "cudaStreamQuery");
 }
 
 void StreamView::wait_for(EventView event) const {
-  const DeviceScope scope(device_);
+  make_current(device_);
   TESSERA_CUDA_TRY(cudaStreamWaitEvent(handle_, event.handle(), 0));
 }
 
 Stream::Stream(Device device) : device_(device) {
-  const DeviceScope scope(device);
+  make_current(device);
   TESSERA_CUDA_TRY(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking));
 }
 
@@ -42,7 +45,7 @@ Stream::~Stream() {
 bool EventView::is_done() const { return device::is_done(cudaEventQuery(handle_), "cudaEventQuery"); }
 
 Event::Event(Device device, Clock clock) {
-  const DeviceScope scope(device);
+  make_current(device);
   TESSERA_CUDA_TRY(
       cudaEventCreateWithFlags(&handle_, clock == Clock::kTiming ? cudaEventDefault : cudaEventDisableTiming));
 }
@@ -52,7 +55,7 @@ Event::~Event() {
 }
 
 void Event::record(StreamView stream) {
-  const DeviceScope scope(stream.device());
+  make_current(stream.device());
   TESSERA_CUDA_TRY(cudaEventRecord(handle_, stream.handle()));
 }
 

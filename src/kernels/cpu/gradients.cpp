@@ -60,12 +60,12 @@ class CpuGradients final : public Gradients {
     HWY_DYNAMIC_DISPATCH(to_rows_scaled)(weights, factors.data(), queries, out);
   }
 
-  void to_queries_tiled(TiledWeights weights, ConstMatrix rows, Matrix out) const override {
-    kernels::detail::to_queries_in_tiles(*this, weights, rows, out);
+  void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const override {
+    kernels::detail::to_queries_in_tiles(*this, weights, rows.matrix, out);
   }
 
-  void to_rows_tiled(TiledWeights weights, ConstMatrix queries, Matrix out) const override {
-    kernels::detail::to_rows_in_tiles(*this, weights, queries, out);
+  void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {
+    kernels::detail::to_rows_in_tiles(*this, weights, queries.matrix, out);
   }
 };
 

@@ -79,7 +79,9 @@ namespace {
 
 class CpuScores final : public Scores {
  public:
-  void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Matrix out) const override {
+  void all_pairs(Similarity similarity, Operand left, Operand right, Matrix out) const override {
+    const ConstMatrix& queries = left.matrix;
+    const ConstMatrix& rows = right.matrix;
     kernels::detail::check_scores(queries, rows, out);
     HWY_DYNAMIC_DISPATCH(all_pairs)(similarity, queries, rows, out);
   }

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "device/cuda/check.hpp"
 #include "kernels/cuda/families.hpp"
+#include "kernels/padding.hpp"
 
 #include <cstdint>
 
@@ -36,8 +37,9 @@ struct Blas::Packed {
 Blas::Blas(device::StreamView stream, Products products, device::Span<std::byte> workspace)
     : stream_(stream), products_(products) {
   TESSERA_ASSERT(workspace.size() >= kBlasBytes, "a workspace of workspace_bytes()");
+  TESSERA_ASSERT(reinterpret_cast<std::uintptr_t>(workspace.data()) % 256 == 0, "cuBLAS wants 256 bytes of alignment");
   operand_memory_ = workspace.subspan(kBlasBytes, workspace.size() - kBlasBytes);
-  const device::DeviceScope scope(stream.device());
+  device::make_current(stream.device());
   TESSERA_CUBLAS_TRY(cublasCreate(&handle_), stream.device());
   TESSERA_CUBLAS_TRY(cublasSetStream(handle_, stream.handle()), stream.device());
   // After cublasSetStream, which sets it back: with a workspace of its own, results repeat and nothing is allocated.
@@ -48,35 +50,48 @@ Blas::~Blas() {
   if (handle_ != nullptr) (void)cublasDestroy(handle_);
 }
 
-Blas::Packed Blas::pack(const Operand& operand, Workspace& workspace) const {
-  const cublasOperation_t operation = operand.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-  const ConstDeviceMatrix& matrix = operand.matrix;
-  if (products_ == Products::kBfloat16) {
-    const auto rounded = workspace.take<std::uint16_t>(matrix.rows * matrix.cols);
-    if (operand.tile_factors.rows > 0)
-      round_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, rounded);
-    else
-      round_rows(stream_, matrix, operand.factors, rounded);
-    return {rounded.data(), CUDA_R_16BF, checked_cast<int>(matrix.cols), operation};
-  }
-  if (operand.factors.empty() && operand.tile_factors.rows == 0)
-    return {matrix.data, CUDA_R_32F, checked_cast<int>(matrix.stride), operation};
-  const auto scaled = workspace.take<float>(matrix.rows * matrix.cols);
-  if (operand.tile_factors.rows > 0)
-    scale_tiled(stream_, {matrix, operand.tile_factors, operand.tile}, scaled);
-  else
-    scale_rows(stream_, matrix, operand.factors, scaled);
-  return {scaled.data(), CUDA_R_32F, checked_cast<int>(matrix.cols), operation};
+std::uint64_t Blas::packed_bytes(const Factor& factor) const {
+  const std::uint64_t count = factor.matrix.rows * padded_stride(factor.matrix.cols);
+  if (products_ == Products::kBfloat16) return count * sizeof(std::uint16_t);
+  return factor.factors.empty() && factor.tile_factors.rows == 0 ? 0 : count * sizeof(float);
 }
 
-void Blas::multiply(const Operand& left, const Operand& right, DeviceMatrix out) const {
+device::Span<const std::byte> Blas::pack(const Factor& factor, device::Span<std::byte> memory) const {
+  const std::uint64_t bytes = packed_bytes(factor);
+  if (bytes == 0) return {};
+  TESSERA_ASSERT(bytes <= memory.size(), "memory of packed_bytes()");
+  const BasicTiledWeights<Space::kDevice> tiled{factor.matrix, factor.tile_factors, factor.tile};
+  const bool is_tiled = factor.tile_factors.rows > 0;
+  if (products_ == Products::kBfloat16) {
+    const device::Span<std::uint16_t> to(reinterpret_cast<std::uint16_t*>(memory.data()),
+                                         bytes / sizeof(std::uint16_t));
+    is_tiled ? round_tiled(stream_, tiled, to) : round_rows(stream_, factor.matrix, factor.factors, to);
+  } else {
+    const device::Span<float> to(reinterpret_cast<float*>(memory.data()), bytes / sizeof(float));
+    is_tiled ? scale_tiled(stream_, tiled, to) : scale_rows(stream_, factor.matrix, factor.factors, to);
+  }
+  return memory.subspan(0, bytes);
+}
+
+Blas::Packed Blas::packed(const Factor& factor, Workspace& workspace) const {
+  const cublasOperation_t operation = factor.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const std::uint64_t bytes = packed_bytes(factor);
+  if (bytes == 0) return {factor.matrix.data, CUDA_R_32F, checked_cast<int>(factor.matrix.stride), operation};
+  TESSERA_ASSERT(factor.packed.empty() || factor.packed.size() == bytes, "a copy of another matrix");
+  const device::Span<const std::byte> copy =
+      factor.packed.empty() ? pack(factor, workspace.take<std::byte>(bytes)) : factor.packed;
+  return {copy.data(), products_ == Products::kBfloat16 ? CUDA_R_16BF : CUDA_R_32F,
+          checked_cast<int>(padded_stride(factor.matrix.cols)), operation};
+}
+
+void Blas::multiply(const Factor& left, const Factor& right, DeviceMatrix out) const {
   Workspace workspace(operand_memory_);
-  const Packed a = pack(left, workspace);
-  const Packed b = pack(right, workspace);
+  const Packed a = packed(left, workspace);
+  const Packed b = packed(right, workspace);
   const auto steps = checked_cast<int>(left.transposed ? left.matrix.rows : left.matrix.cols);
   const float one = 1;
   const float zero = 0;
-  const device::DeviceScope scope(stream_.device());
+  device::make_current(stream_.device());
   // Row-major out = a b is column-major out^T = b^T a^T, and each matrix in memory is its own transpose already.
   TESSERA_CUBLAS_TRY(
       cublasGemmEx(handle_, b.operation, a.operation, checked_cast<int>(out.cols), checked_cast<int>(out.rows), steps,

@@ -24,10 +24,11 @@ std::unique_ptr<BasicTargets<Space::kDevice>> make_targets(device::StreamView st
 std::unique_ptr<BasicStatistics<Space::kDevice>> make_statistics(device::StreamView stream);
 
 /// Rows in bfloat16, for a product that takes them; rounded to nearest, ties to even, NaN stays NaN.
-/// out[i * cols + c] = from[i][c], or factors[i] * from[i][c] when there are any.
+/// out[i * padded_stride(cols) + c] = from[i][c], or factors[i] * from[i][c] when there are any; what is between the
+/// rows stays as it is.
 void round_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<const float> factors,
                 device::Span<std::uint16_t> out);
-/// out[i * cols + c] = factors[i] * from[i][c].
+/// out[i * padded_stride(cols) + c] = factors[i] * from[i][c].
 void scale_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<const float> factors,
                 device::Span<float> out);
 

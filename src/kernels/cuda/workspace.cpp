@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/detail/workspace.hpp"
 
+#include "kernels/padding.hpp"
+
 #include <algorithm>
 
 namespace tessera::kernels {
@@ -10,11 +12,12 @@ std::uint64_t workspace_bytes(Products products, const ProductSizes& most) {
   using cuda::aligned_bytes;
   if (products == Products::kChain) return 0;
   if (products != Products::kBfloat16)
-    return cuda::kBlasBytes + aligned_bytes(most.queries * std::max(most.dim, most.rows) * sizeof(float));
+    return cuda::kBlasBytes +
+           aligned_bytes(most.queries * padded_stride(std::max(most.dim, most.rows)) * sizeof(float));
   // A product has two of these three.
-  const std::uint64_t weights = aligned_bytes(most.queries * most.rows * sizeof(std::uint16_t));
-  const std::uint64_t rows = aligned_bytes(most.rows * most.dim * sizeof(std::uint16_t));
-  const std::uint64_t queries = aligned_bytes(most.queries * most.dim * sizeof(std::uint16_t));
+  const std::uint64_t weights = aligned_bytes(most.queries * padded_stride(most.rows) * sizeof(std::uint16_t));
+  const std::uint64_t rows = aligned_bytes(most.rows * padded_stride(most.dim) * sizeof(std::uint16_t));
+  const std::uint64_t queries = aligned_bytes(most.queries * padded_stride(most.dim) * sizeof(std::uint16_t));
   return cuda::kBlasBytes + std::max(weights + std::max(rows, queries), queries + rows);
 }
 

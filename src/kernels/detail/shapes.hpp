@@ -44,11 +44,16 @@ inline void check_softmax(const auto& logits, const auto& target_scores, const a
 /// Tiles of a row; a row without candidates is one empty tile.
 inline std::size_t tile_count(std::size_t cols, std::size_t tile) { return cols == 0 ? 1 : (cols + tile - 1) / tile; }
 
+inline void check_weights(const auto& tiled) {
+  TESSERA_ASSERT(tiled.tile > 0, "tiles have columns");
+  TESSERA_ASSERT(
+      tiled.factors.rows == tile_count(tiled.weights.cols, tiled.tile) && tiled.factors.cols == tiled.weights.rows,
+      "factors must be [tiles, queries]");
+}
+
 inline void check_tiled(const auto& tiled, const auto& queries, const auto& rows) {
   check_gradients(tiled.weights, queries, rows);
-  TESSERA_ASSERT(tiled.tile > 0, "tiles have columns");
-  TESSERA_ASSERT(tiled.factors.rows == tile_count(tiled.weights.cols, tiled.tile) && tiled.factors.cols == queries.rows,
-                 "factors must be [tiles, queries]");
+  check_weights(tiled);
 }
 
 inline void check_tile_results(const auto& logits, std::size_t tile, const auto& a, const auto& b) {

@@ -44,12 +44,12 @@ class ReferenceGradients final : public Gradients {
       }
   }
 
-  void to_queries_tiled(TiledWeights weights, ConstMatrix rows, Matrix out) const override {
-    detail::to_queries_in_tiles(*this, weights, rows, out);
+  void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const override {
+    detail::to_queries_in_tiles(*this, weights, rows.matrix, out);
   }
 
-  void to_rows_tiled(TiledWeights weights, ConstMatrix queries, Matrix out) const override {
-    detail::to_rows_in_tiles(*this, weights, queries, out);
+  void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {
+    detail::to_rows_in_tiles(*this, weights, queries.matrix, out);
   }
 };
 

@@ -32,7 +32,9 @@ float distance_l2(const float* a, const float* b, std::size_t dim) {
 
 class ReferenceScores final : public Scores {
  public:
-  void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Matrix out) const override {
+  void all_pairs(Similarity similarity, Operand left, Operand right, Matrix out) const override {
+    const ConstMatrix& queries = left.matrix;
+    const ConstMatrix& rows = right.matrix;
     detail::check_scores(queries, rows, out);
     for (std::size_t i = 0; i < queries.rows; ++i)
       for (std::size_t j = 0; j < rows.rows; ++j)

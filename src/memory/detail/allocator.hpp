@@ -12,16 +12,17 @@
 
 namespace tessera::memory::detail {
 
-/// Which bytes of an arena are given out, and for what: best fit, in units of 64 bytes. Knows offsets only, so that it
-/// serves memory that the host cannot read.
+/// Which bytes of an arena are given out, and for what: best fit, in whole units. Knows offsets only, so that it serves
+/// memory that the host cannot read.
 class Allocator {
  public:
   /// `arena` and `advice` complete the message of a refusal: "the ARENA budget of ... is too small ... ADVICE".
-  Allocator(std::uint64_t bytes, std::string_view arena, std::string_view advice);
+  /// Blocks begin and end at multiples of `unit_bytes`.
+  Allocator(std::uint64_t bytes, std::string_view arena, std::string_view advice, std::uint64_t unit_bytes);
 
   struct Place {
     std::uint64_t offset;
-    std::uint64_t bytes;  ///< a multiple of 64, at least 64
+    std::uint64_t bytes;  ///< whole units, at least one
   };
   /// Throws Error(kOverBudget) with the use by tag when there is no free run of that many elements.
   Place allocate(Tag tag, std::uint64_t count, std::uint64_t element_bytes);
@@ -43,6 +44,9 @@ class Allocator {
   void count(Tag tag, std::uint64_t bytes);
   void merge_free(std::uint64_t offset, std::uint64_t bytes);
 
+  [[nodiscard]] std::uint64_t bytes_of(std::uint64_t count, std::uint64_t element_bytes) const;
+
+  std::uint64_t unit_;
   std::uint64_t budget_;
   std::string_view arena_;
   std::string_view advice_;

@@ -33,16 +33,20 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
     if (!exact_) part.sampled = in.allocate(Tag::kHalo, part.rows, in.dim);
     if (!exact_ && loss.unbiased)
       part.shift = static_cast<float>(std::log(static_cast<double>(rows) / static_cast<double>(part.rows)));
-    part.values = in.allocate(Tag::kLogits, capacity.queries, part.rows);
+    part.values = in.allocate_padded(Tag::kLogits, capacity.queries, part.rows);
     part.highest = in.allocate(Tag::kLogits, capacity.queries, part.tiles);
     part.sums = in.allocate(Tag::kLogits, capacity.queries, part.tiles);
     part.part_highest = in.allocate(Tag::kLogits, capacity.queries, 1);
     part.factors = in.allocate(Tag::kLogits, part.tiles, capacity.queries);
+    const auto& gradients = in.kernels.gradients;
+    part.packed_rows = in.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, in.dim));
+    part.packed_weights = in.allocate_packed(Tag::kLogits, gradients.packed_weight_bytes(capacity.queries, part.rows));
     parts_.push_back(part);
     const std::size_t occurrences = part.rows + capacity.targets + own.queries;
     most_gradients = std::max(most_gradients, exact_ ? rows : occurrences);
     most_sums = std::max(most_sums, std::min<std::size_t>(rows, exact_ ? own.queries : occurrences));
   }
+  packed_queries_ = in.allocate_packed(Tag::kLogits, in.kernels.gradients.packed_bytes(capacity.queries, in.dim));
   gradients_ = in.allocate(Tag::kGradients, most_gradients, in.dim);
   row_sums_ = in.allocate(Tag::kGradients, most_sums, in.dim);
   const auto levels = static_cast<std::size_t>(std::bit_width(shard.parts.size() - 1));
@@ -54,38 +58,29 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
   target_weights_ = in.place.template allocate<float>(Tag::kLogits, capacity.targets);
 }
 
-template <Space kSpace>
-typename ResidentCandidates<kSpace>::ConstMatrix ResidentCandidates<kSpace>::candidates(std::size_t p) const {
-  return exact_ ? in_.tables.part(p).rows : parts_[p].sampled;
-}
-
-template <Space kSpace>
-kernels::BasicTiledWeights<kSpace> ResidentCandidates<kSpace>::weights(std::size_t p) const {
-  const Part& part = parts_[p];
-  return {in_.first(part.values, batch_), part.factors.columns(0, batch_), QueriesStep::kTileRows};
-}
-
 // ---- scores
 
 template <Space kSpace>
 void ResidentCandidates<kSpace>::score(const Lists& lists, ConstMatrix queries) {
   batch_ = lists.queries;
-  for (std::size_t p = 0; p < parts_.size(); ++p) score_part(p, lists, queries);
+  queries_ = in_.kernels.gradients.pack(queries, packed_queries_);
+  for (std::size_t p = 0; p < parts_.size(); ++p) score_part(p, lists);
 }
 
 template <Space kSpace>
-void ResidentCandidates<kSpace>::score_part(std::size_t p, const Lists& lists, ConstMatrix queries) {
+void ResidentCandidates<kSpace>::score_part(std::size_t p, const Lists& lists) {
   const auto& kernels = in_.kernels;
-  const Part& part = parts_[p];
+  Part& part = parts_[p];
   const PartLists<kSpace>& list = lists.parts[p];
   const ConstMatrix table = in_.tables.part(p).rows;
   const Matrix values = in_.first(part.values, batch_);
   const kernels::BasicCells<kSpace> targets{list.target_query, list.target_row};
   if (!exact_) {
     kernels.rows.gather(table, list.candidates, part.sampled);
-    kernels.targets.score(queries, table, targets, list.target_entry, target_scores(lists));
+    kernels.targets.score(queries_.matrix, table, targets, list.target_entry, target_scores(lists));
   }
-  kernels.scores.all_pairs(Similarity::kDot, queries, candidates(p), values);
+  part.candidates = kernels.gradients.pack(exact_ ? table : ConstMatrix(part.sampled), part.packed_rows);
+  kernels.scores.all_pairs(Similarity::kDot, queries_, part.candidates, values);
   if (exact_)
     kernels.targets.read(values, targets, list.target_entry, target_scores(lists));
   else  // a sampled candidate that is a target of the query does not count against it
@@ -119,9 +114,12 @@ void ResidentCandidates<kSpace>::weigh(const Lists& lists, Vector<const kernels:
   statistics.terms({scale, exact_}, all, target_scores(lists), lists.first_target, terms,
                    target_weights_.span().subspan(0, lists.targets));
   for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const Part& part = parts_[p];
+    Part& part = parts_[p];
     statistics.factors(in_.first(part.highest, batch_), in_.vector(part.part_highest, batch_), part.shift, terms,
                        part.factors.columns(0, batch_));
+    part.weights = in_.kernels.gradients.pack(
+        TiledWeights{in_.first(part.values, batch_), part.factors.columns(0, batch_), QueriesStep::kTileRows},
+        part.packed_weights);
     statistics.add_losses(terms.subspan(lists.parts[p].query_begin, lists.parts[p].queries), step,
                           losses.subspan(p, 1));
   }
@@ -139,7 +137,7 @@ void ResidentCandidates<kSpace>::query_gradients(PartRange node, const Lists& li
     const PartLists<kSpace>& list = lists.parts[p];
     const auto by_query = in_.in_order(list.query_offsets, list.targets);
     const Matrix of_queries = out.columns(0, in_.dim);
-    kernels.gradients.to_queries_tiled(weights(p), candidates(p), of_queries);
+    kernels.gradients.to_queries_tiled(parts_[p].weights, parts_[p].candidates, of_queries);
     kernels.targets.add_weighted({target_weights_.span().subspan(0, lists.targets),
                                   list.target_entry,
                                   in_.tables.part(p).rows,
@@ -161,32 +159,31 @@ void ResidentCandidates<kSpace>::query_gradients(PartRange node, const Lists& li
 // What targets add to their rows: the queries by weight, each followed by the gradient from relation prediction.
 template <Space kSpace>
 kernels::BasicWeightedRows<kSpace> ResidentCandidates<kSpace>::weighted_queries(const PartLists<kSpace>& part,
-                                                                                ConstMatrix queries,
                                                                                 const Prediction* prediction) const {
-  return {target_weights_.span(), part.target_entry, queries, part.target_query,
+  return {target_weights_.span(), part.target_entry, queries_.matrix, part.target_query,
           prediction != nullptr ? prediction->target_gradients(part) : ConstMatrix{}};
 }
 
 template <Space kSpace>
-void ResidentCandidates<kSpace>::update(std::size_t p, const Lists& lists, ConstMatrix queries,
-                                        ConstMatrix source_gradients, const Prediction* prediction,
-                                        const Penalty& penalty, const Optimiser& optimiser) {
+void ResidentCandidates<kSpace>::update(std::size_t p, const Lists& lists, ConstMatrix source_gradients,
+                                        const Prediction* prediction, const Penalty& penalty,
+                                        const Optimiser& optimiser) {
   if (exact_)
-    update_all(p, lists, queries, source_gradients, prediction, penalty, optimiser);
+    update_all(p, lists, source_gradients, prediction, penalty, optimiser);
   else
-    update_sampled(p, lists, queries, source_gradients, prediction, penalty, optimiser);
+    update_sampled(p, lists, source_gradients, prediction, penalty, optimiser);
 }
 
 template <Space kSpace>
-void ResidentCandidates<kSpace>::update_all(std::size_t p, const Lists& lists, ConstMatrix queries,
-                                            ConstMatrix source_gradients, const Prediction* prediction,
-                                            const Penalty& penalty, const Optimiser& optimiser) {
+void ResidentCandidates<kSpace>::update_all(std::size_t p, const Lists& lists, ConstMatrix source_gradients,
+                                            const Prediction* prediction, const Penalty& penalty,
+                                            const Optimiser& optimiser) {
   const auto& kernels = in_.kernels;
   const PartLists<kSpace>& list = lists.parts[p];
   const auto& table = in_.tables.part(p);
   const Matrix gradients = in_.first(gradients_, parts_[p].rows);
-  kernels.gradients.to_rows_tiled(weights(p), queries, gradients);
-  kernels.targets.add_weighted(weighted_queries(list, queries, prediction), list.by_target, gradients, list.target_ids);
+  kernels.gradients.to_rows_tiled(parts_[p].weights, queries_, gradients);
+  kernels.targets.add_weighted(weighted_queries(list, prediction), list.by_target, gradients, list.target_ids);
   in_.penalise(penalty.regulariser.power, in_.scorer.is_complex(), penalty.regulariser.entities * penalty.scale,
                list.target_counts, table.rows, list.target_ids, gradients, list.target_ids);
   const Matrix sums = in_.first(row_sums_, list.source_ids.size());
@@ -197,18 +194,18 @@ void ResidentCandidates<kSpace>::update_all(std::size_t p, const Lists& lists, C
 
 // Gradients by occurrence: candidates, targets, sources.
 template <Space kSpace>
-void ResidentCandidates<kSpace>::update_sampled(std::size_t p, const Lists& lists, ConstMatrix queries,
-                                                ConstMatrix source_gradients, const Prediction* prediction,
-                                                const Penalty& penalty, const Optimiser& optimiser) {
+void ResidentCandidates<kSpace>::update_sampled(std::size_t p, const Lists& lists, ConstMatrix source_gradients,
+                                                const Prediction* prediction, const Penalty& penalty,
+                                                const Optimiser& optimiser) {
   const auto& kernels = in_.kernels;
   const PartLists<kSpace>& list = lists.parts[p];
   const auto& table = in_.tables.part(p);
   const std::size_t sampled = parts_[p].rows;
   const auto each_target = in_.counting(list.targets);
   const Matrix of_targets = gradients_.block(sampled, list.targets);
-  kernels.gradients.to_rows_tiled(weights(p), queries, in_.first(gradients_, sampled));
+  kernels.gradients.to_rows_tiled(parts_[p].weights, queries_, in_.first(gradients_, sampled));
   kernels.rows.clear(of_targets);
-  kernels.targets.add_weighted(weighted_queries(list, queries, prediction), in_.one_by_one(list.targets), of_targets,
+  kernels.targets.add_weighted(weighted_queries(list, prediction), in_.one_by_one(list.targets), of_targets,
                                each_target);
   in_.penalise(penalty.regulariser.power, in_.scorer.is_complex(), penalty.regulariser.entities * penalty.scale,
                in_.ones(list.targets), table.rows, list.target_row, of_targets, each_target);

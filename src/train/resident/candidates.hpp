@@ -23,6 +23,8 @@ class ResidentCandidates {
   using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
+  using Operand = kernels::BasicOperand<kSpace>;
+  using TiledWeights = kernels::BasicTiledWeights<kSpace>;
   using Lists = StepLists<kSpace>;
   using Prediction = ResidentPrediction<kSpace>;
 
@@ -30,7 +32,7 @@ class ResidentCandidates {
                      const QueriesStep::Capacity& capacity);
 
   /// Scores of the step's queries [B, dim] against all candidates, and of own targets; target_scores() has room for the
-  /// others.
+  /// others. The queries stay as they are until the last update().
   void score(const Lists& lists, ConstMatrix queries);
   [[nodiscard]] Vector<float> target_scores(const Lists& lists) {
     return target_scores_.span().subspan(0, lists.targets);
@@ -46,8 +48,8 @@ class ResidentCandidates {
     query_gradients(node, lists, prediction, 0, out);
   }
   /// All gradients of the rows of part p, and the optimiser on them. `source_gradients` [own queries, dim].
-  void update(std::size_t p, const Lists& lists, ConstMatrix queries, ConstMatrix source_gradients,
-              const Prediction* prediction, const Penalty& penalty, const Optimiser& optimiser);
+  void update(std::size_t p, const Lists& lists, ConstMatrix source_gradients, const Prediction* prediction,
+              const Penalty& penalty, const Optimiser& optimiser);
 
  private:
   struct Part {
@@ -60,18 +62,21 @@ class ResidentCandidates {
     Matrix sums;          // [B, tiles]
     Matrix part_highest;  // [B, 1]
     Matrix factors;       // [tiles, B]
+    Vector<std::byte> packed_rows;
+    Vector<std::byte> packed_weights;
+    // Of the step: converted once for both products that take them.
+    Operand candidates{ConstMatrix{}};
+    TiledWeights weights{};
   };
-  [[nodiscard]] ConstMatrix candidates(std::size_t p) const;
-  [[nodiscard]] kernels::BasicTiledWeights<kSpace> weights(std::size_t p) const;
-  void score_part(std::size_t p, const Lists& lists, ConstMatrix queries);
+  void score_part(std::size_t p, const Lists& lists);
   void statistics(exchange::PartRange node, std::size_t level, Vector<kernels::Statistic> out);
   void query_gradients(exchange::PartRange node, const Lists& lists, const Prediction* prediction, std::size_t level,
                        Matrix out);
-  void update_all(std::size_t p, const Lists& lists, ConstMatrix queries, ConstMatrix source_gradients,
-                  const Prediction* prediction, const Penalty& penalty, const Optimiser& optimiser);
-  void update_sampled(std::size_t p, const Lists& lists, ConstMatrix queries, ConstMatrix source_gradients,
-                      const Prediction* prediction, const Penalty& penalty, const Optimiser& optimiser);
-  [[nodiscard]] kernels::BasicWeightedRows<kSpace> weighted_queries(const PartLists<kSpace>& part, ConstMatrix queries,
+  void update_all(std::size_t p, const Lists& lists, ConstMatrix source_gradients, const Prediction* prediction,
+                  const Penalty& penalty, const Optimiser& optimiser);
+  void update_sampled(std::size_t p, const Lists& lists, ConstMatrix source_gradients, const Prediction* prediction,
+                      const Penalty& penalty, const Optimiser& optimiser);
+  [[nodiscard]] kernels::BasicWeightedRows<kSpace> weighted_queries(const PartLists<kSpace>& part,
                                                                     const Prediction* prediction) const;
 
   Resident<kSpace>& in_;
@@ -80,9 +85,11 @@ class ResidentCandidates {
   std::size_t batch_ = 0;  // queries of the step
   std::size_t width_;      // of gradients
   std::vector<Part> parts_;
-  std::vector<Matrix> levels_;  // [B, width] by level of the tree
-  Matrix gradients_;            // of one part: [rows, dim], or of occurrences
-  Matrix row_sums_;             // of one part: [distinct sources or occurrences, dim]
+  Vector<std::byte> packed_queries_;
+  Operand queries_{ConstMatrix{}};  // of the step
+  std::vector<Matrix> levels_;      // [B, width] by level of the tree
+  Matrix gradients_;                // of one part: [rows, dim], or of occurrences
+  Matrix row_sums_;                 // of one part: [distinct sources or occurrences, dim]
   typename Place<kSpace>::template Buffer<kernels::Statistic> level_statistics_;  // [levels, B]
   std::uint64_t capacity_ = 0;
   typename Place<kSpace>::template Buffer<kernels::SoftmaxTerms> terms_;  // [B]

@@ -3,6 +3,7 @@
 #include "train/resident/device_engine.hpp"
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/text.hpp"
 #include "device/choice.hpp"
 #include "kernels/cuda/device_kernels.hpp"
@@ -19,20 +20,30 @@ namespace {
 using kernels::Products;
 using kernels::Space;
 
-// Of scores, of their gradients, and of relation prediction, whose queries are targets and whose rows are relations.
+// Of relation prediction, whose queries are targets and whose rows are relations; the other products take operands that
+// are packed.
 kernels::ProductSizes largest_products(const EngineSetup& setup) {
+  if (setup.job.relation_prediction.weight == 0) return {};
   const QueriesStep::Capacity capacity = step_capacity(setup, item_schedule(setup));
   const kernels::Matrix relations = setup.parameters.relations();
-  kernels::ProductSizes most{capacity.queries, 0, setup.parameters.dim()};
-  for (std::size_t p = 0; p < capacity.own_parts.size(); ++p) {
-    const std::uint64_t sampled = capacity.own_parts[p].candidates;
-    most.rows = std::max<std::size_t>(most.rows, sampled > 0 ? sampled : setup.shard.parts[p].rows());
+  const auto queries = std::min<std::size_t>(capacity.targets, RelationPrediction::kRoundTriples);
+  return {queries, relations.rows, relations.cols};
+}
+
+// Kernels run once for each part, and small ones do not fill a device.
+void warn_of_parts(const EngineSetup& setup) {
+  const std::size_t parts = setup.shard.parts.size();
+  if (parts > 1 && setup.comm.rank() == Rank(0))
+    log::warning("a device computes {} parts one after the other; one is faster: data.parts = {}", parts,
+                 setup.comm.size());
+}
+
+void wait_for(device::StreamView stream) noexcept {
+  try {
+    stream.synchronize();
+  } catch (const Error&) {
+    // Whoever was to hear of it has heard: nothing is under way any more.
   }
-  if (setup.job.relation_prediction.weight == 0) return most;
-  most.queries = std::max(most.queries, std::min<std::size_t>(capacity.targets, RelationPrediction::kRoundTriples));
-  most.rows = std::max(most.rows, relations.rows);
-  most.dim = std::max(most.dim, relations.cols);
-  return most;
 }
 
 /// Owns what a ResidentEngine works with.
@@ -42,12 +53,20 @@ class DeviceEngine final : public Engine {
       : work_(setup.device_pool->device()),
         copies_(setup.device_pool->device()),
         place_(*setup.device_pool, work_.view(), copies_.view()) {
+    warn_of_parts(setup);
     const Products products = find_products(setup.job.run.products);
     workspace_ =
         place_.allocate<std::byte>(memory::Tag::kLogits, kernels::workspace_bytes(products, largest_products(setup)));
     kernels_ = kernels::make_device_kernels(work_.view(), products, workspace_.span());
     engine_.emplace(setup, place_, kernels_->backend());
   }
+  /// After an exception work may be under way on memory that goes now.
+  ~DeviceEngine() override {
+    wait_for(work_.view());
+    wait_for(copies_.view());
+  }
+  DeviceEngine(const DeviceEngine&) = delete;
+  DeviceEngine& operator=(const DeviceEngine&) = delete;
   double run_epoch(std::uint32_t epoch, Progress* progress) override { return engine_->run_epoch(epoch, progress); }
   [[nodiscard]] std::uint64_t query_count() const override { return engine_->query_count(); }
   [[nodiscard]] std::string description() const override { return engine_->description(); }

@@ -21,7 +21,7 @@ ResidentPrediction<kSpace>::ResidentPrediction(Resident<kSpace>& in, std::size_t
       targets_(in.allocate(Tag::kBatch, round_, in.dim)),
       contexts_(in.allocate(Tag::kBatch, round_, in.operator_dim)),
       mixed_(in.allocate(Tag::kGradients, round_, in.operator_dim)),
-      weights_(in.allocate(Tag::kLogits, round_, in.relation_count)),
+      weights_(in.allocate_padded(Tag::kLogits, round_, in.relation_count)),
       added_(in.allocate(Tag::kGradients, in.relation_count, in.operator_dim)),
       scores_(in.allocate(Tag::kLogits, 1, round_)),
       target_weights_(in.allocate(Tag::kLogits, 1, round_)),

@@ -3,10 +3,12 @@
 #pragma once
 
 #include "kernels/backend.hpp"
+#include "kernels/padding.hpp"
 #include "model/scorer.hpp"
 #include "train/resident/place.hpp"
 #include "train/resident/tables.hpp"
 
+#include <cstddef>
 #include <numeric>
 #include <vector>
 
@@ -58,6 +60,17 @@ class Resident {
     memory_.push_back(place.template allocate<float>(tag, rows * cols));
     return {memory_.back().data(), rows, cols, cols};
   }
+  /// Memory for what Gradients::pack() makes; none where it makes nothing.
+  [[nodiscard]] Vector<std::byte> allocate_packed(memory::Tag tag, std::uint64_t bytes) {
+    if (bytes == 0) return {};
+    packed_.push_back(place.template allocate<std::byte>(tag, bytes));
+    return packed_.back().span();
+  }
+  /// For weights of products: rows that begin where those are fast.
+  [[nodiscard]] Matrix allocate_padded(memory::Tag tag, std::size_t rows, std::size_t cols) {
+    const Matrix made = allocate(tag, rows, kernels::padded_stride(cols));
+    return made.columns(0, cols);
+  }
   /// The first rows of a matrix that has room for more.
   [[nodiscard]] static Matrix first(Matrix matrix, std::size_t rows) { return matrix.block(0, rows); }
   [[nodiscard]] static Vector<float> vector(Matrix row, std::size_t count) { return {row.data, count}; }
@@ -82,6 +95,7 @@ class Resident {
   typename Place<kSpace>::template Buffer<std::uint32_t> counting_;
   typename Place<kSpace>::template Buffer<float> ones_;
   std::vector<typename Place<kSpace>::template Buffer<float>> memory_;
+  std::vector<typename Place<kSpace>::template Buffer<std::byte>> packed_;
 };
 
 }  // namespace tessera::train

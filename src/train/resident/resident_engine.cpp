@@ -164,8 +164,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
   for (std::size_t p = 0; p < lists.parts.size(); ++p) side_gradients(p, lists.parts[p], penalty);
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   for (std::size_t p = 0; p < lists.parts.size(); ++p)
-    candidates_.update(p, lists, queries, own_source_gradients(p, lists.parts[p]), prediction_.get(), penalty,
-                       optimiser_);
+    candidates_.update(p, lists, own_source_gradients(p, lists.parts[p]), prediction_.get(), penalty, optimiser_);
   update_relations(lists);
   draw_.ring().done(step);
   loss_terms_ += lists.targets;

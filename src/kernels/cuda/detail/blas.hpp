@@ -11,16 +11,18 @@
 #include <cublas_v2.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace tessera::kernels::cuda {
 
 /// A factor of a product as it lies in memory: row-major, `stride` elements apart, taken as it is or transposed.
-struct Operand {
+struct Factor {
   ConstDeviceMatrix matrix;
   bool transposed = false;
   device::Span<const float> factors = {};  ///< row i is multiplied by factors[i]; none: by 1
   ConstDeviceMatrix tile_factors = {};     ///< or element (i, j) by tile_factors[j / tile][i]
   std::size_t tile = 1;
+  device::Span<const std::byte> packed = {};  ///< what pack() made of all this, if it was called
 };
 
 /// Owns a cuBLAS handle that is bound to one stream, and multiplies in one of the three ways of Products.
@@ -31,12 +33,16 @@ class Blas {
   Blas(const Blas&) = delete;
   Blas& operator=(const Blas&) = delete;
 
-  /// out = left * right, all row-major, none of them empty.
-  void multiply(const Operand& left, const Operand& right, DeviceMatrix out) const;
+  /// Bytes of a copy that is rounded, or multiplied by its factors, its rows padded; 0 where none is needed.
+  [[nodiscard]] std::uint64_t packed_bytes(const Factor& factor) const;
+  /// Makes that copy at the beginning of `memory`, and returns it.
+  device::Span<const std::byte> pack(const Factor& factor, device::Span<std::byte> memory) const;
+  /// out = left * right, all row-major, none of them empty. What is not packed is, in the workspace.
+  void multiply(const Factor& left, const Factor& right, DeviceMatrix out) const;
 
  private:
   struct Packed;
-  Packed pack(const Operand& operand, Workspace& workspace) const;
+  Packed packed(const Factor& factor, Workspace& workspace) const;
 
   device::StreamView stream_;
   Products products_;

@@ -9,17 +9,27 @@
 // The two families that multiply, by cuBLAS; what is no product, or empty, goes to the chains.
 namespace tessera::kernels::cuda {
 
+inline Factor factor(const BasicOperand<Space::kDevice>& operand, bool transposed = false) {
+  Factor made{operand.matrix, transposed};
+  made.packed = operand.packed;
+  return made;
+}
+
+inline Factor factor(const BasicTiledWeights<Space::kDevice>& tiled, bool transposed = false) {
+  return {tiled.weights, transposed, {}, tiled.factors, tiled.tile, tiled.packed};
+}
+
 inline bool is_empty(DeviceMatrix out, std::size_t steps) { return out.rows == 0 || out.cols == 0 || steps == 0; }
 
 class BlasScores final : public BasicScores<Space::kDevice> {
  public:
   BlasScores(const BasicScores& chains, const Blas& blas) : chains_(chains), blas_(blas) {}
 
-  void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Matrix out) const override {
-    if (similarity != Similarity::kDot || is_empty(out, rows.cols))
+  void all_pairs(Similarity similarity, Operand queries, Operand rows, Matrix out) const override {
+    if (similarity != Similarity::kDot || is_empty(out, rows.matrix.cols))
       return chains_.all_pairs(similarity, queries, rows, out);
-    kernels::detail::check_scores(queries, rows, out);
-    blas_.multiply({queries}, {rows, true}, out);
+    kernels::detail::check_scores(queries.matrix, rows.matrix, out);
+    blas_.multiply(factor(queries), factor(rows, true), out);
   }
 
   void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<float> out) const override {
@@ -55,17 +65,37 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
     blas_.multiply({weights, true}, {queries, false, factors}, out);
   }
 
-  // One product over all tiles: the factors go into the copy of the weights.
-  void to_queries_tiled(BasicTiledWeights<Space::kDevice> tiled, ConstMatrix rows, Matrix out) const override {
-    if (is_empty(out, rows.rows)) return chains_.to_queries_tiled(tiled, rows, out);
-    kernels::detail::check_tiled(tiled, out, rows);
-    blas_.multiply({tiled.weights, false, {}, tiled.factors, tiled.tile}, {rows}, out);
+  [[nodiscard]] std::uint64_t packed_bytes(std::size_t rows, std::size_t cols) const override {
+    return blas_.packed_bytes({{nullptr, rows, cols, cols}});
   }
 
-  void to_rows_tiled(BasicTiledWeights<Space::kDevice> tiled, ConstMatrix queries, Matrix out) const override {
-    if (is_empty(out, queries.rows)) return chains_.to_rows_tiled(tiled, queries, out);
-    kernels::detail::check_tiled(tiled, queries, out);
-    blas_.multiply({tiled.weights, true, {}, tiled.factors, tiled.tile}, {queries}, out);
+  [[nodiscard]] std::uint64_t packed_weight_bytes(std::size_t rows, std::size_t cols) const override {
+    Factor weights{{nullptr, rows, cols, cols}};
+    weights.tile_factors.rows = 1;
+    return blas_.packed_bytes(weights);
+  }
+
+  [[nodiscard]] Operand pack(ConstMatrix matrix, Vector<std::byte> memory) const override {
+    return {matrix, blas_.pack({matrix}, memory)};
+  }
+
+  [[nodiscard]] TiledWeights pack(TiledWeights tiled, Vector<std::byte> memory) const override {
+    kernels::detail::check_weights(tiled);
+    tiled.packed = blas_.pack(factor(tiled), memory);
+    return tiled;
+  }
+
+  // One product over all tiles: the factors go into the copy of the weights.
+  void to_queries_tiled(TiledWeights tiled, Operand rows, Matrix out) const override {
+    if (is_empty(out, rows.matrix.rows)) return chains_.to_queries_tiled(tiled, rows, out);
+    kernels::detail::check_tiled(tiled, out, rows.matrix);
+    blas_.multiply(factor(tiled), factor(rows), out);
+  }
+
+  void to_rows_tiled(TiledWeights tiled, Operand queries, Matrix out) const override {
+    if (is_empty(out, queries.matrix.rows)) return chains_.to_rows_tiled(tiled, queries, out);
+    kernels::detail::check_tiled(tiled, queries.matrix, out);
+    blas_.multiply(factor(tiled, true), factor(queries), out);
   }
 
  private:

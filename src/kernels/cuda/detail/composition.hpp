@@ -35,9 +35,16 @@ struct BackwardElement {
   }
 };
 
-/// Column c of the gradient of an operator, which is zero before, from its queries in order.
+/// Column c of the gradient of an operator, from its queries in order. A column is what a formula needs of a row for
+/// its number c, taken as a row of its own: a real number, or the two parts of a complex one.
 template <class F>
 struct OperatorGradientElement {
+  static constexpr std::size_t kReals = F::query_columns(2) == 2 ? 1 : 2;  // of an entity
+  static constexpr std::size_t kSums = F::relation_dim(kReals);
+  static constexpr bool kIsMatrix = F::relation_dim(2) == 4;  // column c is row c / dim, column c % dim of an operator
+  struct Value {
+    float sums[kSums];
+  };
   ConstTable sources;
   ConstTable operators;
   const std::uint32_t* relations;
@@ -46,10 +53,28 @@ struct OperatorGradientElement {
   const std::uint32_t* positions;
   Table out;
   std::size_t dim;
-  TESSERA_HOST_DEVICE void operator()(std::size_t u, std::size_t c) const {
-    for (std::uint32_t k = offsets[u]; k < offsets[u + 1]; ++k)
-      F::add_relation_gradient(sources.row(positions[k]), operators.row(relations[u]),
-                               query_gradients.row(positions[k]), out.row(u), dim, {c, c + 1});
+
+  TESSERA_HOST_DEVICE Terms terms(std::size_t u) const { return {offsets[u], offsets[u + 1]}; }
+  TESSERA_HOST_DEVICE Value begin(std::size_t /*u*/, std::size_t /*c*/) const { return {}; }
+  TESSERA_HOST_DEVICE void add(std::size_t u, std::uint32_t k, std::size_t c, Value& value) const {
+    const float* source_row = sources.row(positions[k]) + (kIsMatrix ? c / dim : c);
+    const float* gradient_row = query_gradients.row(positions[k]) + (kIsMatrix ? c % dim : c);
+    const float* operator_row = operators.row(relations[u]) + c;
+    float source[kReals];
+    float gradient[kReals];
+    float relation[kSums];
+    TESSERA_UNROLL
+    for (std::size_t part = 0; part < kReals; ++part) {
+      source[part] = source_row[part * (dim / 2)];
+      gradient[part] = gradient_row[part * (dim / 2)];
+    }
+    TESSERA_UNROLL
+    for (std::size_t part = 0; part < kSums; ++part) relation[part] = operator_row[part * (dim / 2)];
+    F::add_relation_gradient(source, relation, gradient, value.sums, kReals, {0, 1});
+  }
+  TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, const Value& value) const {
+    TESSERA_UNROLL
+    for (std::size_t part = 0; part < kSums; ++part) out.row(u)[part * (dim / 2) + c] = value.sums[part];
   }
 };
 
@@ -100,7 +125,6 @@ class GridComposition final : public BasicComposition<Launcher::kSpace> {
                           ConstMatrix query_gradients, BasicSegments<Launcher::kSpace> segments,
                           Matrix out) const override {
     kernels::detail::check_operator_gradients(formula, sources, operators, relations, query_gradients, segments, out);
-    launch_elements(launch_, out.rows, out.cols, ClearElement{Table(out)});
     with_formula(formula, [&]<class F>(F) {
       launch_elements(launch_, out.rows, F::relation_columns(sources.cols),
                       OperatorGradientElement<F>{ConstTable(sources), ConstTable(operators), relations.data(),

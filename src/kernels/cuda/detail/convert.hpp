@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/cast.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/cuda/detail/grid.hpp"
+#include "kernels/padding.hpp"
 
 #include <bit>
 #include <cstdint>
@@ -21,26 +23,30 @@ TESSERA_HOST_DEVICE inline std::uint16_t to_bfloat16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
 }
 
-/// One element of a copy without gaps, multiplied by the factor of its row.
+/// One element of a copy whose rows are `stride` apart, multiplied by the factor of its row.
 struct ScaleElement {
+  using Value = float;
   ConstTable from;
   const float* factors;
   float* out;
-  std::size_t cols;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
-    out[i * cols + c] = factors[i] * from.row(i)[c];
-  }
+  std::size_t stride;
+  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const { return factors[i] * from.row(i)[c]; }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const { out[i * stride + c] = value; }
 };
 
 /// As above in bfloat16, and without factors if there are none.
 struct RoundElement {
+  using Value = float;
   ConstTable from;
   const float* factors;
   std::uint16_t* out;
-  std::size_t cols;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
+  std::size_t stride;
+  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const {
     const float value = from.row(i)[c];
-    out[i * cols + c] = to_bfloat16(factors == nullptr ? value : factors[i] * value);
+    return factors == nullptr ? value : factors[i] * value;
+  }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const {
+    out[i * stride + c] = to_bfloat16(value);
   }
 };
 
@@ -48,27 +54,36 @@ struct RoundElement {
 struct TiledElement {
   ConstTable weights;
   ConstTable factors;
-  std::size_t tile;
-  std::size_t cols;
+  std::uint32_t tile;  // columns and tiles are counted in 32 bits: a division in 64 is slow on a device
+  std::size_t stride;
   template <Space kSpace>
   explicit TiledElement(const BasicTiledWeights<kSpace>& tiled)
-      : weights(tiled.weights), factors(tiled.factors), tile(tiled.tile), cols(tiled.weights.cols) {}
+      : weights(tiled.weights),
+        factors(tiled.factors),
+        tile(checked_cast<std::uint32_t>(tiled.tile)),
+        stride(padded_stride(tiled.weights.cols)) {
+    (void)checked_cast<std::uint32_t>(tiled.weights.cols);
+  }
   TESSERA_HOST_DEVICE float at(std::size_t i, std::size_t c) const {
-    return factors.row(c / tile)[i] * weights.row(i)[c];
+    return factors.row(static_cast<std::uint32_t>(c) / tile)[i] * weights.row(i)[c];
   }
 };
 
 struct ScaleTiledElement {
+  using Value = float;
   TiledElement from;
   float* out;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { out[i * from.cols + c] = from.at(i, c); }
+  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const { return from.at(i, c); }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const { out[i * from.stride + c] = value; }
 };
 
 struct RoundTiledElement {
+  using Value = float;
   TiledElement from;
   std::uint16_t* out;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
-    out[i * from.cols + c] = to_bfloat16(from.at(i, c));
+  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const { return from.at(i, c); }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const {
+    out[i * from.stride + c] = to_bfloat16(value);
   }
 };
 

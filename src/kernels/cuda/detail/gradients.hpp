@@ -11,6 +11,7 @@ template <class Launcher>
 class GridGradients final : public BasicGradients<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
   using Matrix = BasicMatrix<Launcher::kSpace>;
+  using Operand = BasicOperand<Launcher::kSpace>;
   using Tiled = BasicTiledWeights<Launcher::kSpace>;
 
  public:
@@ -35,7 +36,8 @@ class GridGradients final : public BasicGradients<Launcher::kSpace> {
                              ScaledColumnFactor{ConstTable(queries), factors.data()}, queries.rows, out);
   }
 
-  void to_queries_tiled(Tiled tiled, ConstMatrix rows, Matrix out) const override {
+  void to_queries_tiled(Tiled tiled, Operand right, Matrix out) const override {
+    const ConstMatrix& rows = right.matrix;
     kernels::detail::check_tiled(tiled, out, rows);
     for_each_tile(tiled, [&](std::size_t t, std::size_t first, std::size_t count) {
       launch_product<DotChain>(launch_, RowFactor{ConstTable(tiled.weights.columns(first, count))},
@@ -44,7 +46,8 @@ class GridGradients final : public BasicGradients<Launcher::kSpace> {
     });
   }
 
-  void to_rows_tiled(Tiled tiled, ConstMatrix queries, Matrix out) const override {
+  void to_rows_tiled(Tiled tiled, Operand right, Matrix out) const override {
+    const ConstMatrix& queries = right.matrix;
     kernels::detail::check_tiled(tiled, queries, out);
     for_each_tile(tiled, [&](std::size_t t, std::size_t first, std::size_t count) {
       launch_product<DotChain>(launch_, ColumnFactor{ConstTable(tiled.weights.columns(first, count))},

@@ -37,7 +37,7 @@ class StreamLauncher {
   void operator()(std::size_t blocks, const Body& body) const {
     if (blocks == 0) return;
     TESSERA_ASSERT(blocks <= INT32_MAX, "a grid has at most 2^31 - 1 blocks");
-    const device::DeviceScope scope(stream_.device());
+    device::make_current(stream_.device());
     run_body<<<static_cast<unsigned>(blocks), Body::kThreads, 0, stream_.handle()>>>(body);
     TESSERA_CUDA_TRY(cudaGetLastError());
   }

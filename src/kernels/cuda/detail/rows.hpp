@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/cast.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/cuda/detail/grid.hpp"
 #include "kernels/detail/shapes.hpp"
@@ -10,62 +11,131 @@
 
 namespace tessera::kernels::cuda {
 
-constexpr unsigned kRowThreads = 32;  ///< threads that share a row, each with every 32nd column
+constexpr unsigned kRowThreads = 32;  ///< threads that share a piece of a row, each with every 32nd column
 constexpr unsigned kRowsPerBlock = 8;
+constexpr unsigned kColumnsEach = 4;
+constexpr std::size_t kPieceColumns = std::size_t{kRowThreads} * kColumnsEach;
 
-/// Calls element(row, column) for every element of a matrix, neighbouring columns by neighbouring threads.
+/// Positions first .. end - 1 of a list.
+struct Terms {
+  std::uint32_t first;
+  std::uint32_t end;
+};
+
+/// An element that is loaded, Value load(row, column), before it is stored: store(row, column, value).
+template <class Element>
+concept LoadsFirst = requires(const Element& element) {
+  element.load(std::size_t{}, std::size_t{});
+};
+
+/// An element that adds up terms of its row in order: Terms terms(row), Value begin(row, column),
+/// add(row, position, column, value), store(row, column, value).
+template <class Element>
+concept AddsTerms = requires(const Element& element) {
+  element.terms(std::size_t{});
+};
+
+/// Works on every element of a matrix, neighbouring columns by neighbouring threads. A block has a piece of columns of
+/// some rows; what a thread loads of its columns does not wait for what it stores. Other elements than the two above
+/// are called: element(row, column).
 template <class Element>
 struct ElementsBody {
   static constexpr unsigned kThreads = kRowThreads * kRowsPerBlock;
   Element element;
   std::size_t rows;
   std::size_t cols;
+  std::uint32_t pieces;  ///< of a row
 
   TESSERA_HOST_DEVICE void run(At at) const {
-    const std::size_t i = at.block * kRowsPerBlock + at.thread / kRowThreads;
-    if (i >= rows) return;
-    for (std::size_t c = at.thread % kRowThreads; c < cols; c += kRowThreads) element(i, c);
+    const auto block = static_cast<std::uint32_t>(at.block);
+    const std::size_t i = std::size_t{block / pieces} * kRowsPerBlock + at.thread / kRowThreads;
+    const std::size_t first = block % pieces * kPieceColumns + at.thread % kRowThreads;
+    if (i < rows) run(element, i, first);
+  }
+
+ private:
+  template <class Work>
+  TESSERA_HOST_DEVICE void each_column(std::size_t first, const Work& work) const {
+    TESSERA_UNROLL
+    for (unsigned k = 0; k < kColumnsEach; ++k)
+      if (first + k * kRowThreads < cols) work(k, first + k * kRowThreads);
+  }
+
+  TESSERA_HOST_DEVICE void run(const Element& of, std::size_t i, std::size_t first) const {
+    each_column(first, [&](unsigned /*k*/, std::size_t c) { of(i, c); });
+  }
+
+  TESSERA_HOST_DEVICE void run(const Element& of, std::size_t i, std::size_t first) const requires LoadsFirst<Element> {
+    typename Element::Value values[kColumnsEach] = {};
+    each_column(first, [&](unsigned k, std::size_t c) { values[k] = of.load(i, c); });
+    each_column(first, [&](unsigned k, std::size_t c) { of.store(i, c, values[k]); });
+  }
+
+  TESSERA_HOST_DEVICE void run(const Element& of, std::size_t i, std::size_t first) const requires AddsTerms<Element> {
+    typename Element::Value values[kColumnsEach] = {};
+    each_column(first, [&](unsigned k, std::size_t c) { values[k] = of.begin(i, c); });
+    const Terms terms = of.terms(i);
+    for (std::uint32_t t = terms.first; t < terms.end; ++t)
+      each_column(first, [&](unsigned k, std::size_t c) { of.add(i, t, c, values[k]); });
+    each_column(first, [&](unsigned k, std::size_t c) { of.store(i, c, values[k]); });
   }
 };
 
 template <class Launcher, class Element>
 void launch_elements(const Launcher& launch, std::size_t rows, std::size_t cols, Element element) {
-  launch(blocks_of(kRowsPerBlock, rows), ElementsBody<Element>{element, rows, cols});
+  const std::size_t pieces = blocks_of(kPieceColumns, cols);
+  launch(blocks_of(kRowsPerBlock, rows) * pieces,
+         ElementsBody<Element>{element, rows, cols, checked_cast<std::uint32_t>(pieces)});
 }
 
 struct GatherElement {
+  using Value = float;
   ConstTable table;
   const std::uint32_t* indices;
   Table out;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { out.row(i)[c] = table.row(indices[i])[c]; }
+  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const { return table.row(indices[i])[c]; }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const { out.row(i)[c] = value; }
 };
 
 struct ScatterElement {
+  using Value = float;
   ConstTable in;
   const std::uint32_t* indices;
   Table table;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { table.row(indices[i])[c] = in.row(i)[c]; }
+  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const { return in.row(i)[c]; }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const { table.row(indices[i])[c] = value; }
 };
 
 /// One column of one sum, added in the order of its positions.
 struct SumElement {
+  using Value = float;
   ConstTable in;
   const std::uint32_t* offsets;
   const std::uint32_t* positions;
   Table out;
-  TESSERA_HOST_DEVICE void operator()(std::size_t u, std::size_t c) const {
-    float sum = 0;
-    for (std::uint32_t k = offsets[u]; k < offsets[u + 1]; ++k) sum += in.row(positions[k])[c];
-    out.row(u)[c] = sum;
+  TESSERA_HOST_DEVICE Terms terms(std::size_t u) const { return {offsets[u], offsets[u + 1]}; }
+  TESSERA_HOST_DEVICE float begin(std::size_t /*u*/, std::size_t /*c*/) const { return 0; }
+  TESSERA_HOST_DEVICE void add(std::size_t /*u*/, std::uint32_t k, std::size_t c, float& sum) const {
+    sum += in.row(positions[k])[c];
   }
+  TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, float sum) const { out.row(u)[c] = sum; }
 };
 
 struct AddElement {
+  struct Value {
+    float added;
+    float to;
+  };
   ConstTable in;
   const std::uint32_t* from;
   const std::uint32_t* to;
   Table table;
-  TESSERA_HOST_DEVICE void operator()(std::size_t k, std::size_t c) const { table.row(to[k])[c] += in.row(from[k])[c]; }
+  TESSERA_HOST_DEVICE Value load(std::size_t k, std::size_t c) const {
+    return {in.row(from[k])[c], table.row(to[k])[c]};
+  }
+  TESSERA_HOST_DEVICE void store(std::size_t k, std::size_t c, const Value& value) const {
+    table.row(to[k])[c] = value.to + value.added;
+  }
 };
 
 struct ClearElement {

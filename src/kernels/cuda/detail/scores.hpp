@@ -32,11 +32,14 @@ template <class Launcher>
 class GridScores final : public BasicScores<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
   using Matrix = BasicMatrix<Launcher::kSpace>;
+  using Operand = BasicOperand<Launcher::kSpace>;
 
  public:
   explicit GridScores(Launcher launch) : launch_(launch) {}
 
-  void all_pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Matrix out) const override {
+  void all_pairs(Similarity similarity, Operand left, Operand right, Matrix out) const override {
+    const ConstMatrix& queries = left.matrix;
+    const ConstMatrix& rows = right.matrix;
     kernels::detail::check_scores(queries, rows, out);
     with_chain(similarity, [&](auto chain) {
       launch_product<decltype(chain)>(launch_, RowFactor{ConstTable(queries)}, RowFactor{ConstTable(rows)}, rows.cols,

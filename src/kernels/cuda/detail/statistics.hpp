@@ -44,16 +44,15 @@ struct QueryTerms {
   }
 };
 
-struct QueryFactors {
+/// Of tile t and query i.
+struct FactorElement {
   ConstTable powers;
-  std::size_t tiles;
   const float* highest;
   float shift;
   const SoftmaxTerms* terms;
   Table out;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
-    const float factor = terms[i].factor(highest[i], shift);
-    for (std::size_t t = 0; t < tiles; ++t) out.row(t)[i] = powers.row(i)[t] * factor;
+  TESSERA_HOST_DEVICE void operator()(std::size_t t, std::size_t i) const {
+    out.row(t)[i] = powers.row(i)[t] * terms[i].factor(highest[i], shift);
   }
 };
 
@@ -135,8 +134,8 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
   void factors(ConstMatrix powers, Vector<const float> highest, float shift, Vector<const SoftmaxTerms> terms,
                Matrix out) const override {
     kernels::detail::check_part_factors(powers, highest, terms, out);
-    launch_items(launch_, powers.rows,
-                 QueryFactors{ConstTable(powers), powers.cols, highest.data(), shift, terms.data(), Table(out)});
+    launch_elements(launch_, out.rows, out.cols,
+                    FactorElement{ConstTable(powers), highest.data(), shift, terms.data(), Table(out)});
   }
 
   void add_losses(Vector<const SoftmaxTerms> terms, std::uint64_t step, Vector<LossSum> sum) const override {

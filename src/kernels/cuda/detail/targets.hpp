@@ -77,6 +77,7 @@ struct ScorePair {
 
 /// One column of one sum, added in the order of its positions.
 struct AddWeightedElement {
+  using Value = float;
   const float* weights;
   const std::uint32_t* weight_of;
   ConstTable table;
@@ -87,15 +88,14 @@ struct AddWeightedElement {
   const std::uint32_t* positions;
   Table out;
   const std::uint32_t* to;
-  TESSERA_HOST_DEVICE void operator()(std::size_t u, std::size_t c) const {
-    float sum = out.row(to[u])[c];
-    for (std::uint32_t k = offsets[u]; k < offsets[u + 1]; ++k) {
-      const std::uint32_t position = positions[k];
-      sum += weights[weight_of[position]] * table.row(row_of[position])[c];
-      if (has_extra) sum += extra.row(position)[c];
-    }
-    out.row(to[u])[c] = sum;
+  TESSERA_HOST_DEVICE Terms terms(std::size_t u) const { return {offsets[u], offsets[u + 1]}; }
+  TESSERA_HOST_DEVICE float begin(std::size_t u, std::size_t c) const { return out.row(to[u])[c]; }
+  TESSERA_HOST_DEVICE void add(std::size_t /*u*/, std::uint32_t k, std::size_t c, float& sum) const {
+    const std::uint32_t position = positions[k];
+    sum += weights[weight_of[position]] * table.row(row_of[position])[c];
+    if (has_extra) sum += extra.row(position)[c];
   }
+  TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, float sum) const { out.row(to[u])[c] = sum; }
 };
 
 template <class Launcher>

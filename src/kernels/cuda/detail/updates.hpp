@@ -12,44 +12,67 @@
 namespace tessera::kernels::cuda {
 
 struct AdagradElement {
+  struct Value {
+    float gradient;
+    float squares;
+    float row;
+  };
   AdagradStep step;
   ConstTable gradients;
   const std::uint32_t* indices;
   Table table;
   Table state;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
-    const float gradient = gradients.row(i)[c];
-    float& squares = state.row(indices[i])[c];
-    squares = fmaf(gradient, gradient, squares);
-    table.row(indices[i])[c] -= step.learning_rate * gradient / (sqrtf(squares) + step.epsilon);
+  TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
+    return {gradients.row(i)[c], state.row(indices[i])[c], table.row(indices[i])[c]};
+  }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
+    const float squares = fmaf(value.gradient, value.gradient, value.squares);
+    state.row(indices[i])[c] = squares;
+    table.row(indices[i])[c] = value.row - step.learning_rate * value.gradient / (sqrtf(squares) + step.epsilon);
   }
 };
 
 struct AdamElement {
+  struct Value {
+    float gradient;
+    float mean;
+    float squares;
+    float row;
+  };
   AdamStep step;
   ConstTable gradients;
   const std::uint32_t* indices;
   Table table;
   Table state;
   std::size_t dim;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
-    const float gradient = gradients.row(i)[c];
-    float& mean = state.row(indices[i])[c];
-    float& squares = state.row(indices[i])[dim + c];
-    mean = fmaf(step.mean_gain, gradient - mean, mean);
-    squares = fmaf(step.square_gain, fmaf(gradient, gradient, -squares), squares);
-    table.row(indices[i])[c] -= step.rate * mean / fmaf(step.root_scale, sqrtf(squares), step.epsilon);
+  TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
+    const float* moments = state.row(indices[i]);
+    return {gradients.row(i)[c], moments[c], moments[dim + c], table.row(indices[i])[c]};
+  }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
+    const float gradient = value.gradient;
+    const float mean = fmaf(step.mean_gain, gradient - value.mean, value.mean);
+    const float squares = fmaf(step.square_gain, fmaf(gradient, gradient, -value.squares), value.squares);
+    state.row(indices[i])[c] = mean;
+    state.row(indices[i])[dim + c] = squares;
+    table.row(indices[i])[c] = value.row - step.rate * mean / fmaf(step.root_scale, sqrtf(squares), step.epsilon);
   }
 };
 
 struct SgdElement {
+  struct Value {
+    float gradient;
+    float row;
+  };
   float learning_rate;
   ConstTable gradients;
   const std::uint32_t* indices;
   Table table;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
-    float& value = table.row(indices[i])[c];
-    value = fmaf(-learning_rate, gradients.row(i)[c], value);
+  TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
+    return {gradients.row(i)[c], table.row(indices[i])[c]};
+  }
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
+    table.row(indices[i])[c] = fmaf(-learning_rate, value.gradient, value.row);
   }
 };
 
