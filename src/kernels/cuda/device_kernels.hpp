@@ -20,7 +20,7 @@ enum class Products : std::uint8_t {
   kBfloat16,  ///< cuBLAS on matrix units: operands rounded to 8 significant bits, sums in fp32
 };
 
-/// The largest product that a device will be asked for.
+/// The largest product of operands that are not packed (Gradients::pack) that a device will be asked for.
 struct ProductSizes {
   std::size_t queries = 0;
   std::size_t rows = 0;
@@ -41,8 +41,8 @@ class DeviceKernels {
   [[nodiscard]] virtual const DeviceBackend& backend() const = 0;
 };
 
-/// `workspace` has at least workspace_bytes and outlives the backend, as the stream does. A product above the sizes
-/// that it was made for throws. Throws Error(kUsage) in a build without CUDA.
+/// `workspace` has at least workspace_bytes, is aligned to 256 bytes and outlives the backend, as the stream does. A
+/// product above the sizes that it was made for throws. Throws Error(kUsage) in a build without CUDA.
 std::unique_ptr<DeviceKernels> make_device_kernels(device::StreamView stream, Products products,
                                                    device::Span<std::byte> workspace);
 
