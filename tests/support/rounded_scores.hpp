@@ -42,10 +42,11 @@ class RoundedScores final : public kernels::Scores {
     return static_cast<float>(sum);
   }
 
-  void all_pairs(kernels::Similarity /*dot*/, kernels::ConstMatrix queries, kernels::ConstMatrix rows,
+  void all_pairs(kernels::Similarity /*dot*/, kernels::Operand queries, kernels::Operand rows,
                  kernels::Matrix out) const override {
-    for (std::size_t i = 0; i < queries.rows; ++i)
-      for (std::size_t j = 0; j < rows.rows; ++j) out.row(i)[j] = dot(queries.row(i), rows.row(j), rows.cols);
+    const std::size_t dim = rows.matrix.cols;
+    for (std::size_t i = 0; i < out.rows; ++i)
+      for (std::size_t j = 0; j < out.cols; ++j) out.row(i)[j] = dot(queries.matrix.row(i), rows.matrix.row(j), dim);
   }
   void pairs(kernels::Similarity /*dot*/, kernels::ConstMatrix queries, kernels::ConstMatrix rows,
              std::span<float> out) const override {

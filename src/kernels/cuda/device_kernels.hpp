@@ -24,7 +24,7 @@ enum class Products : std::uint8_t {
 /// How much of an operand rounding may lose: 2^-8 in bfloat16; 2^-10 in TF32, where bits may be cut off; 0 in fp32.
 double operand_roundoff(Products products);
 
-/// The largest product that a device will be asked for.
+/// The largest product of operands that are not packed (Gradients::pack) that a device will be asked for.
 struct ProductSizes {
   std::size_t queries = 0;
   std::size_t rows = 0;
@@ -45,8 +45,8 @@ class DeviceKernels {
   [[nodiscard]] virtual const DeviceBackend& backend() const = 0;
 };
 
-/// `workspace` has at least workspace_bytes and outlives the backend, as the stream does. A product above the sizes
-/// that it was made for throws. Throws Error(kUsage) in a build without CUDA.
+/// `workspace` has at least workspace_bytes, is aligned to 256 bytes and outlives the backend, as the stream does. A
+/// product above the sizes that it was made for throws. Throws Error(kUsage) in a build without CUDA.
 std::unique_ptr<DeviceKernels> make_device_kernels(device::StreamView stream, Products products,
                                                    device::Span<std::byte> workspace);
 
