@@ -13,9 +13,8 @@ int count_described(std::string_view text);
 int devices_of_job();
 
 /// Which of the `visible` devices of its process a rank takes: device_of_rank. When the job has more of them on this
-/// host
-/// (`of_job`; 0 is not known), a binding hides some from each rank, and NCCL copies through the host between devices
-/// that it does not see. The first rank of every host then logs one warning with the flag that shows them all.
+/// host (`of_job`; 0 is not known), a binding hides some from each rank, and NCCL copies through the host between
+/// devices that it does not see. The first rank of every host then logs one warning with the flag that shows them all.
 int choose(int rank_on_host, int visible, int of_job);
 
 }  // namespace tessera::device

@@ -112,7 +112,7 @@ std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& mani
 
 // Why this cannot be trained on a device, or an empty string.
 std::string against_device(const Job& job) {
-  const std::string no_queries = against_queries(job);
+  std::string no_queries = against_queries(job);
   if (!no_queries.empty()) return no_queries;
   if (job.exchange.mode == "rows") return "exchange.mode 'rows'; a device moves queries";
   if (model::find_scorer(job.model.name).has_core())
@@ -131,7 +131,7 @@ void check_fit(const Job& job) {
   check_loss(job);
   if (const std::string no = against_device(job); job.run.device != "cpu" && !no.empty())
     fail(ExitStatus::kUsage, "run.device '{}' does not fit: {}; use run.device=cpu", job.run.device, no);
-  const std::string no_queries = against_queries(job);
+  std::string no_queries = against_queries(job);
   const std::string no_rows = against_rows(job);
   if (job.exchange.mode == "queries" && !no_queries.empty())
     fail(ExitStatus::kUsage, "exchange.mode 'queries' does not fit: {}", no_queries);

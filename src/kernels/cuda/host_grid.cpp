@@ -54,8 +54,8 @@ const Backend& host_grid_backend(GridOrder order) {
 }
 
 const ScreenedRanks& host_grid_screened_ranks(GridOrder order) {
-  static const cuda::GridScreenedRanks<HostLauncher> forward(HostLauncher(GridOrder::kForward));
-  static const cuda::GridScreenedRanks<HostLauncher> backward(HostLauncher(GridOrder::kBackward));
+  static const cuda::GridScreenedRanks<HostLauncher> forward{HostLauncher(GridOrder::kForward)};
+  static const cuda::GridScreenedRanks<HostLauncher> backward{HostLauncher(GridOrder::kBackward)};
   return order == GridOrder::kForward ? forward : backward;
 }
 

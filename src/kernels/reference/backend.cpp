@@ -7,9 +7,17 @@
 namespace tessera::kernels {
 
 const Backend& reference_backend() {
-  using namespace reference;
-  static const Backend backend{"reference", scores(),      gradients(), softmax(), rows(),      updates(),
-                               ranks(),     composition(), penalties(), targets(), statistics()};
+  static const Backend backend{"reference",
+                               reference::scores(),
+                               reference::gradients(),
+                               reference::softmax(),
+                               reference::rows(),
+                               reference::updates(),
+                               reference::ranks(),
+                               reference::composition(),
+                               reference::penalties(),
+                               reference::targets(),
+                               reference::statistics()};
   return backend;
 }
 

@@ -97,7 +97,7 @@ DeviceShare find_device(const Job& job, int rank_on_host, int ranks_on_host) {
   const int devices = device::device_count();
   const int index = device::choose(rank_on_host, devices, device::devices_of_job());
   const device::Device device = device::Device::open(index);
-  const auto sharing = static_cast<std::uint64_t>((ranks_on_host - 1 - rank_on_host % devices) / devices + 1);
+  const auto sharing = static_cast<std::uint64_t>((ranks_on_host - 1 - rank_on_host % devices) / devices) + 1;
   const std::uint64_t free_bytes = device.free_bytes();
   if (job.run.device_memory.empty()) return {device, free_bytes / 8 * 7 / sharing, "free device memory"};
   const std::uint64_t bytes = text::parse_bytes(job.run.device_memory, "run.device_memory");
