@@ -7,17 +7,10 @@
 namespace tessera::kernels {
 
 const Backend& reference_backend() {
-  static const Backend backend{"reference",
-                               reference::scores(),
-                               reference::gradients(),
-                               reference::softmax(),
-                               reference::rows(),
-                               reference::updates(),
-                               reference::ranks(),
-                               reference::composition(),
-                               reference::penalties(),
-                               reference::targets(),
-                               reference::statistics()};
+  static const Backend backend{"reference",          reference::scores(),      reference::gradients(),
+                               reference::softmax(), reference::rows(),        reference::updates(),
+                               reference::ranks(),   reference::composition(), reference::penalties(),
+                               reference::targets(), reference::statistics()};
   return backend;
 }
 
