@@ -5,14 +5,16 @@
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "device/device.hpp"
 #include "evaluate/device_counts.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tessera::cli {
 namespace {
 
-train::DeviceShare find_device(const Job& job, const comm::Communicator& comm) {
+train::DeviceShare demand_device(const Job& job, const comm::Communicator& comm) {
   try {
     return train::find_device(job, comm.rank_on_host(), comm.ranks_on_host());
   } catch (const Error& error) {
@@ -21,18 +23,55 @@ train::DeviceShare find_device(const Job& job, const comm::Communicator& comm) {
   }
 }
 
+struct Found {
+  std::optional<train::DeviceShare> share;
+  std::string why_none;
+};
+
+Found look_for_device(const Job& job, const comm::Communicator& comm) {
+  try {
+    const int devices = device::device_count();
+    if (comm.rank_on_host() >= devices)
+      return {{}, fmt::format("{} ranks share {} devices of a host", comm.ranks_on_host(), devices)};
+    return {train::find_device(job, comm.rank_on_host(), std::min(comm.ranks_on_host(), devices)), {}};
+  } catch (const Error& error) {
+    if (error.status() != ExitStatus::kUsage) throw;
+    return {{}, error.what()};
+  }
+}
+
+// Why the first rank without a device has none.
+std::string first_reason(comm::Communicator& comm, const Found& found) {
+  const std::int64_t own = found.share ? comm.size() : comm.rank().value();
+  const std::int64_t first = comm.reduce(own, comm::Reduction::kMin);
+  return first == comm.size() ? "" : comm.broadcast_string(found.why_none, Rank(static_cast<std::int32_t>(first)));
+}
+
+Found find_devices(comm::Communicator& comm, const Job& job, const std::string& why_none) {
+  return comm::together(comm, [&]() -> Found {
+    if (job.run.device == "cuda") return {demand_device(job, comm), {}};
+    return why_none.empty() ? look_for_device(job, comm) : Found{{}, why_none};
+  });
+}
+
 }  // namespace
 
-std::optional<train::DeviceShare> open_device(Environment& environment, const Job& job) {
-  if (job.run.device == "cpu") return std::nullopt;
+Devices open_devices(Environment& environment, const Job& job, const std::string& why_none) {
+  if (job.run.device == "cpu") return {};
   comm::Communicator& comm = environment.comm;
-  return comm::together(comm, [&] {
-    train::DeviceShare share = find_device(job, comm);
-    if (environment.is_root())
-      log::info("device: {}, {} of its memory for each rank ({}), products {}", share.device.properties().name,
-                text::bytes(share.bytes), share.source, job.run.products);
-    return std::optional(std::move(share));
-  });
+  Found found = find_devices(comm, job, why_none);
+  const auto ranks = static_cast<int>(comm.reduce(found.share ? 1 : 0, comm::Reduction::kSum));
+  const std::string reason = first_reason(comm, found);
+  if (environment.is_root()) {
+    if (found.share)
+      log::info("device: {}, {} of its memory for each rank ({}), products {}", found.share->device.properties().name,
+                text::bytes(found.share->bytes), found.share->source, job.run.products);
+    if (ranks == 0)
+      log::info("device: none, ranks compute on CPUs: {}", reason);
+    else if (ranks < comm.size())
+      log::info("{} of {} ranks compute on CPUs: {}", comm.size() - ranks, comm.size(), reason);
+  }
+  return {std::move(found.share), ranks};
 }
 
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job) {

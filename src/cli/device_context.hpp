@@ -9,12 +9,20 @@
 #include "train/resident/device_engine.hpp"
 
 #include <optional>
+#include <string>
 
 namespace tessera::cli {
 
-/// Collective. The device of this rank, if the job wants one: before anything is loaded, and before any rank takes
-/// memory of it. Throws AgreedError.
-std::optional<train::DeviceShare> open_device(Environment& environment, const Job& job);
+/// The devices of a run.
+struct Devices {
+  std::optional<train::DeviceShare> own;  ///< of this rank
+  int ranks = 0;                          ///< that have one
+};
+
+/// Collective. What job.run.device says: "cpu": none; "cuda": one for every rank, or AgreedError; "auto": one for every
+/// rank for which its host has one of its own, unless `why_none` says why this work cannot use any. Before anything is
+/// loaded, and before any rank takes memory of a device.
+Devices open_devices(Environment& environment, const Job& job, const std::string& why_none = {});
 
 /// Candidates are compared on the device of `pool`, or on the host when there is none.
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job);

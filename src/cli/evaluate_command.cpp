@@ -88,7 +88,7 @@ void evaluate_run(Environment& environment, const Options& options) {
                             "--check is about the rank among all entities; it does not go with --candidates");
   const Job job = job_of_run(environment, options.run, options.overrides);
   // Listed candidates are compared one by one, on the host.
-  const auto share = options.candidates.empty() ? open_device(environment, job) : std::nullopt;
+  const Devices devices = options.candidates.empty() ? open_devices(environment, job) : Devices{};
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
@@ -96,7 +96,7 @@ void evaluate_run(Environment& environment, const Options& options) {
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
   std::optional<memory::DevicePool> device_pool;
   comm::together(comm, [&] {
-    if (share) device_pool.emplace(share->device, share->bytes);
+    if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
   });
   evaluate::Evaluator evaluator(setup, evaluation_options(job, options), make_counts(device_pool, job));
   const graph::Split split = find_split(options.split);

@@ -11,6 +11,7 @@
 #include "model/checkpoint.hpp"
 #include "model/model_file.hpp"
 #include "storage/hdf5.hpp"
+#include "train/placement.hpp"
 
 #include <algorithm>
 #include <string>
@@ -143,6 +144,7 @@ Json inspect(const fs::path& path) {
   if (!fs::exists(path)) fail(ExitStatus::kMissingInput, "'{}' does not exist", path.string());
   if (fs::is_directory(path)) return describe_folder(fs::canonical(path));
   if (path.filename() == storage::kChecksumsName) return describe_checksums(path);
+  if (path.filename() == train::kStartsLog) return describe_starts_log(path);
   if (path.extension() == ".jsonl") return describe_metrics_log(path);
   if (path.extension() == ".toml") return describe_job(path);
   return describe_file(path);

@@ -7,6 +7,7 @@
 #include "model/checkpoint.hpp"
 #include "model/model_file.hpp"
 #include "train/metrics_log.hpp"
+#include "train/placement.hpp"
 
 #include <cmath>
 #include <string>
@@ -45,6 +46,14 @@ Json metrics_of_log(const fs::path& file) {
   for (const train::EpochRecord& record : train::read_metrics(file))
     epochs.push_back({record.epoch, record.loss, record.validation_mrr.value_or(std::nan(""))});
   return summary(epochs);
+}
+
+Json starts_of(const fs::path& file) {
+  Json out = Json::array();
+  for (const train::Start& start : train::read_starts(file))
+    out.push_back(fmt::format("after epoch {}: {} rank{}, parts of each {} ({})", start.after_epoch, start.ranks.size(),
+                              start.ranks.size() == 1 ? "" : "s", start.placement, start.why));
+  return out;
 }
 
 Json metrics_of_columns(const storage::FileReader& file) {
@@ -105,6 +114,8 @@ Json describe_metrics_log(const fs::path& file) {
   return out;
 }
 
+Json describe_starts_log(const fs::path& file) { return {{"what", "log of starts"}, {"starts", starts_of(file)}}; }
+
 Json describe_job(const fs::path& file) {
   const Job job = read_job(file);
   return {{"what", "job"},           {"graph", job.data.graph}, {"parts", job.data.parts},   {"run", job.run.folder},
@@ -152,6 +163,7 @@ Json describe_run(const fs::path& folder) {
   const model::CheckpointStore store(folder);
   const auto epochs = store.epochs();
   out["state"] = epochs.empty() ? "no complete checkpoint yet" : state_in_words(store.read_state(epochs.back()));
+  out["starts"] = starts_of(folder / train::kStartsLog);
   out["metrics"] = metrics_of_log(folder / train::kMetricsLog);
   out["checkpoints"] = describe_checkpoints(folder / model::kCheckpointsFolder)["checkpoints"];
   out["results"] = results_in(folder);

@@ -20,6 +20,7 @@ nlohmann::ordered_json describe_checkpoints(const std::filesystem::path& folder)
 nlohmann::ordered_json describe_checkpoint(const std::filesystem::path& folder);
 nlohmann::ordered_json describe_job(const std::filesystem::path& file);
 nlohmann::ordered_json describe_metrics_log(const std::filesystem::path& file);
+nlohmann::ordered_json describe_starts_log(const std::filesystem::path& file);
 
 /// The headline of a file with results (metrics, evaluation); nothing for other kinds.
 void add_results(const storage::FileReader& file, nlohmann::ordered_json& out);

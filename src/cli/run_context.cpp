@@ -103,7 +103,7 @@ std::size_t thread_count(const Job& job, const comm::Communicator& comm) {
   return std::max<std::size_t>(1, mine / sharing);
 }
 
-RunContext open_context(Environment& environment, const Job& job) {
+RunContext open_context(Environment& environment, const Job& job, const std::optional<graph::Placement>& placement) {
   comm::Communicator& comm = environment.comm;
   comm.set_watchdog(std::chrono::seconds(job.run.watchdog_seconds));
   const std::size_t threads = thread_count(job, comm);
@@ -115,7 +115,9 @@ RunContext open_context(Environment& environment, const Job& job) {
       log::info("{} rank{}, {} thread{} each, {} of memory each ({})", comm.size(), comm.size() == 1 ? "" : "s",
                 threads, threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
-    graph::Shard loaded = graph::load_shard(folder, comm.rank(), comm.size(), *pool);
+    const auto parts = static_cast<std::uint32_t>(job.data.parts);
+    graph::Shard loaded =
+        graph::load_shard(folder, comm.rank(), placement ? *placement : graph::Placement(parts, comm.size()), *pool);
     check_same_graph(job.data.graph, loaded.manifest);
     return loaded;
   });

@@ -33,8 +33,10 @@ Job read_job_together(Environment& environment, const std::string& file, const s
 /// is now, or a job file that names it. Throws AgreedError(kMissingInput).
 Job job_of_run(Environment& environment, const std::string& run, const std::vector<std::string>& overrides);
 
-/// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError.
-RunContext open_context(Environment& environment, const Job& job);
+/// Collective. Makes the pool within the budget and loads the parts of this rank, as `placement` gives them out;
+/// without one, equal numbers to all ranks. Throws AgreedError.
+RunContext open_context(Environment& environment, const Job& job,
+                        const std::optional<graph::Placement>& placement = std::nullopt);
 
 /// Collective. Loads a checkpoint of the run: of `epoch`, else the best by validation, else the newest; or an exported
 /// model, which has no other epoch. Returns the epoch.

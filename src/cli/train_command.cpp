@@ -10,6 +10,8 @@
 #include "model/model_file.hpp"
 #include "model/setup.hpp"
 #include "train/job_rules.hpp"
+#include "train/placement.hpp"
+#include "train/step_speed.hpp"
 #include "train/trainer.hpp"
 
 #include <CLI/CLI.hpp>
@@ -70,6 +72,22 @@ bool wants_validation(Environment& environment, const RunContext& context) {
   return false;
 }
 
+// Collective. Who gets how many parts, by the speed of what it computes with where that differs.
+train::PartsGivenOut give_out_parts(Environment& environment, const Job& job, const Devices& devices) {
+  const std::size_t threads = thread_count(job, environment.comm);
+  const train::StepShape shape{job.train.batch_size, job.model.dim};
+  const std::string computes_with =
+      devices.own ? fmt::format("{}, products {}", devices.own->device.properties().name, job.run.products)
+                  : fmt::format("cpu, {} thread{}", threads, threads == 1 ? "" : "s");
+  train::PartsGivenOut shares = train::give_out_parts(environment.comm, job, computes_with, [&] {
+    return devices.own ? train::device_step_speed(*devices.own, job.run.products, shape)
+                       : train::host_step_speed(kernels::cpu_backend(), threads, shape);
+  });
+  if (environment.is_root() && !train::has_equal_numbers(shares.placement))
+    log::info("parts of each rank: {} ({})", train::placement_list(shares.placement), shares.why);
+  return shares;
+}
+
 void describe(const RunContext& context, const model::Parameters& parameters, const train::Engine& engine) {
   const graph::PartitionManifest& manifest = context.shard.manifest;
   std::uint64_t queries = 0;
@@ -116,9 +134,10 @@ void train(Environment& environment, const Options& options) {
   });
   const std::vector<std::string> idle = train::idle_settings(job);
   if (environment.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
-  const std::optional<train::DeviceShare> share = open_device(environment, job);
-  RunContext context = open_context(environment, job);
-  const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest);
+  const Devices devices = open_devices(environment, job, train::against_device(job));
+  const train::PartsGivenOut shares = give_out_parts(environment, job, devices);
+  RunContext context = open_context(environment, job, shares.placement);
+  const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest, devices.ranks > 0);
   if (environment.is_root() && choice.mode != job.exchange.mode)
     log::info("exchange: {} ({})", choice.mode, choice.reason);
   job.exchange.mode = choice.mode;
@@ -130,7 +149,7 @@ void train(Environment& environment, const Options& options) {
     parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
                        train::halo_rows(context.shard, job));
     if (job.average.decay > 0) parameters->keep_average(context.shard, job.model, *context.pool);
-    if (share) device_pool.emplace(share->device, share->bytes);
+    if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
     engine = train::make_engine({comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool,
                                  items, device_pool ? &*device_pool : nullptr});
   });
@@ -141,6 +160,7 @@ void train(Environment& environment, const Options& options) {
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters, *engine);
   if (environment.is_root() && device_pool) log::info("device memory of this rank: {}", device_pool->describe());
+  comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
   train::Surroundings surroundings;
   surroundings.stop = &stop_requested;
   if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };

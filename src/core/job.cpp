@@ -24,7 +24,8 @@ void visit(Job& job, ConfigVisitor& v) {
   v.integer("run.threads", job.run.threads, {0, 4096});
   v.text("run.memory", job.run.memory, {});
   v.integer("run.watchdog_seconds", job.run.watchdog_seconds, {1, 1e6});
-  v.text("run.device", job.run.device, {"cpu", "cuda"});
+  v.text("run.device", job.run.device, {"cpu", "cuda", "auto"});
+  v.text("run.placement", job.run.placement, {});
   v.text("run.device_memory", job.run.device_memory, {});
   v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
   v.text("model.name", job.model.name,
@@ -110,9 +111,9 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 9> kKeys = {"data.graph",   "run.folder",           "run.threads",
-                                                     "run.memory",   "run.watchdog_seconds", "run.device_memory",
-                                                     "train.epochs", "exchange.scores",      "validate.patience"};
+  constexpr std::array<std::string_view, 10> kKeys = {
+      "data.graph",        "run.folder",    "run.threads",  "run.memory",      "run.watchdog_seconds",
+      "run.device_memory", "run.placement", "train.epochs", "exchange.scores", "validate.patience"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

@@ -23,8 +23,9 @@ struct Job {
     std::uint64_t threads = 0;  ///< per rank; 0: the cores of this machine shared by the ranks on it
     std::string memory;         ///< budget per rank, "4GiB"; empty: what the machine allows
     std::uint64_t watchdog_seconds = 120;
-    std::string device = "cpu";  ///< where training computes
-    std::string device_memory;   ///< of cuda: budget per rank; empty: what is free, shared by the ranks on the device
+    std::string device = "cpu";      ///< where training computes
+    std::string placement = "auto";  ///< how many parts each rank gets
+    std::string device_memory;  ///< of cuda: budget per rank; empty: what is free, shared by the ranks on the device
     std::string products = "bf16";  ///< of cuda: how matrices are multiplied
   } run;
   struct Model {

@@ -64,7 +64,6 @@ class Evaluator::State {
       : setup_(setup),
         options_(options),
         capacity_(block),
-        counts_elsewhere_(make_counts != nullptr),
         rows_(setup.shard, setup.parameters),
         scorer_(setup_, rows_),
         block_(setup_, rows_, block),
@@ -107,7 +106,6 @@ class Evaluator::State {
   model::Setup setup_;
   Options options_;
   std::uint64_t capacity_;
-  bool counts_elsewhere_;  // not on the host
   model::OwnRows rows_;
   detail::PairScorer scorer_;
   detail::QueryBlock block_;
@@ -149,7 +147,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   Metrics metrics = sum.mean();
   metrics.entities = setup_.shard.manifest.entity_count;
   metrics.rank_digest = hasher.digest().hex();
-  if (counts_elsewhere_) log_effort();
+  log_effort();
   metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return metrics;
 }
@@ -257,6 +255,7 @@ void Evaluator::State::count_others(const detail::Counts& counts) {
   }
 }
 
+// Some ranks may have counted elsewhere than others.
 void Evaluator::State::log_effort() {
   const detail::CountEffort own = counts_->effort();
   std::array<std::int64_t, 3> effort = {static_cast<std::int64_t>(own.screened),

@@ -4,36 +4,61 @@
 
 #include "core/error.hpp"
 
-#include <algorithm>
+#include <functional>
+#include <queue>
 #include <utility>
 
 namespace tessera::graph {
 
-Placement::Placement(std::uint32_t parts, std::int32_t ranks) : parts_(parts), ranks_(ranks) {
+namespace {
+
+// Lengths of runs that differ by at most one.
+std::vector<std::uint32_t> even_lengths(std::uint32_t parts, std::int32_t ranks) {
   if (ranks < 1 || static_cast<std::uint32_t>(ranks) > parts)
     fail(ExitStatus::kUsage,
          "{} ranks cannot share {} parts: every rank needs one; start at most {} ranks, or partition into more parts",
          ranks, parts, parts);
+  const auto count = static_cast<std::uint32_t>(ranks);
+  std::vector<std::uint32_t> lengths(count, parts / count);
+  for (std::uint32_t r = 0; r < parts % count; ++r) ++lengths[r];
+  return lengths;
 }
 
-PartId Placement::first_part(Rank rank) const {
-  const auto r = static_cast<std::uint32_t>(rank.value());
-  const auto ranks = static_cast<std::uint32_t>(ranks_);
-  return PartId(r * (parts_ / ranks) + std::min(r, parts_ % ranks));
+}  // namespace
+
+Placement::Placement(std::uint32_t parts, std::int32_t ranks) : Placement(even_lengths(parts, ranks)) {}
+
+Placement::Placement(std::span<const std::uint32_t> parts_of_ranks) : first_{PartId(0)} {
+  for (const std::uint32_t parts : parts_of_ranks) {
+    TESSERA_ASSERT(parts > 0, "every rank has a part");
+    rank_of_.insert(rank_of_.end(), parts, Rank(rank_count()));
+    first_.emplace_back(part_count());
+  }
 }
 
-Rank Placement::rank_of(PartId part) const {
-  const auto ranks = static_cast<std::uint32_t>(ranks_);
-  const std::uint32_t shorter = parts_ / ranks;
-  const std::uint32_t longer_parts = (parts_ % ranks) * (shorter + 1);
-  const std::uint32_t rank = part.value() < longer_parts ? part.value() / (shorter + 1)
-                                                         : parts_ % ranks + (part.value() - longer_parts) / shorter;
-  return Rank(static_cast<std::int32_t>(rank));
+// Part after part goes to the rank that will be done with it first.
+Placement Placement::by_speed(std::uint32_t parts, std::span<const double> speeds) {
+  (void)even_lengths(parts, static_cast<std::int32_t>(speeds.size()));  // throws where they are too few
+  std::vector<std::uint32_t> lengths(speeds.size(), 1);
+  using Turn = std::pair<double, std::size_t>;  // when the rank would be done with one part more
+  std::priority_queue<Turn, std::vector<Turn>, std::greater<>> turns;
+  const auto turn = [&](std::size_t rank) { return Turn((lengths[rank] + 1) / speeds[rank], rank); };
+  for (std::size_t rank = 0; rank < speeds.size(); ++rank) turns.push(turn(rank));
+  for (std::uint64_t given = speeds.size(); given < parts; ++given) {
+    const std::size_t rank = turns.top().second;
+    turns.pop();
+    ++lengths[rank];
+    turns.push(turn(rank));
+  }
+  return Placement(lengths);
 }
 
-Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, std::int32_t ranks, memory::Pool& pool) {
+Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
+                 memory::Pool& pool) {
   PartitionManifest manifest = read_manifest(partition_folder, false);
-  const Placement placement(manifest.part_count(), ranks);
+  if (placement.part_count() != manifest.part_count())
+    fail(ExitStatus::kUsage, "'{}' has {} parts, but {} were given to ranks", partition_folder.string(),
+         manifest.part_count(), placement.part_count());
   Shard shard{std::move(manifest), placement, rank, {}};
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
     shard.parts.push_back(Part::load(partition_folder, shard.manifest, part, pool));

@@ -9,24 +9,33 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 namespace tessera::graph {
 
-/// Which rank owns which parts: contiguous runs whose lengths differ by at most one, the longer ones first.
+/// Which rank owns which parts: contiguous runs, at least one part each.
 class Placement {
  public:
-  /// Throws Error(kUsage) when there are more ranks than parts.
+  /// Runs whose lengths differ by at most one, the longer ones first. Throws Error(kUsage) when there are more ranks
+  /// than parts.
   Placement(std::uint32_t parts, std::int32_t ranks);
-  [[nodiscard]] std::uint32_t part_count() const { return parts_; }
-  [[nodiscard]] std::int32_t rank_count() const { return ranks_; }
-  [[nodiscard]] PartId first_part(Rank rank) const;
+  /// Runs of these lengths; each is at least 1.
+  explicit Placement(std::span<const std::uint32_t> parts_of_ranks);
+  /// Runs for ranks of these speeds (any unit, above 0), such that the slowest of them is done with its parts as early
+  /// as can be; the lower rank takes what could go to two. Throws as the first.
+  static Placement by_speed(std::uint32_t parts, std::span<const double> speeds);
+
+  [[nodiscard]] std::uint32_t part_count() const { return static_cast<std::uint32_t>(rank_of_.size()); }
+  [[nodiscard]] std::int32_t rank_count() const { return static_cast<std::int32_t>(first_.size()) - 1; }
+  [[nodiscard]] PartId first_part(Rank rank) const { return first_[static_cast<std::size_t>(rank.value())]; }
   [[nodiscard]] PartId end_part(Rank rank) const { return first_part(Rank(rank.value() + 1)); }
-  [[nodiscard]] Rank rank_of(PartId part) const;
+  [[nodiscard]] Rank rank_of(PartId part) const { return rank_of_[part.index()]; }
+  [[nodiscard]] std::uint32_t part_count(Rank rank) const { return end_part(rank).value() - first_part(rank).value(); }
 
  private:
-  std::uint32_t parts_;
-  std::int32_t ranks_;
+  std::vector<PartId> first_;  // by rank, and one behind the last
+  std::vector<Rank> rank_of_;
 };
 
 /// What a rank holds: the chunks of its parts.
@@ -39,7 +48,9 @@ struct Shard {
   [[nodiscard]] Rank owner_rank(EntityId entity) const { return placement.rank_of(manifest.owner(entity)); }
 };
 
-/// Loads the chunks that `rank` of `ranks` owns. Not collective: callers agree on success afterwards.
-Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, std::int32_t ranks, memory::Pool& pool);
+/// Loads the chunks that `rank` owns. Not collective: callers agree on success afterwards. Throws Error(kUsage) when
+/// `placement` is of another number of parts.
+Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
+                 memory::Pool& pool);
 
 }  // namespace tessera::graph

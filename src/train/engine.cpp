@@ -19,7 +19,7 @@ std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job) 
 }
 
 std::unique_ptr<Engine> make_engine(const EngineSetup& setup) {
-  if (setup.job.run.device != "cpu") return make_device_engine(setup);
+  if (setup.device_pool != nullptr) return make_device_engine(setup);
   if (moves_queries(setup.job)) return std::make_unique<QueriesEngine>(setup);
   return std::make_unique<RowsEngine>(setup);
 }

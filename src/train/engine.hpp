@@ -29,7 +29,7 @@ struct EngineSetup {
   const kernels::Backend& backend;
   memory::Pool& pool;
   std::vector<ItemCount> items;  ///< count_items() for what job.train.group_queries says; only for moving queries
-  memory::DevicePool* device_pool = nullptr;  ///< of the rank's device, when run.device is one
+  memory::DevicePool* device_pool = nullptr;  ///< of the rank's device, if it computes on one
 };
 
 /// The training loop of one rank. Everything is allocated when it is made; epochs allocate nothing.
@@ -59,8 +59,8 @@ class Engine {
 /// Rows behind each part's own that its halo needs; for Parameters. `job.exchange.mode` is decided.
 std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job);
 
-/// The engine of `job.exchange.mode` and `job.run.device`. Throws Error(kOverBudget) when the pool is too small. Not
-/// collective.
+/// The engine of `job.exchange.mode` for what this rank computes with: ranks with and without a device work together.
+/// Throws Error(kOverBudget) when the pool is too small. Not collective.
 std::unique_ptr<Engine> make_engine(const EngineSetup& setup);
 
 }  // namespace tessera::train

@@ -110,7 +110,8 @@ std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& mani
   return vectors * job.train.batch_size * (manifest.part_count() - 1);
 }
 
-// Why this cannot be trained on a device, or an empty string.
+}  // namespace
+
 std::string against_device(const Job& job) {
   std::string no_queries = against_queries(job);
   if (!no_queries.empty()) return no_queries;
@@ -124,13 +125,11 @@ std::string against_device(const Job& job) {
   return {};
 }
 
-}  // namespace
-
 void check_fit(const Job& job) {
   check_model(job);
   check_loss(job);
-  if (const std::string no = against_device(job); job.run.device != "cpu" && !no.empty())
-    fail(ExitStatus::kUsage, "run.device '{}' does not fit: {}; use run.device=cpu", job.run.device, no);
+  if (const std::string no = against_device(job); job.run.device == "cuda" && !no.empty())
+    fail(ExitStatus::kUsage, "run.device 'cuda' does not fit: {}; use run.device=cpu", no);
   std::string no_queries = against_queries(job);
   const std::string no_rows = against_rows(job);
   if (job.exchange.mode == "queries" && !no_queries.empty())
@@ -178,9 +177,9 @@ std::vector<std::string> idle_settings(const Job& job) {
   return idle;
 }
 
-ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest) {
+ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest, bool on_devices) {
   if (job.exchange.mode != "auto") return {job.exchange.mode, "as the job says"};
-  if (job.run.device != "cpu") return {"queries", "run.device is " + job.run.device};
+  if (on_devices) return {"queries", "a device moves queries"};
   if (const std::string no = against_queries(job); !no.empty()) return {"rows", no};
   if (const std::string no = against_rows(job); !no.empty()) return {"queries", no};
   const std::uint64_t row_bytes = rows_moved(job, manifest) * job.model.dim * sizeof(float);

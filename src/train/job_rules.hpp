@@ -14,6 +14,9 @@ namespace tessera::train {
 /// what would fit. exchange.mode may still be "auto".
 void check_fit(const Job& job);
 
+/// Why the job cannot be trained on a device, or an empty string.
+std::string against_device(const Job& job);
+
 /// Settings of the job that have no effect with its others, "key (why)" each: for a warning.
 std::vector<std::string> idle_settings(const Job& job);
 
@@ -23,7 +26,8 @@ struct ExchangeChoice {
 };
 
 /// What "auto" means: the mode that the job's loss and model need, else the one that moves fewer bytes when every part
-/// is on a rank of its own (so that the choice, and with it every bit, does not depend on the ranks).
-ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest);
+/// is on a rank of its own (so that the choice, and with it every bit, does not depend on the ranks). With `on_devices`
+/// some rank trains on one.
+ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest, bool on_devices = false);
 
 }  // namespace tessera::train

@@ -127,8 +127,7 @@ void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
   exchange_.gather(part_queries_);
   fault_point("train.step", comm_.rank());
   step_.score(batches_, exchange_);
-  if (!step_.find_weights(exchange_, exchange_.merge(merge_of(objective_)), loss_.by_part()))
-    fail_not_finite(epoch, step);
+  bool failed = !step_.find_weights(exchange_, exchange_.merge(merge_of(objective_)), loss_.by_part());
   step_.predict_relations(exchange_, loss_.by_part());
   loss_terms_ += objective_.binary ? exchange_.query_count() : exchange_.targets().size();
   step_.query_gradients(exchange_);
@@ -137,8 +136,8 @@ void QueriesEngine::run_step(std::uint32_t epoch, std::uint64_t step) {
   step_.update_candidates(batches_, exchange_, optimiser_);
   finish_gradients();
   step_.update_sources(batches_, sides_, optimiser_);
-  bool failed = !loss_.is_finite();
-  const exchange::SparseRows relations = relation_sum_.sum(leaves_, failed);
+  failed = failed || !loss_.is_finite();
+  const exchange::SparseRows relations = relation_sum_.sum(leaves_, failed);  // from here on all ranks know
   if (failed) fail_not_finite(epoch, step);
   relation_step_.update(relations, optimiser_);
 }

@@ -48,6 +48,9 @@ class Trainer {
   Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
           Engine& engine, const memory::Pool& pool, bool resume);
 
+  /// Epochs that the run has before run(): above 0 where it is continued.
+  [[nodiscard]] std::uint64_t epochs_done() const { return state_.epoch; }
+
   /// Collective.
   Outcome run(const Surroundings& surroundings);
 

@@ -28,6 +28,26 @@ class Pipeline(ProgramTest):
             with self.subTest(ranks=ranks, threads=threads):
                 self.assertEqual(self.train_and_rank(f"r{ranks}", ranks, OMP_NUM_THREADS=str(threads)), alone)
 
+    def test_parts_given_out_unevenly_change_nothing_and_are_recorded(self):
+        self.make_graph()
+        digests = set()
+        for number, (mode, ranks, placement) in enumerate(
+                (mode, *given) for mode in ("rows", "queries") for given in ((1, "equal"), (2, "7,1"), (3, "1,2,5"), (2, "speed"))):
+            job = self.write_job(f"{number}.toml", **{"run.folder": f'"{number}"', "exchange.mode": f'"{mode}"',
+                                                      "run.placement": f'"{placement}"', "run.device": '"auto"'})
+            digests.add((mode, json.loads(self.succeed("train", "--json", job, ranks=ranks))["parameter_digest"]))
+            [start] = map(json.loads, (self.folder / str(number) / "starts.jsonl").read_text().splitlines())
+            self.assertEqual(sum(rank["parts"] for rank in start["ranks"]), 8)
+            if placement == "speed":
+                self.assertTrue(all(rank["candidates_per_second"] > 0 for rank in start["ranks"]))
+            if "," in placement:
+                self.assertEqual(start["placement"], placement)
+        self.assertEqual(len(digests), 2)
+        # Continued with other shares: the record has both.
+        longer = self.succeed("train", "1.toml", "train.epochs=5", "run.placement=auto", "--resume", ranks=4)
+        starts = [json.loads(line) for line in (self.folder / "1" / "starts.jsonl").read_text().splitlines()]
+        self.assertEqual([(start["after_epoch"], start["placement"]) for start in starts], [(0, "7,1"), (4, "2,2,2,2")], longer)
+
     def test_resuming_on_other_ranks_changes_nothing(self):
         self.make_graph()
         for staleness in (0, 1):

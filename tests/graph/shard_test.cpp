@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <vector>
@@ -38,6 +39,39 @@ TEST(Placement, ContiguousEvenAndComplete) {
         for (std::uint32_t part = first; part < end; ++part) EXPECT_EQ(placement.rank_of(PartId(part)), Rank(rank));
       }
     }
+}
+
+// No other lengths let the slowest rank be done earlier: all of them are tried.
+TEST(Placement, BySpeedEndsTheSlowestRankAsEarlyAsCanBe) {
+  const auto latest = [](const std::vector<std::uint32_t>& lengths, const std::vector<double>& speeds) {
+    double time = 0;
+    for (std::size_t r = 0; r < lengths.size(); ++r) time = std::max(time, lengths[r] / speeds[r]);
+    return time;
+  };
+  for (const std::vector<double>& speeds : {std::vector<double>{1, 1, 1}, {5, 1, 2}, {1, 100, 1}, {0.3, 0.2, 0.9}})
+    for (std::uint32_t parts = 3; parts <= 14; ++parts) {
+      const Placement placement = Placement::by_speed(parts, speeds);
+      std::vector<std::uint32_t> lengths;
+      for (std::int32_t rank = 0; rank < 3; ++rank) lengths.push_back(placement.part_count(Rank(rank)));
+      EXPECT_EQ(lengths[0] + lengths[1] + lengths[2], parts);
+      double best = 1e9;
+      for (std::uint32_t a = 1; a + 2 <= parts; ++a)
+        for (std::uint32_t b = 1; a + b + 1 <= parts; ++b) best = std::min(best, latest({a, b, parts - a - b}, speeds));
+      EXPECT_LE(latest(lengths, speeds), best * (1 + 1e-12)) << parts << " parts";
+    }
+  EXPECT_EQ(Placement::by_speed(8, std::vector<double>{3, 1}).part_count(Rank(0)), 6U);
+  test::expect_error(ExitStatus::kUsage, {"every rank needs one"}, [] {
+    (void)Placement::by_speed(1, std::vector<double>{1, 1});
+  });
+}
+
+TEST(Placement, OfAListIsContiguous) {
+  const Placement placement(std::vector<std::uint32_t>{1, 4, 2});
+  EXPECT_EQ(placement.part_count(), 7U);
+  EXPECT_EQ(placement.first_part(Rank(1)), PartId(1));
+  EXPECT_EQ(placement.end_part(Rank(1)), PartId(5));
+  const std::vector<std::int32_t> owners = {0, 1, 1, 1, 1, 2, 2};
+  for (std::uint32_t part = 0; part < 7; ++part) EXPECT_EQ(placement.rank_of(PartId(part)), Rank(owners[part]));
 }
 
 TEST(Placement, RefusesRanksWithoutAPart) {
@@ -96,7 +130,7 @@ TEST(Shard, WhatIsMissing) {
   const test::StoredGraph stored(test::random_graph({}), 2);
   memory::Pool pool(std::uint64_t{1} << 24U);
   test::expect_error(ExitStatus::kMissingInput, {"parts-5", "'tessera partition' makes it"},
-                     [&] { graph::load_shard(stored.folder() / "parts-5", Rank(0), 1, pool); });
+                     [&] { graph::load_shard(stored.folder() / "parts-5", Rank(0), Placement(5, 1), pool); });
   test::expect_error(ExitStatus::kUsage, {"3 ranks cannot share 2 parts"},
                      [&] { (void)stored.load(Rank(0), 3, pool); });
   std::filesystem::remove(stored.partition_folder() / "part-0001.h5");

@@ -228,7 +228,8 @@ TEST_P(Contents, IdsGoByPartSignatureDegreeAndOldId) {
 
 TEST_P(Contents, PartsLoadAsAShard) {
   memory::Pool pool(std::uint64_t{1} << 24U);
-  const graph::Shard shard = graph::load_shard(case_.folder, Rank(0), 1, pool);
+  const graph::Shard shard =
+      graph::load_shard(case_.folder, Rank(0), graph::Placement(manifest_.part_count(), 1), pool);
   std::uint64_t queries = 0;
   for (const graph::Part& part : shard.parts)
     for (const Split split : graph::kSplits) queries += part.queries(split).size();

@@ -38,7 +38,8 @@ TEST_P(Fallback, StreamTakesOverWithAWarning) {
   EXPECT_EQ(manifest.method, "stream");
   EXPECT_LT(graph::cut_fraction(manifest.figures), 0.5);
   memory::Pool pool(std::uint64_t{1} << 24U);
-  const auto shard = graph::load_shard(graph::partition_folder(disk.folder(), 4), Rank(0), 1, pool);
+  const auto shard =
+      graph::load_shard(graph::partition_folder(disk.folder(), 4), Rank(0), graph::Placement(4, 1), pool);
   EXPECT_EQ(shard.manifest.method, "stream");
 }
 

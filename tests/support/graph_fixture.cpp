@@ -202,7 +202,7 @@ std::filesystem::path StoredGraph::partition_folder() const {
 }
 
 graph::Shard StoredGraph::load(Rank rank, std::int32_t ranks, memory::Pool& pool) const {
-  return graph::load_shard(partition_folder(), rank, ranks, pool);
+  return load(rank, graph::Placement(manifest_.part_count(), ranks), pool);
 }
 
 }  // namespace tessera::test

@@ -75,6 +75,9 @@ class StoredGraph {
   void set_original_id(EntityId global, std::uint64_t id);
   void set_new_id(std::uint64_t original, std::uint64_t id) const;
   [[nodiscard]] graph::Shard load(Rank rank, std::int32_t ranks, memory::Pool& pool) const;
+  [[nodiscard]] graph::Shard load(Rank rank, const graph::Placement& placement, memory::Pool& pool) const {
+    return graph::load_shard(partition_folder(), rank, placement, pool);
+  }
 
  private:
   void write_parts();

@@ -11,11 +11,14 @@
 #include "model/checkpoint.hpp"
 #include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
+#include "train/placement.hpp"
 #include "train/queries_engine.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <ostream>
 #include <string>
@@ -32,6 +35,7 @@ constexpr std::uint64_t kPoolBytes = std::uint64_t{256} << 20U;
 
 Job small_job() {
   Job job;
+  job.data.parts = kParts;
   job.model.dim = 12;
   job.model.init_scale = 0.3;
   job.train.batch_size = 96;
@@ -52,26 +56,36 @@ std::ostream& operator<<(std::ostream& out, const Result& result) {
   return out << result.digest << ", last loss " << result.losses.back();
 }
 
-/// The engine under test, or the one that it must agree with.
-enum class Kind { kQueries, kResident };
+/// The engine under test, or the one that it must agree with; kMixed: the one on even ranks, the other on odd ones.
+enum class Kind { kQueries, kResident, kMixed };
+
+/// An engine, its parameters initialised, with all that it works on.
+struct Trained {
+  Trained(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, Kind kind, const Backend& backend)
+      : shard(stored.load(comm.rank(), train::give_out_parts(comm, job, "", {}).placement, pool)),
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool) {
+    const train::EngineSetup setup{comm, shard,   job,  parameters,
+                                   1,    backend, pool, train::count_items(comm, shard, job)};
+    if (kind == Kind::kQueries || (kind == Kind::kMixed && comm.rank().value() % 2 != 0))
+      engine = std::make_unique<train::QueriesEngine>(setup);
+    else
+      engine = std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, backend);
+    parameters.initialise(job.model, job.run.seed);
+  }
+  memory::Pool pool{kPoolBytes};
+  graph::Shard shard;
+  model::Parameters parameters;
+  train::Place<Space::kHost> place{pool};
+  std::unique_ptr<train::Engine> engine;
+};
 
 Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, Kind kind,
              const Backend& backend) {
-  memory::Pool pool(kPoolBytes);
-  const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
-  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool);
-  const train::EngineSetup setup{comm, shard, job, parameters, 1, backend, pool, train::count_items(comm, shard, job)};
-  train::Place<Space::kHost> place(pool);
-  std::unique_ptr<train::Engine> engine;
-  if (kind == Kind::kQueries)
-    engine = std::make_unique<train::QueriesEngine>(setup);
-  else
-    engine = std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, backend);
-  parameters.initialise(job.model, job.run.seed);
+  Trained trained(comm, stored, job, kind, backend);
   Result result;
-  for (std::uint32_t epoch = 0; epoch < 2; ++epoch) result.losses.push_back(engine->run_epoch(epoch, nullptr));
-  engine->fetch_parameters();
-  result.digest = model::parameter_digest(comm, shard, parameters);
+  for (std::uint32_t epoch = 0; epoch < 2; ++epoch) result.losses.push_back(trained.engine->run_epoch(epoch, nullptr));
+  trained.engine->fetch_parameters();
+  result.digest = model::parameter_digest(comm, trained.shard, trained.parameters);
   return result;
 }
 
@@ -162,6 +176,19 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngineOverTheReference) {
             train(*comm::make_self_communicator(), stored, job, Kind::kQueries, reference));
 }
 
+// Ranks with and without a device in one run, with unequal numbers of parts.
+TEST_P(ResidentEngine, WorksWithTheQueriesEngineOfOtherRanks) {
+  const test::StoredGraph stored(test::random_graph({}), kParts);
+  Job job = small_job();
+  GetParam().change(job);
+  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+  for (const char* placement : {"4,1", "1,4", "1,3,1", "equal"}) {
+    job.run.placement = placement;
+    const auto ranks = static_cast<std::int32_t>(std::count(placement, placement + std::strlen(placement), ',') + 1);
+    EXPECT_EQ(train_on(std::max(ranks, 2), stored, job, Kind::kMixed, kernels::cpu_backend()), expected) << placement;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngine, testing::ValuesIn(kCases),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
@@ -169,6 +196,7 @@ INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngine, testing::ValuesIn(kCases),
 TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 900}), 2);
   Job job = small_job();
+  job.data.parts = 2;
   job.train.batch_size = 300;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
@@ -181,6 +209,7 @@ TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
 TEST(ResidentEngineRounds, AreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 200, .train = 1500}), 2);
   Job job = small_job();
+  job.data.parts = 2;
   job.train.batch_size = 3000;
   job.relation_prediction.weight = 0.5;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
@@ -188,23 +217,17 @@ TEST(ResidentEngineRounds, AreAddedInTheSameOrder) {
   EXPECT_EQ(train_on(2, stored, job, Kind::kResident, kernels::cpu_backend()), expected);
 }
 
-// All ranks end together and name the step, though the losses come back after the epoch.
+// All ranks end together and name the step, whichever engine they have.
 TEST(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
   const Job job = small_job();
-  comm::run_ranks(3, [&](comm::Communicator& comm) {
-    memory::Pool pool(kPoolBytes);
-    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
-    model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool);
-    const train::EngineSetup setup{
-        comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)};
-    train::Place<Space::kHost> place(pool);
-    train::ResidentEngine<Space::kHost> engine(setup, place, kernels::cpu_backend());
-    parameters.initialise(job.model, job.run.seed);
-    if (comm.rank() == Rank(1)) parameters.parts().front().rows.row(0)[0] = std::nanf("");
-    test::expect_error(ExitStatus::kBadData, {"not a finite number", "epoch 1, step 1;", "learning_rate"},
-                       [&] { engine.run_epoch(0, nullptr); });
-  });
+  for (const Kind kind : {Kind::kResident, Kind::kMixed})
+    comm::run_ranks(3, [&](comm::Communicator& comm) {
+      Trained trained(comm, stored, job, kind, kernels::cpu_backend());
+      if (comm.rank() == Rank(1)) trained.parameters.parts().front().rows.row(0)[0] = std::nanf("");
+      test::expect_error(ExitStatus::kBadData, {"not a finite number", "epoch 1, step 1;", "learning_rate"},
+                         [&] { trained.engine->run_epoch(0, nullptr); });
+    });
 }
 
 // What the setup's parameters are while the engine trains its own.
@@ -212,23 +235,17 @@ TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
   const Job job = small_job();
   const auto comm = comm::make_self_communicator();
-  memory::Pool pool(kPoolBytes);
-  const graph::Shard shard = stored.load(comm->rank(), comm->size(), pool);
-  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool);
-  const train::EngineSetup setup{
-      *comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(*comm, shard, job)};
-  train::Place<Space::kHost> place(pool);
-  train::ResidentEngine<Space::kHost> engine(setup, place, kernels::cpu_backend());
-  parameters.initialise(job.model, job.run.seed);
-  const std::string before = model::parameter_digest(*comm, shard, parameters);
-  const std::uint64_t allocations = pool.allocation_count();
-  engine.run_epoch(0, nullptr);
-  EXPECT_TRUE(engine.holds_parameters());
-  EXPECT_EQ(model::parameter_digest(*comm, shard, parameters), before);
-  engine.fetch_parameters();
-  EXPECT_NE(model::parameter_digest(*comm, shard, parameters), before);
-  EXPECT_EQ(pool.allocation_count(), allocations);
-  EXPECT_GT(parameters.parts().front().state.row(0)[0], 0.0F);
+  Trained trained(*comm, stored, job, Kind::kResident, kernels::cpu_backend());
+  const auto digest = [&] { return model::parameter_digest(*comm, trained.shard, trained.parameters); };
+  const std::string before = digest();
+  const std::uint64_t allocations = trained.pool.allocation_count();
+  trained.engine->run_epoch(0, nullptr);
+  EXPECT_TRUE(trained.engine->holds_parameters());
+  EXPECT_EQ(digest(), before);
+  trained.engine->fetch_parameters();
+  EXPECT_NE(digest(), before);
+  EXPECT_EQ(trained.pool.allocation_count(), allocations);
+  EXPECT_GT(trained.parameters.parts().front().state.row(0)[0], 0.0F);
 }
 
 }  // namespace

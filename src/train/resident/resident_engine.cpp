@@ -117,11 +117,7 @@ double ResidentEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress
     }
   }
   fetch_losses();
-  auto bad = static_cast<std::int64_t>(steps);
-  for (const kernels::LossSum& part : host_losses_)
-    if (part.bad_step != kernels::LossSum::kNone) bad = std::min(bad, static_cast<std::int64_t>(part.bad_step));
-  bad = comm_.reduce(bad, comm::Reduction::kMin);
-  if (bad < static_cast<std::int64_t>(steps)) fail_not_finite(epoch, static_cast<std::uint64_t>(bad));
+  if (!staged_ && first_bad_step()) fail_not_finite(epoch, *first_bad_step());
   return loss_.mean(loss_terms_);
 }
 
@@ -137,6 +133,15 @@ void ResidentEngine<kSpace>::fetch_losses() {
   place_.fetch(kernels::Vector<kSpace, const kernels::LossSum>(losses_.span()), std::span(host_losses_));
   place_.finish();
   for (std::size_t p = 0; p < host_losses_.size(); ++p) loss_.by_part()[p] = host_losses_[p].sum;
+}
+
+// Of those that were fetched.
+template <Space kSpace>
+std::optional<std::uint64_t> ResidentEngine<kSpace>::first_bad_step() const {
+  std::uint64_t bad = kernels::LossSum::kNone;
+  for (const kernels::LossSum& part : host_losses_) bad = std::min<std::uint64_t>(bad, part.bad_step);
+  if (bad == kernels::LossSum::kNone) return std::nullopt;
+  return bad;
 }
 
 // ---- a step
@@ -165,7 +170,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   for (std::size_t p = 0; p < lists.parts.size(); ++p)
     candidates_.update(p, lists, own_source_gradients(p, lists.parts[p]), prediction_.get(), penalty, optimiser_);
-  update_relations(lists);
+  update_relations(lists, epoch, step);
   draw_.ring().done(step);
   loss_terms_ += lists.targets;
 }
@@ -239,10 +244,10 @@ void ResidentEngine<kSpace>::relation_leaf(std::size_t p, const PartLists<kSpace
 // ---- relations
 
 template <Space kSpace>
-void ResidentEngine<kSpace>::update_relations(const StepLists<kSpace>& lists) {
+void ResidentEngine<kSpace>::update_relations(const StepLists<kSpace>& lists, std::uint32_t epoch, std::uint64_t step) {
   const auto& kernels = in_.kernels;
   const auto& table = in_.tables.relations();
-  if (staged_) return sum_over_ranks(lists);
+  if (staged_) return sum_over_ranks(lists, epoch, step);
   if (prediction_) {
     const Matrix dense = prediction_->relation_gradients();
     sum_over_parts({0, shard_.manifest.part_count()}, dense);
@@ -269,19 +274,20 @@ void ResidentEngine<kSpace>::sum_over_parts(PartRange node, Matrix dense) {
 // ---- several ranks: through the host
 
 template <Space kSpace>
-void ResidentEngine<kSpace>::sum_over_ranks(const StepLists<kSpace>& lists) {
+void ResidentEngine<kSpace>::sum_over_ranks(const StepLists<kSpace>& lists, std::uint32_t epoch, std::uint64_t step) {
   const std::size_t cols = in_.operator_dim;
   const Matrix from = prediction_ ? prediction_->relation_gradients() : leaves_;
   place_.fetch(kernels::Vector<kSpace, const float>(from.data, from.rows * cols), staged_leaves_.span());
-  place_.finish();
+  fetch_losses();
   for (std::size_t p = 0; p < lists.parts.size(); ++p) {
     const PartLists<kSpace>& part = lists.parts[p];
     const std::size_t first = prediction_ ? p * in_.relation_count : part.first_leaf;
     const auto ids = prediction_ ? std::span<const std::uint32_t>(all_relations_.span()) : draw_.relation_ids(p);
     host_leaves_[p] = {ids, {staged_leaves_.data() + first * cols, ids.size(), cols, cols}};
   }
-  bool flag = false;
-  const exchange::SparseRows sum = relation_sum_->sum(host_leaves_, flag);
+  bool failed = first_bad_step().has_value();
+  const exchange::SparseRows sum = relation_sum_->sum(host_leaves_, failed);
+  if (failed) fail_not_finite(epoch, step);
   const std::size_t count = sum.ids.size();
   const auto ids = relation_ids_.span().subspan(0, count);
   place_.bring(sum.ids, ids);

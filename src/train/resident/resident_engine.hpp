@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ class ResidentEngine final : public Engine {
   void allocate(const QueriesStep::Capacity& capacity, memory::Pool& host);
   void clear_losses();
   void fetch_losses();
+  [[nodiscard]] std::optional<std::uint64_t> first_bad_step() const;
   void compute_step(std::uint32_t epoch, std::uint64_t step);
   void compose(const StepLists<kSpace>& lists);
   void gather_queries(const StepLists<kSpace>& lists);
@@ -53,9 +55,9 @@ class ResidentEngine final : public Engine {
   void return_gradients(const StepLists<kSpace>& lists);
   void side_gradients(std::size_t p, const PartLists<kSpace>& part, const Penalty& penalty);
   void relation_leaf(std::size_t p, const PartLists<kSpace>& part, const Penalty& penalty);
-  void update_relations(const StepLists<kSpace>& lists);
+  void update_relations(const StepLists<kSpace>& lists, std::uint32_t epoch, std::uint64_t step);
   void sum_over_parts(exchange::PartRange node, Matrix dense);
-  void sum_over_ranks(const StepLists<kSpace>& lists);
+  void sum_over_ranks(const StepLists<kSpace>& lists, std::uint32_t epoch, std::uint64_t step);
   // Of the queries of owned part p [own queries, dim].
   [[nodiscard]] Matrix own_queries(const PartLists<kSpace>& part) const;
   [[nodiscard]] Matrix own_sources(std::size_t p, const PartLists<kSpace>& part) const;

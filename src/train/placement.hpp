@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/communicator.hpp"
+#include "core/job.hpp"
+#include "graph/shard.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace tessera::train {
+
+/// What a rank computes with, and which parts it was given.
+struct RankShare {
+  std::string computes_with;         ///< "NVIDIA H100 80GB HBM3, products bf16", "cpu, 8 threads"
+  double candidates_per_second = 0;  ///< of a rehearsed step (step_speed.hpp); 0: not measured
+  std::uint32_t parts = 0;
+};
+
+/// How parts went to ranks.
+struct PartsGivenOut {
+  graph::Placement placement;
+  std::string why;  ///< "equal numbers", "by measured speed", "as run.placement says"
+  std::vector<RankShare> ranks;
+};
+
+/// Collective. Gives parts to ranks as job.run.placement says: "equal"; "speed": by measure(), the speed of this rank;
+/// "6,2": so many to each rank; "auto": by speed when the ranks compute with different things, else equal. Throws
+/// AgreedError(kUsage) when a list does not fit ranks and parts.
+PartsGivenOut give_out_parts(comm::Communicator& comm, const Job& job, const std::string& computes_with,
+                             const std::function<double()>& measure);
+
+/// "6,2": what run.placement takes.
+std::string placement_list(const graph::Placement& placement);
+
+/// Whether no rank has two parts more than another, and those with more come first: what "equal" gives.
+bool has_equal_numbers(const graph::Placement& placement);
+
+inline constexpr const char* kStartsLog = "starts.jsonl";
+
+/// That training began, or went on, after so many epochs.
+struct Start {
+  std::uint64_t after_epoch = 0;
+  std::string placement;  ///< placement_list()
+  std::string why;
+  std::vector<RankShare> ranks;
+};
+
+/// Appends to RUN/starts.jsonl, one JSON object per line. On one rank. Throws Error(kIo).
+void record_start(const std::filesystem::path& run_folder, std::uint64_t after_epoch, const PartsGivenOut& shares);
+
+/// The lines of a starts.jsonl; one without its end was cut off and is left out, a missing file has none. Throws
+/// Error(kBadData) naming file and line.
+std::vector<Start> read_starts(const std::filesystem::path& file);
+
+}  // namespace tessera::train

@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+#include "train/resident/device_engine.hpp"
+
+#include <cstddef>
+#include <string>
+
+namespace tessera::train {
+
+/// The step that is rehearsed: of `queries` query vectors of `dim` floats against every candidate.
+struct StepShape {
+  std::size_t queries;
+  std::size_t dim;
+};
+
+// Candidates per second that a rank gets through in a step of exact softmax: scores, exponentials, gradients of queries
+// and rows, Adagrad; on made-up rows, after one round to warm up. Takes about a tenth of a second, and memory of its
+// own that is gone afterwards. It is a clock's figure: no two are the same.
+
+/// On the host, as QueriesEngine spreads tiles over `threads`.
+double host_step_speed(const kernels::Backend& backend, std::size_t threads, const StepShape& shape);
+
+/// On the device of `share`, with the products of that name. Throws Error(kOverBudget).
+double device_step_speed(const DeviceShare& share, const std::string& products, const StepShape& shape);
+
+}  // namespace tessera::train
