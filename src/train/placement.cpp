@@ -42,7 +42,7 @@ std::vector<RankShare> gather_names(comm::Communicator& comm, const std::string&
 std::vector<double> gather_speeds(comm::Communicator& comm, const std::function<double()>& measure,
                                   std::vector<RankShare>& ranks) {
   const double own = comm::together(comm, measure);
-  const std::vector<double> speeds = gather(comm, own);
+  std::vector<double> speeds = gather(comm, own);
   for (std::size_t r = 0; r < ranks.size(); ++r) ranks[r].candidates_per_second = speeds[r];
   return speeds;
 }

@@ -22,7 +22,7 @@ using memory::Tag;
 
 constexpr std::size_t kMostQueries = 1024;  // more are no faster
 constexpr std::size_t kTile = QueriesStep::kTileRows;
-constexpr std::size_t kDeviceTiles = 32;  // that are candidates at once on a device, where a part is
+constexpr std::size_t kMostDeviceTiles = 32;  // that are candidates at once on a device, where a whole part is
 constexpr double kSeconds = 0.1;
 constexpr float kValue = 1.0F / 64;  // of every element
 
@@ -142,13 +142,15 @@ double device_step_speed(const DeviceShare& share, const std::string& products, 
   const StepShape rehearsed = at_most(shape);
   const kernels::Products kind = find_products(products);
   const std::uint64_t workspace_bytes = kernels::workspace_bytes(kind, {});
-  memory::DevicePool pool(share.device, bytes_for(rehearsed, kDeviceTiles) + workspace_bytes);
+  std::size_t tiles = kMostDeviceTiles;
+  while (tiles > 1 && bytes_for(rehearsed, tiles) + workspace_bytes > share.bytes) tiles /= 2;
+  memory::DevicePool pool(share.device, bytes_for(rehearsed, tiles) + workspace_bytes);
   const device::Stream work(share.device);
   Place<Space::kDevice> place(pool, work.view(), work.view());
   const auto workspace = place.allocate<std::byte>(Tag::kLogits, workspace_bytes);
   const auto kernels = kernels::make_device_kernels(work.view(), kind, workspace.span());
-  Rehearsal<Space::kDevice> rehearsal(place, kernels->backend(), rehearsed, kDeviceTiles);
-  return candidates_per_second(kDeviceTiles * kTile, [&] {
+  Rehearsal<Space::kDevice> rehearsal(place, kernels->backend(), rehearsed, tiles);
+  return candidates_per_second(tiles * kTile, [&] {
     rehearsal.run();
     place.finish();
   });
