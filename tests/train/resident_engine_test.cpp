@@ -52,8 +52,9 @@ std::ostream& operator<<(std::ostream& out, const Result& result) {
   return out << result.digest << ", last loss " << result.losses.back();
 }
 
-/// The engine under test, or the one that it must agree with.
-enum class Kind { kQueries, kResident };
+/// The engine that the others must agree with, and the one under test: exchanging from memory to memory, as devices
+/// that see each other do, or through the host's exchange.
+enum class Kind { kQueries, kDirect, kStaged };
 
 Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, Kind kind,
              const Backend& backend) {
@@ -62,11 +63,13 @@ Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Jo
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool);
   const train::EngineSetup setup{comm, shard, job, parameters, 1, backend, pool, train::count_items(comm, shard, job)};
   train::Place<Space::kHost> place(pool);
+  train::RankTransport<Space::kHost> transport(comm);
   std::unique_ptr<train::Engine> engine;
   if (kind == Kind::kQueries)
     engine = std::make_unique<train::QueriesEngine>(setup);
   else
-    engine = std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, backend);
+    engine = std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, backend,
+                                                                   kind == Kind::kDirect ? &transport : nullptr);
   parameters.initialise(job.model, job.run.seed);
   Result result;
   for (std::uint32_t epoch = 0; epoch < 2; ++epoch) result.losses.push_back(engine->run_epoch(epoch, nullptr));
@@ -83,6 +86,14 @@ Result train_on(std::int32_t ranks, const test::StoredGraph& stored, const Job& 
     if (comm.rank() == Rank(0)) result = mine;
   });
   return result;
+}
+
+void expect_several_ranks(const test::StoredGraph& stored, const Job& job, const Result& expected,
+                          const Backend& backend, std::initializer_list<std::int32_t> counts) {
+  for (const std::int32_t ranks : counts) {
+    EXPECT_EQ(train_on(ranks, stored, job, Kind::kDirect, backend), expected) << ranks << " ranks, direct";
+    EXPECT_EQ(train_on(ranks, stored, job, Kind::kStaged, backend), expected) << ranks << " ranks, through the host";
+  }
 }
 
 struct Case {
@@ -144,12 +155,11 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
   EXPECT_GT(expected.losses.back(), 0);
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward),
                                  &kernels::host_grid_backend(kernels::GridOrder::kBackward)}) {
-    const auto result = train(*comm::make_self_communicator(), stored, job, Kind::kResident, *backend);
+    const auto result = train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend);
     EXPECT_EQ(result, expected) << backend->name;
   }
-  for (const std::int32_t ranks : {2, 3, 5}) {
-    EXPECT_EQ(train_on(ranks, stored, job, Kind::kResident, kernels::cpu_backend()), expected) << ranks << " ranks";
-  }
+  expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 5});
+  expect_several_ranks(stored, job, expected, kernels::host_grid_backend(kernels::GridOrder::kBackward), {3});
 }
 
 // The softmax of the reference has bits of its own, and both engines must have them.
@@ -158,7 +168,7 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngineOverTheReference) {
   Job job = small_job();
   GetParam().change(job);
   const Backend& reference = kernels::reference_backend();
-  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kResident, reference),
+  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, reference),
             train(*comm::make_self_communicator(), stored, job, Kind::kQueries, reference));
 }
 
@@ -172,9 +182,9 @@ TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
   job.train.batch_size = 300;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
-    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kResident, *backend), expected)
+    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected)
         << backend->name;
-  EXPECT_EQ(train_on(2, stored, job, Kind::kResident, kernels::cpu_backend()), expected);
+  expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
 }
 
 // More targets of a part than relation prediction takes in a round.
@@ -184,8 +194,21 @@ TEST(ResidentEngineRounds, AreAddedInTheSameOrder) {
   job.train.batch_size = 3000;
   job.relation_prediction.weight = 0.5;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
-  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kResident, kernels::cpu_backend()), expected);
-  EXPECT_EQ(train_on(2, stored, job, Kind::kResident, kernels::cpu_backend()), expected);
+  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
+  expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
+}
+
+// Steps in which parts, and whole ranks, have no query.
+TEST(ResidentEngineSteps, MayBeSmallerThanTheNumberOfParts) {
+  const test::StoredGraph stored(test::random_graph({.entities = 60, .train = 40}), kParts);
+  Job job = small_job();
+  job.train.batch_size = 3;
+  for (const double weight : {0.0, 0.5}) {
+    job.relation_prediction.weight = weight;
+    const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
+    expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 4, 5});
+  }
 }
 
 // All ranks end together and name the step, though the losses come back after the epoch.
