@@ -117,6 +117,7 @@ void train(Environment& environment, const Options& options) {
   const std::vector<std::string> idle = train::idle_settings(job);
   if (environment.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
   const std::optional<train::DeviceShare> share = open_device(environment, job);
+  const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(environment, job, share);
   RunContext context = open_context(environment, job);
   const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest);
   if (environment.is_root() && choice.mode != job.exchange.mode)
@@ -132,7 +133,7 @@ void train(Environment& environment, const Options& options) {
     if (job.average.decay > 0) parameters->keep_average(context.shard, job.model, *context.pool);
     if (share) device_pool.emplace(share->device, share->bytes);
     engine = train::make_engine({comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool,
-                                 items, device_pool ? &*device_pool : nullptr});
+                                 items, device_pool ? &*device_pool : nullptr, links.get()});
   });
   const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;

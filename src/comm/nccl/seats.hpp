@@ -18,6 +18,7 @@ struct Seat {
   std::array<char, 64> host{};     ///< its name, for people: names may repeat
   std::array<char, 64> machine{};  ///< what the kernel calls this start of the machine
   std::array<char, 32> bus_id{};   ///< empty: the rank has no device
+  bool operator==(const Seat&) const = default;
 };
 
 /// Longer texts are cut off.
