@@ -3,13 +3,16 @@
 #include "cli/device_context.hpp"
 
 #include "comm/agreement.hpp"
+#include "comm/nccl/seats.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "device/device.hpp"
 #include "evaluate/device_counts.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
+#include <vector>
 
 namespace tessera::cli {
 namespace {
@@ -72,6 +75,23 @@ Devices open_devices(Environment& environment, const Job& job, const std::string
       log::info("{} of {} ranks compute on CPUs: {}", comm.size() - ranks, comm.size(), reason);
   }
   return {std::move(found.share), ranks};
+}
+
+std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment, const Job& job,
+                                                       const Devices& devices) {
+  if (devices.ranks == 0) return nullptr;
+  comm::Communicator& comm = environment.comm;
+  const comm::Seat mine = comm::together(
+      comm, [&] { return devices.own ? comm::seat_of(devices.own->device) : comm::seat_without_device(); });
+  const std::vector<comm::Seat> seats = comm::gather_seats(comm, mine);
+  const comm::TransportChoice choice = comm::together(
+      comm, [&] { return comm::choose_transport(job.exchange.transport, seats, comm::built_with_nccl()); });
+  if (choice.transport == comm::DeviceTransport::kNone) return nullptr;
+  const bool is_direct = choice.transport == comm::DeviceTransport::kDirect;
+  if (environment.is_root())
+    log::info("devices exchange {} ({})", is_direct ? "by NCCL" : "through the host's memory", choice.reason);
+  if (!is_direct) return nullptr;
+  return comm::make_nccl_communicator(comm, devices.own->device, std::chrono::seconds(job.run.watchdog_seconds));
 }
 
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job) {

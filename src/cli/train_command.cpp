@@ -135,6 +135,7 @@ void train(Environment& environment, const Options& options) {
   const std::vector<std::string> idle = train::idle_settings(job);
   if (environment.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
   const Devices devices = open_devices(environment, job, train::against_device(job));
+  const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(environment, job, devices);
   const train::PartsGivenOut shares = give_out_parts(environment, job, devices);
   RunContext context = open_context(environment, job, shares.placement);
   const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest, devices.ranks > 0);
@@ -151,7 +152,7 @@ void train(Environment& environment, const Options& options) {
     if (job.average.decay > 0) parameters->keep_average(context.shard, job.model, *context.pool);
     if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
     engine = train::make_engine({comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool,
-                                 items, device_pool ? &*device_pool : nullptr});
+                                 items, device_pool ? &*device_pool : nullptr, links.get()});
   });
   const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;

@@ -65,6 +65,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});
+  v.text("exchange.transport", job.exchange.transport, {"auto", "nccl", "host"});
   v.integer("validate.every", job.validate.every, {0, 1e6});
   v.integer("validate.patience", job.validate.patience, {0, 1e6});
   v.integer("validate.max_triples", job.validate.max_triples, {});
@@ -111,9 +112,9 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 10> kKeys = {
+  constexpr std::array<std::string_view, 11> kKeys = {
       "data.graph",        "run.folder",    "run.threads",  "run.memory",      "run.watchdog_seconds",
-      "run.device_memory", "run.placement", "train.epochs", "exchange.scores", "validate.patience"};
+      "run.device_memory", "run.placement", "train.epochs", "exchange.scores", "exchange.transport", "validate.patience"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

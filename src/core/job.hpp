@@ -85,6 +85,7 @@ struct Job {
     std::string mode = "auto";
     std::uint64_t staleness = 0;
     std::string scores = "auto";  ///< moving queries: kept between the passes, or computed again
+    std::string transport = "auto";  ///< of cuda: how device memory travels between ranks
   } exchange;
   struct Validate {
     std::uint64_t every = 5;        ///< epochs; 0: never

@@ -91,4 +91,14 @@ class Event {
   CUevent_st* handle_ = nullptr;
 };
 
+/// How the host waits for a device where a plain synchronize() might never return: NCCL's kernels wait for other ranks.
+class Waiter {
+ public:
+  virtual ~Waiter() = default;
+  /// Blocks until all that is enqueued on `stream` is done.
+  virtual void wait(StreamView stream) = 0;
+  /// Blocks until what `event` marks is done; no longer, though more may be enqueued behind it.
+  virtual void wait(EventView event) = 0;
+};
+
 }  // namespace tessera::device

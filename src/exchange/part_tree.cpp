@@ -33,6 +33,17 @@ std::vector<PartRange> complete_subtrees(PartRange owned, std::uint32_t parts) {
   return subtrees;
 }
 
+RankSubtrees rank_subtrees(const graph::Placement& placement) {
+  RankSubtrees subtrees;
+  for (std::int32_t r = 0; r < placement.rank_count(); ++r) {
+    const PartRange owned{placement.first_part(Rank(r)).value(), placement.end_part(Rank(r)).value()};
+    subtrees.first.push_back(subtrees.all.size());
+    for (const PartRange subtree : complete_subtrees(owned, placement.part_count())) subtrees.all.push_back(subtree);
+  }
+  subtrees.first.push_back(subtrees.all.size());
+  return subtrees;
+}
+
 double tree_sum(std::span<const double> by_part) {
   if (by_part.empty()) return 0;
   if (by_part.size() == 1) return by_part[0];

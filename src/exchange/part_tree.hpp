@@ -27,6 +27,13 @@ std::uint32_t split_point(PartRange node);
 /// The largest nodes of the tree over `parts` parts that lie inside [owned.first, owned.end), ascending.
 std::vector<PartRange> complete_subtrees(PartRange owned, std::uint32_t parts);
 
+/// The complete subtrees of every rank: they tile the tree.
+struct RankSubtrees {
+  std::vector<PartRange> all;      ///< ranks in order
+  std::vector<std::size_t> first;  ///< by rank, into `all`; and the end
+};
+RankSubtrees rank_subtrees(const graph::Placement& placement);
+
 /// Evaluates a node from the values of the nodes in `known`, which tile it: leaf(i) is that of known[i], and
 /// merge(left, right) that of a parent. Every rank that evaluates the root does the same operations in the same order.
 template <class Value, class Leaf, class Merge>

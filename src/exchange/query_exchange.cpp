@@ -148,12 +148,18 @@ std::span<Statistic> QueryExchange::statistics(std::size_t k) {
   return own_statistics_.span().subspan(k * query_count(), query_count());
 }
 
-std::span<const Statistic> QueryExchange::merge(Merge parents) {
+std::span<const Statistic> QueryExchange::gather_statistics() {
   const std::uint64_t count = query_count();
   for (std::size_t r = 0; r < bytes_.size(); ++r) bytes_[r] = subtrees_[r].size() * count * sizeof(Statistic);
   comm_.all_gather(std::as_bytes(own_statistics_.span().first(own_subtrees().size() * count)),
                    std::as_writable_bytes(statistics_.span().first(all_subtrees_.size() * count)), bytes_);
   share_target_scores();
+  return statistics_.span().first(all_subtrees_.size() * count);
+}
+
+std::span<const Statistic> QueryExchange::merge(Merge parents) {
+  (void)gather_statistics();
+  const std::uint64_t count = query_count();
   const auto at = [&](std::size_t k) { return statistics_.data() + k * count; };
   const auto into_left = [&](Statistic* left, const Statistic* right) {
     for (std::uint64_t i = 0; i < count; ++i) left[i] = parents(left[i], right[i]);

@@ -65,12 +65,18 @@ class QueryExchange {
   /// The subtrees of parts that this rank sums up by itself.
   [[nodiscard]] std::span<const PartRange> subtrees() const { return own_subtrees(); }
 
+  /// Those of all ranks, ranks in order.
+  [[nodiscard]] std::span<const PartRange> all_subtrees() const { return all_subtrees_; }
+
   /// Where to put the statistics of own subtree k: [B].
   [[nodiscard]] std::span<Statistic> statistics(std::size_t k);
   /// Where to put the scores of targets(); only those of owned entities count.
   [[nodiscard]] std::span<float> target_scores() { return target_scores_.span().first(targets().size()); }
+  /// Collective. The statistics of all_subtrees(), one after the other [subtrees, B]; target_scores() are complete
+  /// afterwards.
+  std::span<const Statistic> gather_statistics();
   using Merge = Statistic (*)(const Statistic&, const Statistic&);
-  /// Collective. The statistics of all parts, merged in the fixed tree [B]; target_scores() are complete afterwards.
+  /// Collective. As gather_statistics(), and merges them in the fixed tree [B].
   std::span<const Statistic> merge(Merge parents);
 
   /// Where to put the sums of query gradients over own subtree k: [B, dim], with sources [B, 2 dim].

@@ -14,7 +14,8 @@
 namespace tessera::memory {
 
 /// Memory of one space, and the order of what is done in it. On the host everything is done at once; on a device it is
-/// enqueued on one stream, and host memory that takes part stays as it is until finish().
+/// enqueued on one stream, and host memory that takes part stays as it is until finish(). A copy from or to memory that
+/// is not pinned may wait for the stream by itself: where a Waiter is needed, finish() comes first.
 template <device::Space kSpace>
 class Place;
 
@@ -50,9 +51,10 @@ class Place<device::Space::kDevice> {
  public:
   template <class T>
   using Buffer = DeviceBuffer<T>;
-  /// Everything is enqueued on `work`, but for what its users let run ahead, on `copies`.
-  Place(DevicePool& pool, device::StreamView work, device::StreamView copies)
-      : pool_(pool), work_(work), copies_(copies) {}
+  /// Everything is enqueued on `work`, but for what its users let run ahead, on `copies`. With a waiter the host waits
+  /// for either through it; it outlives the place.
+  Place(DevicePool& pool, device::StreamView work, device::StreamView copies, device::Waiter* waiter = nullptr)
+      : pool_(pool), work_(work), copies_(copies), waiter_(waiter) {}
 
   template <class T>
   Buffer<T> allocate(Tag tag, std::uint64_t count) {
@@ -68,7 +70,15 @@ class Place<device::Space::kDevice> {
   void fetch(device::Span<const T> from, std::span<T> to) const {
     if (!to.empty()) device::copy(from, to, work_);
   }
-  void finish() const { work_.synchronize(); }
+  void finish() const {
+    if (waiter_ == nullptr) return work_.synchronize();
+    waiter_->wait(work_);
+  }
+  /// Blocks until what `event` marks is done.
+  void wait(const device::Event& event) const {
+    if (waiter_ == nullptr) return event.synchronize();
+    waiter_->wait(event.view());
+  }
   [[nodiscard]] device::StreamView work() const { return work_; }
   [[nodiscard]] device::StreamView copies() const { return copies_; }
 
@@ -76,6 +86,7 @@ class Place<device::Space::kDevice> {
   DevicePool& pool_;
   device::StreamView work_;
   device::StreamView copies_;
+  device::Waiter* waiter_;
 };
 
 }  // namespace tessera::memory

@@ -4,6 +4,7 @@
 
 #include "memory/place.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -40,8 +41,9 @@ class PinnedBuffer {
   std::optional<device::Registration> registration_;  // goes before the memory does
 };
 
-/// Brings memory of the host that need not be pinned: on a device through two pinned slots, one of which is filled
-/// while the other is copied. What is brought may be changed as soon as bring() returns.
+/// Copies from and to memory of the host that need not be pinned: on a device through two pinned slots, one of which is
+/// filled or emptied while the other is copied. What is brought may be changed as soon as bring() returns, and what is
+/// fetched is there when fetch() does.
 template <device::Space kSpace>
 class Staging;
 
@@ -53,6 +55,10 @@ class Staging<device::Space::kHost> {
   template <class T>
   void bring(std::span<const T> from, std::span<T> to) const {
     place_.bring(from, to);
+  }
+  template <class T>
+  void fetch(std::span<const T> from, std::span<T> to) const {
+    place_.fetch(from, to);
   }
 
  private:
@@ -70,6 +76,11 @@ class Staging<device::Space::kDevice> {
     static_assert(std::is_trivially_copyable_v<T>);
     bring_bytes(std::as_bytes(from), device::as_bytes(to));
   }
+  template <class T>
+  void fetch(device::Span<const T> from, std::span<T> to) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    fetch_bytes(device::as_bytes(from), std::as_writable_bytes(to));
+  }
 
  private:
   struct Slot {
@@ -84,11 +95,31 @@ class Staging<device::Space::kDevice> {
       next_ = (next_ + 1) % slots_.size();
       const std::size_t count = std::min(slot.memory.span().size(), from.size() - first);
       const auto staged = slot.memory.span().first(count);
-      slot.copied.synchronize();
+      place_.wait(slot.copied);
       std::memcpy(staged.data(), from.data() + first, count);
       place_.bring(std::span<const std::byte>(staged), to.subspan(first, count));
       slot.copied.record(place_.work());
       first += count;
+    }
+  }
+  // A piece is on its way while the one before it is emptied.
+  void fetch_bytes(device::Span<const std::byte> from, std::span<std::byte> to) {
+    const std::size_t piece = slots_[0]->memory.span().size();
+    const auto slot_of = [&](std::size_t first) -> Slot& { return *slots_[first / piece % slots_.size()]; };
+    const auto size_of = [&](std::size_t first) { return std::min(piece, to.size() - first); };
+    const auto ask = [&](std::size_t first) {
+      if (first >= to.size()) return;
+      Slot& slot = slot_of(first);
+      place_.wait(slot.copied);
+      place_.fetch(from.subspan(first, size_of(first)), slot.memory.span().first(size_of(first)));
+      slot.copied.record(place_.work());
+    };
+    ask(0);
+    for (std::size_t first = 0; first < to.size(); first += piece) {
+      ask(first + piece);
+      Slot& slot = slot_of(first);
+      place_.wait(slot.copied);
+      std::memcpy(to.data() + first, slot.memory.span().data(), size_of(first));
     }
   }
 

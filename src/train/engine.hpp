@@ -3,6 +3,7 @@
 #pragma once
 
 #include "comm/communicator.hpp"
+#include "comm/nccl/nccl_communicator.hpp"
 #include "core/job.hpp"
 #include "core/progress.hpp"
 #include "graph/shard.hpp"
@@ -30,6 +31,7 @@ struct EngineSetup {
   memory::Pool& pool;
   std::vector<ItemCount> items;  ///< count_items() for what job.train.group_queries says; only for moving queries
   memory::DevicePool* device_pool = nullptr;  ///< of the rank's device, if it computes on one
+  comm::DeviceCommunicator* links = nullptr;  ///< of all ranks' devices; null: these exchange through the host
 };
 
 /// The training loop of one rank. Everything is allocated when it is made; epochs allocate nothing.

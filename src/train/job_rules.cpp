@@ -172,6 +172,8 @@ std::vector<std::string> idle_settings(const Job& job) {
         "it is of plateau");
   check("run.products", job.run.products != usual.run.products, job.run.device != "cpu", "run.device is cpu");
   check("run.device_memory", !job.run.device_memory.empty(), job.run.device != "cpu", "run.device is cpu");
+  check("exchange.transport", job.exchange.transport != usual.exchange.transport, job.run.device != "cpu",
+        "run.device is cpu");
   check("model.init_scale", job.model.init_scale != usual.model.init_scale, !job.model.init.starts_with("xavier"),
         "a Xavier initialisation has its own");
   return idle;

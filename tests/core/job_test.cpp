@@ -231,7 +231,7 @@ TEST_F(JobFile, WhatMakesAnotherRun) {
   };
   for (const char* harmless : {"data.graph=h.kg", "run.folder=b", "run.threads=3", "run.memory=1GiB", "expect.mrr=0.5",
                                "run.watchdog_seconds=9", "run.device_memory=1GiB", "train.epochs=7", "validate.every=1",
-                               "validate.patience=2", "exchange.scores=keep"})
+                               "validate.patience=2", "exchange.scores=keep", "exchange.transport=host"})
     EXPECT_FALSE(change(harmless)) << harmless;
   for (const char* harmful : {"data.parts=4", "run.seed=2", "model.dim=2", "train.batch_size=8", "negatives.count=4",
                               "negatives.unbiased=false", "regulariser.name=l2", "optimiser.epsilon=0.5",

@@ -13,6 +13,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace tessera::comm {
@@ -67,6 +68,33 @@ TEST(NcclGpu, EveryRankSendsToEveryRank) {
     stream.view().synchronize();
     EXPECT_EQ(got, message(Rank(peer), me, got.size())) << "from " << peer;
   }
+}
+
+// What a rank waits for is what its event marks; what it gives up comes to an end, though nobody else takes part in it.
+TEST(NcclGpu, EventsAreWaitedForAndTransfersGivenUp) {
+  const device::Device device = own_device();
+  const device::Stream stream(device);
+  const auto nccl = make_nccl_communicator(*world(), device, kWatchdog);
+  const device::Block block(device, 1U << 20U);
+  device::Event event(device);
+  nccl->wait(event.view());  // never recorded
+  const Rank me = world()->rank();
+  const DeviceSend to_self{block.span().subspan(0, 1000), me};
+  const DeviceReceive from_self{block.span().subspan(1000, 1000), me};
+  nccl->exchange(std::span(&to_self, 1), std::span(&from_self, 1), stream.view());
+  event.record(stream.view());
+  nccl->wait(event.view());
+  EXPECT_TRUE(event.view().is_done());
+  if (world()->size() > 1 && me.value() < 2) {
+    const Rank peer(1 - me.value());
+    const DeviceSend send{block.span().subspan(0, 1000), peer};
+    const DeviceReceive receive{block.span().subspan(1000, 1000), peer};
+    nccl->exchange(std::span(&send, 1), std::span(&receive, 1), stream.view());  // connects the two
+    nccl->wait(stream.view());
+    if (me == Rank(0)) nccl->exchange({}, std::span(&receive, 1), stream.view());  // and nobody sends
+  }
+  nccl->give_up(stream.view());
+  EXPECT_TRUE(stream.view().is_done());
 }
 
 TEST(NcclGpu, TwoRanksOnOneDeviceAreRefused) {

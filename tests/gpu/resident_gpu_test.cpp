@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-// The engine on a device: the losses of the CPU, the same bits from run to run. Two ranks that share the device merge
-// statistics with the exp of the host, one rank with that of the device: their losses agree, their last bits need not.
+// The engine on a device: the losses of the CPU, the same bits from run to run. Ranks with a device each have the bits
+// of one rank. Two that share a device merge statistics with the exp of the host, one rank with that of the device:
+// their losses agree, their last bits need not.
 
+#include "comm/nccl/nccl_communicator.hpp"
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
@@ -13,7 +15,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,19 +47,35 @@ struct Result {
   std::vector<double> losses;
 };
 
-Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job) {
+/// `links`: of devices, the rank's number being that of its device; without them all ranks are on the first one.
+Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job,
+             comm::DeviceCommunicator* links = nullptr) {
   memory::Pool pool(kPoolBytes);
   std::optional<memory::DevicePool> device_pool;
-  if (job.run.device == "cuda") device_pool.emplace(device::Device::open(0), kPoolBytes);
+  if (job.run.device == "cuda")
+    device_pool.emplace(device::Device::open(links == nullptr ? 0 : comm.rank().value()), kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool);
-  const auto engine = train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
-                                          train::count_items(comm, shard, job), device_pool ? &*device_pool : nullptr});
+  const auto engine =
+      train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
+                          train::count_items(comm, shard, job), device_pool ? &*device_pool : nullptr, links});
   parameters.initialise(job.model, job.run.seed);
   Result result;
   for (std::uint32_t epoch = 0; epoch < 3; ++epoch) result.losses.push_back(engine->run_epoch(epoch));
   engine->fetch_parameters();
   result.digest = model::parameter_digest(comm, shard, parameters);
+  return result;
+}
+
+Result train_two(const test::StoredGraph& stored, const Job& job, bool on_devices_of_their_own) {
+  Result result;
+  comm::run_ranks(2, [&](comm::Communicator& comm) {
+    std::unique_ptr<comm::DeviceCommunicator> links;
+    if (on_devices_of_their_own)
+      links = comm::make_nccl_communicator(comm, device::Device::open(comm.rank().value()), std::chrono::seconds(60));
+    const Result mine = train(comm, stored, job, links.get());
+    if (comm.rank() == Rank(0)) result = mine;
+  });
   return result;
 }
 
@@ -78,18 +98,47 @@ TEST_P(ResidentOnDevice, FollowsTheCpuAndRepeats) {
   const Result first = train(*self, stored, job);
   expect_near(first, expected, 1e-6);
   EXPECT_EQ(train(*self, stored, job).digest, first.digest);
-  Result shared;
-  comm::run_ranks(2, [&](comm::Communicator& comm) {
-    const Result mine = train(comm, stored, job);
-    if (comm.rank() == Rank(0)) shared = mine;
-  });
-  expect_near(shared, first, 1e-6);
+  EXPECT_EQ(train_two(stored, job, false).digest, first.digest) << "two ranks share the device";
+  EXPECT_EQ(train_two(stored, job, false).digest, first.digest);
   for (const auto& [products, tolerance] : {std::pair("fp32", 1e-5), {"tf32", 1e-2}, {"bf16", 3e-2}}) {
     job.run.products = products;
     const Result result = train(*self, stored, job);
     expect_near(result, expected, tolerance);
     EXPECT_EQ(train(*self, stored, job).digest, result.digest) << products;
+    EXPECT_EQ(train_two(stored, job, false).digest, result.digest) << products << ", two ranks";
   }
+}
+
+TEST_P(ResidentOnDevice, TwoDevicesHaveTheBitsOfOne) {
+  if (device::device_count() < 2) GTEST_SKIP() << "one device: two ranks cannot have one each";
+  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 800}), kParts);
+  Job job = small_job();
+  job.train.group_queries = GetParam();
+  job.relation_prediction.weight = GetParam() ? 0.5 : 0;
+  const Result one = train(*comm::make_self_communicator(), stored, job);
+  const Result two = train_two(stored, job, true);
+  EXPECT_EQ(two.losses, one.losses);
+  EXPECT_EQ(two.digest, one.digest);
+}
+
+// Rank 0 on the device, rank 1 on the cores.
+TEST_P(ResidentOnDevice, WorksWithARankOnTheCpu) {
+  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 800}), kParts);
+  Job job = small_job();
+  job.train.group_queries = GetParam();
+  Job on_cpu = job;
+  on_cpu.run.device = "cpu";
+  const auto mixed = [&] {
+    Result result;
+    comm::run_ranks(2, [&](comm::Communicator& comm) {
+      const Result mine = train(comm, stored, comm.rank() == Rank(0) ? job : on_cpu);
+      if (comm.rank() == Rank(0)) result = mine;
+    });
+    return result;
+  };
+  const Result first = mixed();
+  expect_near(first, train(*comm::make_self_communicator(), stored, on_cpu), 1e-6);
+  EXPECT_EQ(mixed().digest, first.digest);
 }
 
 INSTANTIATE_TEST_SUITE_P(Jobs, ResidentOnDevice, testing::Bool());

@@ -66,8 +66,10 @@ TEST(JobRules, SettingsOfADeviceAreIdleWithoutOne) {
   Job job = exact();
   job.run.products = "tf32";
   job.run.device_memory = "1GiB";
+  job.exchange.transport = "host";
   EXPECT_EQ(idle_settings(job),
-            (std::vector<std::string>{"run.products (run.device is cpu)", "run.device_memory (run.device is cpu)"}));
+            (std::vector<std::string>{"run.products (run.device is cpu)", "run.device_memory (run.device is cpu)",
+                                      "exchange.transport (run.device is cpu)"}));
   job.run.device = "cuda";
   EXPECT_TRUE(idle_settings(job).empty());
 }

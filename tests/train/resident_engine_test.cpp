@@ -56,26 +56,30 @@ std::ostream& operator<<(std::ostream& out, const Result& result) {
   return out << result.digest << ", last loss " << result.losses.back();
 }
 
-/// The engine under test, or the one that it must agree with; kMixed: the one on even ranks, the other on odd ones.
-enum class Kind { kQueries, kResident, kMixed };
+/// The engine that the others must agree with, and the one under test: exchanging from memory to memory, as devices
+/// that see each other do, or through the host's exchange. kMixed: through it on even ranks, the first on odd ones.
+enum class Kind { kQueries, kDirect, kStaged, kMixed };
 
 /// An engine, its parameters initialised, with all that it works on.
 struct Trained {
   Trained(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, Kind kind, const Backend& backend)
       : shard(stored.load(comm.rank(), train::give_out_parts(comm, job, "", {}).placement, pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool) {
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool),
+        transport(comm) {
     const train::EngineSetup setup{comm, shard,   job,  parameters,
                                    1,    backend, pool, train::count_items(comm, shard, job)};
     if (kind == Kind::kQueries || (kind == Kind::kMixed && comm.rank().value() % 2 != 0))
       engine = std::make_unique<train::QueriesEngine>(setup);
     else
-      engine = std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, backend);
+      engine = std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, backend,
+                                                                     kind == Kind::kDirect ? &transport : nullptr);
     parameters.initialise(job.model, job.run.seed);
   }
   memory::Pool pool{kPoolBytes};
   graph::Shard shard;
   model::Parameters parameters;
   train::Place<Space::kHost> place{pool};
+  train::RankTransport<Space::kHost> transport;
   std::unique_ptr<train::Engine> engine;
 };
 
@@ -97,6 +101,14 @@ Result train_on(std::int32_t ranks, const test::StoredGraph& stored, const Job& 
     if (comm.rank() == Rank(0)) result = mine;
   });
   return result;
+}
+
+void expect_several_ranks(const test::StoredGraph& stored, const Job& job, const Result& expected,
+                          const Backend& backend, std::initializer_list<std::int32_t> counts) {
+  for (const std::int32_t ranks : counts) {
+    EXPECT_EQ(train_on(ranks, stored, job, Kind::kDirect, backend), expected) << ranks << " ranks, direct";
+    EXPECT_EQ(train_on(ranks, stored, job, Kind::kStaged, backend), expected) << ranks << " ranks, through the host";
+  }
 }
 
 struct Case {
@@ -158,12 +170,11 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
   EXPECT_GT(expected.losses.back(), 0);
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward),
                                  &kernels::host_grid_backend(kernels::GridOrder::kBackward)}) {
-    const auto result = train(*comm::make_self_communicator(), stored, job, Kind::kResident, *backend);
+    const auto result = train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend);
     EXPECT_EQ(result, expected) << backend->name;
   }
-  for (const std::int32_t ranks : {2, 3, 5}) {
-    EXPECT_EQ(train_on(ranks, stored, job, Kind::kResident, kernels::cpu_backend()), expected) << ranks << " ranks";
-  }
+  expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 5});
+  expect_several_ranks(stored, job, expected, kernels::host_grid_backend(kernels::GridOrder::kBackward), {3});
 }
 
 // The softmax of the reference has bits of its own, and both engines must have them.
@@ -172,7 +183,7 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngineOverTheReference) {
   Job job = small_job();
   GetParam().change(job);
   const Backend& reference = kernels::reference_backend();
-  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kResident, reference),
+  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, reference),
             train(*comm::make_self_communicator(), stored, job, Kind::kQueries, reference));
 }
 
@@ -200,9 +211,8 @@ TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
   job.train.batch_size = 300;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
-    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kResident, *backend), expected)
-        << backend->name;
-  EXPECT_EQ(train_on(2, stored, job, Kind::kResident, kernels::cpu_backend()), expected);
+    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected) << backend->name;
+  expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
 }
 
 // More targets of a part than relation prediction takes in a round.
@@ -213,15 +223,28 @@ TEST(ResidentEngineRounds, AreAddedInTheSameOrder) {
   job.train.batch_size = 3000;
   job.relation_prediction.weight = 0.5;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
-  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kResident, kernels::cpu_backend()), expected);
-  EXPECT_EQ(train_on(2, stored, job, Kind::kResident, kernels::cpu_backend()), expected);
+  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
+  expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
+}
+
+// Steps in which parts, and whole ranks, have no query.
+TEST(ResidentEngineSteps, MayBeSmallerThanTheNumberOfParts) {
+  const test::StoredGraph stored(test::random_graph({.entities = 60, .train = 40}), kParts);
+  Job job = small_job();
+  job.train.batch_size = 3;
+  for (const double weight : {0.0, 0.5}) {
+    job.relation_prediction.weight = weight;
+    const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
+    expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 4, 5});
+  }
 }
 
 // All ranks end together and name the step, whichever engine they have.
 TEST(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
   const Job job = small_job();
-  for (const Kind kind : {Kind::kResident, Kind::kMixed})
+  for (const Kind kind : {Kind::kDirect, Kind::kStaged, Kind::kMixed})
     comm::run_ranks(3, [&](comm::Communicator& comm) {
       Trained trained(comm, stored, job, kind, kernels::cpu_backend());
       if (comm.rank() == Rank(1)) trained.parameters.parts().front().rows.row(0)[0] = std::nanf("");
@@ -235,7 +258,7 @@ TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
   const Job job = small_job();
   const auto comm = comm::make_self_communicator();
-  Trained trained(*comm, stored, job, Kind::kResident, kernels::cpu_backend());
+  Trained trained(*comm, stored, job, Kind::kStaged, kernels::cpu_backend());
   const auto digest = [&] { return model::parameter_digest(*comm, trained.shard, trained.parameters); };
   const std::string before = digest();
   const std::uint64_t allocations = trained.pool.allocation_count();

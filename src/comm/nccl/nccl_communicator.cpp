@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "comm/mpi/mpi_session.hpp"
 #include "comm/nccl/detail/watch.hpp"
+#include "comm/nccl/seats.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "device/cuda/check.hpp"
@@ -12,9 +13,7 @@
 #include <nccl.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
-#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
@@ -45,34 +44,11 @@ Progress progress_of(ncclComm_t communicator) {
   return state == ncclInProgress ? Progress::kPending : Progress::kDone;
 }
 
-/// Which device a rank has: equal on two ranks if, and only if, it is the same one.
-struct Seat {
-  std::array<char, 32> bus_id{};
-  std::array<char, 64> host{};  ///< what its kernel calls this start of the machine; names of hosts may repeat
-  bool operator==(const Seat&) const = default;
-};
-
-Seat seat_of(device::Device device) {
-  Seat seat;
-  const std::string bus_id = device.properties().bus_id;
-  std::copy_n(bus_id.begin(), std::min(bus_id.size(), seat.bus_id.size() - 1), seat.bus_id.begin());
-  std::ifstream boot("/proc/sys/kernel/random/boot_id");
-  boot.read(seat.host.data(), static_cast<std::streamsize>(seat.host.size() - 1));
-  return seat;
-}
-
 /// Collective. NCCL refuses two ranks on one device, but only after the others wait for them.
 void check_seats(Communicator& host, device::Device device) {
   const Seat mine = together(host, [&] { return seat_of(device); });
-  std::vector<Seat> all(static_cast<std::size_t>(host.size()));
-  const std::vector<std::uint64_t> counts(all.size(), sizeof(Seat));
-  host.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)), counts);
-  together(host, [&] {
-    for (std::size_t other = 0; other < all.size(); ++other)
-      if (Rank(static_cast<std::int32_t>(other)) != host.rank() && all[other] == mine)
-        fail(ExitStatus::kUsage, "rank {} has the same device {} on its host: NCCL needs one for each rank", other,
-             mine.bus_id.data());
-  });
+  const std::string reason = why_not_direct(gather_seats(host, mine));
+  if (!reason.empty()) throw AgreedError(ExitStatus::kUsage, fmt::format("NCCL needs a device for each rank: {}", reason));
 }
 
 /// Collective. A number that names this communicator, made by rank 0.
@@ -127,12 +103,19 @@ class NcclCommunicator final : public DeviceCommunicator {
     watch([this] { return progress_of(handle_); });
   }
 
-  void wait(device::StreamView stream) override {
-    watch([&] {
-      (void)progress_of(handle_);  // throws on an error of a transfer
-      host_.progress();
-      return stream.is_done() ? Progress::kDone : Progress::kPending;
-    });
+  void wait(device::StreamView stream) override { wait_for(stream); }
+  void wait(device::EventView event) override { wait_for(event); }
+
+  void give_up(device::StreamView stream) noexcept override {
+    abort_quietly();
+    try {
+      if (detail::poll_until_done([&] { return stream.is_done() ? Progress::kDone : Progress::kPending; }, kAbortTime))
+        return;
+    } catch (const Error&) {
+      return;  // failed work is not under way either
+    }
+    say("transfers do not end, though they were given up");
+    MpiSession::abort(static_cast<int>(ExitStatus::kIo));
   }
 
   void set_watchdog(std::chrono::seconds limit) override { watchdog_ = limit; }
@@ -167,9 +150,22 @@ class NcclCommunicator final : public DeviceCommunicator {
     }
   }
 
-  [[noreturn]] void end_job(const Error& error) {
+  template <class View>
+  void wait_for(const View& work) {
+    watch([&] {
+      (void)progress_of(handle_);  // throws on an error of a transfer
+      host_.progress();
+      return work.is_done() ? Progress::kDone : Progress::kPending;
+    });
+  }
+
+  void say(const char* what) const {
     log::write(log::Level::kError, fmt::format("rank {}, device {}: {}; the last transfer was {}", host_.rank().value(),
-                                               device_.index(), error.what(), last_.describe()));
+                                               device_.index(), what, last_.describe()));
+  }
+
+  [[noreturn]] void end_job(const Error& error) {
+    say(error.what());
     abort_quietly();
     MpiSession::abort(static_cast<int>(error.status()));
   }
@@ -204,6 +200,8 @@ class NcclCommunicator final : public DeviceCommunicator {
 };
 
 }  // namespace
+
+bool built_with_nccl() { return true; }
 
 std::unique_ptr<DeviceCommunicator> make_nccl_communicator(Communicator& host, device::Device device,
                                                            std::chrono::seconds watchdog) {

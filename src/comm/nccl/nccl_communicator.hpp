@@ -31,9 +31,8 @@ struct DeviceReceive {
 /// The ranks of a job and their device memory, next to the communicator for host memory. Transfers only: sums follow
 /// the tree over parts (exchange/part_tree.hpp) and are ours. While its work is pending no other library may move data
 /// of the same devices between processes. One thread per rank calls it.
-class DeviceCommunicator {
+class DeviceCommunicator : public device::Waiter {
  public:
-  virtual ~DeviceCommunicator() = default;
 
   /// Enqueues transfers on `stream` that all make progress together, so that no order of them can block; returns at
   /// once. Every send has its receive in a call of the other rank; those of one pair of ranks match in the order of the
@@ -41,10 +40,13 @@ class DeviceCommunicator {
   virtual void exchange(std::span<const DeviceSend> sends, std::span<const DeviceReceive> receives,
                         device::StreamView stream) = 0;
 
-  /// Blocks until all that is enqueued on `stream` is done, asking in turn the stream, NCCL and the clock. A peer that
-  /// is silent for the time of the watchdog, or a failed transfer, ends the job: the kernels of a stuck transfer cannot
-  /// be stopped in any other way.
-  virtual void wait(device::StreamView stream) = 0;
+  /// As a Waiter, asking in turn the device, NCCL and the clock. A peer that is silent for the time of the watchdog, or
+  /// a failed transfer, ends the job: the kernels of a stuck transfer cannot be stopped in any other way.
+  using device::Waiter::wait;
+
+  /// For a rank that an exception ends: gives up what is under way, so that `stream` comes to its end and memory can go;
+  /// where it does not, the job ends here. Nothing can be exchanged afterwards.
+  virtual void give_up(device::StreamView stream) noexcept = 0;
 
   /// How long a wait may last before the peer counts as hanging.
   virtual void set_watchdog(std::chrono::seconds limit) = 0;
@@ -56,8 +58,11 @@ class DeviceCommunicator {
 /// Collective over `host`, whose ranks and their order it takes; each rank brings its own device. All ranks throw the
 /// same AgreedError when two share a device, when a device or NCCL cannot be used on any of them, or when not all are
 /// there within `watchdog`. `host` outlives the communicator, which is destroyed on all ranks together, after wait().
-/// Transfers above 1 GiB are split. Only in builds with CUDA.
+/// Transfers above 1 GiB are split. A build without CUDA has no device to call it with, and throws.
 std::unique_ptr<DeviceCommunicator> make_nccl_communicator(Communicator& host, device::Device device,
                                                            std::chrono::seconds watchdog);
+
+/// Whether this program was built with NCCL.
+bool built_with_nccl();
 
 }  // namespace tessera::comm

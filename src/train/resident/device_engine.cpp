@@ -12,6 +12,7 @@
 #include "train/resident/resident_engine.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 
 namespace tessera::train {
@@ -46,22 +47,34 @@ void wait_for(device::StreamView stream) noexcept {
   }
 }
 
+// Of a transfer the other side may never come, after an exception.
+void end_transfers(comm::DeviceCommunicator& links, device::StreamView stream) noexcept {
+  if (std::uncaught_exceptions() > 0) return links.give_up(stream);
+  try {
+    links.wait(stream);
+  } catch (const Error&) {  // as above
+  }
+}
+
 /// Owns what a ResidentEngine works with.
 class DeviceEngine final : public Engine {
  public:
   explicit DeviceEngine(const EngineSetup& setup)
-      : work_(setup.device_pool->device()),
+      : links_(setup.links),
+        work_(setup.device_pool->device()),
         copies_(setup.device_pool->device()),
-        place_(*setup.device_pool, work_.view(), copies_.view()) {
+        place_(*setup.device_pool, work_.view(), copies_.view(), setup.links) {
     warn_of_parts(setup);
     const Products products = find_products(setup.job.run.products);
     workspace_ =
         place_.allocate<std::byte>(memory::Tag::kLogits, kernels::workspace_bytes(products, largest_products(setup)));
     kernels_ = kernels::make_device_kernels(work_.view(), products, workspace_.span());
-    engine_.emplace(setup, place_, kernels_->backend());
+    if (links_ != nullptr) transport_.emplace(*links_, work_.view());
+    engine_.emplace(setup, place_, kernels_->backend(), transport_ ? &*transport_ : nullptr);
   }
   /// After an exception work may be under way on memory that goes now.
   ~DeviceEngine() override {
+    if (links_ != nullptr) end_transfers(*links_, work_.view());
     wait_for(work_.view());
     wait_for(copies_.view());
   }
@@ -75,11 +88,13 @@ class DeviceEngine final : public Engine {
   void fetch_parameters() override { engine_->fetch_parameters(); }
 
  private:
+  comm::DeviceCommunicator* links_;
   device::Stream work_;
   device::Stream copies_;
   Place<Space::kDevice> place_;
   memory::DeviceBuffer<std::byte> workspace_;
   std::unique_ptr<kernels::DeviceKernels> kernels_;
+  std::optional<RankTransport<Space::kDevice>> transport_;
   std::optional<ResidentEngine<Space::kDevice>> engine_;
 };
 

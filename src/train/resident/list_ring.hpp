@@ -47,7 +47,7 @@ class ListSlot<kernels::Space::kDevice> {
   [[nodiscard]] std::span<std::uint32_t> written() const { return written_.span(); }
   [[nodiscard]] device::Span<std::uint32_t> there() const { return words_.span(); }
   /// Waits until the work on what was here is done.
-  void await_reuse() const { done_.synchronize(); }
+  void await_reuse() const { place_.wait(done_); }
   /// Copies the first `count` words, ahead of the work.
   void send(std::size_t count) {
     device::copy(std::span<const std::uint32_t>(written().first(count)), words_.span().subspan(0, count),

@@ -9,7 +9,6 @@
 namespace tessera::train {
 
 using exchange::Groups;
-using exchange::PartRange;
 using kernels::Space;
 using memory::Tag;
 
@@ -23,23 +22,23 @@ StepDraw<kSpace>::Targets::Targets(std::uint64_t capacity, memory::Pool& pool)
 
 // Counted as put_queries() and its neighbours put them.
 template <Space kSpace>
-std::uint64_t StepDraw<kSpace>::words(const QueriesStep::Capacity& capacity) {
-  std::uint64_t words = 16 * capacity.targets + (capacity.own_parts.size() + 1) * (capacity.queries + 2);
-  for (const QueryBatch::Capacity& own : capacity.own_parts) words += 18 * own.queries + 5 * own.candidates + 8;
+std::uint64_t StepDraw<kSpace>::words(const QueriesStep::Capacity& capacity, bool exchange_lists) {
+  std::uint64_t words = exchange_lists ? ExchangeDraw<kSpace>::words(capacity) : 0;
+  words += 16 * capacity.targets + (capacity.own_parts.size() + 1) * (capacity.queries + 2);
+  for (const QueryBatch::Capacity& own : capacity.own_parts) words += 14 * own.queries + 5 * own.candidates + 8;
   return words;
 }
 
 template <Space kSpace>
 StepDraw<kSpace>::StepDraw(const EngineSetup& setup, const StepSchedule& schedule, exchange::QueryExchange& exchange,
-                           Place<kSpace>& place)
+                           bool exchange_lists, Place<kSpace>& place)
     : shard_(setup.shard),
       exchange_(exchange),
       threads_(setup.threads),
       seed_(setup.job.run.seed),
-      sums_relations_(setup.comm.size() == 1),
       predicts_relations_(setup.job.relation_prediction.weight > 0),
       schedule_(schedule),
-      ring_(place, setup.pool, words(step_capacity(setup, schedule))) {
+      ring_(place, setup.pool, words(step_capacity(setup, schedule), exchange_lists)) {
   const QueriesStep::Capacity capacity = step_capacity(setup, schedule);
   std::uint64_t most = capacity.targets;
   std::uint64_t own_queries = 0;
@@ -58,10 +57,11 @@ StepDraw<kSpace>::StepDraw(const EngineSetup& setup, const StepSchedule& schedul
     own_queries += own.queries;
   }
   part_queries_.resize(shard_.parts.size());
-  first_leaf_.resize(shard_.parts.size());
+  part_relations_.resize(shard_.parts.size());
+  if (exchange_lists)
+    exchange_draw_ = std::make_unique<ExchangeDraw<kSpace>>(shard_, capacity, !predicts_relations_, setup.pool);
   first_target_ = setup.pool.allocate<std::uint32_t>(Tag::kBatch, capacity.queries + 1);
   for (auto& scratch : scratch_) scratch.reserve(std::max({most, own_queries, capacity.queries + 1}));
-  slots_.reserve(own_queries * (static_cast<std::size_t>(std::bit_width(shard_.parts.size())) + 1));
 }
 
 template <Space kSpace>
@@ -78,21 +78,21 @@ void StepDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step, StepLists<k
   lists.queries = exchange_.query_count();
   lists.targets = exchange_.targets().size();
   lists.parts.resize(batches_.size());
-  lists.relation_adds.reserve(batches_.size());
   lists.first_target = ring_.put(first_target_.span().first(lists.queries + 1));
   std::size_t leaves = 0;
   std::size_t targets = 0;
   for (std::size_t p = 0; p < batches_.size(); ++p) {
     PartLists<kSpace>& part = lists.parts[p];
-    part.first_leaf = first_leaf_[p] = leaves;
+    part.first_leaf = leaves;
     part.first_target = targets;
     put_queries(p, part);
     put_targets(p, part);
     if (!batches_[p]->candidates().empty()) put_sampled(p, part);
-    leaves += batches_[p]->by_relation().size();
+    part_relations_[p] = part.host_relation_ids = batches_[p]->by_relation().ids();
+    leaves += part_relations_[p].size();
     targets += part.targets;
   }
-  if (sums_relations_ && !predicts_relations_) put_relation_sum(lists);
+  if (exchange_draw_) exchange_draw_->put({exchange_, first_target_.span(), part_relations_}, ring_, lists.exchange);
   ring_.send();
 }
 
@@ -199,61 +199,6 @@ void StepDraw<kSpace>::put_sampled(std::size_t p, PartLists<kSpace>& lists) {
   occurrences_[p]->build(rows, shard_.parts[p].rows());
   lists.occurrence_ids = ring_.put(occurrences_[p]->ids());
   lists.by_occurrence = put_groups(*occurrences_[p]);
-}
-
-// A leaf is a part's distinct relations; where both sides of a node have one, the right row is added to the left.
-template <Space kSpace>
-void StepDraw<kSpace>::put_relation_sum(StepLists<kSpace>& lists) {
-  slots_.clear();
-  lists.relation_adds.clear();
-  const Slots root = add_node({0, shard_.manifest.part_count()}, lists);
-  auto& ids = scratch_[0];
-  auto& slots = scratch_[1];
-  ids.clear();
-  slots.clear();
-  for (std::size_t i = root.first; i < root.end; ++i) {
-    ids.push_back(slots_[i].id);
-    slots.push_back(slots_[i].slot);
-  }
-  lists.relation_ids = ring_.put(ids);
-  lists.relation_slots = ring_.put(slots);
-}
-
-template <Space kSpace>
-typename StepDraw<kSpace>::Slots StepDraw<kSpace>::add_node(PartRange node, StepLists<kSpace>& lists) {
-  if (node.size() == 1) {
-    const auto ids = batches_[node.first]->by_relation().ids();
-    const std::size_t first = slots_.size();
-    for (std::size_t u = 0; u < ids.size(); ++u)
-      slots_.push_back({ids[u], static_cast<std::uint32_t>(first_leaf_[node.first] + u)});
-    return {first, slots_.size()};
-  }
-  const std::uint32_t middle = exchange::split_point(node);
-  const Slots left = add_node({node.first, middle}, lists);
-  const Slots right = add_node({middle, node.end}, lists);
-  auto& from = scratch_[0];
-  auto& to = scratch_[1];
-  from.clear();
-  to.clear();
-  const std::size_t first = slots_.size();
-  std::size_t a = left.first;
-  std::size_t b = right.first;
-  while (a < left.end || b < right.end) {
-    const bool from_left = a < left.end && (b == right.end || slots_[a].id <= slots_[b].id);
-    const bool from_right = b < right.end && (a == left.end || slots_[b].id <= slots_[a].id);
-    if (from_left && from_right) {
-      from.push_back(slots_[b].slot);
-      to.push_back(slots_[a].slot);
-    }
-    slots_.push_back(from_left ? slots_[a] : slots_[b]);
-    a += from_left ? 1 : 0;
-    b += from_right ? 1 : 0;
-  }
-  if (!from.empty()) {
-    const auto from_list = ring_.put(from);
-    lists.relation_adds.push_back({from_list, ring_.put(to)});
-  }
-  return {first, slots_.size()};
 }
 
 template class StepDraw<Space::kHost>;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "exchange/groups.hpp"
-#include "exchange/part_tree.hpp"
 #include "exchange/query_exchange.hpp"
 #include "graph/shard.hpp"
 #include "kernels/backend.hpp"
@@ -11,6 +10,7 @@
 #include "train/queries_setup.hpp"
 #include "train/query_batch.hpp"
 #include "train/query_items.hpp"
+#include "train/resident/exchange_lists.hpp"
 #include "train/resident/list_ring.hpp"
 
 #include <cstdint>
@@ -36,6 +36,7 @@ struct PartLists {
   Segments by_source;
   Indices relation_ids;
   Segments by_relation;
+  std::span<const std::uint32_t> host_relation_ids;  ///< the same on the host, until the next step is drawn
   Floats relation_answers;
   std::size_t first_leaf = 0;  ///< where its distinct relations begin among those of all owned parts
   Indices dense_slots;         ///< with relation prediction: where these are among the relations of all owned parts
@@ -57,13 +58,6 @@ struct PartLists {
   Segments by_occurrence;
 };
 
-/// Rows that are added to others: one node of the tree over parts.
-template <kernels::Space kSpace>
-struct NodeAdds {
-  typename ListRing<kSpace>::Indices from;
-  typename ListRing<kSpace>::Indices to;
-};
-
 /// What a step knows before anything is computed.
 template <kernels::Space kSpace>
 struct StepLists {
@@ -72,36 +66,22 @@ struct StepLists {
   std::uint64_t targets = 0;
   Indices first_target;  ///< [queries + 1]
   std::vector<PartLists<kSpace>> parts;
-  // With one rank: the sums over parts of relation gradients, in place among the leaves, and where they end.
-  std::vector<NodeAdds<kSpace>> relation_adds;
-  Indices relation_slots;
-  Indices relation_ids;
+  ExchangeLists<kSpace> exchange;  ///< unless ranks exchange through the host
 };
 
 /// Draws steps, the same as QueriesEngine does, and makes their lists.
 template <kernels::Space kSpace>
 class StepDraw {
  public:
+  /// `exchange_lists`: those of DirectExchange, too.
   StepDraw(const EngineSetup& setup, const StepSchedule& schedule, exchange::QueryExchange& exchange,
-           Place<kSpace>& place);
+           bool exchange_lists, Place<kSpace>& place);
 
   /// Collective. Draws a step and sends its lists; ring().take() makes them seen.
   void draw(std::uint32_t epoch, std::uint64_t step, StepLists<kSpace>& lists);
   [[nodiscard]] ListRing<kSpace>& ring() { return ring_; }
-  /// Distinct relations of an owned part of the step that was drawn last.
-  [[nodiscard]] std::span<const std::uint32_t> relation_ids(std::size_t p) const {
-    return batches_[p]->by_relation().ids();
-  }
 
  private:
-  struct Slot {
-    std::uint32_t id;
-    std::uint32_t slot;
-  };
-  struct Slots {
-    std::size_t first;
-    std::size_t end;
-  };
   struct Targets {  // in an owned part
     Targets(std::uint64_t capacity, memory::Pool& pool);
     memory::Buffer<std::uint32_t> row;
@@ -112,20 +92,17 @@ class StepDraw {
     exchange::Groups by_row;
   };
 
-  [[nodiscard]] static std::uint64_t words(const QueriesStep::Capacity& capacity);
+  [[nodiscard]] static std::uint64_t words(const QueriesStep::Capacity& capacity, bool exchange_lists);
   void find_targets();
   void put_queries(std::size_t p, PartLists<kSpace>& lists);
   void put_targets(std::size_t p, PartLists<kSpace>& lists);
   void put_sampled(std::size_t p, PartLists<kSpace>& lists);
-  void put_relation_sum(StepLists<kSpace>& lists);
-  Slots add_node(exchange::PartRange node, StepLists<kSpace>& lists);
   kernels::BasicSegments<kSpace> put_groups(const exchange::Groups& groups);
 
   const graph::Shard& shard_;
   exchange::QueryExchange& exchange_;
   std::size_t threads_;
   std::uint64_t seed_;
-  bool sums_relations_;  // here
   bool predicts_relations_;
   StepSchedule schedule_;
   std::vector<QueryItems> items_;
@@ -135,8 +112,8 @@ class StepDraw {
   std::vector<exchange::QueryExchange::PartQueries> part_queries_;
   memory::Buffer<std::uint32_t> first_target_;
   std::vector<std::uint32_t> scratch_[2];
-  std::vector<Slot> slots_;
-  std::vector<std::size_t> first_leaf_;
+  std::vector<std::span<const std::uint32_t>> part_relations_;
+  std::unique_ptr<ExchangeDraw<kSpace>> exchange_draw_;
   ListRing<kSpace> ring_;
 };
 
