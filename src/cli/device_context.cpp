@@ -6,6 +6,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "evaluate/device_counts.hpp"
+#include "predict/device_best.hpp"
 
 #include <utility>
 
@@ -38,6 +39,11 @@ std::optional<train::DeviceShare> open_device(Environment& environment, const Jo
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job) {
   if (!pool) return {};
   return evaluate::device_counts(*pool, train::find_products(job.run.products));
+}
+
+predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job) {
+  if (!pool) return {};
+  return predict::device_best(*pool, train::find_products(job.run.products));
 }
 
 }  // namespace tessera::cli

@@ -6,6 +6,7 @@
 #include "core/job.hpp"
 #include "evaluate/evaluator.hpp"
 #include "memory/pool.hpp"
+#include "predict/searcher.hpp"
 #include "train/resident/device_engine.hpp"
 
 #include <optional>
@@ -18,5 +19,7 @@ std::optional<train::DeviceShare> open_device(Environment& environment, const Jo
 
 /// Candidates are compared on the device of `pool`, or on the host when there is none.
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job);
+/// Answers are searched there.
+predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job);
 
 }  // namespace tessera::cli

@@ -40,7 +40,7 @@ class DeviceCounts final : public detail::CandidateCounts {
   void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override {
     counts_->finish(n_greater, n_equal);
   }
-  [[nodiscard]] detail::CountEffort effort() const override { return counts_->effort(); }
+  [[nodiscard]] model::PairEffort effort() const override { return counts_->effort(); }
 
  private:
   device::Stream work_;

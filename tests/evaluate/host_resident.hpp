@@ -24,7 +24,7 @@ class HostResident final : public evaluate::detail::CandidateCounts {
   void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override {
     counts_.finish(n_greater, n_equal);
   }
-  [[nodiscard]] evaluate::detail::CountEffort effort() const override { return counts_.effort(); }
+  [[nodiscard]] model::PairEffort effort() const override { return counts_.effort(); }
 
  private:
   memory::Place<kernels::Space::kHost> place_;

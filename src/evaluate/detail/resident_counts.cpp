@@ -42,8 +42,8 @@ ResidentCounts<kSpace>::ResidentCounts(const model::Setup& setup, memory::Place<
   error_factor_ = kernels::score_error_factor(kernels.operand_roundoff, dim_);
   scores_ = place.template allocate<float>(Tag::kEvaluation, plan.queries * plan.tile_rows);
   query_norms_ = place.template allocate<float>(Tag::kEvaluation, plan.queries);
-  undecided_queries_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, plan.undecided());
-  undecided_rows_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, plan.undecided());
+  undecided_queries_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, undecided_pairs(plan));
+  undecided_rows_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, undecided_pairs(plan));
   decided_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, plan.queries);
   undecided_count_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, 1);
   screen_effort_ = place.template allocate<kernels::ScreenEffort>(Tag::kEvaluation, 1);

@@ -40,7 +40,7 @@ class ResidentCounts final : public CandidateCounts {
   void begin() override;
   void start(const QueryBlock& block, std::span<const float> target_scores) override;
   void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override;
-  [[nodiscard]] CountEffort effort() const override { return effort_; }
+  [[nodiscard]] model::PairEffort effort() const override { return effort_; }
 
  private:
   using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
@@ -64,7 +64,7 @@ class ResidentCounts final : public CandidateCounts {
   std::size_t dim_;
   std::uint64_t capacity_;
   std::size_t block_size_ = 0;
-  CountEffort effort_;
+  model::PairEffort effort_;
 
   memory::Staging<kSpace> staging_;
   model::ResidentRows<kSpace> rows_;
