@@ -23,7 +23,8 @@ import sys
 import time
 from pathlib import Path
 
-from gpu_table import GpuTable
+sys.dont_write_bytecode = True  # a bundle may be read-only, and its files are counted
+from gpu_table import GpuTable  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = (ROOT / "bin" / "tessera").exists()  # unpacked from tools/bundle.sh
