@@ -36,6 +36,10 @@ def bytes_near(word, text):
     return float(found[1].replace(",", "")) * UNITS[found[2]] if found else None
 
 
+BENCH_ROWS = ("card", "step", "sampled")  # of gpu_bench, in the order in which it prints them
+STEP_LINES = 6
+
+
 class GpuTable:
     """`tools`: the folder with tessera and gpu_bench; `work`: where graphs, runs and results go."""
 
@@ -47,7 +51,7 @@ class GpuTable:
         self.bench = None
         self.results = []
         self.row = None
-        self.deadline = None
+        self.allowed = self.deadline = None
         work.mkdir(parents=True, exist_ok=True)
 
     @staticmethod
@@ -56,9 +60,10 @@ class GpuTable:
 
     def run(self, names):
         """Runs those rows; true when none failed or missed its figure; None when none ran at all."""
+        self.bench_goal = max((BENCH_ROWS.index(name) for name in names if name in BENCH_ROWS), default=0)
         for name in names:
             self.row = name
-            self.deadline = time.monotonic() + (self.limit or LIMITS[name])
+            self.allow(self.limit or LIMITS[name])
             print(f"{name}: {getattr(self, 'row_' + name).__doc__.splitlines()[0]}", flush=True)
             try:
                 if name != "card":
@@ -74,6 +79,10 @@ class GpuTable:
         print(f"{len(ran)} figures of {len(names)} rows; results are in {self.work / 'gpu.jsonl'}")
         good = all(result.get("good", True) for result in self.results)
         return None if good and not ran else good
+
+    def allow(self, seconds):
+        self.allowed = seconds
+        self.deadline = time.monotonic() + seconds
 
     # ---- reporting
 
@@ -95,21 +104,27 @@ class GpuTable:
 
     # ---- running programs
 
-    def call(self, name, command, log):
-        """Runs a program until the row's deadline, its output in WORK/`log`.out and .err; returns what it printed."""
+    def call(self, name, command, log, is_enough=lambda printed: False):
+        """Runs a program until the row's deadline, its output in WORK/`log`.out and .err, or until `is_enough` of what it
+        has printed; returns that."""
         out, err = self.work / f"{log}.out", self.work / f"{log}.err"
         with open(out, "w") as stdout, open(err, "w") as stderr:
             process = subprocess.Popen([str(word) for word in command], env=self.environment, stdin=subprocess.DEVNULL,
                                        stdout=stdout, stderr=stderr, start_new_session=True)
             try:
-                status = process.wait(max(1.0, self.deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self.stop(process)
-                raise Failed(f"{name} took longer than the limit of {self.limit or LIMITS[self.row]:g} s and was stopped"
-                             f"; its log: {err}") from None
+                while process.poll() is None:
+                    if is_enough(out.read_text()):
+                        self.stop(process)
+                        return out.read_text()
+                    if time.monotonic() > self.deadline:
+                        self.stop(process)
+                        raise Failed(f"{name} took longer than the limit of {self.allowed:g} s and was "
+                                     f"stopped; its log: {err}")
+                    time.sleep(0.05)
             except BaseException:
                 self.stop(process)
                 raise
+        status = process.returncode
         if status == 64 and re.search("built without CUDA|no device", err.read_text()):
             raise Skip(err.read_text().strip().splitlines()[-1])
         if status != 0:
@@ -141,29 +156,41 @@ class GpuTable:
     # ---- the card
 
     def bench_lines(self, is_wanted):
-        """The JSON lines of gpu_bench, also those before a failure; it runs once unless a later row wants more."""
+        """The JSON lines of gpu_bench, also those before a failure; it runs once unless a later row wants more, and no
+        longer than the rows want it to."""
         if self.bench and (self.bench[1] is None or any(map(is_wanted, self.bench[0]))):
             return self.bench
-        kept = self.work / "gpu_bench.out"
+        self.allow(self.limit or max(LIMITS[self.row], LIMITS[BENCH_ROWS[self.bench_goal]]))
         failure = None
         try:
-            self.call("gpu_bench", [self.tool("gpu_bench")], "gpu_bench")
+            self.call("gpu_bench", [self.tool("gpu_bench")], "gpu_bench", self.is_enough_of_bench)
         except Failed as reason:
             failure = reason
+            print(f"  {failure}")
+        lines = self.parsed((self.work / "gpu_bench.out").read_text(), says=True)
+        self.take_card(lines)
+        self.bench = (lines, failure)
+        return self.bench
+
+    @staticmethod
+    def parsed(printed, says=False):
         lines = []
-        for line in kept.read_text().splitlines():
+        for text in printed.splitlines():
             try:
-                line = json.loads(line)
+                line = json.loads(text)
             except ValueError:
-                print(f"  gpu_bench said what is no JSON: {line[:100]}")
+                if says:
+                    print(f"  gpu_bench said what is no JSON: {text[:100]}")
                 continue
             if isinstance(line, dict) and isinstance(line.get("what"), str):
                 lines.append(line)
-        self.take_card(lines)
-        if failure:
-            print(f"  {failure}")
-        self.bench = (lines, failure)
-        return self.bench
+        return lines
+
+    def is_enough_of_bench(self, printed):
+        lines = self.parsed(printed)
+        if self.bench_goal == 0:
+            return any(line["what"].startswith("product") and line["what"].endswith("bf16") for line in lines)
+        return self.bench_goal == 1 and len(list(filter(self.is_step, lines))) >= STEP_LINES
 
     def take_card(self, lines):
         card = {}
@@ -308,18 +335,28 @@ class GpuTable:
 
     def row_memory(self):
         """Device memory of a run: predicted against measured peak."""
-        log = self.work / "train-fb15k.err"
-        if not log.exists():
-            self.train("memory", "fb15k-237-complex-n3", "FB15k-237", "fb15k-237.kg", **{"train.epochs": 1})
-            log = self.work / "train-memory.err"
-        for line in log.read_text().splitlines():
-            predicted = bytes_near("predicted", line)
-            measured = bytes_near("measured", line) or bytes_near("peak", line)
-            if "device memory" in line and predicted and measured:
-                self.report("device memory: |predicted - measured| / measured", 100 * abs(predicted - measured) / measured,
-                            "%", 5, 2, at_most=True, note=f"({predicted / 2**20:,.1f} and {measured / 2**20:,.1f} MiB)")
-                return
-        raise Skip(f"the log of tessera train says nothing of predicted and measured device memory ({log})")
+        name = "fb15k" if (self.work / "run-fb15k" / "metrics.jsonl").exists() else "memory"
+        if name == "memory":
+            self.train(name, "fb15k-237-complex-n3", "FB15k-237", "fb15k-237.kg", **{"train.epochs": 1})
+        predicted, measured = self.device_memory(name)
+        if not predicted or not measured:
+            raise Skip(f"neither {self.work}/run-{name}/metrics.jsonl nor the log says what device memory was planned and "
+                       "measured")
+        self.report("device memory: |planned - measured| / measured", 100 * abs(predicted - measured) / measured, "%", 5, 2,
+                    at_most=True, note=f"({predicted / 2**20:,.1f} and {measured / 2**20:,.1f} MiB)")
+
+    def device_memory(self, name):
+        """Bytes that were planned and measured in a run: by its metrics, else by the log of its training."""
+        last = self.epochs(self.work / f"run-{name}")[-1]
+        if "device_planned_bytes" in last:
+            return last["device_planned_bytes"], last.get("device_measured_bytes")
+        log = self.work / f"train-{name}.err"
+        for line in log.read_text().splitlines() if log.exists() else []:
+            planned = bytes_near("predicted", line) or bytes_near("planned", line)
+            measured = bytes_near("measured", line)
+            if "device memory" in line and planned and measured:
+                return planned, measured
+        return None, None
 
     def row_wn18rr(self):
         """WN18RR, ComplEx-N3 of rank 500: test MRR."""

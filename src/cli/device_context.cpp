@@ -36,9 +36,10 @@ std::optional<train::DeviceShare> open_device(Environment& environment, const Jo
   });
 }
 
-evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job) {
+evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
+                                 std::vector<kernels::ConstDeviceMatrix> lent_rows) {
   if (!pool) return {};
-  return evaluate::device_counts(*pool, train::find_products(job.run.products));
+  return evaluate::device_counts(*pool, train::find_products(job.run.products), std::move(lent_rows));
 }
 
 predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job) {

@@ -10,6 +10,7 @@
 #include "train/resident/device_engine.hpp"
 
 #include <optional>
+#include <vector>
 
 namespace tessera::cli {
 
@@ -17,8 +18,10 @@ namespace tessera::cli {
 /// memory of it. Throws AgreedError.
 std::optional<train::DeviceShare> open_device(Environment& environment, const Job& job);
 
-/// Candidates are compared on the device of `pool`, or on the host when there is none.
-evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job);
+/// Candidates are compared on the device of `pool`, or on the host when there is none; with the rows that an engine
+/// has there, if any.
+evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
+                                 std::vector<kernels::ConstDeviceMatrix> lent_rows = {});
 /// Answers are searched there.
 predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job);
 

@@ -68,7 +68,7 @@ class GpuTable(ProgramTest):
         self.assertEqual((rows["sampled"][0]["value"], rows["sampled"][0]["aim"]), (3.5e6, 10e6))
         self.assertEqual((rows["fb15k"][0]["gate"], rows["fb15k"][1]["gate"]), (60, 0.366))
         self.assertTrue(0 < rows["fb15k"][1]["value"] <= 1)
-        self.assertIn("says nothing of predicted", rows["memory"][0]["skipped"])
+        self.assertIn("what device memory was planned and measured", rows["memory"][0]["skipped"])
         self.assertIn("copy 2,800 GB/s, bf16 700 TFLOP/s", out)
         self.assertIn("gpu_bench said what is no JSON", out)
 
@@ -130,15 +130,29 @@ class GpuTable(ProgramTest):
         self.assertEqual(len(rows["card"]), 3)
         self.assertIn("gpu_bench ended with 70: broken", rows["step"][0]["failed"])
 
-    def test_device_memory_in_a_log(self):
+    def test_the_benchmark_runs_no_longer_than_its_rows_want(self):
+        self.stand_in(*CARD, *(STEPS[:1] * 6), then="sleep 1000")
+        start = time.monotonic()
+        _, rows = self.table("--only", "card", "step", "wn18rr", "--smoke")
+        self.assertEqual(len(rows["step"]), 6)
+        self.assertIn("value", rows["wn18rr"][0])
+        self.table("--only", "card")
+        self.assertLess(time.monotonic() - start, 60)
+
+    def test_device_memory_of_a_run(self):
         self.stand_in(*CARD)
-        self.folder.joinpath("work").mkdir()
-        for line, share in (("device memory of this rank: predicted 4.0 GiB, measured 3.2 GiB (25 %)", 25.0),
+        run = self.folder / "work" / "run-fb15k"
+        run.mkdir(parents=True)
+        for line, share in (("device memory of this rank: planned 4.0 GiB, measured 3.2 GiB (25 % less)", 25.0),
                             ("device memory: 2048 MiB predicted, 2.5 GiB measured at the peak", 20.0),
                             ("device memory, predicted peak 1,024 B; measured peak 1,000 B", 2.4)):
+            (run / "metrics.jsonl").write_text('{"epoch": 1}\n')
             self.write("work/train-fb15k.err", f"something else\n[info] {line}\n")
             _, rows = self.table("--only", "memory", status=1 if share > 5 else 0)
             self.assertAlmostEqual(rows["memory"][0]["value"], share)
+        (run / "metrics.jsonl").write_text('{"device_planned_bytes": 990, "device_measured_bytes": 1000}\n')
+        _, rows = self.table("--only", "memory")
+        self.assertAlmostEqual(rows["memory"][0]["value"], 1.0)
 
     def test_rows_that_do_not_exist(self):
         done = subprocess.run([sys.executable, ROOT / "bench" / "run.py", "gpu", "--only", "nothing"],

@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <ostream>
@@ -228,6 +229,16 @@ TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {
   engine.fetch_parameters();
   EXPECT_NE(model::parameter_digest(*comm, shard, parameters), before);
   EXPECT_EQ(pool.allocation_count(), allocations);
+  const auto rows = engine.rows();  // what ranking may read where it is
+  ASSERT_EQ(rows.size(), parameters.parts().size());
+  for (std::size_t p = 0; p < rows.size(); ++p) {
+    const kernels::Matrix own = parameters.parts()[p].rows;
+    ASSERT_EQ(rows[p].rows, own.rows);
+    ASSERT_EQ(rows[p].cols, own.cols);
+    EXPECT_NE(rows[p].data, own.data);
+    for (std::size_t i = 0; i < own.rows; ++i)
+      EXPECT_TRUE(std::equal(own.row(i), own.row(i) + own.cols, rows[p].row(i)));
+  }
   EXPECT_GT(parameters.parts().front().state.row(0)[0], 0.0F);
 }
 

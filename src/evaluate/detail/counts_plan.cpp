@@ -16,8 +16,9 @@ std::uint64_t workspace_bytes(const CountsPlan& plan, const CountsSizes& sizes) 
 
 std::uint64_t place_bytes(const CountsPlan& plan, const CountsSizes& sizes) {
   const auto words = [&](std::uint64_t count) { return model::pool_bytes(count, sizeof(float)); };
-  const std::uint64_t exact = words(plan.window_rows * sizes.dim) + words(plan.queries * sizes.dim) +
-                              words(plan.queries) + 2 * words(std::max<std::uint64_t>(1, sizes.block_queries));
+  const std::uint64_t rows = sizes.rows_are_there ? 0 : plan.window_rows * sizes.dim;
+  const std::uint64_t exact = words(rows) + words(plan.queries * sizes.dim) + words(plan.queries) +
+                              2 * words(std::max<std::uint64_t>(1, sizes.block_queries));
   if (plan.tile_rows == 0) return exact;
   return exact + words(plan.queries * plan.tile_rows) + 2 * words(plan.queries) + words(plan.window_rows) +
          2 * words(undecided_pairs(plan)) + words(1) + model::pool_bytes(1, sizeof(kernels::ScreenEffort)) +

@@ -16,6 +16,7 @@ struct CountsSizes {
   std::uint64_t own_rows = 0;
   std::size_t dim = 0;
   kernels::Products products = kernels::Products::kChain;
+  bool rows_are_there = false;  ///< lent: they take no memory
 };
 
 /// Scores are in memory where they are approximate; exact ones are counted and forgotten.

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tessera::evaluate::detail {
 
@@ -20,7 +21,7 @@ constexpr std::uint64_t kSlotBytes = std::uint64_t{4} << 20U;  // of what is bro
 template <Space kSpace>
 ResidentCounts<kSpace>::ResidentCounts(const model::Setup& setup, memory::Place<kSpace>& place,
                                        const CountKernels<kSpace>& kernels, const CountsPlan& plan,
-                                       std::uint64_t capacity)
+                                       std::uint64_t capacity, std::vector<kernels::BasicConstMatrix<kSpace>> lent_rows)
     : setup_(setup),
       place_(place),
       kernels_(kernels),
@@ -28,7 +29,8 @@ ResidentCounts<kSpace>::ResidentCounts(const model::Setup& setup, memory::Place<
       dim_(setup.parameters.dim()),
       capacity_(capacity),
       staging_(place, setup.pool, Tag::kEvaluation, kSlotBytes),
-      rows_(setup.parameters, place, staging_, plan.window_rows, kernels.approximate ? kernels.screened : nullptr),
+      rows_(setup.parameters, place, staging_, plan.window_rows, kernels.approximate ? kernels.screened : nullptr,
+            std::move(lent_rows)),
       queries_(place.template allocate<float>(Tag::kEvaluation, plan.queries * dim_)),
       target_scores_(place.template allocate<float>(Tag::kEvaluation, plan.queries)),
       n_greater_(place.template allocate<std::uint32_t>(Tag::kEvaluation, capacity)),

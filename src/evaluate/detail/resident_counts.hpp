@@ -33,9 +33,11 @@ struct CountKernels {
 template <kernels::Space kSpace>
 class ResidentCounts final : public CandidateCounts {
  public:
-  /// For blocks of up to `capacity` queries. `place`, its memory and what `kernels` names outlive this.
+  /// For blocks of up to `capacity` queries. `place`, its memory and what `kernels` names outlive this, as do rows that
+  /// are lent, a matrix for every part: nobody changes them from begin() to the last finish().
   ResidentCounts(const model::Setup& setup, memory::Place<kSpace>& place, const CountKernels<kSpace>& kernels,
-                 const CountsPlan& plan, std::uint64_t capacity);
+                 const CountsPlan& plan, std::uint64_t capacity,
+                 std::vector<kernels::BasicConstMatrix<kSpace>> lent_rows = {});
 
   void begin() override;
   void start(const QueryBlock& block, std::span<const float> target_scores) override;
