@@ -106,10 +106,12 @@ class HostLauncher {
 
   template <InPhases Body>
   void run_block(const Body& body, std::size_t block) const {
+    const unsigned phases = body.phases();
+    if (phases == 0) return;
     typename Body::Shared shared;
     std::memset(&shared, 0xCC, sizeof shared);  // not zeros: what is read before it is written shows
     typename Body::Registers registers[Body::kThreads] = {};
-    for (unsigned phase = 0; phase < body.phases(); ++phase)
+    for (unsigned phase = 0; phase < phases; ++phase)
       for (unsigned i = 0; i < Body::kThreads; ++i) {
         const unsigned thread = in_order(i, Body::kThreads);
         body.run(phase, At{block, thread}, shared, registers[thread]);
