@@ -336,6 +336,7 @@ void run(int index) {
 }  // namespace tessera::bench
 
 int main(int argc, char** argv) {
+  (void)std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what was measured stays when a time limit ends it
   try {
     tessera::bench::run(argc > 1 ? std::atoi(argv[1]) : 0);
   } catch (const tessera::Error& error) {

@@ -4,8 +4,14 @@
 """Measures Tessera: `bench/run.py NAME...` or `bench/run.py all`.
 
 Each benchmark prints what was measured, the figure that it must reach, and the machine's own peak measured in the same
-run. FB15k-237 is read from --data (default ../shared/data); a benchmark whose data is not there is skipped and says so.
-Needs only Python 3. Results also go to BUILD/bench.json. Exit status 1 when a figure is missed."""
+run. Data sets are read from --data (default: TESSERA_DATA, else ../shared/data); a benchmark whose data is not there is skipped and
+says so. Needs only Python 3. Graphs, runs and results go to --work (default BUILD/bench; in a bundle ./tessera-bench): bench.json,
+and gpu.jsonl with every figure of `gpu`. Exit status 1 when a figure is missed.
+
+  bench/run.py gpu                                    everything on one GPU
+  bench/run.py gpu --only step fb15k --limit 500      some rows of it, each for so many seconds at most
+  bench/run.py gpu --only relations --resume          goes on where the limit stopped it
+  bench/run.py gpu --smoke --build-dir build/release  all rows on the host, tiny: do they work?"""
 
 import argparse
 import json
@@ -17,7 +23,11 @@ import sys
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # a bundle may be read-only, and its files are counted
+from gpu_table import GpuTable  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
+BUNDLED = (ROOT / "bin" / "tessera").exists()  # unpacked from tools/bundle.sh
 
 
 class Skip(Exception):
@@ -26,9 +36,10 @@ class Skip(Exception):
 
 class Bench:
     def __init__(self, arguments):
-        self.build = Path(arguments.build_dir).resolve()
+        self.arguments = arguments
+        self.build = Path(arguments.build_dir or ROOT / "build" / "release").resolve()
         self.data = Path(arguments.data).resolve()
-        self.work = self.build / "bench"
+        self.work = Path(arguments.work or (Path.cwd() / "tessera-bench" if BUNDLED else self.build / "bench")).resolve()
         self.work.mkdir(parents=True, exist_ok=True)
         self.environment = dict(os.environ, OMPI_MCA_btl_vader_single_copy_mechanism="none",
                                 OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_mpi_yield_when_idle="1")
@@ -84,25 +95,15 @@ class Bench:
               f"({self.peak['fma_gflops_one_core']} on one core; bf16 dot products {self.peak['bf16_gflops_one_core']}), copy {self.peak['copy_gbytes_one_core']} GB/s on one core")
 
     def bench_gpu(self):
-        """Copies, products and the exact-softmax step on the first GPU (build/cuda; ComplEx, dim 2,000, 14,541 rows)."""
-        program = ROOT / "build" / "cuda" / "bin" / "gpu_bench"
-        if not program.exists():
-            raise Skip(f"{program} is missing; build it: tools/build_cuda.sh build/cuda gpu_bench")
-        done = subprocess.run([str(program)], capture_output=True, text=True)
-        if done.returncode == 64:
-            raise Skip(done.stderr.strip())
-        if done.returncode != 0:
-            sys.exit(f"run.py: {program} failed with {done.returncode}:\n{done.stderr[-3000:]}")
-        for line in map(json.loads, done.stdout.splitlines()):
-            what = line.pop("what")
-            share = line.pop("share_of_bf16_product", None)
-            if share is not None:
-                self.report("gpu", what + ": share of the bf16 product", share, "", 0.40 if what.endswith("bf16") else None)
-            for unit, value in line.items():
-                if isinstance(value, str):
-                    print(f"  {what} {unit}: {value}")
-                else:
-                    self.report("gpu", what, value, unit)
+        """What one GPU does (--only: rows of it): the card itself, steps, recipes, ranking, memory."""
+        arguments = self.arguments
+        build = Path(arguments.build_dir or (ROOT if BUNDLED else ROOT / "build" / "cuda")).resolve()
+        table = GpuTable(build / "bin", ROOT / "jobs", self.data, self.work, self.environment, smoke=arguments.smoke,
+                         limit=arguments.limit, resume=arguments.resume, overrides=arguments.set)
+        good = table.run(arguments.only or GpuTable.names())
+        if good is None and "all" in arguments.names:
+            raise Skip("no row could run")
+        self.rows.append({"benchmark": "gpu", "what": "all rows", "good": bool(good)})
 
     def imported(self, data, name, method):
         """One of the data sets as a graph in 8 parts; made once."""
@@ -306,9 +307,16 @@ def main():
     names = [name[len("bench_"):] for name in vars(Bench) if name.startswith("bench_")]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=names + ["all"], metavar="NAME", help=", ".join(names + ["all"]))
-    parser.add_argument("--build-dir", default=ROOT / "build" / "release")
-    parser.add_argument("--data", default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--build-dir", help="default: build/release; of gpu build/cuda, or the bundle that this file is in")
+    parser.add_argument("--data", default=os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
+    parser.add_argument("--work", help="folder for graphs, runs and results")
     parser.add_argument("--jobs", nargs="+", metavar="JOB", help="of jobs/, for recipes: umls-complex ...; default: all")
+    rows = parser.add_argument_group("gpu")
+    rows.add_argument("--only", nargs="+", choices=GpuTable.names(), metavar="ROW", help=", ".join(GpuTable.names()))
+    rows.add_argument("--limit", type=float, metavar="SECONDS", help="of each row, in place of its own")
+    rows.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for the jobs: run.products=tf32 ...")
+    rows.add_argument("--resume", action="store_true", help="continue runs that are there")
+    rows.add_argument("--smoke", action="store_true", help="on the host with tiny settings: nothing is measured")
     arguments = parser.parse_args()
     bench = Bench(arguments)
     for name in names if "all" in arguments.names else arguments.names:
@@ -318,7 +326,7 @@ def main():
             work()
         except Skip as reason:
             print(f"  skipped: {reason}")
-    (bench.build / "bench.json").write_text(json.dumps(bench.rows, indent=1))
+    (bench.work / "bench.json").write_text(json.dumps(bench.rows, indent=1))
     return 0 if all(row["good"] for row in bench.rows) else 1
 
 

@@ -8,7 +8,7 @@ set -euo pipefail
 build_dir=$(realpath -m "$1")
 shift
 targets=("$@")
-[[ ${#targets[@]} -gt 0 ]] || targets=(tessera_device tessera_memory tessera_comm tessera_kernels tessera_train tessera_evaluate gpu_bench)
+[[ ${#targets[@]} -gt 0 ]] || targets=(tessera_device tessera_memory tessera_comm tessera_kernels tessera_train tessera_evaluate tessera_predict gpu_bench)
 cd "$(dirname "$0")/.."
 
 compiler=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}

@@ -22,7 +22,8 @@ out, so ranks on several hosts speak TCP; for a faster network build with the MP
 options
   --build-dir DIR   what to pack; default build/release
   --output DIR      default BUILD_DIR/bundle/tessera-VERSION-linux-PROCESSOR; neither it nor DIR.tar.zst may exist
-  --with-tests      pack the programs *_gpu_test of a build of the preset cuda, and bin/gpu_tests, which runs them
+  --with-tests      pack the programs *_gpu_test of a build of the preset cuda, bin/gpu_tests, which runs them, and gpu_bench,
+                    if it was built, for bench/run.py gpu (needs Python 3 there, nothing else)
   --limit MIB       the most that the folder may hold; default 60
   --help            this text
 
@@ -85,11 +86,12 @@ check_build() {
   program=$build_dir/bin/tessera
   [[ -x $program ]] || die 66 "no program '$program'; build it with 'cmake --build $build_dir', or name another --build-dir"
   version=$("$program" --version) || die 66 "'$program' does not run here, so what it needs cannot be found"
-  tests=()
+  tests=() benches=()
   if [[ $with_tests == yes ]]; then
     mapfile -t tests < <(find "$build_dir/bin" -name '*_gpu_test' -type f | sort)
     [[ ${#tests[@]} -gt 0 ]] ||
       die 66 "no program *_gpu_test in '$build_dir/bin'; build them with 'tools/build_cuda.sh $build_dir tessera_gpu_tests'"
+    [[ ! -x $build_dir/bin/gpu_bench ]] || benches=("$build_dir/bin/gpu_bench")
   fi
 }
 
@@ -276,6 +278,9 @@ TEXT
 export PATH="$root/bin:$PATH"
 exec "$root/openmpi/libexec/orted" "$@"
 TEXT
+  [[ ${#benches[@]} -eq 0 ]] || launcher bin/gpu_bench .. "Measures a GPU with the libraries of this folder." <<'TEXT'
+exec "$root/libexec/gpu_bench" "$@"
+TEXT
   [[ ${#tests[@]} -gt 0 ]] || return 0
   install -m 755 "$root/tools/mpirun.sh" "$bundle/libexec/mpirun.sh"
   launcher bin/gpu_tests .. "Runs every test that needs a GPU. Exit status: 0 all that ran passed, 1 a test failed or none ran." <<'TEXT'
@@ -371,6 +376,7 @@ the folder can be moved anywhere, be read-only, and belong to somebody else.
   bin/mpirun -n 2 bin/tessera train job.toml            # as two ranks on this host; as root Open MPI wants
                                                         # OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   PATH="$PWD/bin:$PATH" sbatch slurm/train.sbatch job.toml
+  bench/run.py gpu --data DIR                           # measures a GPU, if gpu_bench is packed; results in ./tessera-bench
 
 Only this folder's mpirun, or srun --mpi=pmix, starts this program as several ranks. Unload other MPI modules first: settings
 like OMPI_MCA_pml=... of theirs would hold here, too. Hosts find each other through Slurm, or through ssh where mpirun gets
@@ -379,8 +385,10 @@ TEXT
 }
 
 copy_texts() {
-  mkdir -p "$bundle/jobs" "$bundle/slurm"
+  mkdir -p "$bundle/jobs/gpu" "$bundle/bench" "$bundle/slurm"
   cp "$root"/jobs/*.toml "$bundle/jobs"
+  cp "$root"/jobs/gpu/*.toml "$bundle/jobs/gpu"
+  cp "$root"/bench/{run,gpu_table}.py "$bundle/bench"
   cp "$root"/slurm/*.sbatch "$root/slurm/README.md" "$bundle/slurm"
   find_owners
   copy_licences
@@ -420,7 +428,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 add_program "$program" libexec/tessera
-for test in "${tests[@]}"; do add_program "$test" "libexec/$(basename "$test")"; done
+for test in "${tests[@]}" "${benches[@]}"; do add_program "$test" "libexec/$(basename "$test")"; done
 copy_mpi
 copy_plugins_of_libraries
 copy_libraries

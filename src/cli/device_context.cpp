@@ -8,6 +8,7 @@
 #include "core/text.hpp"
 #include "device/device.hpp"
 #include "evaluate/device_counts.hpp"
+#include "predict/device_best.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -94,9 +95,15 @@ std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment,
   return comm::make_nccl_communicator(comm, devices.own->device, std::chrono::seconds(job.run.watchdog_seconds));
 }
 
-evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job) {
+evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
+                                 std::vector<kernels::ConstDeviceMatrix> lent_rows) {
   if (!pool) return {};
-  return evaluate::device_counts(*pool, train::find_products(job.run.products));
+  return evaluate::device_counts(*pool, train::find_products(job.run.products), std::move(lent_rows));
+}
+
+predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job) {
+  if (!pool) return {};
+  return predict::device_best(*pool, train::find_products(job.run.products));
 }
 
 }  // namespace tessera::cli

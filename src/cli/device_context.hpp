@@ -7,11 +7,13 @@
 #include "core/job.hpp"
 #include "evaluate/evaluator.hpp"
 #include "memory/pool.hpp"
+#include "predict/searcher.hpp"
 #include "train/resident/device_engine.hpp"
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tessera::cli {
 
@@ -32,7 +34,11 @@ Devices open_devices(Environment& environment, const Job& job, const std::string
 std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment, const Job& job,
                                                        const Devices& devices);
 
-/// Candidates are compared on the device of `pool`, or on the host when there is none.
-evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job);
+/// Candidates are compared on the device of `pool`, or on the host when there is none; with the rows that an engine
+/// has there, if any.
+evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
+                                 std::vector<kernels::ConstDeviceMatrix> lent_rows = {});
+/// Answers are searched there.
+predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job);
 
 }  // namespace tessera::cli

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/device_context.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
@@ -63,15 +64,20 @@ void predict_run(Environment& environment, const Options& options) {
     if (!options.output.empty()) check_output(options.output);
   });
   const Job job = job_of_run(environment, options.run, options.overrides);
+  const Devices devices = open_devices(environment, job);
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
   const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
   const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
+  std::optional<memory::DevicePool> device_pool;
+  comm::together(comm, [&] {
+    if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
+  });
   predict::SearchOptions search = options.search;
   search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
   predict::Predictor predictor(setup, {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)},
-                               questions, search);
+                               questions, search, make_best(device_pool, job));
   std::unique_ptr<predict::PredictionFile> file;
   comm::on_root(comm, [&] {
     if (!options.output.empty())

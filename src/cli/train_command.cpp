@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::cli {
@@ -156,8 +157,12 @@ void train(Environment& environment, const Options& options) {
   });
   const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
   std::unique_ptr<evaluate::Evaluator> evaluator;
-  if (wants_validation(environment, context))
-    evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job), make_counts(device_pool, job));
+  if (wants_validation(environment, context)) {
+    // An average of rows is nowhere but on the host.
+    auto lent_rows = parameters->average() == nullptr ? engine->device_rows() : decltype(engine->device_rows()){};
+    evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job),
+                                                      make_counts(device_pool, job, std::move(lent_rows)));
+  }
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters, *engine);
   if (environment.is_root() && device_pool) log::info("device memory of this rank: {}", device_pool->describe());

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace tessera::evaluate {
 namespace {
@@ -18,10 +19,12 @@ using kernels::Space;
 /// Owns what a ResidentCounts works with.
 class DeviceCounts final : public detail::CandidateCounts {
  public:
-  DeviceCounts(const model::Setup& setup, memory::DevicePool& pool, Products products, std::uint64_t capacity)
+  DeviceCounts(const model::Setup& setup, memory::DevicePool& pool, Products products, std::uint64_t capacity,
+               const std::vector<kernels::ConstDeviceMatrix>& lent_rows)
       : work_(pool.device()), place_(pool, work_.view(), work_.view()) {
     const bool is_dot = setup.parameters.scorer().similarity() == kernels::Similarity::kDot;
-    detail::CountsSizes sizes{capacity, 0, setup.parameters.dim(), is_dot ? products : Products::kChain};
+    detail::CountsSizes sizes{capacity, 0, setup.parameters.dim(), is_dot ? products : Products::kChain,
+                              !lent_rows.empty()};
     for (const model::PartTable& part : setup.parameters.parts()) sizes.own_rows += part.rows.rows;
     const detail::CountsPlan plan = detail::plan_counts(sizes, place_.room_bytes());
     workspace_ = place_.allocate<std::byte>(memory::Tag::kEvaluation, detail::workspace_bytes(plan, sizes));
@@ -31,7 +34,7 @@ class DeviceCounts final : public detail::CandidateCounts {
     if (sizes.products != Products::kChain)
       kernels = {&kernels_->backend().ranks, &kernels_->backend().scores, screened_.get(),
                  kernels::operand_roundoff(sizes.products)};
-    counts_.emplace(setup, place_, kernels, plan, capacity);
+    counts_.emplace(setup, place_, kernels, plan, capacity, lent_rows);
   }
   void begin() override { counts_->begin(); }
   void start(const detail::QueryBlock& block, std::span<const float> target_scores) override {
@@ -40,7 +43,7 @@ class DeviceCounts final : public detail::CandidateCounts {
   void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override {
     counts_->finish(n_greater, n_equal);
   }
-  [[nodiscard]] detail::CountEffort effort() const override { return counts_->effort(); }
+  [[nodiscard]] model::PairEffort effort() const override { return counts_->effort(); }
 
  private:
   device::Stream work_;
@@ -53,9 +56,10 @@ class DeviceCounts final : public detail::CandidateCounts {
 
 }  // namespace
 
-MakeCounts device_counts(memory::DevicePool& pool, Products products) {
-  return [&pool, products](const model::Setup& setup, std::uint64_t block_queries) {
-    return std::make_unique<DeviceCounts>(setup, pool, products, block_queries);
+MakeCounts device_counts(memory::DevicePool& pool, Products products,
+                         std::vector<kernels::ConstDeviceMatrix> lent_rows) {
+  return [&pool, products, rows = std::move(lent_rows)](const model::Setup& setup, std::uint64_t block_queries) {
+    return std::make_unique<DeviceCounts>(setup, pool, products, block_queries, rows);
   };
 }
 

@@ -4,9 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "core/log.hpp"
 #include "core/progress.hpp"
-#include "core/text.hpp"
 #include "evaluate/detail/candidate_counts.hpp"
 #include "evaluate/detail/candidate_lists.hpp"
 #include "evaluate/detail/host_counts.hpp"
@@ -14,6 +12,7 @@
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
 #include "evaluate/detail/query_order.hpp"
+#include "model/pair_effort.hpp"
 #include "storage/checksum.hpp"
 
 #include <algorithm>
@@ -98,7 +97,6 @@ class Evaluator::State {
   void score_targets();
   void count();
   void count_others(const detail::Counts& counts);
-  void log_effort();
   [[nodiscard]] detail::Counts counts() const;
   [[nodiscard]] std::uint32_t train_degree(EntityId own) const;
   std::span<const RankedQuery> rank_block();
@@ -147,7 +145,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   Metrics metrics = sum.mean();
   metrics.entities = setup_.shard.manifest.entity_count;
   metrics.rank_digest = hasher.digest().hex();
-  log_effort();
+  model::log_effort(setup_.comm, counts_->effort());  // some ranks may have counted elsewhere than others
   metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return metrics;
 }
@@ -253,21 +251,6 @@ void Evaluator::State::count_others(const detail::Counts& counts) {
     counts.n_equal[i] -= own_target;
     counts.n_others[i] += own_rows - own_target;
   }
-}
-
-// Some ranks may have counted elsewhere than others.
-void Evaluator::State::log_effort() {
-  const detail::CountEffort own = counts_->effort();
-  std::array<std::int64_t, 3> effort = {static_cast<std::int64_t>(own.screened),
-                                        static_cast<std::int64_t>(own.rescored),
-                                        static_cast<std::int64_t>(own.recounted)};
-  setup_.comm.all_reduce(effort, comm::Reduction::kSum);
-  if (setup_.comm.rank() != Rank(0) || effort[0] == 0) return;
-  log::info("screened {} pairs of query and entity; {} ({:.3g} %) were scored again one by one, {} in tiles",
-            text::with_thousands(static_cast<std::uint64_t>(effort[0])),
-            text::with_thousands(static_cast<std::uint64_t>(effort[1])),
-            100 * static_cast<double>(effort[1]) / static_cast<double>(effort[0]),
-            text::with_thousands(static_cast<std::uint64_t>(effort[2])));
 }
 
 Evaluator::Evaluator(const model::Setup& setup, const Options& options, const MakeCounts& make_counts) {

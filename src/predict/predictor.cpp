@@ -27,7 +27,7 @@ std::vector<std::string> names_of(const std::vector<std::uint64_t>& ids, const N
 }  // namespace
 
 Predictor::Predictor(const model::Setup& setup, const PredictInput& input, const QuestionSource& questions,
-                     const SearchOptions& options)
+                     const SearchOptions& options, const MakeBest& make_best)
     : setup_(setup) {
   comm::on_root(setup_.comm, [&] {
     names_ = std::make_unique<Names>(input.graph_folder, input.partition_folder);
@@ -38,7 +38,7 @@ Predictor::Predictor(const model::Setup& setup, const PredictInput& input, const
   });
   question_count_ = questions_.size();
   setup_.comm.broadcast_values(std::span(&question_count_, 1), Rank(0));
-  searcher_ = std::make_unique<Searcher>(setup_, input.partition_folder, options);
+  searcher_ = std::make_unique<Searcher>(setup_, input.partition_folder, options, make_best);
 }
 
 void Predictor::run(const PredictionConsumer& consume) {
@@ -54,6 +54,7 @@ void Predictor::run(const PredictionConsumer& consume) {
       name_answers(std::span(questions_).subspan(first, block.size()), std::move(answers), consume);
     });
   }
+  searcher_->log_effort();
 }
 
 void Predictor::name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,

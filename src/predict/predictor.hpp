@@ -40,7 +40,7 @@ class Predictor {
   /// Collective. `questions` is asked on rank 0 only. Every question is resolved before anything is searched: a name
   /// that does not exist is one error and no output. Throws AgreedError as Names, Searcher and the questions throw.
   Predictor(const model::Setup& setup, const PredictInput& input, const QuestionSource& questions,
-            const SearchOptions& options);
+            const SearchOptions& options, const MakeBest& make_best = {});
 
   /// Collective. Searches block by block; memory does not grow with the number of questions, but for 16 bytes each.
   void run(const PredictionConsumer& consume);

@@ -3,10 +3,12 @@
 #include "predict/searcher.hpp"
 
 #include "comm/agreement.hpp"
-#include "core/parallel.hpp"
 #include "model/original_ids.hpp"
 #include "model/own_rows.hpp"
 #include "predict/detail/best_candidates.hpp"
+#include "predict/detail/host_best.hpp"
+#include "predict/detail/known_answers.hpp"
+#include "predict/detail/own_best.hpp"
 #include "predict/detail/query_vectors.hpp"
 
 #include <algorithm>
@@ -16,11 +18,8 @@
 namespace tessera::predict {
 namespace {
 
-using detail::BestCandidates;
 using detail::Candidate;
 using memory::Tag;
-
-constexpr std::size_t kTileFloats = std::size_t{1} << 16U;  // of a tile of rows: a part of the level-2 cache
 
 /// What a rank tells rank 0 of one of its best.
 struct Found {
@@ -30,19 +29,13 @@ struct Found {
   std::uint8_t is_answer;  // 0: the rank has fewer than k
 };
 
-struct Tile {
-  std::size_t part;
-  std::size_t first_row;
-  std::size_t rows;
-};
-
-std::size_t rows_per_tile(std::size_t dim) { return std::clamp<std::size_t>(kTileFloats / dim, 64, 1024); }
-
+/// Of a search on the host; the buffers of a device's are its own business.
 std::uint64_t memory_bytes(const model::Setup& setup, std::uint64_t block, std::uint64_t k) {
-  const std::uint64_t per_query =
-      setup.threads * (k * sizeof(Candidate) + 4 + rows_per_tile(setup.parameters.dim()) * 4) +
-      (static_cast<std::uint64_t>(setup.comm.size()) + 1) * k * sizeof(Found);
-  return block * per_query + detail::QueryVectors::memory_bytes(block, setup.parameters.dim());
+  const std::uint64_t per_answer =
+      (static_cast<std::uint64_t>(setup.comm.size()) + 1) * sizeof(Found) + sizeof(Candidate);
+  return block * (k * per_answer + sizeof(std::uint32_t) + sizeof(std::int64_t)) +
+         detail::HostBest::memory_bytes(block, k, setup.parameters.dim(), setup.threads) +
+         detail::QueryVectors::memory_bytes(block, setup.parameters.dim());
 }
 
 /// The largest halving of the wished block that takes at most half of what every rank has left.
@@ -63,68 +56,62 @@ const char* name(KnownIn known) {
 /// Buffers of a search and its stages.
 class Searcher::State {
  public:
-  State(const model::Setup& setup, const model::OwnRows& rows, float row_magnitude, const SearchOptions& options,
+  State(const model::Setup& setup, float row_magnitude, const SearchOptions& options, const MakeBest& make_best,
         std::uint64_t block)
       : setup_(setup),
-        rows_(rows),
+        rows_(setup.shard, setup.parameters),
+        known_(setup_, rows_),
         omit_known_(options.known == KnownAnswers::kOmit),
         block_(block),
         k_(options.k),
-        tile_rows_(rows_per_tile(setup.parameters.dim())),
         vectors_(setup_, rows_, row_magnitude, block),
-        scores_(setup.pool.allocate<float>(Tag::kEvaluation, setup.threads * block * tile_rows_)),
-        candidates_(setup.pool.allocate<Candidate>(Tag::kEvaluation, setup.threads * block * k_)),
-        sizes_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, setup.threads * block)),
+        best_(make(make_best)),
+        candidates_(setup.pool.allocate<Candidate>(Tag::kEvaluation, block * k_)),
+        sizes_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, block)),
+        known_counts_(setup.pool.allocate<std::int64_t>(Tag::kEvaluation, block)),
         own_found_(setup.pool.allocate<Found>(Tag::kEvaluation, block * k_)),
         found_(
-            setup.pool.allocate<Found>(Tag::kEvaluation, static_cast<std::uint64_t>(setup.comm.size()) * block * k_)) {
-    for (std::size_t part = 0; part < setup.parameters.parts().size(); ++part) {
-      const std::size_t count = setup.parameters.parts()[part].rows.rows;
-      for (std::size_t first = 0; first < count; first += tile_rows_)
-        tiles_.push_back({part, first, std::min(tile_rows_, count - first)});
-    }
-  }
+            setup.pool.allocate<Found>(Tag::kEvaluation, static_cast<std::uint64_t>(setup.comm.size()) * block * k_)) {}
 
   std::vector<Answers> search(std::span<const SearchQuery> queries);
   void read_original_ids(const std::filesystem::path& partition_folder) {
     original_ids_.emplace(setup_.comm, setup_.shard, partition_folder, setup_.pool);
   }
+  void log_effort() { model::log_effort(setup_.comm, best_->effort()); }
   [[nodiscard]] std::uint64_t block_queries() const { return block_; }
   [[nodiscard]] std::uint64_t most_answers() const { return k_; }
 
  private:
-  BestCandidates best(std::size_t worker, std::size_t slot) {
-    const std::size_t at = worker * block_ + slot;
-    return {candidates_.span().subspan(at * k_, k_), sizes_[at]};
+  std::unique_ptr<detail::OwnBest> make(const MakeBest& make_best) {
+    const detail::SearchNeeds needs{rows_, known_, omit_known_, k_, block_};
+    if (make_best) return make_best(setup_, needs);
+    return std::make_unique<detail::HostBest>(setup_, needs);
   }
-  void scan_tile(const Tile& tile, std::span<const SearchQuery> queries, std::size_t worker);
-  void merge_workers(std::span<const SearchQuery> queries, std::size_t slot);
-  [[nodiscard]] KnownIn known_in(const SearchQuery& query, EntityId answer) const;
+  void search_own(std::span<const SearchQuery> queries);
+  void describe(std::size_t slot);
   [[nodiscard]] Answers merge_ranks(std::size_t slot, std::size_t slots) const;
 
   model::Setup setup_;
   model::OwnRows rows_;
+  detail::KnownAnswers known_;
   std::optional<model::OriginalIds> original_ids_;
   bool omit_known_;
   std::uint64_t block_;
   std::uint64_t k_;
-  std::size_t tile_rows_;
   detail::QueryVectors vectors_;
-  std::vector<Tile> tiles_;
-  memory::Buffer<float> scores_;          // per thread [block_, tile_rows_]
-  memory::Buffer<Candidate> candidates_;  // per thread [block_, k_]
-  memory::Buffer<std::uint32_t> sizes_;   // per thread [block_]
-  memory::Buffer<Found> own_found_;       // [slots, k_]
-  memory::Buffer<Found> found_;           // per rank [slots, k_]
+  std::vector<SearchQuery> queries_;  // in the order of the vectors
+  std::unique_ptr<detail::OwnBest> best_;
+  memory::Buffer<Candidate> candidates_;       // [slots, k_]
+  memory::Buffer<std::uint32_t> sizes_;        // [slots]
+  memory::Buffer<std::int64_t> known_counts_;  // [slots]
+  memory::Buffer<Found> own_found_;            // [slots, k_]
+  memory::Buffer<Found> found_;                // per rank [slots, k_]
 };
 
 std::vector<Answers> Searcher::State::search(std::span<const SearchQuery> queries) {
   TESSERA_ASSERT(queries.size() <= block_, "a block of queries above its capacity");
   vectors_.gather(queries);
-  std::fill(sizes_.span().begin(), sizes_.span().end(), 0);
-  parallel_for(tiles_.size(), setup_.threads,
-               [&](std::size_t i, std::size_t worker) { scan_tile(tiles_[i], queries, worker); });
-  parallel_for(queries.size(), setup_.threads, [&](std::size_t slot) { merge_workers(queries, slot); });
+  search_own(queries);
   const std::size_t count = queries.size() * k_;
   const std::vector<std::uint64_t> bytes(static_cast<std::size_t>(setup_.comm.size()), count * sizeof(Found));
   setup_.comm.all_gather(std::as_bytes(own_found_.span().first(count)),
@@ -137,54 +124,24 @@ std::vector<Answers> Searcher::State::search(std::span<const SearchQuery> querie
   return answers;
 }
 
-void Searcher::State::scan_tile(const Tile& tile, std::span<const SearchQuery> queries, std::size_t worker) {
-  const model::PartTable& table = setup_.parameters.parts()[tile.part];
-  const std::uint64_t first_entity = setup_.shard.parts[tile.part].first_entity().value() + tile.first_row;
-  const kernels::Matrix scores{scores_.data() + worker * block_ * tile_rows_, queries.size(), tile.rows, tile_rows_};
-  setup_.backend.scores.all_pairs(setup_.parameters.scorer().similarity(), vectors_.vectors(),
-                                  table.rows.block(tile.first_row, tile.rows), scores);
-  for (std::size_t slot = 0; slot < queries.size(); ++slot) {
-    BestCandidates list = best(worker, slot);
-    const SearchQuery& query = queries[vectors_.query(slot)];
-    float bar = list.bar();
-    for (std::size_t j = 0; j < tile.rows; ++j) {
-      if (scores.row(slot)[j] < bar) continue;
-      const Candidate candidate{EntityId(first_entity + j), scores.row(slot)[j]};
-      if (!list.wants(candidate)) continue;
-      if (omit_known_ && known_in(query, candidate.entity) != KnownIn::kNowhere) continue;
-      list.add(candidate);
-      bar = list.bar();
-    }
-  }
+void Searcher::State::search_own(std::span<const SearchQuery> queries) {
+  queries_.clear();
+  for (std::size_t slot = 0; slot < queries.size(); ++slot) queries_.push_back(queries[vectors_.query(slot)]);
+  const auto known_counts = known_counts_.span().first(queries.size());
+  if (omit_known_) known_.count(queries_, known_counts);
+  comm::together(setup_.comm, [&] {
+    best_->search({queries_, vectors_.vectors(), known_counts}, candidates_.span(), sizes_.span());
+  });
+  for (std::size_t slot = 0; slot < queries.size(); ++slot) describe(slot);
 }
 
-void Searcher::State::merge_workers(std::span<const SearchQuery> queries, std::size_t slot) {
-  BestCandidates all = best(0, slot);
-  for (std::size_t worker = 1; worker < setup_.threads; ++worker)
-    for (const Candidate& candidate : best(worker, slot).found())
-      if (all.wants(candidate)) all.add(candidate);
-  const std::span<const Candidate> sorted = all.sort();
-  const auto out = own_found_.span().subspan(slot * k_, k_);
-  for (std::size_t i = 0; i < k_; ++i) {
-    out[i] = {};
-    if (i >= sorted.size()) continue;
-    out[i] = {sorted[i], (*original_ids_)[sorted[i].entity], known_in(queries[vectors_.query(slot)], sorted[i].entity),
-              1};
+void Searcher::State::describe(std::size_t slot) {
+  for (std::size_t i = slot * k_; i < (slot + 1) * k_; ++i) {
+    own_found_[i] = {};
+    if (i - slot * k_ >= sizes_[slot]) continue;
+    const EntityId entity = candidates_[i].entity;
+    own_found_[i] = {candidates_[i], (*original_ids_)[entity], known_.find(queries_[slot], entity), 1};
   }
-}
-
-/// A fact (s, r, t) is also a query (t, r^-1, ?) with target s at the owner of t.
-KnownIn Searcher::State::known_in(const SearchQuery& query, EntityId answer) const {
-  const auto relations = static_cast<std::uint32_t>(setup_.shard.manifest.relation_count);
-  const std::uint32_t relation = query.relation.value();
-  const RelationId inverse(relation < relations ? relation + relations : relation - relations);
-  const model::OwnRows::Place place = rows_.place(answer);
-  for (const graph::Split split : graph::kSplits) {
-    const auto known = setup_.shard.parts[place.part].queries(split).known_targets(place.row, inverse);
-    if (std::binary_search(known.begin(), known.end(), query.source.value()))
-      return static_cast<KnownIn>(static_cast<std::uint8_t>(split) + 1);
-  }
-  return KnownIn::kNowhere;
 }
 
 Answers Searcher::State::merge_ranks(std::size_t slot, std::size_t slots) const {
@@ -202,7 +159,7 @@ Answers Searcher::State::merge_ranks(std::size_t slot, std::size_t slots) const 
 }
 
 Searcher::Searcher(const model::Setup& setup, const std::filesystem::path& partition_folder,
-                   const SearchOptions& options) {
+                   const SearchOptions& options, const MakeBest& make_best) {
   if (options.k == 0)
     throw comm::AgreedError(ExitStatus::kUsage, "0 answers per query were asked for; k must be at least 1");
   SearchOptions fitted = options;
@@ -210,16 +167,14 @@ Searcher::Searcher(const model::Setup& setup, const std::filesystem::path& parti
   const float row_magnitude = model::require_finite_rows(setup.comm, setup.parameters, setup.threads);
   setup.parameters.make_operators(setup.backend, setup.threads);
   const std::uint64_t block = fitting_block(setup, fitted, fitted.k);
-  comm::together(setup.comm, [&] {
-    state_ =
-        std::make_unique<State>(setup, model::OwnRows(setup.shard, setup.parameters), row_magnitude, fitted, block);
-  });
+  comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, row_magnitude, fitted, make_best, block); });
   state_->read_original_ids(partition_folder);
 }
 
 Searcher::~Searcher() = default;
 
 std::vector<Answers> Searcher::search(std::span<const SearchQuery> queries) { return state_->search(queries); }
+void Searcher::log_effort() { state_->log_effort(); }
 std::uint64_t Searcher::block_queries() const { return state_->block_queries(); }
 std::uint64_t Searcher::most_answers() const { return state_->most_answers(); }
 

@@ -56,6 +56,9 @@ class Engine {
   [[nodiscard]] virtual bool holds_parameters() const { return false; }
   /// Makes the parameters of the setup, with their optimiser state, those after the last epoch.
   virtual void fetch_parameters() {}
+  /// Entity rows of every owned part on the device of the setup, where the engine has them in fp32; else none. Between
+  /// fetch_parameters() and the next epoch they are those of the setup's parameters.
+  [[nodiscard]] virtual std::vector<kernels::ConstDeviceMatrix> device_rows() const { return {}; }
 };
 
 /// Rows behind each part's own that its halo needs; for Parameters. `job.exchange.mode` is decided.

@@ -213,10 +213,12 @@ class BadJob(ProgramTest):
         self.refuse(MISSING, "evaluate", "nowhere", says=["nowhere"])
         self.refuse(MISSING, "evaluate", "data.kg", says=["job.toml"])
 
-    def test_evaluating_on_a_device_that_this_program_cannot_use(self):
+    def test_a_device_that_this_program_cannot_use(self):
         self.succeed("train", self.write_job())
         for ranks in (0, 2):
             self.refuse(USAGE, "evaluate", "run", "run.device=cuda", ranks=ranks,
+                        says=["built without CUDA", "run.device=cpu"])
+            self.refuse(USAGE, "predict", "run", "run.device=cuda", "--query", "e000", "r1", ranks=ranks,
                         says=["built without CUDA", "run.device=cpu"])
 
     def test_candidates_that_cannot_be_used(self):

@@ -179,10 +179,11 @@ status=0
 [[ $status -eq 69 ]] || failed "a colon in the path: exit status $status, expected 69"
 grep -q "has a colon in its name" colon.log || failed "a colon in the path: $(cat colon.log)"
 
-title "tests for GPUs: with stand-ins that pass, fail or skip"
+title "tests and benchmark for GPUs: with stand-ins that pass, fail or skip"
 mkdir -p gpu/bin
 cp "$program" gpu/bin
 cp "$(type -P true)" gpu/bin/some_gpu_test
+cp "$(type -P echo)" gpu/bin/gpu_bench
 "$tools/bundle.sh" --build-dir gpu --with-tests --output gpu-packed >/dev/null || failed "bundle.sh --with-tests"
 # expect_tests STATUS TEXT
 expect_tests() {
@@ -196,6 +197,18 @@ printf '#!/bin/sh\nexit 3\n' >gpu-packed/libexec/some_gpu_test
 expect_tests 1 "0 passed, 1 failed"
 printf '#!/bin/sh\nexit 77\n' >gpu-packed/libexec/some_gpu_test
 expect_tests 1 "gpu_tests: no test ran on a GPU"
+
+# A gpu_bench that says nothing of use, and a program without CUDA: every row says why it cannot run.
+status=0
+gpu-packed/bench/run.py gpu --data nowhere >bench.log 2>&1 || status=$?
+[[ $status -eq 1 ]] || failed "bench/run.py gpu: exit status $status, expected 1: $(cat bench.log)"
+[[ $(grep -c '^  skipped: ' bench.log) -eq 8 ]] || failed "bench/run.py gpu: not every row was skipped: $(cat bench.log)"
+[[ $(wc -l <tessera-bench/gpu.jsonl) -eq 8 ]] || failed "bench/run.py gpu: no line for each row"
+[[ -z $(find gpu-packed -name '*.pyc') ]] || failed "bench/run.py wrote into the bundle"
+# The same, tiny, on the host: with data, the recipes run.
+mkdir -p data/WN18RR
+for split in train valid test; do cp outside/triples.tsv "data/WN18RR/$split.tsv"; done
+gpu-packed/bench/run.py gpu --only wn18rr --smoke --data data >bench.log 2>&1 || failed "bench/run.py --smoke: $(cat bench.log)"
 
 if [[ $failures -gt 0 ]]; then
   echo "$failures expectations failed"

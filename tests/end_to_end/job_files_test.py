@@ -10,7 +10,7 @@ import support
 from support import ProgramTest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-JOBS = sorted((ROOT / "jobs").glob("*.toml"))
+JOBS = sorted((ROOT / "jobs").rglob("*.toml"))
 DATA = Path(os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -21,7 +21,14 @@ class JobFiles(ProgramTest):
     def test_each_is_accepted(self):
         for job in JOBS:
             with self.subTest(job=job.name):  # its graph is not there: everything before that was in order
-                self.refuse(66, "train", job, "data.graph=nowhere.kg", says=["nowhere.kg"])
+                self.refuse(66, "train", job, "data.graph=nowhere.kg", "run.device=cpu", says=["nowhere.kg"])
+
+    def test_each_for_a_gpu_is_one_that_fits_it(self):
+        for job in (ROOT / "jobs" / "gpu").glob("*.toml"):
+            with self.subTest(job=job.name):
+                done = self.run_program("train", job, "data.graph=nowhere.kg")
+                self.assertRegex(done.stderr.decode(), "built without CUDA|no device: |nowhere.kg")
+                self.assertIn("\nparts = 1\n", job.read_text())
 
 
 class SmallJobs(ProgramTest):

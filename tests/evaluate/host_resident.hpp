@@ -8,6 +8,8 @@
 #include "support/rounded_scores.hpp"
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace tessera::test {
 
@@ -15,8 +17,9 @@ namespace tessera::test {
 class HostResident final : public evaluate::detail::CandidateCounts {
  public:
   HostResident(const model::Setup& setup, const evaluate::detail::CountKernels<kernels::Space::kHost>& kernels,
-               const evaluate::detail::CountsPlan& plan, std::uint64_t capacity)
-      : place_(setup.pool), counts_(setup, place_, kernels, plan, capacity) {}
+               const evaluate::detail::CountsPlan& plan, std::uint64_t capacity,
+               std::vector<kernels::ConstMatrix> lent_rows = {})
+      : place_(setup.pool), counts_(setup, place_, kernels, plan, capacity, std::move(lent_rows)) {}
   void begin() override { counts_.begin(); }
   void start(const evaluate::detail::QueryBlock& block, std::span<const float> target_scores) override {
     counts_.start(block, target_scores);
@@ -24,7 +27,7 @@ class HostResident final : public evaluate::detail::CandidateCounts {
   void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override {
     counts_.finish(n_greater, n_equal);
   }
-  [[nodiscard]] evaluate::detail::CountEffort effort() const override { return counts_.effort(); }
+  [[nodiscard]] model::PairEffort effort() const override { return counts_.effort(); }
 
  private:
   memory::Place<kernels::Space::kHost> place_;

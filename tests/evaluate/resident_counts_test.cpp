@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,74 @@ TEST(ResidentCounts, ScreenedByBfloat16HaveTheRanksOfTheHost) {
   }
 }
 
+/// Counts over rows that somebody else has in that memory space: copies, with something between the rows.
+class OverLentRows final : public evaluate::detail::CandidateCounts {
+ public:
+  OverLentRows(const model::Setup& setup, const evaluate::detail::CountKernels<kernels::Space::kHost>& kernels,
+               const CountsPlan& plan, std::uint64_t capacity, float scale)
+      : parameters_(setup.parameters), scale_(scale), counts_(setup, kernels, plan, capacity, lend()) {}
+  void begin() override {
+    copy();
+    counts_.begin();
+  }
+  void start(const evaluate::detail::QueryBlock& block, std::span<const float> target_scores) override {
+    counts_.start(block, target_scores);
+  }
+  void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override {
+    counts_.finish(n_greater, n_equal);
+  }
+  [[nodiscard]] model::PairEffort effort() const override { return counts_.effort(); }
+
+ private:
+  static constexpr std::size_t kGap = 3;
+  std::vector<kernels::ConstMatrix> lend() {
+    std::vector<kernels::ConstMatrix> views;
+    for (const model::PartTable& part : parameters_.parts()) {
+      copies_.emplace_back(part.rows.rows * (part.rows.cols + kGap), 99.0F);
+      views.push_back({copies_.back().data(), part.rows.rows, part.rows.cols, part.rows.cols + kGap});
+    }
+    return views;
+  }
+  void copy() {
+    for (std::size_t p = 0; p < copies_.size(); ++p) {
+      const kernels::ConstMatrix rows = parameters_.parts()[p].rows;
+      for (std::size_t i = 0; i < rows.rows; ++i)
+        for (std::size_t c = 0; c < rows.cols; ++c) copies_[p][i * (rows.cols + kGap) + c] = scale_ * rows.row(i)[c];
+    }
+  }
+
+  const model::Parameters& parameters_;
+  float scale_;
+  std::vector<std::vector<float>> copies_;
+  HostResident counts_;
+};
+
+evaluate::MakeCounts over_lent_rows(bool screens, const CountsPlan& plan, float scale = 1) {
+  return [=](const model::Setup& setup, std::uint64_t capacity) {
+    static const RoundedScores rounded;
+    evaluate::detail::CountKernels<kernels::Space::kHost> kernels{&kernels::cpu_backend().ranks};
+    if (screens)
+      kernels = {&kernels::cpu_backend().ranks, &rounded, &kernels::host_grid_screened_ranks(GridOrder::kForward),
+                 RoundedScores::kRoundoff};
+    return std::make_unique<OverLentRows>(setup, kernels, plan, capacity, scale);
+  };
+}
+
+TEST(ResidentCounts, OverRowsThatAreThereHaveTheRanksOfTheHost) {
+  const ModelValues model = values("complex", normals(3));
+  const Evaluated expected = evaluate_on_ranks(shared_graph(), model, on_ranks(1));
+  for (const bool screens : {false, true})
+    for (const CountsPlan& plan : {CountsPlan{1000, 1000, 1000}, CountsPlan{13, 11, 4}, CountsPlan{20, 60, 7}})
+      for (const std::int32_t ranks : {1, 3}) {
+        EvaluateCase how = on_ranks(ranks);
+        how.counts = over_lent_rows(screens, {plan.queries, plan.window_rows, screens ? plan.tile_rows : 0});
+        expect_same(evaluate_on_ranks(shared_graph(), model, how), expected, describe(plan, ranks));
+      }
+  EvaluateCase other = on_ranks(1);  // rows that are not the model's: they are what is compared, and it is noticed
+  other.counts = over_lent_rows(false, {1000, 1000, 0}, 0.9F);
+  EXPECT_ANY_THROW((void)evaluate_on_ranks(shared_graph(), model, other));
+}
+
 /// The messages that are logged in a scope.
 class LogScope {
  public:
@@ -173,6 +242,16 @@ TEST(CountsPlan, FitsTheRoomAndPrefersAllRows) {
       }
       EXPECT_LT(least_resident, 4 * rows_bytes + (std::uint64_t{64} << 20U));
     }
+}
+
+TEST(CountsPlan, RowsThatAreThereTakeNoMemory) {
+  CountsSizes sizes{4096, 14541, 2000, Products::kBfloat16};
+  const CountsPlan plan = plan_counts(sizes, std::uint64_t{8} << 30U);
+  const std::uint64_t brought = place_bytes(plan, sizes);
+  sizes.rows_are_there = true;
+  EXPECT_EQ(brought - place_bytes(plan, sizes), (14541 * 2000 * 4 + 255) / 256 * 256);
+  sizes.own_rows = 1'000'000;  // 8 GB
+  EXPECT_EQ(plan_counts(sizes, std::uint64_t{1} << 30U).window_rows, sizes.own_rows);
 }
 
 TEST(CountsPlan, RefusesWhatDoesNotFit) {

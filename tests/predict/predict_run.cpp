@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict_run.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace tessera::test {
@@ -18,7 +20,8 @@ void predict_on_ranks(const StoredGraph& stored, const ModelValues& values, cons
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
     const model::Setup setup{comm, shard, parameters, *how.backend, pool, how.threads};
-    predict::Predictor predictor(setup, {stored.folder(), stored.partition_folder()}, questions, how.options);
+    predict::Predictor predictor(setup, {stored.folder(), stored.partition_folder()}, questions, how.options,
+                                 how.make_best);
     use(predictor, comm.rank() == Rank(0));
   });
 }
@@ -30,6 +33,18 @@ std::vector<Prediction> predictions_of(const StoredGraph& stored, const ModelVal
     predictor.run([&](const Prediction& prediction) { predictions.push_back(prediction); });
   });
   return predictions;
+}
+
+bool same_bits(const std::vector<Prediction>& a, const std::vector<Prediction>& b) {
+  const auto same_answer = [](const predict::Answer& x, const predict::Answer& y) {
+    return x.entity == y.entity && std::bit_cast<std::uint32_t>(x.score) == std::bit_cast<std::uint32_t>(y.score) &&
+           x.known_in == y.known_in;
+  };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const Prediction& x, const Prediction& y) {
+    return x.entity == y.entity && x.relation == y.relation && x.question.side == y.question.side &&
+           x.answer_names == y.answer_names &&
+           std::equal(x.answers.begin(), x.answers.end(), y.answers.begin(), y.answers.end(), same_answer);
+  });
 }
 
 predict::QuestionSource questions_in(std::vector<Question> questions) {

@@ -19,6 +19,7 @@ struct PredictCase {
   predict::SearchOptions options;
   const kernels::Backend* backend = &kernels::reference_backend();
   std::uint64_t budget_bytes = 64U << 20U;
+  predict::MakeBest make_best;  ///< none: the threads of the host
 };
 
 /// Runs a predictor on every rank; `use` gets it and, as a second argument, whether this is rank 0.
@@ -29,6 +30,9 @@ void predict_on_ranks(const StoredGraph& stored, const ModelValues& values, cons
 /// All predictions, as rank 0 got them.
 std::vector<predict::Prediction> predictions_of(const StoredGraph& stored, const ModelValues& values,
                                                 const PredictCase& how, const predict::QuestionSource& questions);
+
+/// The same answers in the same order, to the last bit of their scores.
+bool same_bits(const std::vector<predict::Prediction>& a, const std::vector<predict::Prediction>& b);
 
 /// A source of questions that are in memory.
 predict::QuestionSource questions_in(std::vector<predict::Question> questions);

@@ -67,17 +67,6 @@ void expect_brute_force(const StoredGraph& stored, const ModelValues& values, co
   }
 }
 
-bool same_bits(const std::vector<Prediction>& a, const std::vector<Prediction>& b) {
-  const auto same_answer = [](const predict::Answer& x, const predict::Answer& y) {
-    return x.entity == y.entity && x.score == y.score && x.known_in == y.known_in;
-  };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const Prediction& x, const Prediction& y) {
-    return x.entity == y.entity && x.relation == y.relation && x.question.side == y.question.side &&
-           x.answer_names == y.answer_names &&
-           std::equal(x.answers.begin(), x.answers.end(), y.answers.begin(), y.answers.end(), same_answer);
-  });
-}
-
 class PredictorTest : public testing::TestWithParam<std::tuple<const char*, const kernels::Backend*, KnownAnswers>> {
  protected:
   [[nodiscard]] static ModelValues values() {

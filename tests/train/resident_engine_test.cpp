@@ -268,6 +268,17 @@ TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {
   trained.engine->fetch_parameters();
   EXPECT_NE(digest(), before);
   EXPECT_EQ(trained.pool.allocation_count(), allocations);
+  const auto& engine = dynamic_cast<const train::ResidentEngine<Space::kHost>&>(*trained.engine);
+  const auto rows = engine.rows();  // what ranking may read where it is
+  ASSERT_EQ(rows.size(), trained.parameters.parts().size());
+  for (std::size_t p = 0; p < rows.size(); ++p) {
+    const kernels::Matrix own = trained.parameters.parts()[p].rows;
+    ASSERT_EQ(rows[p].rows, own.rows);
+    ASSERT_EQ(rows[p].cols, own.cols);
+    EXPECT_NE(rows[p].data, own.data);
+    for (std::size_t i = 0; i < own.rows; ++i)
+      EXPECT_TRUE(std::equal(own.row(i), own.row(i) + own.cols, rows[p].row(i)));
+  }
   EXPECT_GT(trained.parameters.parts().front().state.row(0)[0], 0.0F);
 }
 

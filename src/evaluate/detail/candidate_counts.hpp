@@ -3,18 +3,12 @@
 #pragma once
 
 #include "evaluate/detail/query_block.hpp"
+#include "model/pair_effort.hpp"
 
 #include <cstdint>
 #include <span>
 
 namespace tessera::evaluate::detail {
-
-/// Pairs of a query and a row that a rank compared.
-struct CountEffort {
-  std::uint64_t screened = 0;   ///< by approximate scores first; 0: all of them by their exact scores
-  std::uint64_t rescored = 0;   ///< of those: scored again exactly, one by one
-  std::uint64_t recounted = 0;  ///< of those: in tiles that were counted again as a whole
-};
 
 /// Compares every query of a block with every row that this rank owns. What it counts is that of Ranks::count to the
 /// last bit, wherever and however it is done. Nothing here is collective.
@@ -29,7 +23,7 @@ class CandidateCounts {
   /// target's own row is level with itself.
   virtual void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) = 0;
   /// Since begin().
-  [[nodiscard]] virtual CountEffort effort() const = 0;
+  [[nodiscard]] virtual model::PairEffort effort() const = 0;
 };
 
 }  // namespace tessera::evaluate::detail

@@ -22,7 +22,7 @@ class HostCounts final : public CandidateCounts {
   void begin() override {}
   void start(const QueryBlock& block, std::span<const float> target_scores) override;
   void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override;
-  [[nodiscard]] CountEffort effort() const override { return {}; }
+  [[nodiscard]] model::PairEffort effort() const override { return {}; }
 
   static std::uint64_t memory_bytes(std::uint64_t capacity, std::size_t threads);
 

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tessera::evaluate::detail {
 
@@ -20,7 +21,7 @@ constexpr std::uint64_t kSlotBytes = std::uint64_t{4} << 20U;  // of what is bro
 template <Space kSpace>
 ResidentCounts<kSpace>::ResidentCounts(const model::Setup& setup, memory::Place<kSpace>& place,
                                        const CountKernels<kSpace>& kernels, const CountsPlan& plan,
-                                       std::uint64_t capacity)
+                                       std::uint64_t capacity, std::vector<kernels::BasicConstMatrix<kSpace>> lent_rows)
     : setup_(setup),
       place_(place),
       kernels_(kernels),
@@ -28,24 +29,23 @@ ResidentCounts<kSpace>::ResidentCounts(const model::Setup& setup, memory::Place<
       dim_(setup.parameters.dim()),
       capacity_(capacity),
       staging_(place, setup.pool, Tag::kEvaluation, kSlotBytes),
-      rows_(place.template allocate<float>(Tag::kEvaluation, plan.window_rows * dim_)),
+      rows_(setup.parameters, place, staging_, plan.window_rows, kernels.approximate ? kernels.screened : nullptr,
+            std::move(lent_rows)),
       queries_(place.template allocate<float>(Tag::kEvaluation, plan.queries * dim_)),
       target_scores_(place.template allocate<float>(Tag::kEvaluation, plan.queries)),
       n_greater_(place.template allocate<std::uint32_t>(Tag::kEvaluation, capacity)),
       n_equal_(place.template allocate<std::uint32_t>(Tag::kEvaluation, capacity)),
       host_counts_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, 2 * capacity)) {
-  TESSERA_ASSERT(plan.queries > 0 && plan.window_rows > 0, "counting needs memory for a query and a row");
+  TESSERA_ASSERT(plan.queries > 0, "counting needs memory for a query");
   TESSERA_ASSERT(!screens() || (plan.tile_rows > 0 && kernels.screened != nullptr &&
                                 setup.parameters.scorer().similarity() == kernels::Similarity::kDot),
                  "only dot products are screened, in tiles");
-  for (const model::PartTable& part : setup.parameters.parts()) own_rows_ += part.rows.rows;
   if (!screens()) return;
   error_factor_ = kernels::score_error_factor(kernels.operand_roundoff, dim_);
   scores_ = place.template allocate<float>(Tag::kEvaluation, plan.queries * plan.tile_rows);
   query_norms_ = place.template allocate<float>(Tag::kEvaluation, plan.queries);
-  row_norms_ = place.template allocate<float>(Tag::kEvaluation, plan.window_rows);
-  undecided_queries_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, plan.undecided());
-  undecided_rows_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, plan.undecided());
+  undecided_queries_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, undecided_pairs(plan));
+  undecided_rows_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, undecided_pairs(plan));
   decided_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, plan.queries);
   undecided_count_ = place.template allocate<std::uint32_t>(Tag::kEvaluation, 1);
   screen_effort_ = place.template allocate<kernels::ScreenEffort>(Tag::kEvaluation, 1);
@@ -54,7 +54,7 @@ ResidentCounts<kSpace>::ResidentCounts(const model::Setup& setup, memory::Place<
 template <Space kSpace>
 void ResidentCounts<kSpace>::begin() {
   effort_ = {};
-  rows_are_there_ = false;
+  rows_.forget();
   if (!screens()) return;
   host_effort_ = {};
   place_.bring(std::span<const kernels::ScreenEffort>(host_effort_), screen_effort_.span());
@@ -70,17 +70,14 @@ void ResidentCounts<kSpace>::start(const QueryBlock& block, std::span<const floa
                n_greater_.span().subspan(0, block_size_));
   place_.bring(std::span<const std::uint32_t>(host_counts_.span().first(block_size_)),
                n_equal_.span().subspan(0, block_size_));
-  for (std::uint64_t first = 0; first < own_rows_; first += plan_.window_rows) {
-    const Range window{first, std::min(plan_.window_rows, own_rows_ - first)};
-    if (!is_resident() || !rows_are_there_) bring_rows(window);
-    rows_are_there_ = is_resident();
+  rows_.for_each([&](const Window& window) {
     for (std::size_t query = 0; query < block_size_; query += plan_.queries) {
       const std::size_t count = std::min<std::size_t>(plan_.queries, block_size_ - query);
       bring_queries(block, target_scores, query, count);
-      count_window(query, count, window.count);
+      count_window(query, count, window);
     }
-  }
-  if (screens()) effort_.screened += block_size_ * own_rows_;
+  });
+  if (screens()) effort_.screened += block_size_ * rows_.size();
 }
 
 template <Space kSpace>
@@ -102,24 +99,6 @@ void ResidentCounts<kSpace>::finish(std::span<std::int64_t> n_greater, std::span
 }
 
 template <Space kSpace>
-void ResidentCounts<kSpace>::bring_rows(Range range) {
-  std::uint64_t part_first = 0;
-  for (const model::PartTable& part : setup_.parameters.parts()) {
-    const std::uint64_t first = std::max(range.first, part_first);
-    const std::uint64_t end = std::min(range.first + range.count, part_first + part.rows.rows);
-    if (first < end) {
-      TESSERA_ASSERT(part.rows.stride == dim_, "entity rows lie side by side");
-      const std::size_t count = (end - first) * dim_;
-      staging_.bring(std::span<const float>(part.rows.row(first - part_first), count),
-                     rows_.span().subspan((first - range.first) * dim_, count));
-    }
-    part_first += part.rows.rows;
-  }
-  if (screens())
-    kernels_.screened->norms({rows_.data(), range.count, dim_, dim_}, row_norms_.span().subspan(0, range.count));
-}
-
-template <Space kSpace>
 void ResidentCounts<kSpace>::bring_queries(const QueryBlock& block, std::span<const float> target_scores,
                                            std::size_t first, std::size_t count) {
   const kernels::ConstMatrix vectors = block.vectors();
@@ -130,29 +109,29 @@ void ResidentCounts<kSpace>::bring_queries(const QueryBlock& block, std::span<co
 }
 
 template <Space kSpace>
-void ResidentCounts<kSpace>::count_window(std::size_t first_query, std::size_t queries, std::size_t rows) {
+void ResidentCounts<kSpace>::count_window(std::size_t first_query, std::size_t queries, const Window& window) {
   const ConstMatrix vectors{queries_.data(), queries, dim_, dim_};
-  const ConstMatrix window{rows_.data(), rows, dim_, dim_};
   const Vector<const float> targets = target_scores_.span().subspan(0, queries);
   const auto n_greater = n_greater_.span().subspan(first_query, queries);
   const auto n_equal = n_equal_.span().subspan(first_query, queries);
   if (!screens())
-    return kernels_.exact->count(setup_.parameters.scorer().similarity(), vectors, window, targets, n_greater, n_equal);
-  for (std::size_t first = 0; first < rows; first += plan_.tile_rows)
-    count_screened({vectors, window.block(first, std::min<std::size_t>(plan_.tile_rows, rows - first)), targets}, first,
+    return kernels_.exact->count(setup_.parameters.scorer().similarity(), vectors, window.rows, targets, n_greater,
+                                 n_equal);
+  for (std::size_t first = 0; first < window.rows.rows; first += plan_.tile_rows) {
+    const std::size_t count = std::min<std::size_t>(plan_.tile_rows, window.rows.rows - first);
+    count_screened({vectors, window.rows.block(first, count), targets}, window.norms.subspan(first, count),
                    {n_greater, n_equal, screen_effort_.span()});
+  }
 }
 
 template <Space kSpace>
-void ResidentCounts<kSpace>::count_screened(const kernels::BasicRankTile<kSpace>& tile, std::size_t first_row,
+void ResidentCounts<kSpace>::count_screened(const kernels::BasicRankTile<kSpace>& tile, Vector<const float> row_norms,
                                             const kernels::BasicScreenedCounts<kSpace>& counts) {
   const std::size_t queries = tile.queries.rows;
-  const std::size_t rows = tile.rows.rows;
-  const kernels::BasicMatrix<kSpace> scores{scores_.data(), queries, rows, plan_.tile_rows};
+  const kernels::BasicMatrix<kSpace> scores{scores_.data(), queries, tile.rows.rows, plan_.tile_rows};
   kernels_.approximate->all_pairs(kernels::Similarity::kDot, tile.queries, tile.rows, scores);
   kernels_.screened->count(
-      tile,
-      {scores, query_norms_.span().subspan(0, queries), row_norms_.span().subspan(first_row, rows), error_factor_},
+      tile, {scores, query_norms_.span().subspan(0, queries), row_norms, error_factor_},
       {undecided_queries_.span(), undecided_rows_.span(), decided_.span(), undecided_count_.span()}, counts);
 }
 

@@ -8,6 +8,7 @@
 #include "kernels/screened_ranks.hpp"
 #include "memory/place.hpp"
 #include "memory/staging.hpp"
+#include "model/resident_rows.hpp"
 #include "model/setup.hpp"
 
 #include <array>
@@ -32,14 +33,16 @@ struct CountKernels {
 template <kernels::Space kSpace>
 class ResidentCounts final : public CandidateCounts {
  public:
-  /// For blocks of up to `capacity` queries. `place`, its memory and what `kernels` names outlive this.
+  /// For blocks of up to `capacity` queries. `place`, its memory and what `kernels` names outlive this, as do rows that
+  /// are lent, a matrix for every part: nobody changes them from begin() to the last finish().
   ResidentCounts(const model::Setup& setup, memory::Place<kSpace>& place, const CountKernels<kSpace>& kernels,
-                 const CountsPlan& plan, std::uint64_t capacity);
+                 const CountsPlan& plan, std::uint64_t capacity,
+                 std::vector<kernels::BasicConstMatrix<kSpace>> lent_rows = {});
 
   void begin() override;
   void start(const QueryBlock& block, std::span<const float> target_scores) override;
   void finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) override;
-  [[nodiscard]] CountEffort effort() const override { return effort_; }
+  [[nodiscard]] model::PairEffort effort() const override { return effort_; }
 
  private:
   using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
@@ -47,19 +50,13 @@ class ResidentCounts final : public CandidateCounts {
   using Buffer = typename memory::Place<kSpace>::template Buffer<T>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
-  /// Of the owned rows, one part after the other.
-  struct Range {
-    std::uint64_t first;
-    std::uint64_t count;
-  };
+  using Window = typename model::ResidentRows<kSpace>::Window;
 
-  [[nodiscard]] bool is_resident() const { return plan_.window_rows >= own_rows_; }
   [[nodiscard]] bool screens() const { return kernels_.approximate != nullptr; }
-  void bring_rows(Range range);
   void bring_queries(const QueryBlock& block, std::span<const float> target_scores, std::size_t first,
                      std::size_t count);
-  void count_window(std::size_t first_query, std::size_t queries, std::size_t rows);
-  void count_screened(const kernels::BasicRankTile<kSpace>& tile, std::size_t first_row,
+  void count_window(std::size_t first_query, std::size_t queries, const Window& window);
+  void count_screened(const kernels::BasicRankTile<kSpace>& tile, Vector<const float> row_norms,
                       const kernels::BasicScreenedCounts<kSpace>& counts);
 
   const model::Setup& setup_;
@@ -68,13 +65,11 @@ class ResidentCounts final : public CandidateCounts {
   CountsPlan plan_;
   std::size_t dim_;
   std::uint64_t capacity_;
-  std::uint64_t own_rows_ = 0;
   std::size_t block_size_ = 0;
-  bool rows_are_there_ = false;
-  CountEffort effort_;
+  model::PairEffort effort_;
 
   memory::Staging<kSpace> staging_;
-  Buffer<float> rows_;               // [window_rows, dim]
+  model::ResidentRows<kSpace> rows_;
   Buffer<float> queries_;            // [plan.queries, dim]
   Buffer<float> target_scores_;      // [plan.queries]
   Buffer<std::uint32_t> n_greater_;  // [capacity]
@@ -83,7 +78,6 @@ class ResidentCounts final : public CandidateCounts {
   float error_factor_ = 0;
   Buffer<float> scores_;       // [plan.queries, tile_rows]
   Buffer<float> query_norms_;  // [plan.queries]
-  Buffer<float> row_norms_;    // [window_rows]
   Buffer<std::uint32_t> undecided_queries_;
   Buffer<std::uint32_t> undecided_rows_;
   Buffer<std::uint32_t> decided_;  // [plan.queries]

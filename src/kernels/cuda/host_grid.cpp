@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda/host_grid.hpp"
 
+#include "kernels/cuda/detail/best_rows.hpp"
 #include "kernels/cuda/detail/composition.hpp"
 #include "kernels/cuda/detail/gradients.hpp"
 #include "kernels/cuda/detail/ranks.hpp"
@@ -56,6 +57,12 @@ const Backend& host_grid_backend(GridOrder order) {
 const ScreenedRanks& host_grid_screened_ranks(GridOrder order) {
   static const cuda::GridScreenedRanks<HostLauncher> forward{HostLauncher(GridOrder::kForward)};
   static const cuda::GridScreenedRanks<HostLauncher> backward{HostLauncher(GridOrder::kBackward)};
+  return order == GridOrder::kForward ? forward : backward;
+}
+
+const BestRows& host_grid_best_rows(GridOrder order) {
+  static const cuda::GridBestRows<HostLauncher> forward{HostLauncher(GridOrder::kForward)};
+  static const cuda::GridBestRows<HostLauncher> backward{HostLauncher(GridOrder::kBackward)};
   return order == GridOrder::kForward ? forward : backward;
 }
 

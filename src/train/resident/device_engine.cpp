@@ -86,6 +86,7 @@ class DeviceEngine final : public Engine {
   [[nodiscard]] Optimiser& optimiser() override { return engine_->optimiser(); }
   [[nodiscard]] bool holds_parameters() const override { return engine_->holds_parameters(); }
   void fetch_parameters() override { engine_->fetch_parameters(); }
+  [[nodiscard]] std::vector<kernels::ConstDeviceMatrix> device_rows() const override { return engine_->rows(); }
 
  private:
   comm::DeviceCommunicator* links_;

@@ -98,6 +98,13 @@ double ResidentEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress
 }
 
 template <Space kSpace>
+std::vector<kernels::BasicConstMatrix<kSpace>> ResidentEngine<kSpace>::rows() const {
+  std::vector<ConstMatrix> rows;
+  for (std::size_t p = 0; p < parameters_.parts().size(); ++p) rows.push_back(in_.tables.part(p).rows);
+  return rows;
+}
+
+template <Space kSpace>
 void ResidentEngine<kSpace>::clear_losses() {
   std::fill(host_losses_.begin(), host_losses_.end(), kernels::LossSum{});
   place_.bring(std::span<const kernels::LossSum>(host_losses_), losses_.span());

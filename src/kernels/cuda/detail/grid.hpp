@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 // What a kernel body may use: it compiles for a device and for the host, where a loop over blocks and threads runs it.
 //
@@ -67,6 +68,24 @@ TESSERA_HOST_DEVICE inline void add_count(std::uint32_t* counter, std::uint32_t 
 #endif
 }
 
+TESSERA_HOST_DEVICE inline void add_count(std::uint64_t* counter, std::uint64_t count) {
+  if (count == 0) return;
+#if defined(__CUDA_ARCH__)
+  atomicAdd(reinterpret_cast<unsigned long long*>(counter), static_cast<unsigned long long>(count));
+#else
+  *counter += count;
+#endif
+}
+
+/// Takes the next place of a list that others take places of; in what order does not matter.
+TESSERA_HOST_DEVICE inline std::uint32_t take_place(std::uint32_t* counter) {
+#if defined(__CUDA_ARCH__)
+  return atomicAdd(counter, 1U);
+#else
+  return (*counter)++;
+#endif
+}
+
 /// Runs a body on the host, one block and one thread after the other, for tests of the bodies. Backward it begins with
 /// the last thread of the last block: results that differ show threads that need each other within a phase.
 class HostLauncher {
@@ -87,9 +106,12 @@ class HostLauncher {
 
   template <InPhases Body>
   void run_block(const Body& body, std::size_t block) const {
+    const unsigned phases = body.phases();
+    if (phases == 0) return;
     typename Body::Shared shared;
+    std::memset(&shared, 0xCC, sizeof shared);  // not zeros: what is read before it is written shows
     typename Body::Registers registers[Body::kThreads] = {};
-    for (unsigned phase = 0; phase < body.phases(); ++phase)
+    for (unsigned phase = 0; phase < phases; ++phase)
       for (unsigned i = 0; i < Body::kThreads; ++i) {
         const unsigned thread = in_order(i, Body::kThreads);
         body.run(phase, At{block, thread}, shared, registers[thread]);

@@ -44,15 +44,6 @@ struct NormsBody {
   }
 };
 
-/// Takes the next place of a list that other blocks take places of; in what order does not matter.
-TESSERA_HOST_DEVICE inline std::uint32_t take_place(std::uint32_t* counter) {
-#if defined(__CUDA_ARCH__)
-  return atomicAdd(counter, 1U);
-#else
-  return (*counter)++;
-#endif
-}
-
 /// Pairs that are to be scored again.
 struct Undecided {
   std::uint32_t* queries;
