@@ -18,9 +18,9 @@ namespace tessera::cli {
 /// memory of it. Throws AgreedError.
 std::optional<train::DeviceShare> open_device(Environment& environment, const Job& job);
 
-/// Collective. How the devices of the job exchange, as exchange.transport says; rank 0 logs which way and why. Null where
-/// there is one rank, or where they go through the host. Connects them, before anything is loaded. Throws AgreedError,
-/// kUsage when NCCL is asked for and cannot be. Destroyed on all ranks together, after what uses it.
+/// Collective. How the devices of the job exchange, as exchange.transport says; rank 0 logs which way and why. Null
+/// where there is one rank, or where they go through the host. Connects them, before anything is loaded. Throws
+/// AgreedError, kUsage when NCCL is asked for and cannot be. Destroyed on all ranks together, after what uses it.
 std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment, const Job& job,
                                                        const std::optional<train::DeviceShare>& share);
 

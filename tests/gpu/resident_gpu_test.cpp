@@ -56,9 +56,9 @@ Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Jo
     device_pool.emplace(device::Device::open(links == nullptr ? 0 : comm.rank().value()), kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool);
-  const auto engine = train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
-                                          train::count_items(comm, shard, job), device_pool ? &*device_pool : nullptr,
-                                          links});
+  const auto engine =
+      train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
+                          train::count_items(comm, shard, job), device_pool ? &*device_pool : nullptr, links});
   parameters.initialise(job.model, job.run.seed);
   Result result;
   for (std::uint32_t epoch = 0; epoch < 3; ++epoch) result.losses.push_back(engine->run_epoch(epoch));

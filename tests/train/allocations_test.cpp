@@ -131,9 +131,9 @@ void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& s
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
   Place place(pool);
   Transport transport(comm);
-  const auto engine = make(
-      {comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)}, place,
-      transport);
+  const auto engine =
+      make({comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)}, place,
+           transport);
   parameters.initialise(job.model, job.run.seed);
   const std::uint64_t steps = engine->query_count() / job.train.batch_size;
   EXPECT_GT(steps, 12U);

@@ -159,7 +159,8 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
     EXPECT_EQ(result, expected) << backend->name;
   }
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 5});
-  EXPECT_EQ(train_on(3, stored, job, Kind::kDirect, kernels::host_grid_backend(kernels::GridOrder::kBackward)), expected)
+  EXPECT_EQ(train_on(3, stored, job, Kind::kDirect, kernels::host_grid_backend(kernels::GridOrder::kBackward)),
+            expected)
       << "3 ranks, direct, kernel bodies of a device";
 }
 
@@ -183,8 +184,7 @@ TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
   job.train.batch_size = 300;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
-    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected)
-        << backend->name;
+    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected) << backend->name;
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
 }
 

@@ -108,15 +108,12 @@ void DirectExchange<kSpace>::flush() {
 template <Space kSpace>
 void DirectExchange<kSpace>::gather_queries(const Lists& lists, Matrix queries) {
   const auto& first = lists.exchange.first_query;
-  spread([&](std::size_t rank) {
-    return bytes_of(queries.block(first[rank], first[rank + 1] - first[rank]));
-  });
+  spread([&](std::size_t rank) { return bytes_of(queries.block(first[rank], first[rank + 1] - first[rank])); });
   flush();
 }
 
 template <Space kSpace>
-kernels::Vector<kSpace, Statistic> DirectExchange<kSpace>::subtree_statistics(const Lists& lists,
-                                                                              std::size_t subtree) {
+kernels::Vector<kSpace, Statistic> DirectExchange<kSpace>::subtree_statistics(const Lists& lists, std::size_t subtree) {
   return statistics_.span().subspan(subtree * lists.queries, lists.queries);
 }
 

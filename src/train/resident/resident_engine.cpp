@@ -26,8 +26,7 @@ std::uint64_t longest_list(const EngineSetup& setup, const QueriesStep::Capacity
 
 template <Space kSpace>
 ResidentEngine<kSpace>::ResidentEngine(const EngineSetup& setup, Place<kSpace>& place,
-                                       const kernels::BasicBackend<kSpace>& backend,
-                                       RankTransport<kSpace>* transport)
+                                       const kernels::BasicBackend<kSpace>& backend, RankTransport<kSpace>* transport)
     : comm_(setup.comm),
       shard_(setup.shard),
       parameters_(setup.parameters),

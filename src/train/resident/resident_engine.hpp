@@ -76,11 +76,11 @@ class ResidentEngine final : public Engine {
   std::unique_ptr<ResidentPrediction<kSpace>> prediction_;
   bool brought_ = false;
 
-  Matrix queries_;                   // [B, width]: query vectors and, with prediction, their sources
-  Matrix sources_;                   // without prediction: [own queries, dim]
-  Matrix source_gradients_;          // [own queries, dim]
-  Matrix leaves_;                    // [distinct relations of all owned parts, operator dim]
-  Buffer<kernels::LossSum> losses_;  // by owned part
+  Matrix queries_;                      // [B, width]: query vectors and, with prediction, their sources
+  Matrix sources_;                      // without prediction: [own queries, dim]
+  Matrix source_gradients_;             // [own queries, dim]
+  Matrix leaves_;                       // [distinct relations of all owned parts, operator dim]
+  Buffer<kernels::LossSum> losses_;     // by owned part
   std::vector<std::size_t> own_begin_;  // by owned part: where its queries begin among the own ones
 
   // Of the host.

@@ -10,8 +10,8 @@ namespace tessera::train {
 using kernels::Space;
 
 template <Space kSpace>
-ResidentExchange<kSpace>::ResidentExchange(const EngineSetup& setup, const StepSchedule& schedule,
-                                           Resident<kSpace>& in, bool through_host)
+ResidentExchange<kSpace>::ResidentExchange(const EngineSetup& setup, const StepSchedule& schedule, Resident<kSpace>& in,
+                                           bool through_host)
     : in_(in),
       shard_(setup.shard),
       predicts_(setup.job.relation_prediction.weight > 0),

@@ -86,7 +86,8 @@ class ResidentExchange {
 /// Directly through `transport`; without one through the host, where there are several ranks.
 template <kernels::Space kSpace>
 std::unique_ptr<ResidentExchange<kSpace>> make_resident_exchange(const EngineSetup& setup, const StepSchedule& schedule,
-                                                                 Resident<kSpace>& in, RankTransport<kSpace>* transport);
+                                                                 Resident<kSpace>& in,
+                                                                 RankTransport<kSpace>* transport);
 
 extern template class ResidentExchange<kernels::Space::kHost>;
 extern template class ResidentExchange<kernels::Space::kDevice>;

@@ -11,8 +11,7 @@ constexpr int kTag = 5;  // of no other exchange
 
 void RankTransport<kernels::Space::kHost>::exchange(std::span<const Send> sends, std::span<const Receive> receives) {
   requests_.clear();
-  for (const Receive& receive : receives)
-    requests_.push_back(comm_.receive(receive.buffer, receive.from, kTag));
+  for (const Receive& receive : receives) requests_.push_back(comm_.receive(receive.buffer, receive.from, kTag));
   for (const Send& send : sends) requests_.push_back(comm_.send(send.data, send.data.size(), send.to, kTag));
   for (comm::Request& request : requests_) request.wait();
 }
