@@ -84,7 +84,7 @@ struct Job {
   struct Exchange {
     std::string mode = "auto";
     std::uint64_t staleness = 0;
-    std::string scores = "auto";  ///< moving queries: kept between the passes, or computed again
+    std::string scores = "auto";     ///< moving queries: kept between the passes, or computed again
     std::string transport = "auto";  ///< of cuda: how device memory travels between ranks
   } exchange;
   struct Validate {

@@ -55,11 +55,15 @@ TEST(Transport, ThatIsAskedForIsThatOrAnError) {
   test::expect_error(ExitStatus::kUsage,
                      {"exchange.transport 'nccl'", "ranks 1 and 2 share device 0000:65:00.0 of host 'node1'",
                       "exchange.transport=auto"},
-                     [] { (void)choose_transport("nccl", std::vector{kFirst, kSecond, kSecond}, true); });
-  test::expect_error(ExitStatus::kUsage, {"exchange.transport 'nccl'", "rank 1 on host 'node2' has no device"},
-                     [] { (void)choose_transport("nccl", std::vector{kFirst, kNone}, true); });
-  test::expect_error(ExitStatus::kUsage, {"without NCCL"},
-                     [] { (void)choose_transport("nccl", std::vector{kFirst, kSecond}, false); });
+                     [] {
+                       (void)choose_transport("nccl", std::vector{kFirst, kSecond, kSecond}, true);
+                     });
+  test::expect_error(ExitStatus::kUsage, {"exchange.transport 'nccl'", "rank 1 on host 'node2' has no device"}, [] {
+    (void)choose_transport("nccl", std::vector{kFirst, kNone}, true);
+  });
+  test::expect_error(ExitStatus::kUsage, {"without NCCL"}, [] {
+    (void)choose_transport("nccl", std::vector{kFirst, kSecond}, false);
+  });
 }
 
 TEST(Seats, AreKnownToAllRanks) {

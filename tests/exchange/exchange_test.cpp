@@ -34,6 +34,25 @@ TEST(PartTree, SubtreesTileWhatIsOwned) {
   EXPECT_EQ(complete_subtrees({1, 8}, 8).size(), 3U);  // 1, 2-3, 4-7
 }
 
+TEST(PartTree, RanksTileTheTree) {
+  for (const auto& [parts, ranks] : {std::pair(8U, 1), {8U, 3}, {5U, 2}, {7U, 7}}) {
+    const graph::Placement placement(parts, ranks);
+    const RankSubtrees subtrees = rank_subtrees(placement);
+    ASSERT_EQ(subtrees.first.size(), static_cast<std::size_t>(ranks) + 1);
+    EXPECT_EQ(subtrees.first.back(), subtrees.all.size());
+    std::uint32_t next = 0;
+    for (std::int32_t r = 0; r < ranks; ++r) {
+      EXPECT_EQ(next, placement.first_part(Rank(r)).value());
+      for (std::size_t k = subtrees.first[static_cast<std::size_t>(r)];
+           k < subtrees.first[static_cast<std::size_t>(r) + 1]; ++k) {
+        EXPECT_EQ(subtrees.all[k].first, next);
+        next = subtrees.all[k].end;
+      }
+    }
+    EXPECT_EQ(next, parts);
+  }
+}
+
 TEST(PartTree, AddsInPairs) {
   const std::vector<double> values = {1e16, 1.0, -1e16, 1.0, 3.0};
   EXPECT_EQ(tree_sum(values), ((1e16 + 1.0) + (-1e16 + 1.0)) + 3.0);

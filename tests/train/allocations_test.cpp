@@ -8,11 +8,13 @@
 #include "core/job.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
+#include "train/resident/resident_engine.hpp"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <vector>
 
@@ -26,8 +28,8 @@ void* operator new(std::size_t size) {
   if (void* block = std::malloc(size)) return block;
   throw std::bad_alloc();
 }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t /*size*/) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t /*size*/) noexcept { std::free(block); }
 
 namespace tessera {
 namespace {
@@ -107,13 +109,31 @@ double last_allocation(const std::vector<long>& counts) {
   return static_cast<double>(last) / static_cast<double>(counts.size());
 }
 
-void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& stored, const Job& job) {
+using Place = train::Place<kernels::Space::kHost>;
+using Transport = train::RankTransport<kernels::Space::kHost>;
+using MakeEngine = std::unique_ptr<train::Engine> (*)(const train::EngineSetup&, Place&, Transport&);
+
+std::unique_ptr<train::Engine> usual(const train::EngineSetup& setup, Place& /*place*/, Transport& /*transport*/) {
+  return train::make_engine(setup);
+}
+std::unique_ptr<train::Engine> direct(const train::EngineSetup& setup, Place& place, Transport& transport) {
+  return std::make_unique<train::ResidentEngine<kernels::Space::kHost>>(setup, place, setup.backend, &transport);
+}
+std::unique_ptr<train::Engine> staged(const train::EngineSetup& setup, Place& place, Transport& /*transport*/) {
+  return std::make_unique<train::ResidentEngine<kernels::Space::kHost>>(setup, place, setup.backend);
+}
+
+void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& stored, const Job& job,
+                           MakeEngine make = usual) {
   Watched comm(inner);
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
-  const auto engine = train::make_engine(
-      {comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
+  Place place(pool);
+  Transport transport(comm);
+  const auto engine =
+      make({comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)}, place,
+           transport);
   parameters.initialise(job.model, job.run.seed);
   const std::uint64_t steps = engine->query_count() / job.train.batch_size;
   EXPECT_GT(steps, 12U);
@@ -159,6 +179,18 @@ TEST(Allocations, NoneOnSeveralRanksAfterTheFirstSteps) {
       SCOPED_TRACE(testing::Message() << ranks << " ranks, staleness " << staleness);
       comm::run_ranks(ranks,
                       [&](comm::Communicator& comm) { expect_no_allocations(comm, stored, small_job(staleness)); });
+    }
+}
+
+TEST(Allocations, NoneWhereDataStaysInOneMemorySpace) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  Job job = small_job(0, "queries");
+  for (const double weight : {0.0, 0.5})
+    for (const MakeEngine make : {direct, staged}) {
+      SCOPED_TRACE(testing::Message() << (make == direct ? "direct" : "staged") << ", weight " << weight);
+      job.relation_prediction.weight = weight;
+      for (const std::int32_t ranks : {2, 3})
+        comm::run_ranks(ranks, [&](comm::Communicator& comm) { expect_no_allocations(comm, stored, job, make); });
     }
 }
 

@@ -48,7 +48,8 @@ Progress progress_of(ncclComm_t communicator) {
 void check_seats(Communicator& host, device::Device device) {
   const Seat mine = together(host, [&] { return seat_of(device); });
   const std::string reason = why_not_direct(gather_seats(host, mine));
-  if (!reason.empty()) throw AgreedError(ExitStatus::kUsage, fmt::format("NCCL needs a device for each rank: {}", reason));
+  if (!reason.empty())
+    throw AgreedError(ExitStatus::kUsage, fmt::format("NCCL needs a device for each rank: {}", reason));
 }
 
 /// Collective. A number that names this communicator, made by rank 0.

@@ -33,7 +33,6 @@ struct DeviceReceive {
 /// of the same devices between processes. One thread per rank calls it.
 class DeviceCommunicator : public device::Waiter {
  public:
-
   /// Enqueues transfers on `stream` that all make progress together, so that no order of them can block; returns at
   /// once. Every send has its receive in a call of the other rank; those of one pair of ranks match in the order of the
   /// lists. An empty list is no work. Between two ranks one message costs a few microseconds.
@@ -44,8 +43,8 @@ class DeviceCommunicator : public device::Waiter {
   /// a failed transfer, ends the job: the kernels of a stuck transfer cannot be stopped in any other way.
   using device::Waiter::wait;
 
-  /// For a rank that an exception ends: gives up what is under way, so that `stream` comes to its end and memory can go;
-  /// where it does not, the job ends here. Nothing can be exchanged afterwards.
+  /// For a rank that an exception ends: gives up what is under way, so that `stream` comes to its end and memory can
+  /// go; where it does not, the job ends here. Nothing can be exchanged afterwards.
   virtual void give_up(device::StreamView stream) noexcept = 0;
 
   /// How long a wait may last before the peer counts as hanging.

@@ -55,8 +55,7 @@ std::vector<Seat> gather_seats(Communicator& comm, const Seat& mine) {
 std::string why_not_direct(std::span<const Seat> seats) {
   for (std::size_t b = 0; b < seats.size(); ++b) {
     const Seat& seat = seats[b];
-    if (text_of(seat.bus_id).empty())
-      return fmt::format("rank {} on host '{}' has no device", b, text_of(seat.host));
+    if (text_of(seat.bus_id).empty()) return fmt::format("rank {} on host '{}' has no device", b, text_of(seat.host));
     for (std::size_t a = 0; a < b; ++a)
       if (seats[a].machine == seat.machine && seats[a].bus_id == seat.bus_id)
         return fmt::format("ranks {} and {} share device {} of host '{}'", a, b, text_of(seat.bus_id),
