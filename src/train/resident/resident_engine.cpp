@@ -21,7 +21,19 @@ std::uint64_t longest_list(const EngineSetup& setup, const QueriesStep::Capacity
   for (std::size_t p = 0; p < capacity.own_parts.size(); ++p)
     longest = std::max<std::uint64_t>(longest, setup.shard.parts[p].rows());
   const std::uint64_t relations = setup.parameters.relations().rows;
-  return std::max(longest, relations * capacity.own_parts.size());
+  return std::max({longest, relations * capacity.own_parts.size(), setup.parameters.core().rows});
+}
+
+template <Space kSpace>
+typename ResidentOperators<kSpace>::Capacity operator_capacity(const EngineSetup& setup,
+                                                               const QueriesStep::Capacity& capacity) {
+  typename ResidentOperators<kSpace>::Capacity most;
+  for (const QueryBatch::Capacity& part : capacity.own_parts) {
+    most.queries = std::max<std::size_t>(most.queries, part.queries);
+    most.relations += std::min<std::size_t>(part.queries, setup.parameters.relations().rows);
+  }
+  most.needs_all = setup.job.relation_prediction.weight > 0;
+  return most;
 }
 
 }  // namespace
@@ -38,11 +50,13 @@ ResidentEngine<kSpace>::ResidentEngine(const EngineSetup& setup, Place<kSpace>& 
       staged_(comm_.size() > 1),
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       optimiser_(setup.job.optimiser, setup.job.schedule),
+      dropout_(setup.job, parameters_, 0, setup.pool),
       // One rank needs no more of it than who has which target.
       exchange_(comm_, shard_, staged_ ? parameters_.dim() : 0, staged_ && loss_of_.relation_weight > 0,
                 exchange_capacity(setup, schedule_), setup.pool),
       draw_(setup, schedule_, exchange_, place),
       in_(place, backend, parameters_, longest_list(setup, step_capacity(setup, schedule_))),
+      operators_(in_, dropout_, operator_capacity<kSpace>(setup, step_capacity(setup, schedule_))),
       candidates_(in_, shard_, loss_of_, step_capacity(setup, schedule_)),
       width_(loss_of_.relation_weight > 0 ? 2 * in_.dim : in_.dim),
       loss_(comm_, shard_),
@@ -71,8 +85,8 @@ void ResidentEngine<kSpace>::allocate(const QueriesStep::Capacity& capacity, mem
   if (!prediction_) sources_ = in_.allocate(Tag::kBatch, own, in_.dim);
   gradients_ = in_.allocate(Tag::kGradients, subtrees * capacity_, width_);
   source_gradients_ = in_.allocate(Tag::kGradients, own, in_.dim);
-  leaves_ = in_.allocate(Tag::kGradients, leaves, in_.operator_dim);
-  relation_sums_ = in_.allocate(Tag::kGradients, in_.relation_count, in_.operator_dim);
+  leaves_ = in_.allocate(Tag::kGradients, leaves, in_.gradient_dim);
+  relation_sums_ = in_.allocate(Tag::kGradients, in_.relation_count, in_.gradient_dim);
   statistics_ = place_.template allocate<Statistic>(Tag::kLogits, subtrees * capacity_);
   losses_ = place_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size());
   if (!staged_) return;
@@ -80,12 +94,12 @@ void ResidentEngine<kSpace>::allocate(const QueriesStep::Capacity& capacity, mem
   relation_ids_ = place_.template allocate<std::uint32_t>(Tag::kBatch, in_.relation_count);
   const std::size_t leaf_rows = prediction_ ? shard_.parts.size() * in_.relation_count : leaves;
   staged_queries_ = host.allocate<float>(Tag::kExchange, own * width_);
-  staged_leaves_ = host.allocate<float>(Tag::kExchange, leaf_rows * in_.operator_dim);
+  staged_leaves_ = host.allocate<float>(Tag::kExchange, leaf_rows * in_.gradient_dim);
   all_relations_ = host.allocate<std::uint32_t>(Tag::kBatch, in_.relation_count);
   std::iota(all_relations_.data(), all_relations_.data() + in_.relation_count, 0U);
   relation_sum_ = std::make_unique<exchange::SparseTreeSum>(
       comm_, shard_.placement, prediction_ ? in_.relation_count : schedule_.largest_share(), in_.relation_count,
-      in_.operator_dim, host);
+      in_.gradient_dim, host);
 }
 
 template <Space kSpace>
@@ -144,7 +158,8 @@ void ResidentEngine<kSpace>::fetch_losses() {
 template <Space kSpace>
 void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step) {
   const StepLists<kSpace>& lists = lists_[step % lists_.size()];
-  const auto scale = static_cast<float>(1 / static_cast<double>(lists.targets));
+  const std::uint64_t terms = loss_of_.binary ? lists.queries : lists.targets;
+  const auto scale = static_cast<float>(1 / static_cast<double>(terms));
   const Penalty penalty{loss_of_.regulariser, scale};
   draw_.ring().take(step);
   compose(lists);
@@ -155,7 +170,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
   merge_statistics(lists);
   candidates_.weigh(lists, statistics_.span().subspan(0, lists.queries), scale, step, losses_.span());
   if (prediction_)
-    prediction_->compute(lists, in_.first(queries_, lists.queries).columns(in_.dim, in_.dim), scale,
+    prediction_->compute(lists, in_.first(queries_, lists.queries).columns(in_.dim, in_.dim), operators_.table(), scale,
                          loss_of_.relation_weight, step, losses_.span());
   for (std::size_t k = 0; k < exchange_.subtrees().size(); ++k)
     candidates_.query_gradients(exchange_.subtrees()[k], lists, prediction_.get(),
@@ -167,7 +182,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
     candidates_.update(p, lists, own_source_gradients(p, lists.parts[p]), prediction_.get(), penalty, optimiser_);
   update_relations(lists);
   draw_.ring().done(step);
-  loss_terms_ += lists.targets;
+  loss_terms_ += terms;
 }
 
 template <Space kSpace>
@@ -196,19 +211,18 @@ typename ResidentEngine<kSpace>::Matrix ResidentEngine<kSpace>::own_source_gradi
 
 template <Space kSpace>
 void ResidentEngine<kSpace>::compose(const StepLists<kSpace>& lists) {
+  operators_.make(lists);
   for (std::size_t p = 0; p < lists.parts.size(); ++p) {
     const PartLists<kSpace>& part = lists.parts[p];
     const Matrix sources = own_sources(p, part);
     in_.kernels.rows.gather(in_.tables.part(p).rows, part.sources, sources);
-    in_.kernels.composition.compose(in_.scorer.formula(), sources, in_.tables.relations().rows, part.relations,
-                                    own_queries(part));
+    operators_.compose(part, sources, own_queries(part));
   }
 }
 
 // From gradients of query vectors to those of relations and sources, with the penalties.
 template <Space kSpace>
 void ResidentEngine<kSpace>::side_gradients(std::size_t p, const PartLists<kSpace>& part, const Penalty& penalty) {
-  const auto& kernels = in_.kernels;
   const float power = penalty.regulariser.power;
   const auto each = in_.counting(part.queries);
   const Matrix returned = own_gradients(p, part);
@@ -217,8 +231,9 @@ void ResidentEngine<kSpace>::side_gradients(std::size_t p, const PartLists<kSpac
                own_queries(part), each, gradients, each);
   relation_leaf(p, part, penalty);
   const Matrix out = own_source_gradients(p, part);
-  kernels.composition.backward(in_.scorer.formula(), in_.tables.relations().rows, part.relations, gradients, out);
-  if (prediction_) kernels.rows.add(returned.columns(in_.dim, in_.dim), each, each, out);
+  operators_.backward(part, gradients, out);
+  if (prediction_) in_.kernels.rows.add(returned.columns(in_.dim, in_.dim), each, each, out);
+  operators_.mask_sources(part, out);
   in_.penalise(power, in_.scorer.is_complex(), penalty.regulariser.entities * penalty.scale, part.answers,
                in_.tables.part(p).rows, part.sources, out, each);
 }
@@ -228,11 +243,13 @@ void ResidentEngine<kSpace>::relation_leaf(std::size_t p, const PartLists<kSpace
   const ConstMatrix relations = in_.tables.relations().rows;
   const auto each = in_.counting(part.relation_ids.size());
   const Matrix leaf = leaves_.block(part.first_leaf, part.relation_ids.size());
-  in_.kernels.composition.operator_gradients(in_.scorer.formula(), own_sources(p, part), relations, part.relation_ids,
-                                             own_gradients(p, part).columns(0, in_.dim), part.by_relation, leaf);
+  const Matrix of_rows = leaf.columns(in_.gradient_dim - relations.cols, relations.cols);
+  operators_.gradients(part, own_sources(p, part), own_gradients(p, part).columns(0, in_.dim),
+                       leaf.columns(0, in_.operator_dim));
+  if (in_.gradient_dim > in_.operator_dim) in_.kernels.rows.fill(0, of_rows);
   in_.penalise(penalty.regulariser.power, in_.scorer.is_relation_complex(),
-               penalty.regulariser.relations * penalty.scale, part.relation_answers, relations, part.relation_ids, leaf,
-               each);
+               penalty.regulariser.relations * penalty.scale, part.relation_answers, relations, part.relation_ids,
+               of_rows, each);
   if (prediction_) in_.kernels.rows.add(leaf, each, part.dense_slots, prediction_->relation_gradients());
 }
 
@@ -240,19 +257,17 @@ void ResidentEngine<kSpace>::relation_leaf(std::size_t p, const PartLists<kSpace
 
 template <Space kSpace>
 void ResidentEngine<kSpace>::update_relations(const StepLists<kSpace>& lists) {
-  const auto& kernels = in_.kernels;
-  const auto& table = in_.tables.relations();
+  const auto& rows = in_.kernels.rows;
   if (staged_) return sum_over_ranks(lists);
   if (prediction_) {
     const Matrix dense = prediction_->relation_gradients();
     sum_over_parts({0, shard_.manifest.part_count()}, dense);
-    return optimiser_.template apply_in<kSpace>(kernels, in_.first(dense, in_.relation_count),
-                                                in_.counting(in_.relation_count), table.rows, table.state);
+    return operators_.update(in_.first(dense, in_.relation_count), in_.counting(in_.relation_count), optimiser_);
   }
-  for (const NodeAdds<kSpace>& node : lists.relation_adds) kernels.rows.add(leaves_, node.from, node.to, leaves_);
+  for (const NodeAdds<kSpace>& node : lists.relation_adds) rows.add(leaves_, node.from, node.to, leaves_);
   const Matrix sums = in_.first(relation_sums_, lists.relation_ids.size());
-  kernels.rows.gather(leaves_, lists.relation_slots, sums);
-  optimiser_.template apply_in<kSpace>(kernels, sums, lists.relation_ids, table.rows, table.state);
+  rows.gather(leaves_, lists.relation_slots, sums);
+  operators_.update(sums, lists.relation_ids, optimiser_);
 }
 
 // The gradients of all relations from each part, added up in place: those of a node are where its first part's were.
@@ -270,7 +285,7 @@ void ResidentEngine<kSpace>::sum_over_parts(PartRange node, Matrix dense) {
 
 template <Space kSpace>
 void ResidentEngine<kSpace>::sum_over_ranks(const StepLists<kSpace>& lists) {
-  const std::size_t cols = in_.operator_dim;
+  const std::size_t cols = in_.gradient_dim;
   const Matrix from = prediction_ ? prediction_->relation_gradients() : leaves_;
   place_.fetch(kernels::Vector<kSpace, const float>(from.data, from.rows * cols), staged_leaves_.span());
   place_.finish();
@@ -288,8 +303,7 @@ void ResidentEngine<kSpace>::sum_over_ranks(const StepLists<kSpace>& lists) {
   place_.bring(std::span<const float>(sum.rows.data, count * cols),
                kernels::Vector<kSpace, float>(relation_sums_.data, count * cols));
   place_.finish();
-  const auto& table = in_.tables.relations();
-  optimiser_.template apply_in<kSpace>(in_.kernels, in_.first(relation_sums_, count), ids, table.rows, table.state);
+  operators_.update(in_.first(relation_sums_, count), ids, optimiser_);
 }
 
 template <Space kSpace>
@@ -320,7 +334,7 @@ void ResidentEngine<kSpace>::merge_statistics(const StepLists<kSpace>& lists) {
   const auto scores = candidates_.target_scores(lists);
   place_.fetch(kernels::Vector<kSpace, const float>(scores), exchange_.target_scores());
   place_.finish();
-  place_.bring(exchange_.merge(kernels::merge_softmax), statistics_.span().subspan(0, lists.queries));
+  place_.bring(exchange_.merge(merge_of(loss_of_)), statistics_.span().subspan(0, lists.queries));
   place_.bring(std::span<const float>(exchange_.target_scores()), scores);
 }
 

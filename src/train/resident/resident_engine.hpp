@@ -4,10 +4,12 @@
 
 #include "exchange/query_exchange.hpp"
 #include "exchange/sparse_tree_sum.hpp"
+#include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
 #include "train/queries_setup.hpp"
 #include "train/resident/candidates.hpp"
+#include "train/resident/operators.hpp"
 #include "train/resident/prediction.hpp"
 #include "train/resident/resident.hpp"
 #include "train/resident/step_lists.hpp"
@@ -72,10 +74,12 @@ class ResidentEngine final : public Engine {
   std::uint64_t query_count_ = 0;
   std::uint64_t candidates_per_part_;  // sampled; 0: all
   Optimiser optimiser_;
+  Dropout dropout_;
   exchange::QueryExchange exchange_;
   StepDraw<kSpace> draw_;
   std::array<StepLists<kSpace>, ListRing<kSpace>::kSlots> lists_;
   Resident<kSpace> in_;
+  ResidentOperators<kSpace> operators_;
   ResidentCandidates<kSpace> candidates_;
   std::unique_ptr<ResidentPrediction<kSpace>> prediction_;
   std::size_t width_;  // floats per query that are exchanged
@@ -86,8 +90,8 @@ class ResidentEngine final : public Engine {
   Matrix gradients_;                       // [own subtrees * B, width]
   Matrix returned_;                        // staged: [own queries, width]
   Matrix source_gradients_;                // [own queries, dim]
-  Matrix leaves_;                          // [distinct relations of all owned parts, operator dim]
-  Matrix relation_sums_;                   // [relations, operator dim]
+  Matrix leaves_;                          // [distinct relations of all owned parts, gradient dim]
+  Matrix relation_sums_;                   // [relations, gradient dim]
   Buffer<kernels::Statistic> statistics_;  // [own subtrees, B], the first after merging: of all
   Buffer<kernels::LossSum> losses_;        // by owned part
   Buffer<std::uint32_t> relation_ids_;     // staged

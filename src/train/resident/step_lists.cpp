@@ -25,7 +25,7 @@ StepDraw<kSpace>::Targets::Targets(std::uint64_t capacity, memory::Pool& pool)
 template <Space kSpace>
 std::uint64_t StepDraw<kSpace>::words(const QueriesStep::Capacity& capacity) {
   std::uint64_t words = 16 * capacity.targets + (capacity.own_parts.size() + 1) * (capacity.queries + 2);
-  for (const QueryBatch::Capacity& own : capacity.own_parts) words += 18 * own.queries + 5 * own.candidates + 8;
+  for (const QueryBatch::Capacity& own : capacity.own_parts) words += 19 * own.queries + 5 * own.candidates + 8;
   return words;
 }
 
@@ -38,6 +38,7 @@ StepDraw<kSpace>::StepDraw(const EngineSetup& setup, const StepSchedule& schedul
       seed_(setup.job.run.seed),
       sums_relations_(setup.comm.size() == 1),
       predicts_relations_(setup.job.relation_prediction.weight > 0),
+      has_core_(setup.parameters.scorer().has_core()),
       schedule_(schedule),
       ring_(place, setup.pool, words(step_capacity(setup, schedule))) {
   const QueriesStep::Capacity capacity = step_capacity(setup, schedule);
@@ -130,6 +131,7 @@ void StepDraw<kSpace>::put_queries(std::size_t p, PartLists<kSpace>& lists) {
   const QueryBatch& batch = *batches_[p];
   lists.queries = batch.size();
   lists.query_begin = exchange_.query_begin(shard_.parts[p].id().value());
+  lists.position = batch.position();
   lists.sources = ring_.put(batch.sources());
   lists.relations = ring_.put(batch.relations());
   lists.answers = ring_.put_floats(batch.answers());
@@ -148,6 +150,13 @@ void StepDraw<kSpace>::put_queries(std::size_t p, PartLists<kSpace>& lists) {
   }
   lists.relation_answers = ring_.put_floats(answers);
   if (predicts_relations_) lists.dense_slots = ring_.put(dense);
+  if (!has_core_) return;
+  auto& leaves = scratch_[0];
+  leaves.resize(batch.size());
+  for (std::size_t u = 0; u < relations.size(); ++u)
+    for (const std::uint32_t position : relations.positions_of(u))
+      leaves[position] = static_cast<std::uint32_t>(first_leaf_[p] + u);
+  lists.relation_leaves = ring_.put(leaves);
 }
 
 template <Space kSpace>
