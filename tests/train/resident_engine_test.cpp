@@ -238,7 +238,7 @@ INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngine, testing::ValuesIn(kCases),
 
 // Parts of several tiles, the last of them not full.
 TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
-  const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 300, .valid = 300, .test = 300}), 2);
+  const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 100, .valid = 400, .test = 400}), 2);
   Job job = small_job();
   job.train.batch_size = 300;
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
@@ -250,7 +250,7 @@ TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
 
 // Sums over tiles in more than one round of the fixed lanes.
 TEST(ResidentEngineTiles, OfABinaryLossAreAddedInTheSameOrder) {
-  const test::StoredGraph stored(test::random_graph({.entities = 4400, .train = 60, .valid = 2000, .test = 2000}), 1);
+  const test::StoredGraph stored(test::random_graph({.entities = 4400, .train = 30, .valid = 2000, .test = 2000}), 1);
   Job job = small_job();
   binary_loss(job);
   job.model.dim = 4;
