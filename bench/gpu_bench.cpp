@@ -208,7 +208,7 @@ class Step {
         weights_(bench.matrix(1, kMostQueries)),
         times_(bench.random(1, kMostQueries, 1)),
         statistics_(bench.pool.allocate<kernels::Statistic>(Tag::kLogits, kMostQueries)),
-        terms_(bench.pool.allocate<kernels::SoftmaxTerms>(Tag::kLogits, kMostQueries)),
+        terms_(bench.pool.allocate<kernels::LossTerms>(Tag::kLogits, kMostQueries)),
         losses_(bench.pool.allocate<kernels::LossSum>(Tag::kLogits, 1)) {
     std::vector<std::uint32_t> counting(kRows + 1);
     std::iota(counting.begin(), counting.end(), 0U);
@@ -287,8 +287,8 @@ class Step {
     by.softmax.exponentials(values, kTile, highest, sums_.block(0, batch));
     by.softmax.exponentials(highest, kTiles, part_highest_.block(0, batch), {factors_.data, batch, 1, 1});
     by.statistics.of_part(highest, sums_.block(0, batch), part_highest, 0, statistics);
-    by.statistics.terms({1.0F / static_cast<float>(batch), true}, statistics, scores, counting(batch + 1), terms,
-                        {weights_.data, batch});
+    by.statistics.terms(kernels::SoftmaxLoss{1.0F / static_cast<float>(batch), true}, statistics, scores,
+                        counting(batch + 1), terms, {weights_.data, batch});
     by.statistics.factors(highest, part_highest, 0, terms, factors_.columns(0, batch));
     by.statistics.add_losses(terms, 0, losses_.span());
     return by.gradients.pack(Weights{values, factors_.columns(0, batch), kTile}, packed_weights_.span());
@@ -311,7 +311,7 @@ class Step {
       times_;
   memory::DeviceBuffer<std::uint32_t> counting_;
   memory::DeviceBuffer<kernels::Statistic> statistics_;
-  memory::DeviceBuffer<kernels::SoftmaxTerms> terms_;
+  memory::DeviceBuffer<kernels::LossTerms> terms_;
   memory::DeviceBuffer<kernels::LossSum> losses_;
 };
 

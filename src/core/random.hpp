@@ -24,6 +24,10 @@ class RandomStream {
  public:
   RandomStream(std::uint64_t seed, Purpose purpose, std::uint32_t epoch = 0, std::uint32_t part = 0);
 
+  /// What words() makes its numbers of, for whoever makes them where this cannot run: the key, and the upper two words
+  /// of every counter.
+  [[nodiscard]] const std::array<std::uint32_t, 2>& key() const { return key_; }
+  [[nodiscard]] const std::array<std::uint32_t, 2>& counter_high() const { return counter_high_; }
   /// Four independent 32-bit words for counter `index`.
   [[nodiscard]] std::array<std::uint32_t, 4> words(std::uint64_t index) const;
   /// 64 random bits.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/composition.hpp"
+#include "kernels/dropout.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/statistics.hpp"
 #include "kernels/targets.hpp"
@@ -119,9 +120,9 @@ class BasicSoftmax {
   /// logit (the lowest float when none is above it), logits[i][j] <- exp(logits[i][j] - highest[i][t]), sums[i][t] =
   /// their sum in the same 16 lanes. highest and sums [b, tiles].
   virtual void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const = 0;
-  /// One tile of a binary cross entropy: softplus[i] = sum_j log(1 + exp(logits[i][j])), sums[i] = sum_j logits[i][j],
-  /// logits[i][j] <- sigmoid(logits[i][j]) - offset.
-  virtual void logistic(Matrix logits, float offset, Vector<float> softplus, Vector<float> sums) const = 0;
+  /// A binary cross entropy likewise, for each tile t of a row: softplus[i][t] = sum_j log(1 + exp(logits[i][j])),
+  /// sums[i][t] = sum_j logits[i][j], both in the same lanes; logits[i][j] <- sigmoid(logits[i][j]) - offset.
+  virtual void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const = 0;
 };
 
 /// Moving and adding rows.
@@ -144,8 +145,10 @@ class BasicRows {
   /// table[to[k]] += in[from[k]]; `to` are distinct, and none of them is read when `in` is the table itself.
   virtual void add(ConstMatrix in, Vector<const std::uint32_t> from, Vector<const std::uint32_t> to,
                    Matrix table) const = 0;
-  /// out = 0.
-  virtual void clear(Matrix out) const = 0;
+  /// out[i][c] = value.
+  virtual void fill(float value, Matrix out) const = 0;
+  /// rows[i][c] *= what the mask has for it.
+  virtual void drop(const DropoutMask& mask, Matrix rows) const = 0;
 };
 
 struct AdagradStep {

@@ -4,46 +4,38 @@
 
 #include "core/random.hpp"
 
-#include <algorithm>
-
 namespace tessera::train {
-namespace {
 
-constexpr std::size_t kWords = 4;  // of a block of random numbers, one for each element
+using kernels::DropoutMask;
 
-std::uint64_t blocks(std::size_t dim) { return (dim + kWords - 1) / kWords; }
-
-}  // namespace
-
-Dropout::Mask Dropout::make_mask(double rate, std::size_t dim) {
+Dropout::Mask Dropout::find_mask(double rate, std::size_t dim) {
   return {dim, static_cast<std::uint32_t>(rate * 0x1.0p32), static_cast<float>(1 / (1 - rate))};
 }
 
 Dropout::Dropout(const Job& job, const model::Parameters& parameters, std::size_t threads, memory::Pool& pool)
     : seed_(job.run.seed),
-      entity_(make_mask(job.dropout.entity, parameters.dim())),
-      relation_(make_mask(job.dropout.relation, parameters.operators().cols)),
+      entity_(find_mask(job.dropout.entity, parameters.dim())),
+      relation_(find_mask(job.dropout.relation, parameters.operators().cols)),
       scratch_(pool.allocate<float>(memory::Tag::kBatch, drops_relations() ? 2 * threads * relation_.dim : 0)) {}
 
-std::uint64_t Dropout::first_block(const OrderPosition& at, std::size_t index) const {
-  return (at.first + index) * (blocks(entity_.dim) + blocks(relation_.dim));
+DropoutMask Dropout::source_mask(const OrderPosition& at) const { return make_mask(entity_, at, 0); }
+
+DropoutMask Dropout::operator_mask(const OrderPosition& at) const {
+  return make_mask(relation_, at, DropoutMask::blocks(entity_.dim));
 }
 
-void Dropout::mask_source(const OrderPosition& at, std::size_t index, float* row) const {
-  apply(entity_, at, first_block(at, index), row);
-}
-
-void Dropout::mask_operator(const OrderPosition& at, std::size_t index, float* row) const {
-  apply(relation_, at, first_block(at, index) + blocks(entity_.dim), row);
-}
-
-void Dropout::apply(const Mask& mask, const OrderPosition& at, std::uint64_t first_block, float* row) const {
+// A query has the counters of its source, then those of its operator.
+DropoutMask Dropout::make_mask(const Mask& mask, const OrderPosition& at, std::uint64_t first_block) const {
   const RandomStream stream(seed_, Purpose::kDropout, at.epoch, at.part);
-  for (std::size_t first = 0; first < mask.dim; first += kWords) {
-    const auto words = stream.words(first_block + first / kWords);
-    const std::size_t count = std::min(kWords, mask.dim - first);
-    for (std::size_t k = 0; k < count; ++k) row[first + k] *= words.at(k) < mask.threshold ? 0.0F : mask.gain;
-  }
+  const std::uint64_t of_query = DropoutMask::blocks(entity_.dim) + DropoutMask::blocks(relation_.dim);
+  return {.key_low = stream.key()[0],
+          .key_high = stream.key()[1],
+          .stream_low = stream.counter_high()[0],
+          .stream_high = stream.counter_high()[1],
+          .first = at.first * of_query + first_block,
+          .step = of_query,
+          .threshold = mask.threshold,
+          .gain = mask.gain};
 }
 
 }  // namespace tessera::train

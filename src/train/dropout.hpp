@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/job.hpp"
+#include "kernels/dropout.hpp"
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
 
@@ -29,10 +30,18 @@ class Dropout {
 
   [[nodiscard]] bool drops_entities() const { return entity_.threshold > 0; }
   [[nodiscard]] bool drops_relations() const { return relation_.threshold > 0; }
+  /// Of source rows, or their gradients: row i of the mask is that of the query at i behind `at`.
+  [[nodiscard]] kernels::DropoutMask source_mask(const OrderPosition& at) const;
+  /// Likewise, of operators.
+  [[nodiscard]] kernels::DropoutMask operator_mask(const OrderPosition& at) const;
   /// Multiplies a source row [dim] of the query at `index` behind `at`, or its gradient, by the mask.
-  void mask_source(const OrderPosition& at, std::size_t index, float* row) const;
+  void mask_source(const OrderPosition& at, std::size_t index, float* row) const {
+    source_mask(at).apply(index, row, entity_.dim);
+  }
   /// Likewise, an operator [operator dim].
-  void mask_operator(const OrderPosition& at, std::size_t index, float* row) const;
+  void mask_operator(const OrderPosition& at, std::size_t index, float* row) const {
+    operator_mask(at).apply(index, row, relation_.dim);
+  }
   /// Scratch of one thread, [operator dim] each; only if relations are dropped.
   [[nodiscard]] float* operator_scratch(std::size_t worker) const {
     return scratch_.data() + 2 * worker * relation_.dim;
@@ -45,9 +54,9 @@ class Dropout {
     std::uint32_t threshold = 0;  // a random word below it drops its element
     float gain = 1;               // of those that stay
   };
-  static Mask make_mask(double rate, std::size_t dim);
-  void apply(const Mask& mask, const OrderPosition& at, std::uint64_t first_block, float* row) const;
-  [[nodiscard]] std::uint64_t first_block(const OrderPosition& at, std::size_t index) const;
+  static Mask find_mask(double rate, std::size_t dim);
+  [[nodiscard]] kernels::DropoutMask make_mask(const Mask& mask, const OrderPosition& at,
+                                               std::uint64_t first_block) const;
 
   std::uint64_t seed_;
   Mask entity_;

@@ -116,11 +116,6 @@ std::string against_device(const Job& job) {
   std::string no_queries = against_queries(job);
   if (!no_queries.empty()) return no_queries;
   if (job.exchange.mode == "rows") return "exchange.mode 'rows'; a device moves queries";
-  if (model::find_scorer(job.model.name).has_core())
-    return fmt::format("model '{}', whose relations share a core", job.model.name);
-  if (find_loss(job.loss.name) != LossKind::kSoftmax)
-    return fmt::format("loss '{}'; only 'softmax' is there", job.loss.name);
-  if (job.dropout.entity > 0 || job.dropout.relation > 0) return "dropout";
   if (job.exchange.scores == "recompute") return "exchange.scores 'recompute'; a device keeps them";
   return {};
 }

@@ -24,11 +24,15 @@ using memory::Tag;
 
 std::size_t tiles_for(std::size_t count, std::size_t tile) { return (count + tile - 1) / tile; }
 
-Statistic merge_sums(const Statistic& a, const Statistic& b) { return {a.first + b.first, a.second + b.second}; }
-
 }  // namespace
 
-QueryExchange::Merge merge_of(const CandidateLoss& loss) { return loss.binary ? merge_sums : kernels::merge_softmax; }
+QueryExchange::Merge merge_of(const CandidateLoss& loss) {
+  return loss.binary ? kernels::merge_sums : kernels::merge_softmax;
+}
+
+kernels::BinaryLoss binary_loss(const CandidateLoss& loss, float scale, std::uint64_t entities) {
+  return {scale, loss.smoothing, static_cast<float>(loss.smoothing / static_cast<double>(entities))};
+}
 
 QueriesStep::Work::Work(std::uint64_t targets, memory::Pool& pool)
     : local(pool.allocate<std::uint32_t>(Tag::kBatch, targets)),
@@ -46,6 +50,7 @@ QueriesStep::QueriesStep(const graph::Shard& shard, model::Parameters& parameter
       threads_(threads),
       first_part_(shard.parts.front().id().value()),
       first_entry_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity.queries + 1)),
+      query_losses_(pool.allocate<double>(Tag::kLogits, capacity.queries)),
       target_weights_(pool.allocate<float>(Tag::kLogits, capacity.targets)) {
   for (std::uint32_t p = 0; p < shard.parts.size(); ++p) {
     const QueryBatch::Capacity& own = capacity.own_parts[p];
@@ -188,7 +193,8 @@ void QueriesStep::score_tile(const Tile& tile, QueryExchange& exchange, Scratch&
 
 void QueriesStep::turn_into_values(Matrix scores, std::span<float> first, std::span<float> second) const {
   if (loss_.binary)
-    backend_.softmax.logistic(scores, smoothing_offset(), first, second);
+    backend_.softmax.logistic(scores, std::max<std::size_t>(scores.cols, 1), smoothing().offset,
+                              {first.data(), first.size(), 1, 1}, {second.data(), second.size(), 1, 1});
   else
     backend_.softmax.exponentials(scores, scores.cols, {first.data(), first.size(), 1, 1},
                                   {second.data(), second.size(), 1, 1});
@@ -249,12 +255,7 @@ Statistic QueriesStep::part_statistic(const Work& work, std::size_t query) const
   if (!loss_.binary)
     return kernels::softmax_of_part(work.highest.data() + first, work.sums.data() + first, work.tile_count,
                                     work.part_highest[query], work.shift);
-  Statistic sum{0, 0};
-  for (std::size_t t = first; t < first + work.tile_count; ++t) {
-    sum.first += static_cast<double>(work.highest[t]);
-    sum.second += static_cast<double>(work.sums[t]);
-  }
-  return sum;
+  return kernels::sums_of_part(work.highest.data() + first, work.sums.data() + first, work.tile_count);
 }
 
 Statistic QueriesStep::node_statistic(PartRange node, std::size_t query) const {
@@ -265,37 +266,28 @@ Statistic QueriesStep::node_statistic(PartRange node, std::size_t query) const {
 
 // ---- loss and weights
 
-float QueriesStep::smoothing_offset() const {
-  return static_cast<float>(loss_.smoothing / static_cast<double>(shard_.manifest.entity_count));
-}
+kernels::BinaryLoss QueriesStep::smoothing() const { return binary_loss(loss_, scale_, shard_.manifest.entity_count); }
 
 bool QueriesStep::find_weights(QueryExchange& exchange, std::span<const Statistic> statistics,
                                std::span<double> losses) {
   bool finite = true;
-  const double offset = smoothing_offset();
   for (std::size_t i = 0; i < batch_; ++i) {
     const auto scores = exchange.target_scores().subspan(first_entry_[i], first_entry_[i + 1] - first_entry_[i]);
-    const auto weights = target_weights_.span().subspan(first_entry_[i], scores.size());
-    const Statistic& all = statistics[i];
-    double loss = 0;
-    if (loss_.binary) {
-      double score_sum = 0;
-      for (const float score : scores) score_sum += static_cast<double>(score);
-      loss = all.first - offset * all.second - (1 - loss_.smoothing) * score_sum;
-      std::fill(weights.begin(), weights.end(), static_cast<float>(-scale_ * (1 - loss_.smoothing)));
-      for (Work& work : work_) work.factors[i] = scale_;
-    } else {
-      const kernels::SoftmaxTerms terms =
-          kernels::softmax_terms({scale_, loss_.exact}, all, scores.data(), scores.size());
-      loss = terms.loss;
-      std::fill(weights.begin(), weights.end(), static_cast<float>(terms.target_weight));
-      for (Work& work : work_) work.factors[i] = terms.factor(work.part_highest[i], work.shift);
-    }
-    finite = finite && std::isfinite(loss);
-    for (std::size_t p = 0; p < work_.size(); ++p) {
-      const std::uint32_t part = first_part_ + static_cast<std::uint32_t>(p);
-      if (i >= exchange.query_begin(part) && i < exchange.query_begin(part + 1)) losses[p] += loss;
-    }
+    const double score_sum = kernels::target_score_sum(scores.data(), scores.size());
+    const kernels::LossTerms terms =
+        loss_.binary
+            ? kernels::loss_terms(smoothing(), statistics[i], score_sum, scores.size())
+            : kernels::loss_terms(kernels::SoftmaxLoss{scale_, loss_.exact}, statistics[i], score_sum, scores.size());
+    std::fill_n(target_weights_.data() + first_entry_[i], scores.size(), static_cast<float>(terms.target_weight));
+    for (Work& work : work_) work.factors[i] = loss_.binary ? scale_ : terms.factor(work.part_highest[i], work.shift);
+    query_losses_[i] = terms.loss;
+    finite = finite && std::isfinite(terms.loss);
+  }
+  for (std::size_t p = 0; p < work_.size(); ++p) {
+    const std::uint32_t part = first_part_ + static_cast<std::uint32_t>(p);
+    const std::size_t first = exchange.query_begin(part);
+    losses[p] += kernels::lane_sum<kernels::kLossLanes>(exchange.query_begin(part + 1) - first,
+                                                        [&](std::size_t i) { return query_losses_[first + i]; });
   }
   return finite;
 }

@@ -130,7 +130,7 @@ class QueriesStep {
   void merge_tiles(Work& work, std::size_t first, std::size_t count);
   [[nodiscard]] exchange::Statistic part_statistic(const Work& work, std::size_t query) const;
   [[nodiscard]] exchange::Statistic node_statistic(exchange::PartRange node, std::size_t query) const;
-  [[nodiscard]] float smoothing_offset() const;
+  [[nodiscard]] kernels::BinaryLoss smoothing() const;
   [[nodiscard]] kernels::Matrix value_memory(const Tile& tile, Scratch& scratch) const;
   [[nodiscard]] kernels::ConstMatrix values(const Tile& tile, std::size_t first, std::size_t count,
                                             const exchange::QueryExchange& exchange, Scratch& scratch);
@@ -167,10 +167,13 @@ class QueriesStep {
   std::vector<std::size_t> target_counts_;                       // by owned part
   std::vector<std::pair<std::uint32_t, std::uint32_t>> blocks_;  // (part, first)
   memory::Buffer<std::uint32_t> first_entry_;                    // [B + 1]: entries are ordered by query
+  memory::Buffer<double> query_losses_;                          // [B]
   memory::Buffer<float> target_weights_;                         // by entry
 };
 
 /// How statistics of candidates are merged for this loss.
 exchange::QueryExchange::Merge merge_of(const CandidateLoss& loss);
+/// The binary loss over `entities` candidates, multiplied by `scale`.
+kernels::BinaryLoss binary_loss(const CandidateLoss& loss, float scale, std::uint64_t entities);
 
 }  // namespace tessera::train

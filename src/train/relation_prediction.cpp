@@ -78,8 +78,9 @@ void RelationPrediction::compute(float scale, float loss_weight, std::span<doubl
     first += slots_;
   } while (first < most);
   for (std::size_t p = 0; p < parts; ++p)
-    for (std::size_t i = begin_[p]; i < begin_[p + 1]; ++i)
-      losses[p] += static_cast<double>(loss_weight) * static_cast<double>(losses_[i]);
+    losses[p] += kernels::lane_sum<kernels::kLossLanes>(begin_[p + 1] - begin_[p], [&](std::size_t i) {
+      return static_cast<double>(loss_weight) * static_cast<double>(losses_[begin_[p] + i]);
+    });
 }
 
 RelationPrediction::Round RelationPrediction::round_of(std::uint32_t part, std::size_t first) const {

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "core/random.hpp"
 #include "kernels_support.hpp"
 
 namespace tessera::kernels::testing {
@@ -67,8 +68,32 @@ TEST_P(KernelsRows, AddTakesEachRowOnce) {
     for (std::size_t k = 0; k < to.size(); ++k)
       for (std::size_t c = 0; c < width; ++c) expected.at(to[k], c) += in.at(from[k], c);
     EXPECT_TRUE(same_bits(table, expected) && table.gaps_intact());
-    backend().rows.clear(table.view());
+    backend().rows.fill(0, table.view());
     EXPECT_TRUE(same_bits(table, Grid(10, width)) && table.gaps_intact());
+    backend().rows.fill(-2.5F, table.view());
+    EXPECT_TRUE(same_bits(table, Grid(10, width, 0, -2.5F)) && table.gaps_intact());
+  }
+}
+
+// The words are those of core's stream, whose generator is another library's.
+TEST_P(KernelsRows, DropMultipliesByTheWordsOfTheStream) {
+  const RandomStream stream(0x123456789abcdefU, Purpose::kDropout, 7, 1234);
+  for (const std::size_t width : kWidths) {
+    constexpr std::uint32_t kThreshold = 0x60000000;            // three in eight
+    const std::uint64_t first = (std::uint64_t{3} << 32U) - 5;  // the counter's upper half changes on the way
+    const std::size_t step = (width + 3) / 4 + 2;
+    DropoutMask mask{.first = first, .step = step, .threshold = kThreshold, .gain = 1.6F};
+    mask.key_low = stream.key()[0];
+    mask.key_high = stream.key()[1];
+    mask.stream_low = stream.counter_high()[0];
+    mask.stream_high = stream.counter_high()[1];
+    Grid rows = random_grid(9, width, 3, 2);
+    Grid expected = rows;
+    for (std::size_t i = 0; i < 9; ++i)
+      for (std::size_t c = 0; c < width; ++c)
+        expected.at(i, c) *= stream.words(first + i * step + c / 4).at(c % 4) < kThreshold ? 0.0F : 1.6F;
+    backend().rows.drop(mask, rows.view());
+    EXPECT_TRUE(same_bits(rows, expected) && rows.gaps_intact()) << width;
   }
 }
 

@@ -70,9 +70,9 @@ TEST_P(KernelsStatistics, AreASoftmaxOverPartsAndTiles) {
   std::iota(places.begin(), places.end(), 0U);
   backend().targets.read(in.scores.view(), {in.target_query, in.target_row}, places, target_scores);
   constexpr float kScale = 0.125F;
-  std::vector<SoftmaxTerms> terms(Softmax150::kQueries);
+  std::vector<LossTerms> terms(Softmax150::kQueries);
   std::vector<float> target_weights(target_scores.size(), kNan);
-  backend().statistics.terms({kScale, true}, all, target_scores, in.first_target, terms, target_weights);
+  backend().statistics.terms(SoftmaxLoss{kScale, true}, all, target_scores, in.first_target, terms, target_weights);
   std::vector<LossSum> sum{{10, LossSum::kNone}};
   backend().statistics.add_losses(terms, 3, sum);
   long double total = 10;
@@ -108,9 +108,9 @@ TEST_P(KernelsStatistics, SampledByHand) {
                                    {0, 1}};  // 3 candidates of score 1 for 4 rows each; one of 0
   const std::vector<float> targets{2.0F, 800.0F};
   const std::vector<std::uint32_t> first{0, 1, 2};
-  std::vector<SoftmaxTerms> terms(2);
+  std::vector<LossTerms> terms(2);
   std::vector<float> weights(2);
-  backend().statistics.terms({0.5F, false}, all, targets, first, terms, weights);
+  backend().statistics.terms(SoftmaxLoss{0.5F, false}, all, targets, first, terms, weights);
   const double others = 12 * std::exp(1.0);
   const double total = others + std::exp(2.0);
   EXPECT_NEAR(terms[0].loss, std::log(total) - 2, 1e-12);
@@ -120,24 +120,88 @@ TEST_P(KernelsStatistics, SampledByHand) {
   EXPECT_EQ(weights[1], 0.0F);
 }
 
-TEST_P(KernelsStatistics, LossesAreAddedInOrderAndTheFirstBadStepIsKept) {
-  std::vector<float> losses(300, 0.0F);
+// Binary cross entropy of 6 queries against 150 rows, in two parts and in tiles.
+TEST_P(KernelsStatistics, AreABinaryCrossEntropyOverPartsAndTiles) {
+  const Softmax150 in;
+  std::vector<Statistic> of_part[2];
+  for (const std::size_t p : {0, 1}) {
+    Grid values(Softmax150::kQueries, p == 0 ? 70 : 80);
+    for (std::size_t i = 0; i < Softmax150::kQueries; ++i)
+      for (std::size_t j = 0; j < values.cols(); ++j) values.at(i, j) = in.scores.at(i, 70 * p + j);
+    Grid softplus(Softmax150::kQueries, 3, 1);
+    Grid sums(Softmax150::kQueries, 3, 2);
+    backend().softmax.logistic(values.view(), Softmax150::kTile, 0, softplus.view(), sums.view());
+    of_part[p].resize(Softmax150::kQueries);
+    backend().statistics.of_part(softplus.view(), sums.view(), of_part[p]);
+  }
+  backend().statistics.add(of_part[1], of_part[0]);
+  std::vector<float> target_scores;
+  for (std::size_t e = 0; e < in.target_row.size(); ++e)
+    target_scores.push_back(in.scores.at(in.target_query[e], in.target_row[e]));
+  constexpr double kSmoothing = 0.125;
+  const BinaryLoss of{0.25F, kSmoothing, static_cast<float>(kSmoothing / Softmax150::kRows)};
+  std::vector<LossTerms> terms(Softmax150::kQueries);
+  std::vector<float> weights(target_scores.size(), kNan);
+  backend().statistics.terms(of, of_part[0], target_scores, in.first_target, terms, weights);
+  for (std::size_t i = 0; i < Softmax150::kQueries; ++i) {
+    std::vector<long double> labels(Softmax150::kRows, kSmoothing / Softmax150::kRows);
+    for (std::uint32_t e = in.first_target[i]; e < in.first_target[i + 1]; ++e) {
+      labels[in.target_row[e]] += 1 - kSmoothing;
+      EXPECT_EQ(weights[e], -0.25F * 0.875F);
+    }
+    long double loss = 0;
+    for (std::size_t j = 0; j < Softmax150::kRows; ++j) {
+      const long double p = 1 / (1 + std::exp(-static_cast<long double>(in.scores.at(i, j))));
+      loss -= labels[j] * std::log(p) + (1 - labels[j]) * std::log(1 - p);
+    }
+    EXPECT_NEAR(terms[i].loss, static_cast<double>(loss), 1e-4);
+  }
+}
+
+// 40 tiles: lane 0 takes tiles 0, 16 and 32, and so on; then lanes are added as a tree.
+TEST_P(KernelsStatistics, TilesAreAddedInLanes) {
+  Grid first(2, 40, 1, 1.0F);
+  Grid second(2, 40, 2, 1.0F);
+  first.at(0, 0) = 1e20F;    // swallows tile 16,
+  first.at(0, 32) = -1e20F;  // and is gone again
+  first.at(1, 3) = 1e20F;    // swallows tiles 19 and 35,
+  first.at(1, 11) = -1e20F;  // and then tile 27 is lost with it
+  std::vector<Statistic> sums(2);
+  backend().statistics.of_part(first.view(), second.view(), sums);
+  EXPECT_EQ(sums[0].first, 37.0);
+  EXPECT_EQ(sums[1].first, 35.0);
+  EXPECT_EQ(sums[1].second, 40.0);
+  const std::vector<float> highest{3, 4};
+  backend().statistics.of_part(first.view(), second.view(), highest, 0.5F, sums);
+  EXPECT_EQ(sums[0].second, 37.0);
+  EXPECT_EQ(sums[1].second, 35.0);
+  EXPECT_EQ(sums[1].first, 4.5);
+}
+
+TEST_P(KernelsStatistics, LossesAreAddedInLanesAndTheFirstBadStepIsKept) {
+  std::vector<float> losses(600, 0.0F);
   losses[0] = 1e20F;
-  losses[1] = 1.0F;
-  losses[257] = -1e20F;
+  losses[256] = 1.0F;  // of the same lane: lost
+  losses[512] = -1e20F;
   losses[299] = 3.0F;
+  losses[1] = 4.0F;
   std::vector<LossSum> sum{LossSum{}};
   backend().statistics.add_losses(1, losses, 1, sum);
-  EXPECT_EQ(sum[0].sum, 3.0);  // the 1 is lost, the 3 is not
+  EXPECT_EQ(sum[0].sum, 7.0);
   EXPECT_EQ(sum[0].bad_step, LossSum::kNone);
   losses[130] = kNan;
   backend().statistics.add_losses(2, losses, 5, sum);
   losses[130] = kInfinity;
   backend().statistics.add_losses(1, losses, 6, sum);
   EXPECT_EQ(sum[0].bad_step, 5U);
+  losses[131] = -kInfinity;  // what becomes of both is no number either
+  std::vector<LossSum> both{LossSum{}};
+  backend().statistics.add_losses(1, losses, 2, both);
+  EXPECT_EQ(both[0].bad_step, 2U);
   std::vector<LossSum> untouched{{7, LossSum::kNone}};
   backend().statistics.add_losses(1, std::span<const float>(), 6, untouched);
   EXPECT_EQ(untouched[0].sum, 7.0);
+  EXPECT_EQ(untouched[0].bad_step, LossSum::kNone);
 }
 
 #ifndef TESSERA_CONTRACT_ON_DEVICE  // where exp and log have another last bit
@@ -145,7 +209,7 @@ TEST_P(KernelsStatistics, HaveTheBitsOfTheReference) {
   const Softmax150 in;
   const Part part(cpu_backend(), in, 0, 150);
   std::vector<float> target_scores(in.target_query.size(), 0.5F);
-  std::vector<SoftmaxTerms> terms[2];
+  std::vector<LossTerms> terms[2];
   Grid factors[2] = {Grid(part.highest.cols(), 6), Grid(part.highest.cols(), 6)};
   std::vector<LossSum> sums[2];
   for (const std::size_t k : {0, 1}) {
@@ -155,7 +219,7 @@ TEST_P(KernelsStatistics, HaveTheBitsOfTheReference) {
     by.merge(part.statistics, all);
     terms[k].resize(6);
     std::vector<float> weights(target_scores.size());
-    by.terms({0.25F, false}, all, target_scores, in.first_target, terms[k], weights);
+    by.terms(SoftmaxLoss{0.25F, false}, all, target_scores, in.first_target, terms[k], weights);
     by.factors(part.highest.view(), part.highest_of_part, 1.5F, terms[k], factors[k].view());
     sums[k].resize(1);
     by.add_losses(terms[k], 1, sums[k]);
@@ -166,6 +230,52 @@ TEST_P(KernelsStatistics, HaveTheBitsOfTheReference) {
   }
   EXPECT_TRUE(same_bits(factors[0], factors[1]));
   EXPECT_EQ(sums[0][0].sum, sums[1][0].sum);
+}
+
+TEST_P(KernelsStatistics, OfManyTargetsHaveTheBitsOfTheReference) {
+  const std::vector<std::uint32_t> first{0, 0, 1, 17, 18, 118, 151, 400};
+  const std::vector<float> scores = random_vector(400, 9);
+  std::vector<Statistic> all;
+  for (std::size_t i = 0; i < 7; ++i) all.push_back({0.5 * static_cast<double>(i), 20});
+  for (const double smoothing : {0.0, 0.3}) {
+    std::vector<LossTerms> terms[2];
+    std::vector<float> weights[2];
+    for (const std::size_t k : {0, 1}) {
+      const Statistics& by = k == 0 ? reference_backend().statistics : backend().statistics;
+      terms[k].resize(7);
+      weights[k].assign(400, kNan);
+      if (smoothing == 0)
+        by.terms(SoftmaxLoss{0.25F, true}, all, scores, first, terms[k], weights[k]);
+      else
+        by.terms(BinaryLoss{0.25F, smoothing, 0.01F}, all, scores, first, terms[k], weights[k]);
+    }
+    for (std::size_t i = 0; i < 7; ++i) EXPECT_EQ(terms[0][i].loss, terms[1][i].loss) << i;
+    EXPECT_TRUE(same_bits(weights[0], weights[1]));
+  }
+}
+
+TEST_P(KernelsStatistics, OfManyTilesHaveTheBitsOfTheReference) {
+  for (const std::size_t tiles : {1, 7, 16, 33, 100}) {
+    const Grid first = random_grid(11, tiles, 5, 1);
+    const Grid second = random_grid(11, tiles, 6, 2);
+    const std::vector<float> highest = random_vector(11, 7);
+    std::vector<Statistic> sums[2] = {std::vector<Statistic>(11), std::vector<Statistic>(11)};
+    std::vector<Statistic> powers[2] = {std::vector<Statistic>(11), std::vector<Statistic>(11)};
+    std::vector<LossSum> losses[2] = {std::vector<LossSum>(1), std::vector<LossSum>(1)};
+    for (const std::size_t k : {0, 1}) {
+      const Statistics& by = k == 0 ? reference_backend().statistics : backend().statistics;
+      by.of_part(first.view(), second.view(), sums[k]);
+      by.of_part(first.view(), second.view(), highest, 0.25F, powers[k]);
+      by.add(powers[k], sums[k]);
+      by.add_losses(1.5, random_vector(97 * tiles, 8), 1, losses[k]);
+    }
+    for (std::size_t i = 0; i < 11; ++i) {
+      EXPECT_EQ(sums[0][i].first, sums[1][i].first);
+      EXPECT_EQ(sums[0][i].second, sums[1][i].second);
+      EXPECT_EQ(powers[0][i].second, powers[1][i].second);
+    }
+    EXPECT_EQ(losses[0][0].sum, losses[1][0].sum);
+  }
 }
 #endif
 

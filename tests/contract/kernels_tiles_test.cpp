@@ -29,7 +29,9 @@ Result exponentials(const Backend& backend, const Grid& logits) {
 
 Result logistic(const Backend& backend, const Grid& logits, float offset = 0) {
   Result result{logits, std::vector<float>(logits.rows(), kNan), std::vector<float>(logits.rows(), kNan)};
-  backend.softmax.logistic(result.values.view(), offset, result.first, result.second);
+  const std::size_t rows = logits.rows();
+  backend.softmax.logistic(result.values.view(), std::max<std::size_t>(1, logits.cols()), offset,
+                           {result.first.data(), rows, 1, 1}, {result.second.data(), rows, 1, 1});
   return result;
 }
 
@@ -139,32 +141,44 @@ TEST_P(KernelsTiles, MergedTilesAreOneSoftmax) {
   }
 }
 
-// Tiles of one matrix have the bits of tiles that are matrices of their own.
-TEST_P(KernelsTiles, TilesOfAMatrixAreWorkedOnAlone) {
+// Tiles of one matrix have the bits of tiles that are matrices of their own. in_tiles(values, tile, first, second) is
+// the call, alone(matrix) that for one tile.
+template <class InTiles, class Alone>
+void expect_tiles_alone(const InTiles& in_tiles, const Alone& alone) {
+  constexpr std::size_t kRows = 5;
+  constexpr std::size_t kCols = 150;
+  const Grid logits = spread_grid(kRows, kCols, 3, 11);
   for (const std::size_t tile : {1, 16, 30, 64, 256}) {
-    constexpr std::size_t kRows = 5;
-    constexpr std::size_t kCols = 150;
-    const Grid logits = spread_grid(kRows, kCols, 3, 11);
     const std::size_t tiles = (kCols + tile - 1) / tile;
     Grid values = logits;
-    Grid highest(kRows, tiles, 2);
-    Grid sums(kRows, tiles, 1);
-    backend().softmax.exponentials(values.view(), tile, highest.view(), sums.view());
-    EXPECT_TRUE(values.gaps_intact() && highest.gaps_intact() && sums.gaps_intact());
+    Grid first(kRows, tiles, 2);
+    Grid second(kRows, tiles, 1);
+    in_tiles(values.view(), tile, first.view(), second.view());
+    EXPECT_TRUE(values.gaps_intact() && first.gaps_intact() && second.gaps_intact());
     for (std::size_t t = 0; t < tiles; ++t) {
       const std::size_t count = std::min(tile, kCols - t * tile);
-      Grid alone(kRows, count);
+      Grid own(kRows, count);
       for (std::size_t i = 0; i < kRows; ++i)
-        for (std::size_t j = 0; j < count; ++j) alone.at(i, j) = logits.at(i, t * tile + j);
-      const Result expected = exponentials(backend(), alone);
+        for (std::size_t j = 0; j < count; ++j) own.at(i, j) = logits.at(i, t * tile + j);
+      const Result expected = alone(own);
       for (std::size_t i = 0; i < kRows; ++i) {
-        ASSERT_EQ(bits(highest.at(i, t)), bits(expected.first[i]));
-        ASSERT_EQ(bits(sums.at(i, t)), bits(expected.second[i]));
+        ASSERT_EQ(bits(first.at(i, t)), bits(expected.first[i]));
+        ASSERT_EQ(bits(second.at(i, t)), bits(expected.second[i]));
         for (std::size_t j = 0; j < count; ++j)
           ASSERT_EQ(bits(values.at(i, t * tile + j)), bits(expected.values.at(i, j)));
       }
     }
   }
+}
+
+TEST_P(KernelsTiles, TilesOfAMatrixAreWorkedOnAlone) {
+  const Softmax& softmax = backend().softmax;
+  expect_tiles_alone(
+      [&](Matrix values, std::size_t tile, Matrix a, Matrix b) { softmax.exponentials(values, tile, a, b); },
+      [&](const Grid& own) { return exponentials(backend(), own); });
+  expect_tiles_alone(
+      [&](Matrix values, std::size_t tile, Matrix a, Matrix b) { softmax.logistic(values, tile, 0.25F, a, b); },
+      [&](const Grid& own) { return logistic(backend(), own, 0.25F); });
 }
 
 TEST_P(KernelsTiles, ExtremeLogitsStayFinite) {
@@ -262,9 +276,6 @@ TEST_P(KernelsTiles, NanReachesTheSums) {
 
 TEST_P(KernelsTiles, WrongShapesAreRefused) {
   Grid logits(3, 4);
-  std::vector<float> two(2);
-  std::vector<float> three(3);
-  std::vector<float> four(4);
   Grid one_of_two(2, 1);
   Grid one(3, 1);
   Grid both(3, 2);
@@ -272,8 +283,9 @@ TEST_P(KernelsTiles, WrongShapesAreRefused) {
   EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), 3, both.view(), one.view()));
   EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), 4, both.view(), both.view()));
   EXPECT_ANY_THROW(backend().softmax.exponentials(logits.view(), 0, one.view(), one.view()));
-  EXPECT_ANY_THROW(backend().softmax.logistic(logits.view(), 0, four, three));
-  EXPECT_ANY_THROW(backend().softmax.logistic(logits.view(), 0, three, two));
+  EXPECT_ANY_THROW(backend().softmax.logistic(logits.view(), 4, 0, one_of_two.view(), one.view()));
+  EXPECT_ANY_THROW(backend().softmax.logistic(logits.view(), 3, 0, both.view(), one.view()));
+  EXPECT_ANY_THROW(backend().softmax.logistic(logits.view(), 0, 0, one.view(), one.view()));
 }
 
 void expect_same(const Result& a, const Result& b, const std::string& name) {

@@ -84,13 +84,17 @@ void expect_near(const Result& a, const Result& b, double relative) {
     EXPECT_NEAR(a.losses[epoch], b.losses[epoch], relative * std::abs(b.losses[epoch])) << "epoch " << epoch + 1;
 }
 
-class ResidentOnDevice : public testing::TestWithParam<bool> {};
+struct Case {
+  const char* name;
+  void (*change)(Job&);
+};
+
+class ResidentOnDevice : public testing::TestWithParam<Case> {};
 
 TEST_P(ResidentOnDevice, FollowsTheCpuAndRepeats) {
   const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 800}), kParts);
   Job job = small_job();
-  job.train.group_queries = GetParam();
-  job.relation_prediction.weight = GetParam() ? 0.5 : 0;
+  GetParam().change(job);
   Job on_cpu = job;
   on_cpu.run.device = "cpu";
   const auto self = comm::make_self_communicator();
@@ -113,8 +117,7 @@ TEST_P(ResidentOnDevice, TwoDevicesHaveTheBitsOfOne) {
   if (device::device_count() < 2) GTEST_SKIP() << "one device: two ranks cannot have one each";
   const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 800}), kParts);
   Job job = small_job();
-  job.train.group_queries = GetParam();
-  job.relation_prediction.weight = GetParam() ? 0.5 : 0;
+  GetParam().change(job);
   const Result one = train(*comm::make_self_communicator(), stored, job);
   const Result two = train_two(stored, job, true);
   EXPECT_EQ(two.losses, one.losses);
@@ -125,7 +128,7 @@ TEST_P(ResidentOnDevice, TwoDevicesHaveTheBitsOfOne) {
 TEST_P(ResidentOnDevice, WorksWithARankOnTheCpu) {
   const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 800}), kParts);
   Job job = small_job();
-  job.train.group_queries = GetParam();
+  GetParam().change(job);
   Job on_cpu = job;
   on_cpu.run.device = "cpu";
   const auto mixed = [&] {
@@ -141,7 +144,23 @@ TEST_P(ResidentOnDevice, WorksWithARankOnTheCpu) {
   EXPECT_EQ(mixed().digest, first.digest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Jobs, ResidentOnDevice, testing::Bool());
+void predict_relations(Job& job) {
+  job.train.group_queries = true;
+  job.relation_prediction.weight = 0.5;
+}
+
+void tucker(Job& job) {
+  job.model.name = "tucker";
+  job.model.relation_dim = 8;
+  job.loss = {.name = "bce", .smoothing = 0.1};
+  job.train.group_queries = true;
+  job.dropout = {.entity = 0.2, .relation = 0.3};
+}
+
+INSTANTIATE_TEST_SUITE_P(Jobs, ResidentOnDevice,
+                         testing::Values(Case{"Softmax", [](Job&) {}}, Case{"RelationPrediction", predict_relations},
+                                         Case{"TuckEr", tucker}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace
 }  // namespace tessera

@@ -78,11 +78,11 @@ class StagedSoftmax final : public Softmax {
     first.back_to(highest);
     second.back_to(sums);
   }
-  void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const override {
+  void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {
     const Grid sigmoids(logits);
-    const Elements first(softplus);
-    const Elements second(sums);
-    on_device().softmax.logistic(sigmoids.view(), offset, first.view(), second.view());
+    const Grid first(softplus);
+    const Grid second(sums);
+    on_device().softmax.logistic(sigmoids.view(), tile, offset, first.view(), second.view());
     sigmoids.back_to(logits);
     first.back_to(softplus);
     second.back_to(sums);
@@ -118,10 +118,15 @@ class StagedRows final : public Rows {
     on_device().rows.add(Grid(in).view(), Elements(from).view(), Elements(to).view(), result.view());
     result.back_to(table);
   }
-  void clear(Matrix out) const override {
+  void fill(float value, Matrix out) const override {
     const Grid result(out);
-    on_device().rows.clear(result.view());
+    on_device().rows.fill(value, result.view());
     result.back_to(out);
+  }
+  void drop(const DropoutMask& mask, Matrix rows) const override {
+    const Grid result(rows);
+    on_device().rows.drop(mask, result.view());
+    result.back_to(rows);
   }
 };
 

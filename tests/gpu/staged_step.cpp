@@ -119,26 +119,33 @@ class StagedStatistics final : public Statistics {
       on_device().statistics.of_part(Grid(powers).view(), Grid(sums).view(), Elements(highest).view(), shift, to);
     });
   }
+  void of_part(ConstMatrix softplus, ConstMatrix sums, std::span<Statistic> out) const override {
+    through(out, [&](device::Span<Statistic> to) {
+      on_device().statistics.of_part(Grid(softplus).view(), Grid(sums).view(), to);
+    });
+  }
   void merge(std::span<const Statistic> right, std::span<Statistic> into) const override {
     through(into, [&](device::Span<Statistic> to) { on_device().statistics.merge(Elements(right).view(), to); });
   }
-  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores, Indices first_target,
-             std::span<SoftmaxTerms> terms, std::span<float> target_weights) const override {
-    const Elements second(target_weights);
-    through(terms, [&](device::Span<SoftmaxTerms> to) {
-      on_device().statistics.terms(of, Elements(all).view(), Elements(target_scores).view(),
-                                   Elements(first_target).view(), to, second.view());
-    });
-    second.back_to(target_weights);
+  void add(std::span<const Statistic> right, std::span<Statistic> into) const override {
+    through(into, [&](device::Span<Statistic> to) { on_device().statistics.add(Elements(right).view(), to); });
   }
-  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const SoftmaxTerms> terms,
+  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores, Indices first_target,
+             std::span<LossTerms> terms, std::span<float> target_weights) const override {
+    terms_of(of, all, target_scores, first_target, terms, target_weights);
+  }
+  void terms(BinaryLoss of, std::span<const Statistic> all, std::span<const float> target_scores, Indices first_target,
+             std::span<LossTerms> terms, std::span<float> target_weights) const override {
+    terms_of(of, all, target_scores, first_target, terms, target_weights);
+  }
+  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const LossTerms> terms,
                Matrix out) const override {
     const Grid result(out);
     on_device().statistics.factors(Grid(powers).view(), Elements(highest).view(), shift, Elements(terms).view(),
                                    result.view());
     result.back_to(out);
   }
-  void add_losses(std::span<const SoftmaxTerms> terms, std::uint64_t step, std::span<LossSum> sum) const override {
+  void add_losses(std::span<const LossTerms> terms, std::uint64_t step, std::span<LossSum> sum) const override {
     through(sum,
             [&](device::Span<LossSum> to) { on_device().statistics.add_losses(Elements(terms).view(), step, to); });
   }
@@ -147,6 +154,18 @@ class StagedStatistics final : public Statistics {
     through(sum, [&](device::Span<LossSum> to) {
       on_device().statistics.add_losses(weight, Elements(losses).view(), step, to);
     });
+  }
+
+ private:
+  template <class Loss>
+  static void terms_of(Loss of, std::span<const Statistic> all, std::span<const float> target_scores,
+                       Indices first_target, std::span<LossTerms> terms, std::span<float> target_weights) {
+    const Elements second(target_weights);
+    through(terms, [&](device::Span<LossTerms> to) {
+      on_device().statistics.terms(of, Elements(all).view(), Elements(target_scores).view(),
+                                   Elements(first_target).view(), to, second.view());
+    });
+    second.back_to(target_weights);
   }
 };
 

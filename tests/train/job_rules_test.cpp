@@ -48,13 +48,21 @@ TEST(JobRules, WhatADeviceCannotTrainIsRefused) {
   check_fit(on_device([](Job&) {}));
   check_fit(on_device([](Job& job) { job.model.name = "rescal"; }));
   check_fit(on_device([](Job& job) { job.relation_prediction.weight = 1; }));
+  check_fit(on_device([](Job& job) {
+    job.model.name = "tucker";
+    job.loss.name = "bce";
+    job.loss.smoothing = 0.1;
+    job.dropout = {.entity = 0.2, .relation = 0.1};
+  }));
   const auto refused = [&](const char* why, void (*change)(Job&)) {
     refuse(on_device(change), {"run.device 'cuda' does not fit", why, "run.device=cpu"});
   };
-  refused("share a core", [](Job& job) { job.model.name = "tucker"; });
   refused("distance", [](Job& job) { job.model.name = "transe_l1"; });
-  refused("'bce'", [](Job& job) { job.loss.name = "bce"; });
-  refused("dropout", [](Job& job) { job.dropout.relation = 0.1; });
+  refused("needs negatives of its own", [](Job& job) {
+    job.loss.name = "margin";
+    job.negatives.scope = "global";
+    job.train.group_queries = false;
+  });
   refused("recompute", [](Job& job) { job.exchange.scores = "recompute"; });
   refused("exchange.mode 'rows'", [](Job& job) {
     job.exchange.mode = "rows";

@@ -122,6 +122,17 @@ void predict_relations(Job& job) {
   job.relation_prediction.weight = 0.5;
 }
 
+void binary_loss(Job& job) {
+  job.loss.name = "bce";
+  job.train.group_queries = true;
+}
+
+void tucker(Job& job) {
+  job.model.name = "tucker";
+  job.model.dim = 7;
+  job.model.relation_dim = 5;
+}
+
 const std::vector<Case> kCases = {
     {"ComplEx", [](Job&) {}},
     {"ComplExGrouped", [](Job& job) { job.train.group_queries = true; }},
@@ -158,12 +169,72 @@ const std::vector<Case> kCases = {
        job.regulariser = {"ivr", 0.02, 3, 0.01, 0.03};
      }},
     {"ComplExWithoutRegulariser", [](Job& job) { job.regulariser = {}; }},
+    {"ComplExBinary", binary_loss},
+    {"DistMultBinarySmoothedRelationPrediction",
+     [](Job& job) {
+       binary_loss(job);
+       job.model.name = "distmult";
+       job.loss.smoothing = 0.1;
+       job.relation_prediction.weight = 0.5;
+       job.optimiser.name = "adam";
+     }},
+    {"ComplExDropout",
+     [](Job& job) {
+       job.model.dim = 14;
+       job.dropout = {.entity = 0.3, .relation = 0.2};
+     }},
+    {"CpDropoutOfSourcesSampledRelationPrediction",
+     [](Job& job) {
+       job.model.name = "cp";
+       job.negatives.scope = "global";
+       job.dropout.entity = 0.5;
+       job.relation_prediction.weight = 0.5;
+     }},
+    {"RescalDropoutOfRelationsDura",
+     [](Job& job) {
+       job.model.name = "rescal";
+       job.model.dim = 7;
+       job.dropout.relation = 0.4;
+       job.optimiser.name = "rowwise_adagrad";
+       job.regulariser.name = "dura";
+     }},
+    {"TuckErN3", tucker},
+    {"TuckErSgdL2Sampled",
+     [](Job& job) {
+       tucker(job);
+       job.negatives.scope = "global";
+       job.optimiser.name = "sgd";
+       job.regulariser.name = "l2";
+     }},
+    {"TuckErRowwiseIvr",
+     [](Job& job) {
+       tucker(job);
+       job.optimiser.name = "rowwise_adagrad";
+       job.regulariser = {"ivr", 0.02, 3, 0.01, 0.03};
+     }},
+    {"TuckErAsPublished",
+     [](Job& job) {
+       tucker(job);
+       binary_loss(job);
+       job.loss.smoothing = 0.1;
+       job.dropout = {.entity = 0.3, .relation = 0.4};
+       job.optimiser.name = "adam";
+       job.regulariser = {};
+     }},
+    {"TuckErRelationPrediction",
+     [](Job& job) {
+       tucker(job);
+       predict_relations(job);
+       job.dropout.relation = 0.2;
+       job.optimiser.name = "adam";
+       job.regulariser.name = "dura";
+     }},
 };
 
 class ResidentEngine : public testing::TestWithParam<Case> {};
 
 TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({.train = 120}), kParts);
   Job job = small_job();
   GetParam().change(job);
   const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
@@ -207,7 +278,7 @@ INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngine, testing::ValuesIn(kCases),
 
 // Parts of several tiles, the last of them not full.
 TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
-  const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 900}), 2);
+  const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 100, .valid = 400, .test = 400}), 2);
   Job job = small_job();
   job.data.parts = 2;
   job.train.batch_size = 300;
@@ -215,6 +286,35 @@ TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
     EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected) << backend->name;
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
+}
+
+// Sums over tiles in more than one round of the fixed lanes.
+TEST(ResidentEngineTiles, OfABinaryLossAreAddedInTheSameOrder) {
+  const test::StoredGraph stored(test::random_graph({.entities = 4400, .train = 30, .valid = 2000, .test = 2000}), 1);
+  Job job = small_job();
+  binary_loss(job);
+  job.data.parts = 1;
+  job.model.dim = 4;
+  job.loss.smoothing = 0.2;
+  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+  for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
+    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected) << backend->name;
+}
+
+// A step has fewer relations than there are: operators are made of those of the step alone.
+TEST(ResidentEngineOperators, OfTheRelationsOfAStepAreMade) {
+  const test::StoredGraph stored(test::random_graph({.relations = 90, .train = 120}), kParts);
+  Job job = small_job();
+  tucker(job);
+  job.train.batch_size = 50;
+  for (const double dropped : {0.0, 0.3}) {
+    job.dropout.relation = dropped;
+    const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+    for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
+      EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected)
+          << backend->name;
+    expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 5});
+  }
 }
 
 // More targets of a part than relation prediction takes in a round.
@@ -242,10 +342,13 @@ TEST(ResidentEngineSteps, MayBeSmallerThanTheNumberOfParts) {
   }
 }
 
+class ResidentEngineLoss : public testing::TestWithParam<Case> {};
+
 // All ranks end together and name the step, whichever engine they have.
-TEST(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
+TEST_P(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
-  const Job job = small_job();
+  Job job = small_job();
+  GetParam().change(job);
   for (const Kind kind : {Kind::kDirect, Kind::kStaged, Kind::kMixed})
     comm::run_ranks(3, [&](comm::Communicator& comm) {
       Trained trained(comm, stored, job, kind, kernels::cpu_backend());
@@ -254,6 +357,11 @@ TEST(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
                          [&] { trained.engine->run_epoch(0, nullptr); });
     });
 }
+
+INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngineLoss,
+                         testing::Values(Case{"ComplEx", [](Job&) {}}, Case{"Binary", binary_loss},
+                                         Case{"TuckEr", tucker}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 // What the setup's parameters are while the engine trains its own.
 TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {

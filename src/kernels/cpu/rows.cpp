@@ -93,7 +93,9 @@ class CpuRows final : public Rows {
     reference::rows().add(in, from, to, table);
   }
 
-  void clear(Matrix out) const override { reference::rows().clear(out); }
+  void fill(float value, Matrix out) const override { reference::rows().fill(value, out); }
+
+  void drop(const DropoutMask& mask, Matrix rows) const override { reference::rows().drop(mask, rows); }
 };
 
 }  // namespace

@@ -114,7 +114,7 @@ struct LogisticSums {
   Vec<Part16> positive[kParts];
   Vec<Part16> logits[kParts];
   Vec<Part16> product[kParts];
-  double logarithm = 0;
+  double logarithms[kFixedLanes] = {};
   int factors = 0;
 
   LogisticSums() {
@@ -152,8 +152,16 @@ struct LogisticSums {
       hn::Store(product[p], d, lanes + p * hn::MaxLanes(d));
       product[p] = hn::Set(d, 1.0F);
     }
-    for (const float lane : lanes) logarithm += std::log(static_cast<double>(lane));
+    for (std::size_t l = 0; l < kFixedLanes; ++l) logarithms[l] += std::log(static_cast<double>(lanes[l]));
     factors = 0;
+  }
+
+  /// Of all lanes, as their tree.
+  double sum_logarithms() {
+    take_logarithm();
+    for (std::size_t width = kFixedLanes / 2; width > 0; width /= 2)
+      for (std::size_t l = 0; l < width; ++l) logarithms[l] += logarithms[l + width];
+    return logarithms[0];
   }
 };
 
@@ -167,14 +175,15 @@ void logistic_row(float* logits, std::size_t count, float offset, float* softplu
     sums.add_16(lanes, count - j, offset);
     std::copy_n(lanes, count - j, logits + j);
   }
-  sums.take_logarithm();
-  *softplus = static_cast<float>(sums.logarithm + static_cast<double>(sum_parts(sums.positive)));
+  *softplus = static_cast<float>(sums.sum_logarithms() + static_cast<double>(sum_parts(sums.positive)));
   *sum = sum_parts(sums.logits);
 }
 
-void logistic(Matrix logits, float offset, float* softplus, float* sums) {
+void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) {
   for (std::size_t i = 0; i < logits.rows; ++i)
-    logistic_row(logits.row(i), logits.cols, offset, softplus + i, sums + i);
+    for (std::size_t t = 0; t < sums.cols; ++t)
+      logistic_row(logits.row(i) + t * tile, std::min(tile, logits.cols - t * tile), offset, softplus.row(i) + t,
+                   sums.row(i) + t);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -204,9 +213,9 @@ class CpuSoftmax final : public Softmax {
     HWY_DYNAMIC_DISPATCH(all_exponentials)(logits, tile, highest, sums);
   }
 
-  void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const override {
-    kernels::detail::check_row_results(logits, softplus, sums);
-    HWY_DYNAMIC_DISPATCH(logistic)(logits, offset, softplus.data(), sums.data());
+  void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {
+    kernels::detail::check_tile_results(logits, tile, softplus, sums);
+    HWY_DYNAMIC_DISPATCH(logistic)(logits, tile, offset, softplus, sums);
   }
 };
 

@@ -63,10 +63,6 @@ inline void check_tile_results(const auto& logits, std::size_t tile, const auto&
                  "one result per row and tile of logits");
 }
 
-inline void check_row_results(const auto& logits, const auto& a, const auto& b) {
-  TESSERA_ASSERT(a.size() == logits.rows && b.size() == logits.rows, "one result per row of logits");
-}
-
 inline void check_below(std::span<const std::uint32_t> indices, std::size_t rows) {
   std::uint32_t highest = 0;
   for (const std::uint32_t index : indices) highest = std::max(highest, index);
@@ -174,9 +170,13 @@ inline void check_weighted(const auto& weighted, const auto& segments, const aut
   check_segment_lists(segments.offsets, segments.positions, places);
 }
 
+inline void check_part_sums(const auto& first, const auto& second, const auto& out) {
+  TESSERA_ASSERT(first.rows == out.size() && second.rows == out.size() && first.cols == second.cols,
+                 "what tiles have must be [queries, tiles]");
+}
+
 inline void check_part_statistics(const auto& powers, const auto& sums, const auto& highest, const auto& out) {
-  TESSERA_ASSERT(powers.rows == out.size() && sums.rows == out.size() && powers.cols == sums.cols,
-                 "powers and sums must be [queries, tiles]");
+  check_part_sums(powers, sums, out);
   TESSERA_ASSERT(highest.size() == out.size(), "one highest score per query");
 }
 

@@ -37,8 +37,12 @@ class ReferenceRows final : public Rows {
       for (std::size_t c = 0; c < table.cols; ++c) table.row(to[k])[c] += in.row(from[k])[c];
   }
 
-  void clear(Matrix out) const override {
-    for (std::size_t i = 0; i < out.rows; ++i) std::fill_n(out.row(i), out.cols, 0.0F);
+  void fill(float value, Matrix out) const override {
+    for (std::size_t i = 0; i < out.rows; ++i) std::fill_n(out.row(i), out.cols, value);
+  }
+
+  void drop(const DropoutMask& mask, Matrix rows) const override {
+    for (std::size_t i = 0; i < rows.rows; ++i) mask.apply(i, rows.row(i), rows.cols);
   }
 };
 

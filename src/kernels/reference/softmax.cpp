@@ -38,6 +38,19 @@ void exponentials_of_tile(std::span<float> logits, float& highest, float& sum_of
   sum_of_all = static_cast<float>(sum);
 }
 
+void logistic_of_tile(std::span<float> logits, float offset, float& softplus, float& sum_of_all) {
+  double plus = 0;
+  double sum = 0;
+  for (float& logit : logits) {
+    const double x = logit;
+    plus += std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
+    sum += x;
+    logit = static_cast<float>(1 / (1 + std::exp(-x)) - offset);
+  }
+  softplus = static_cast<float>(plus);
+  sum_of_all = static_cast<float>(sum);
+}
+
 class ReferenceSoftmax final : public Softmax {
  public:
   void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
@@ -59,20 +72,13 @@ class ReferenceSoftmax final : public Softmax {
       }
   }
 
-  void logistic(Matrix logits, float offset, std::span<float> softplus, std::span<float> sums) const override {
-    detail::check_row_results(logits, softplus, sums);
-    for (std::size_t i = 0; i < logits.rows; ++i) {
-      double plus = 0;
-      double sum = 0;
-      for (float& logit : std::span(logits.row(i), logits.cols)) {
-        const double x = logit;
-        plus += std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
-        sum += x;
-        logit = static_cast<float>(1 / (1 + std::exp(-x)) - offset);
+  void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {
+    detail::check_tile_results(logits, tile, softplus, sums);
+    for (std::size_t i = 0; i < logits.rows; ++i)
+      for (std::size_t t = 0; t < sums.cols; ++t) {
+        const std::span<float> values(logits.row(i) + t * tile, std::min(tile, logits.cols - t * tile));
+        logistic_of_tile(values, offset, softplus.row(i)[t], sums.row(i)[t]);
       }
-      softplus[i] = static_cast<float>(plus);
-      sums[i] = static_cast<float>(sum);
-    }
   }
 };
 

@@ -17,24 +17,34 @@ class ReferenceStatistics final : public Statistics {
       out[i] = softmax_of_part(powers.row(i), sums.row(i), powers.cols, highest[i], shift);
   }
 
+  void of_part(ConstMatrix softplus, ConstMatrix sums, std::span<Statistic> out) const override {
+    detail::check_part_sums(softplus, sums, out);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = sums_of_part(softplus.row(i), sums.row(i), softplus.cols);
+  }
+
   void merge(std::span<const Statistic> right, std::span<Statistic> into) const override {
     TESSERA_ASSERT(right.size() == into.size(), "statistics of different queries");
     for (std::size_t i = 0; i < into.size(); ++i) into[i] = merge_softmax(into[i], right[i]);
   }
 
-  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
-             std::span<const std::uint32_t> first_target, std::span<SoftmaxTerms> terms,
-             std::span<float> target_weights) const override {
-    detail::check_terms(all, target_scores, first_target, terms, target_weights);
-    for (std::size_t i = 0; i < terms.size(); ++i) {
-      const std::size_t first = first_target[i];
-      const std::size_t count = first_target[i + 1] - first;
-      terms[i] = softmax_terms(of, all[i], target_scores.data() + first, count);
-      std::fill_n(target_weights.data() + first, count, static_cast<float>(terms[i].target_weight));
-    }
+  void add(std::span<const Statistic> right, std::span<Statistic> into) const override {
+    TESSERA_ASSERT(right.size() == into.size(), "statistics of different queries");
+    for (std::size_t i = 0; i < into.size(); ++i) into[i] = merge_sums(into[i], right[i]);
   }
 
-  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const SoftmaxTerms> terms,
+  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
+             std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
+             std::span<float> target_weights) const override {
+    find_terms(of, all, target_scores, first_target, terms, target_weights);
+  }
+
+  void terms(BinaryLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
+             std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
+             std::span<float> target_weights) const override {
+    find_terms(of, all, target_scores, first_target, terms, target_weights);
+  }
+
+  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const LossTerms> terms,
                Matrix out) const override {
     detail::check_part_factors(powers, highest, terms, out);
     for (std::size_t i = 0; i < powers.rows; ++i) {
@@ -43,15 +53,30 @@ class ReferenceStatistics final : public Statistics {
     }
   }
 
-  void add_losses(std::span<const SoftmaxTerms> terms, std::uint64_t step, std::span<LossSum> sum) const override {
+  void add_losses(std::span<const LossTerms> terms, std::uint64_t step, std::span<LossSum> sum) const override {
     TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
-    for (const SoftmaxTerms& of : terms) sum[0].add(of.loss, step);
+    sum[0].add(lane_sum<kLossLanes>(terms.size(), [&](std::size_t i) { return terms[i].loss; }), step);
   }
 
   void add_losses(double weight, std::span<const float> losses, std::uint64_t step,
                   std::span<LossSum> sum) const override {
     TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
-    for (const float loss : losses) sum[0].add(weight * static_cast<double>(loss), step);
+    const auto loss = [&](std::size_t i) { return weight * static_cast<double>(losses[i]); };
+    sum[0].add(lane_sum<kLossLanes>(losses.size(), loss), step);
+  }
+
+ private:
+  template <class Loss>
+  static void find_terms(Loss of, std::span<const Statistic> all, std::span<const float> target_scores,
+                         std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
+                         std::span<float> target_weights) {
+    detail::check_terms(all, target_scores, first_target, terms, target_weights);
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const std::size_t first = first_target[i];
+      const std::size_t count = first_target[i + 1] - first;
+      terms[i] = loss_terms(of, all[i], target_score_sum(target_scores.data() + first, count), count);
+      std::fill_n(target_weights.data() + first, count, static_cast<float>(terms[i].target_weight));
+    }
   }
 };
 

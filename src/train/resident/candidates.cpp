@@ -18,7 +18,8 @@ template <Space kSpace>
 ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph::Shard& shard,
                                                const CandidateLoss& loss, const QueriesStep::Capacity& capacity)
     : in_(in),
-      exact_(loss.exact),
+      loss_(loss),
+      entities_(shard.manifest.entity_count),
       first_part_(shard.parts.front().id().value()),
       width_(loss.relation_weight > 0 ? 2 * in.dim : in.dim),
       capacity_(capacity.queries) {
@@ -28,23 +29,23 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
     const QueryBatch::Capacity& own = capacity.own_parts[p];
     const std::size_t rows = shard.parts[p].rows();
     Part part;
-    part.rows = exact_ ? rows : own.candidates;
+    part.rows = loss_.exact ? rows : own.candidates;
     part.tiles = std::max<std::size_t>(1, (part.rows + QueriesStep::kTileRows - 1) / QueriesStep::kTileRows);
-    if (!exact_) part.sampled = in.allocate(Tag::kHalo, part.rows, in.dim);
-    if (!exact_ && loss.unbiased)
+    if (!loss_.exact) part.sampled = in.allocate(Tag::kHalo, part.rows, in.dim);
+    if (!loss_.exact && loss.unbiased)
       part.shift = static_cast<float>(std::log(static_cast<double>(rows) / static_cast<double>(part.rows)));
     part.values = in.allocate_padded(Tag::kLogits, capacity.queries, part.rows);
     part.highest = in.allocate(Tag::kLogits, capacity.queries, part.tiles);
     part.sums = in.allocate(Tag::kLogits, capacity.queries, part.tiles);
-    part.part_highest = in.allocate(Tag::kLogits, capacity.queries, 1);
+    if (!loss.binary) part.part_highest = in.allocate(Tag::kLogits, capacity.queries, 1);
     part.factors = in.allocate(Tag::kLogits, part.tiles, capacity.queries);
     const auto& gradients = in.kernels.gradients;
     part.packed_rows = in.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, in.dim));
     part.packed_weights = in.allocate_packed(Tag::kLogits, gradients.packed_weight_bytes(capacity.queries, part.rows));
     parts_.push_back(part);
     const std::size_t occurrences = part.rows + capacity.targets + own.queries;
-    most_gradients = std::max(most_gradients, exact_ ? rows : occurrences);
-    most_sums = std::max(most_sums, std::min<std::size_t>(rows, exact_ ? own.queries : occurrences));
+    most_gradients = std::max(most_gradients, loss_.exact ? rows : occurrences);
+    most_sums = std::max(most_sums, std::min<std::size_t>(rows, loss_.exact ? own.queries : occurrences));
   }
   packed_queries_ = in.allocate_packed(Tag::kLogits, in.kernels.gradients.packed_bytes(capacity.queries, in.dim));
   gradients_ = in.allocate(Tag::kGradients, most_gradients, in.dim);
@@ -53,7 +54,7 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
   for (std::size_t level = 0; level < levels; ++level)
     levels_.push_back(in.allocate(Tag::kGradients, capacity.queries, width_));
   level_statistics_ = in.place.template allocate<kernels::Statistic>(Tag::kLogits, levels * capacity.queries);
-  terms_ = in.place.template allocate<kernels::SoftmaxTerms>(Tag::kLogits, capacity.queries);
+  terms_ = in.place.template allocate<kernels::LossTerms>(Tag::kLogits, capacity.queries);
   target_scores_ = in.place.template allocate<float>(Tag::kLogits, capacity.targets);
   target_weights_ = in.place.template allocate<float>(Tag::kLogits, capacity.targets);
 }
@@ -75,35 +76,50 @@ void ResidentCandidates<kSpace>::score_part(std::size_t p, const Lists& lists) {
   const ConstMatrix table = in_.tables.part(p).rows;
   const Matrix values = in_.first(part.values, batch_);
   const kernels::BasicCells<kSpace> targets{list.target_query, list.target_row};
-  if (!exact_) {
+  if (!loss_.exact) {
     kernels.rows.gather(table, list.candidates, part.sampled);
     kernels.targets.score(queries_.matrix, table, targets, list.target_entry, target_scores(lists));
   }
-  part.candidates = kernels.gradients.pack(exact_ ? table : ConstMatrix(part.sampled), part.packed_rows);
+  part.candidates = kernels.gradients.pack(loss_.exact ? table : ConstMatrix(part.sampled), part.packed_rows);
   kernels.scores.all_pairs(Similarity::kDot, queries_, part.candidates, values);
-  if (exact_)
+  if (loss_.exact)
     kernels.targets.read(values, targets, list.target_entry, target_scores(lists));
   else  // a sampled candidate that is a target of the query does not count against it
     kernels.targets.fill(-std::numeric_limits<float>::infinity(), list.masked, values);
+  turn_into_values(part);
+}
+
+template <Space kSpace>
+void ResidentCandidates<kSpace>::turn_into_values(const Part& part) {
+  const auto& softmax = in_.kernels.softmax;
+  const Matrix values = in_.first(part.values, batch_);
   const Matrix highest = in_.first(part.highest, batch_);
-  kernels.softmax.exponentials(values, QueriesStep::kTileRows, highest, in_.first(part.sums, batch_));
+  const Matrix sums = in_.first(part.sums, batch_);
+  if (loss_.binary)
+    return softmax.logistic(values, QueriesStep::kTileRows, binary_loss(loss_, 1, entities_).offset, highest, sums);
+  softmax.exponentials(values, QueriesStep::kTileRows, highest, sums);
   // Those of the maxima; their sums are not needed and go where the factors will be.
-  kernels.softmax.exponentials(highest, part.tiles, in_.first(part.part_highest, batch_),
-                               Matrix{part.factors.data, batch_, 1, 1});
+  softmax.exponentials(highest, part.tiles, in_.first(part.part_highest, batch_),
+                       Matrix{part.factors.data, batch_, 1, 1});
 }
 
 template <Space kSpace>
 void ResidentCandidates<kSpace>::statistics(PartRange node, std::size_t level, Vector<kernels::Statistic> out) {
+  const auto& statistics_of = in_.kernels.statistics;
   if (node.size() == 1) {
     const Part& part = parts_[node.first - first_part_];
-    return in_.kernels.statistics.of_part(in_.first(part.highest, batch_), in_.first(part.sums, batch_),
-                                          in_.vector(part.part_highest, batch_), part.shift, out);
+    if (loss_.binary) return statistics_of.of_part(in_.first(part.highest, batch_), in_.first(part.sums, batch_), out);
+    return statistics_of.of_part(in_.first(part.highest, batch_), in_.first(part.sums, batch_),
+                                 in_.vector(part.part_highest, batch_), part.shift, out);
   }
   const std::uint32_t middle = exchange::split_point(node);
   const auto right = level_statistics_.span().subspan(level * capacity_, batch_);
   statistics({node.first, middle}, level + 1, out);
   statistics({middle, node.end}, level + 1, right);
-  in_.kernels.statistics.merge(right, out);
+  if (loss_.binary)
+    statistics_of.add(right, out);
+  else
+    statistics_of.merge(right, out);
 }
 
 template <Space kSpace>
@@ -111,15 +127,23 @@ void ResidentCandidates<kSpace>::weigh(const Lists& lists, Vector<const kernels:
                                        std::uint64_t step, Vector<kernels::LossSum> losses) {
   const auto& statistics = in_.kernels.statistics;
   const auto terms = terms_.span().subspan(0, batch_);
-  statistics.terms({scale, exact_}, all, target_scores(lists), lists.first_target, terms,
-                   target_weights_.span().subspan(0, lists.targets));
+  const auto target_weights = target_weights_.span().subspan(0, lists.targets);
+  if (loss_.binary)
+    statistics.terms(binary_loss(loss_, scale, entities_), all, target_scores(lists), lists.first_target, terms,
+                     target_weights);
+  else
+    statistics.terms(kernels::SoftmaxLoss{scale, loss_.exact}, all, target_scores(lists), lists.first_target, terms,
+                     target_weights);
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     Part& part = parts_[p];
-    statistics.factors(in_.first(part.highest, batch_), in_.vector(part.part_highest, batch_), part.shift, terms,
-                       part.factors.columns(0, batch_));
+    const Matrix factors = part.factors.columns(0, batch_);
+    if (loss_.binary)
+      in_.kernels.rows.fill(scale, factors);
+    else
+      statistics.factors(in_.first(part.highest, batch_), in_.vector(part.part_highest, batch_), part.shift, terms,
+                         factors);
     part.weights = in_.kernels.gradients.pack(
-        TiledWeights{in_.first(part.values, batch_), part.factors.columns(0, batch_), QueriesStep::kTileRows},
-        part.packed_weights);
+        TiledWeights{in_.first(part.values, batch_), factors, QueriesStep::kTileRows}, part.packed_weights);
     statistics.add_losses(terms.subspan(lists.parts[p].query_begin, lists.parts[p].queries), step,
                           losses.subspan(p, 1));
   }
@@ -168,7 +192,7 @@ template <Space kSpace>
 void ResidentCandidates<kSpace>::update(std::size_t p, const Lists& lists, ConstMatrix source_gradients,
                                         const Prediction* prediction, const Penalty& penalty,
                                         const Optimiser& optimiser) {
-  if (exact_)
+  if (loss_.exact)
     update_all(p, lists, source_gradients, prediction, penalty, optimiser);
   else
     update_sampled(p, lists, source_gradients, prediction, penalty, optimiser);
@@ -204,7 +228,7 @@ void ResidentCandidates<kSpace>::update_sampled(std::size_t p, const Lists& list
   const auto each_target = in_.counting(list.targets);
   const Matrix of_targets = gradients_.block(sampled, list.targets);
   kernels.gradients.to_rows_tiled(parts_[p].weights, queries_, in_.first(gradients_, sampled));
-  kernels.rows.clear(of_targets);
+  kernels.rows.fill(0, of_targets);
   kernels.targets.add_weighted(weighted_queries(list, prediction), in_.one_by_one(list.targets), of_targets,
                                each_target);
   in_.penalise(penalty.regulariser.power, in_.scorer.is_complex(), penalty.regulariser.entities * penalty.scale,

@@ -15,7 +15,7 @@
 namespace tessera::train {
 
 /// Forward and backward on the candidates of this rank's parts, a whole part a call: what QueriesStep does in tiles,
-/// with the same tiles and the same order of sums. Softmax only; scores are kept.
+/// with the same tiles and the same order of sums. Scores are kept.
 template <kernels::Space kSpace>
 class ResidentCandidates {
  public:
@@ -57,10 +57,10 @@ class ResidentCandidates {
     std::size_t tiles = 0;
     float shift = 0;      // log of how many rows a sampled candidate stands for
     Matrix sampled;       // [K, dim]
-    Matrix values;        // [B, rows]: scores, then exponentials below the tile's maximum
-    Matrix highest;       // [B, tiles], then exp(highest of tile - highest of part)
+    Matrix values;        // [B, rows]: scores, then exponentials below the tile's maximum, or sigmoids
+    Matrix highest;       // [B, tiles], then exp(highest of tile - highest of part); binary: softplus
     Matrix sums;          // [B, tiles]
-    Matrix part_highest;  // [B, 1]
+    Matrix part_highest;  // [B, 1]; binary: none
     Matrix factors;       // [tiles, B]
     Vector<std::byte> packed_rows;
     Vector<std::byte> packed_weights;
@@ -69,6 +69,7 @@ class ResidentCandidates {
     TiledWeights weights{};
   };
   void score_part(std::size_t p, const Lists& lists);
+  void turn_into_values(const Part& part);
   void statistics(exchange::PartRange node, std::size_t level, Vector<kernels::Statistic> out);
   void query_gradients(exchange::PartRange node, const Lists& lists, const Prediction* prediction, std::size_t level,
                        Matrix out);
@@ -80,7 +81,8 @@ class ResidentCandidates {
                                                                     const Prediction* prediction) const;
 
   Resident<kSpace>& in_;
-  bool exact_;
+  CandidateLoss loss_;
+  std::uint64_t entities_;
   std::uint32_t first_part_;
   std::size_t batch_ = 0;  // queries of the step
   std::size_t width_;      // of gradients
@@ -92,7 +94,7 @@ class ResidentCandidates {
   Matrix row_sums_;                 // of one part: [distinct sources or occurrences, dim]
   typename Place<kSpace>::template Buffer<kernels::Statistic> level_statistics_;  // [levels, B]
   std::uint64_t capacity_ = 0;
-  typename Place<kSpace>::template Buffer<kernels::SoftmaxTerms> terms_;  // [B]
+  typename Place<kSpace>::template Buffer<kernels::LossTerms> terms_;  // [B]
   typename Place<kSpace>::template Buffer<float> target_scores_;
   typename Place<kSpace>::template Buffer<float> target_weights_;
 };

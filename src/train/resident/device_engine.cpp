@@ -21,14 +21,19 @@ namespace {
 using kernels::Products;
 using kernels::Space;
 
-// Of relation prediction, whose queries are targets and whose rows are relations; the other products take operands that
-// are packed.
+// Of relation prediction, whose queries are targets and whose rows are relations, and of a core, whose rows make
+// operators of relation rows; the other products take operands that are packed.
 kernels::ProductSizes largest_products(const EngineSetup& setup) {
-  if (setup.job.relation_prediction.weight == 0) return {};
-  const QueriesStep::Capacity capacity = step_capacity(setup, item_schedule(setup));
-  const kernels::Matrix relations = setup.parameters.relations();
-  const auto queries = std::min<std::size_t>(capacity.targets, RelationPrediction::kRoundTriples);
-  return {queries, relations.rows, relations.cols};
+  const std::size_t relations = setup.parameters.relations().rows;
+  kernels::ProductSizes most;
+  if (setup.parameters.scorer().has_core()) most = {relations, setup.parameters.core().rows, 0};
+  if (setup.job.relation_prediction.weight > 0) {
+    const std::uint64_t targets = step_capacity(setup, item_schedule(setup)).targets;
+    const auto queries = std::min<std::size_t>(targets, RelationPrediction::kRoundTriples);
+    most = {std::max(most.queries, queries), std::max(most.rows, relations), 0};
+  }
+  if (most.queries > 0) most.dim = setup.parameters.operators().cols;
+  return most;
 }
 
 // Kernels run once for each part, and small ones do not fill a device.

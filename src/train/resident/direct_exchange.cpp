@@ -57,15 +57,15 @@ void DirectExchange<kSpace>::allocate(const QueriesStep::Capacity& capacity,
   std::uint64_t own_queries = 0;
   for (const QueryBatch::Capacity& part : capacity.own_parts) own_queries += part.queries;
   statistics_ = in_.place.template allocate<Statistic>(Tag::kLogits, subtrees_.all.size() * capacity.queries);
-  if (!predicts_) relation_rows_ = in_.allocate(Tag::kExchange, rows, in_.operator_dim);
+  if (!predicts_) relation_rows_ = in_.allocate(Tag::kExchange, rows, in_.gradient_dim);
   if (ranks_ == 1) return;
   const std::size_t others = subtrees_.all.size() - (subtrees_.first[self_ + 1] - subtrees_.first[self_]);
   packed_scores_ = in_.place.template allocate<float>(Tag::kExchange, capacity.targets);
   received_ = in_.allocate(Tag::kExchange, others * own_queries, width_);
   if (predicts_)
-    dense_rows_ = in_.allocate(Tag::kExchange, others * in_.relation_count, in_.operator_dim);
+    dense_rows_ = in_.allocate(Tag::kExchange, others * in_.relation_count, in_.gradient_dim);
   else
-    relation_sums_ = in_.allocate(Tag::kGradients, in_.relation_count, in_.operator_dim);
+    relation_sums_ = in_.allocate(Tag::kGradients, in_.relation_count, in_.gradient_dim);
 }
 
 template <Space kSpace>

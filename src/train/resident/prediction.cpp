@@ -28,16 +28,19 @@ ResidentPrediction<kSpace>::ResidentPrediction(Resident<kSpace>& in, std::size_t
       losses_(in.allocate(Tag::kLogits, 1, capacity)),
       source_gradients_(in.allocate(Tag::kGradients, capacity, in.dim)),
       target_gradients_(in.allocate(Tag::kGradients, capacity, in.dim)),
-      relation_gradients_(in.allocate(Tag::kGradients, parts * in.relation_count, in.operator_dim)) {}
+      relation_gradients_(in.allocate(Tag::kGradients, parts * in.relation_count, in.gradient_dim)) {}
 
 template <Space kSpace>
-void ResidentPrediction<kSpace>::compute(const StepLists<kSpace>& lists, ConstMatrix sources, float scale, float weight,
-                                         std::uint64_t step, kernels::Vector<kSpace, kernels::LossSum> losses) {
+void ResidentPrediction<kSpace>::compute(const StepLists<kSpace>& lists, ConstMatrix sources, ConstMatrix operators,
+                                         float scale, float weight, std::uint64_t step,
+                                         kernels::Vector<kSpace, kernels::LossSum> losses) {
+  all_sources_ = sources;
+  operators_ = operators;
   for (std::size_t p = 0; p < lists.parts.size(); ++p) {
     const PartLists<kSpace>& part = lists.parts[p];
     std::size_t first = 0;
     do {  // at least once: relation gradients of no targets are zeros
-      compute_round(p, part, first, std::min(round_, part.targets - first), sources, weight * scale);
+      compute_round(p, part, first, std::min(round_, part.targets - first), weight * scale);
       first += round_;
     } while (first < part.targets);
     in_.kernels.statistics.add_losses(static_cast<double>(weight), in_.vector(losses_, part.targets), step,
@@ -47,10 +50,10 @@ void ResidentPrediction<kSpace>::compute(const StepLists<kSpace>& lists, ConstMa
 
 template <Space kSpace>
 void ResidentPrediction<kSpace>::compute_round(std::size_t p, const PartLists<kSpace>& part, std::size_t first,
-                                               std::size_t count, ConstMatrix all_sources, float scale) {
+                                               std::size_t count, float scale) {
   const auto& kernels = in_.kernels;
   const kernels::Formula formula = in_.scorer.formula();
-  const ConstMatrix operators = in_.tables.relations().rows;
+  const ConstMatrix& operators = operators_;
   const auto each = in_.counting(count);
   const auto relations = part.target_relation.subspan(first, count);
   const Matrix sources = in_.first(sources_, count);
@@ -61,7 +64,7 @@ void ResidentPrediction<kSpace>::compute_round(std::size_t p, const PartLists<kS
   const auto target_weights = in_.vector(target_weights_, count);
   const kernels::BasicCells<kSpace> right{each, relations};
 
-  kernels.rows.gather(all_sources, part.target_query.subspan(first, count), sources);
+  kernels.rows.gather(all_sources_, part.target_query.subspan(first, count), sources);
   kernels.rows.gather(in_.tables.part(p).rows, part.target_row.subspan(first, count), targets);
   kernels.composition.operator_gradients(formula, sources, operators, relations, targets, in_.one_by_one(count),
                                          contexts);
@@ -85,10 +88,13 @@ void ResidentPrediction<kSpace>::compute_round(std::size_t p, const PartLists<kS
 template <Space kSpace>
 void ResidentPrediction<kSpace>::add_relation_gradients(std::size_t p, ConstMatrix weights, ConstMatrix contexts,
                                                         bool is_first) {
-  const Matrix out = relation_gradients_.block(p * in_.relation_count, in_.relation_count);
+  const Matrix gradients = relation_gradients_.block(p * in_.relation_count, in_.relation_count);
+  const Matrix out = gradients.columns(0, in_.operator_dim);
   in_.kernels.gradients.to_rows(weights, contexts, is_first ? out : added_);
   const auto each = in_.counting(in_.relation_count);
-  if (!is_first) in_.kernels.rows.add(added_, each, each, out);
+  if (!is_first) return in_.kernels.rows.add(added_, each, each, out);
+  if (in_.gradient_dim > in_.operator_dim)
+    in_.kernels.rows.fill(0, gradients.columns(in_.operator_dim, in_.gradient_dim - in_.operator_dim));
 }
 
 template class ResidentPrediction<Space::kHost>;

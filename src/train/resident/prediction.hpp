@@ -16,10 +16,10 @@ class ResidentPrediction {
   /// For up to `capacity` targets of `parts` owned parts.
   ResidentPrediction(Resident<kSpace>& in, std::size_t parts, std::uint64_t capacity);
 
-  /// Loss and gradients of all targets of this rank's parts. `sources` [queries of the step, dim]; a gradient is that
-  /// of scale * loss, and weight * loss goes to losses[part].
-  void compute(const StepLists<kSpace>& lists, ConstMatrix sources, float scale, float weight, std::uint64_t step,
-               kernels::Vector<kSpace, kernels::LossSum> losses);
+  /// Loss and gradients of all targets of this rank's parts. `sources` [queries of the step, dim], `operators` of all
+  /// directed relations; a gradient is that of scale * loss, and weight * loss goes to losses[part].
+  void compute(const StepLists<kSpace>& lists, ConstMatrix sources, ConstMatrix operators, float scale, float weight,
+               std::uint64_t step, kernels::Vector<kSpace, kernels::LossSum> losses);
 
   /// Of the targets of a part, in their order [targets, dim].
   [[nodiscard]] ConstMatrix source_gradients(const PartLists<kSpace>& part) const {
@@ -28,16 +28,17 @@ class ResidentPrediction {
   [[nodiscard]] ConstMatrix target_gradients(const PartLists<kSpace>& part) const {
     return target_gradients_.block(part.first_target, part.targets);
   }
-  /// Gradients of all directed relations, part by part [parts * directed relations, operator dim].
+  /// Gradients of all directed relations, part by part [parts * directed relations, gradient dim].
   [[nodiscard]] Matrix relation_gradients() const { return relation_gradients_; }
 
  private:
   /// Targets first .. first + count - 1 of a part.
-  void compute_round(std::size_t p, const PartLists<kSpace>& part, std::size_t first, std::size_t count,
-                     ConstMatrix sources, float scale);
+  void compute_round(std::size_t p, const PartLists<kSpace>& part, std::size_t first, std::size_t count, float scale);
   void add_relation_gradients(std::size_t p, ConstMatrix weights, ConstMatrix contexts, bool is_first);
 
   Resident<kSpace>& in_;
+  ConstMatrix all_sources_;  // of the step
+  ConstMatrix operators_;
   std::size_t round_;  // most targets of one
   Matrix sources_;     // [round, dim]
   Matrix targets_;     // [round, dim]

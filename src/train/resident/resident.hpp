@@ -5,6 +5,7 @@
 #include "kernels/backend.hpp"
 #include "kernels/padding.hpp"
 #include "model/scorer.hpp"
+#include "train/relation_step.hpp"
 #include "train/resident/place.hpp"
 #include "train/resident/tables.hpp"
 
@@ -31,7 +32,8 @@ class Resident {
         tables(parameters, where),
         scorer(parameters.scorer()),
         dim(parameters.dim()),
-        operator_dim(parameters.relations().cols),
+        operator_dim(parameters.operators().cols),
+        gradient_dim(relation_gradient_dim(parameters)),
         relation_count(parameters.relations().rows),
         counting_(where.template allocate<std::uint32_t>(memory::Tag::kBatch, longest + 1)),
         ones_(where.template allocate<float>(memory::Tag::kBatch, longest)) {
@@ -88,6 +90,7 @@ class Resident {
   const model::Scorer& scorer;
   std::size_t dim;
   std::size_t operator_dim;
+  std::size_t gradient_dim;    // of a relation
   std::size_t relation_count;  // directed
                                // NOLINTEND(misc-non-private-member-variables-in-classes)
 

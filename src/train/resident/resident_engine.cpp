@@ -19,7 +19,19 @@ std::uint64_t longest_list(const EngineSetup& setup, const QueriesStep::Capacity
   for (std::size_t p = 0; p < capacity.own_parts.size(); ++p)
     longest = std::max<std::uint64_t>(longest, setup.shard.parts[p].rows());
   const std::uint64_t relations = setup.parameters.relations().rows;
-  return std::max(longest, relations * capacity.own_parts.size());
+  return std::max({longest, relations * capacity.own_parts.size(), setup.parameters.core().rows});
+}
+
+template <Space kSpace>
+typename ResidentOperators<kSpace>::Capacity operator_capacity(const EngineSetup& setup,
+                                                               const QueriesStep::Capacity& capacity) {
+  typename ResidentOperators<kSpace>::Capacity most;
+  for (const QueryBatch::Capacity& part : capacity.own_parts) {
+    most.queries = std::max<std::size_t>(most.queries, part.queries);
+    most.relations += std::min<std::size_t>(part.queries, setup.parameters.relations().rows);
+  }
+  most.needs_all = setup.job.relation_prediction.weight > 0;
+  return most;
 }
 
 }  // namespace
@@ -35,9 +47,11 @@ ResidentEngine<kSpace>::ResidentEngine(const EngineSetup& setup, Place<kSpace>& 
       loss_of_(candidate_loss(setup.job)),
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       optimiser_(setup.job.optimiser, setup.job.schedule),
+      dropout_(setup.job, parameters_, 0, setup.pool),
       in_(place, backend, parameters_, longest_list(setup, step_capacity(setup, schedule_))),
       exchange_(make_resident_exchange(setup, schedule_, in_, transport)),
       draw_(setup, schedule_, exchange_->host(), exchange_->needs_lists(), place),
+      operators_(in_, dropout_, operator_capacity<kSpace>(setup, step_capacity(setup, schedule_))),
       candidates_(in_, shard_, loss_of_, step_capacity(setup, schedule_)),
       loss_(comm_, shard_),
       host_losses_(shard_.parts.size()) {
@@ -60,7 +74,7 @@ void ResidentEngine<kSpace>::allocate(const QueriesStep::Capacity& capacity) {
   queries_ = in_.allocate(Tag::kBatch, capacity.queries, prediction_ ? 2 * in_.dim : in_.dim);
   if (!prediction_) sources_ = in_.allocate(Tag::kBatch, own, in_.dim);
   source_gradients_ = in_.allocate(Tag::kGradients, own, in_.dim);
-  leaves_ = in_.allocate(Tag::kGradients, leaves, in_.operator_dim);
+  leaves_ = in_.allocate(Tag::kGradients, leaves, in_.gradient_dim);
   losses_ = place_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size());
 }
 
@@ -143,7 +157,8 @@ std::optional<std::uint64_t> ResidentEngine<kSpace>::first_bad_step() {
 template <Space kSpace>
 void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step) {
   const StepLists<kSpace>& lists = lists_[step % lists_.size()];
-  const auto scale = static_cast<float>(1 / static_cast<double>(lists.targets));
+  const std::uint64_t terms = loss_of_.binary ? lists.queries : lists.targets;
+  const auto scale = static_cast<float>(1 / static_cast<double>(terms));
   const Penalty penalty{loss_of_.regulariser, scale};
   draw_.ring().take(step);
   compose(lists);
@@ -153,7 +168,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
   candidates_.score(lists, queries);
   candidates_.weigh(lists, statistics(lists), scale, step, losses_.span());
   if (prediction_)
-    prediction_->compute(lists, in_.first(queries_, lists.queries).columns(in_.dim, in_.dim), scale,
+    prediction_->compute(lists, in_.first(queries_, lists.queries).columns(in_.dim, in_.dim), operators_.table(), scale,
                          loss_of_.relation_weight, step, losses_.span());
   const Matrix gradients = query_gradients(lists);
   for (std::size_t p = 0; p < lists.parts.size(); ++p) {
@@ -166,7 +181,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
     candidates_.update(p, lists, own_source_gradients(p, lists.parts[p]), prediction_.get(), penalty, optimiser_);
   update_relations(lists, epoch, step);
   draw_.ring().done(step);
-  loss_terms_ += lists.targets;
+  loss_terms_ += terms;
 }
 
 template <Space kSpace>
@@ -189,12 +204,12 @@ typename ResidentEngine<kSpace>::Matrix ResidentEngine<kSpace>::own_source_gradi
 
 template <Space kSpace>
 void ResidentEngine<kSpace>::compose(const StepLists<kSpace>& lists) {
+  operators_.make(lists);
   for (std::size_t p = 0; p < lists.parts.size(); ++p) {
     const PartLists<kSpace>& part = lists.parts[p];
     const Matrix sources = own_sources(p, part);
     in_.kernels.rows.gather(in_.tables.part(p).rows, part.sources, sources);
-    in_.kernels.composition.compose(in_.scorer.formula(), sources, in_.tables.relations().rows, part.relations,
-                                    own_queries(part));
+    operators_.compose(part, sources, own_queries(part));
   }
 }
 
@@ -219,7 +234,6 @@ typename ResidentEngine<kSpace>::Matrix ResidentEngine<kSpace>::query_gradients(
 template <Space kSpace>
 void ResidentEngine<kSpace>::side_gradients(std::size_t p, const PartLists<kSpace>& part, Matrix returned,
                                             const Penalty& penalty) {
-  const auto& kernels = in_.kernels;
   const float power = penalty.regulariser.power;
   const auto each = in_.counting(part.queries);
   const Matrix gradients = returned.columns(0, in_.dim);
@@ -227,8 +241,9 @@ void ResidentEngine<kSpace>::side_gradients(std::size_t p, const PartLists<kSpac
                own_queries(part), each, gradients, each);
   relation_leaf(p, part, gradients, penalty);
   const Matrix out = own_source_gradients(p, part);
-  kernels.composition.backward(in_.scorer.formula(), in_.tables.relations().rows, part.relations, gradients, out);
-  if (prediction_) kernels.rows.add(returned.columns(in_.dim, in_.dim), each, each, out);
+  operators_.backward(part, gradients, out);
+  if (prediction_) in_.kernels.rows.add(returned.columns(in_.dim, in_.dim), each, each, out);
+  operators_.mask_sources(part, out);
   in_.penalise(power, in_.scorer.is_complex(), penalty.regulariser.entities * penalty.scale, part.answers,
                in_.tables.part(p).rows, part.sources, out, each);
 }
@@ -239,11 +254,12 @@ void ResidentEngine<kSpace>::relation_leaf(std::size_t p, const PartLists<kSpace
   const ConstMatrix relations = in_.tables.relations().rows;
   const auto each = in_.counting(part.relation_ids.size());
   const Matrix leaf = leaves_.block(part.first_leaf, part.relation_ids.size());
-  in_.kernels.composition.operator_gradients(in_.scorer.formula(), own_sources(p, part), relations, part.relation_ids,
-                                             gradients, part.by_relation, leaf);
+  const Matrix of_rows = leaf.columns(in_.gradient_dim - relations.cols, relations.cols);
+  operators_.gradients(part, own_sources(p, part), gradients, leaf.columns(0, in_.operator_dim));
+  if (in_.gradient_dim > in_.operator_dim) in_.kernels.rows.fill(0, of_rows);
   in_.penalise(penalty.regulariser.power, in_.scorer.is_relation_complex(),
-               penalty.regulariser.relations * penalty.scale, part.relation_answers, relations, part.relation_ids, leaf,
-               each);
+               penalty.regulariser.relations * penalty.scale, part.relation_answers, relations, part.relation_ids,
+               of_rows, each);
   if (prediction_) in_.kernels.rows.add(leaf, each, part.dense_slots, prediction_->relation_gradients());
 }
 
@@ -252,8 +268,7 @@ void ResidentEngine<kSpace>::update_relations(const StepLists<kSpace>& lists, st
   bool failed = exchange_->is_staged() && first_bad_step().has_value();
   const auto sum = exchange_->sum_relations(lists, prediction_ ? prediction_->relation_gradients() : leaves_, failed);
   if (failed) fail_not_finite(epoch, step);
-  const auto& table = in_.tables.relations();
-  optimiser_.template apply_in<kSpace>(in_.kernels, sum.rows, sum.ids, table.rows, table.state);
+  operators_.update(sum.rows, sum.ids, optimiser_);
 }
 
 template class ResidentEngine<Space::kHost>;

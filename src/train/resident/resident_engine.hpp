@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
 #include "train/queries_setup.hpp"
 #include "train/resident/candidates.hpp"
+#include "train/resident/operators.hpp"
 #include "train/resident/prediction.hpp"
 #include "train/resident/resident.hpp"
 #include "train/resident/resident_exchange.hpp"
@@ -73,10 +75,12 @@ class ResidentEngine final : public Engine {
   std::uint64_t query_count_ = 0;
   std::uint64_t candidates_per_part_;  // sampled; 0: all
   Optimiser optimiser_;
+  Dropout dropout_;
   Resident<kSpace> in_;
   std::unique_ptr<ResidentExchange<kSpace>> exchange_;
   StepDraw<kSpace> draw_;
   std::array<StepLists<kSpace>, ListRing<kSpace>::kSlots> lists_;
+  ResidentOperators<kSpace> operators_;
   ResidentCandidates<kSpace> candidates_;
   std::unique_ptr<ResidentPrediction<kSpace>> prediction_;
   bool brought_ = false;
@@ -84,7 +88,7 @@ class ResidentEngine final : public Engine {
   Matrix queries_;                      // [B, width]: query vectors and, with prediction, their sources
   Matrix sources_;                      // without prediction: [own queries, dim]
   Matrix source_gradients_;             // [own queries, dim]
-  Matrix leaves_;                       // [distinct relations of all owned parts, operator dim]
+  Matrix leaves_;                       // [distinct relations of all owned parts, gradient dim]
   Buffer<kernels::LossSum> losses_;     // by owned part
   std::vector<std::size_t> own_begin_;  // by owned part: where its queries begin among the own ones
 

@@ -15,6 +15,7 @@ ResidentExchange<kSpace>::ResidentExchange(const EngineSetup& setup, const StepS
     : in_(in),
       shard_(setup.shard),
       predicts_(setup.job.relation_prediction.weight > 0),
+      is_binary_(setup.job.loss.name == "bce"),
       width_(predicts_ ? 2 * in.dim : in.dim),
       host_(setup.comm, shard_, through_host ? in.dim : 0, through_host && predicts_,
             exchange_capacity(setup, schedule), setup.pool),

@@ -85,7 +85,10 @@ class ResidentExchange {
         {0, shard_.manifest.part_count()}, known,
         [&](std::size_t node) { return of_nodes.subspan(node * queries, queries); },
         [&](Statistics left, Statistics right) {
-          in_.kernels.statistics.merge(right, left);
+          if (is_binary_)
+            in_.kernels.statistics.add(right, left);
+          else
+            in_.kernels.statistics.merge(right, left);
           return left;
         });
   }
@@ -94,6 +97,7 @@ class ResidentExchange {
   Resident<kSpace>& in_;
   const graph::Shard& shard_;
   bool predicts_;
+  bool is_binary_;
   std::size_t width_;
   exchange::QueryExchange host_;
   Matrix gradients_;  // [own subtrees * B, width]

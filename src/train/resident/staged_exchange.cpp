@@ -16,7 +16,7 @@ StagedExchange<kSpace>::StagedExchange(const EngineSetup& setup, const StepSched
     : Base(setup, schedule, in, true),
       staging_(in.place, setup.pool, Tag::kExchange, kSlotBytes),
       relation_sum_(setup.comm, shard_.placement, predicts_ ? in.relation_count : schedule.largest_share(),
-                    in.relation_count, in.operator_dim, setup.pool) {
+                    in.relation_count, in.gradient_dim, setup.pool) {
   const QueriesStep::Capacity capacity = step_capacity(setup, schedule);
   std::size_t own = 0;
   std::size_t leaves = 0;
@@ -26,10 +26,10 @@ StagedExchange<kSpace>::StagedExchange(const EngineSetup& setup, const StepSched
   }
   statistics_ = in.place.template allocate<Statistic>(Tag::kExchange, host_.all_subtrees().size() * capacity.queries);
   returned_ = in.allocate(Tag::kExchange, own, width_);
-  relation_sums_ = in.allocate(Tag::kGradients, in.relation_count, in.operator_dim);
+  relation_sums_ = in.allocate(Tag::kGradients, in.relation_count, in.gradient_dim);
   relation_ids_ = in.place.template allocate<std::uint32_t>(Tag::kExchange, in.relation_count);
   queries_ = setup.pool.template allocate<float>(Tag::kExchange, own * width_);
-  leaves_ = setup.pool.template allocate<float>(Tag::kExchange, leaves * in.operator_dim);
+  leaves_ = setup.pool.template allocate<float>(Tag::kExchange, leaves * in.gradient_dim);
   all_relations_ = setup.pool.template allocate<std::uint32_t>(Tag::kExchange, in.relation_count);
   std::iota(all_relations_.data(), all_relations_.data() + in.relation_count, 0U);
   part_queries_.resize(shard_.parts.size());
@@ -89,7 +89,7 @@ typename StagedExchange<kSpace>::Matrix StagedExchange<kSpace>::return_gradients
 template <Space kSpace>
 typename StagedExchange<kSpace>::RelationSum StagedExchange<kSpace>::sum_relations(const Lists& lists, Matrix own,
                                                                                    bool& failed) {
-  const std::size_t cols = in_.operator_dim;
+  const std::size_t cols = in_.gradient_dim;
   std::size_t rows = 0;
   for (std::size_t p = 0; p < lists.parts.size(); ++p) {
     const auto ids =

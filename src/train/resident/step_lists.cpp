@@ -25,7 +25,7 @@ template <Space kSpace>
 std::uint64_t StepDraw<kSpace>::words(const QueriesStep::Capacity& capacity, bool exchange_lists) {
   std::uint64_t words = exchange_lists ? ExchangeDraw<kSpace>::words(capacity) : 0;
   words += 16 * capacity.targets + (capacity.own_parts.size() + 1) * (capacity.queries + 2);
-  for (const QueryBatch::Capacity& own : capacity.own_parts) words += 14 * own.queries + 5 * own.candidates + 8;
+  for (const QueryBatch::Capacity& own : capacity.own_parts) words += 15 * own.queries + 5 * own.candidates + 8;
   return words;
 }
 
@@ -37,6 +37,7 @@ StepDraw<kSpace>::StepDraw(const EngineSetup& setup, const StepSchedule& schedul
       threads_(setup.threads),
       seed_(setup.job.run.seed),
       predicts_relations_(setup.job.relation_prediction.weight > 0),
+      has_core_(setup.parameters.scorer().has_core()),
       schedule_(schedule),
       ring_(place, setup.pool, words(step_capacity(setup, schedule), exchange_lists)) {
   const QueriesStep::Capacity capacity = step_capacity(setup, schedule);
@@ -130,6 +131,7 @@ void StepDraw<kSpace>::put_queries(std::size_t p, PartLists<kSpace>& lists) {
   const QueryBatch& batch = *batches_[p];
   lists.queries = batch.size();
   lists.query_begin = exchange_.query_begin(shard_.parts[p].id().value());
+  lists.position = batch.position();
   lists.sources = ring_.put(batch.sources());
   lists.relations = ring_.put(batch.relations());
   lists.answers = ring_.put_floats(batch.answers());
@@ -148,6 +150,13 @@ void StepDraw<kSpace>::put_queries(std::size_t p, PartLists<kSpace>& lists) {
   }
   lists.relation_answers = ring_.put_floats(answers);
   if (predicts_relations_) lists.dense_slots = ring_.put(dense);
+  if (!has_core_) return;
+  auto& leaves = scratch_[0];
+  leaves.resize(batch.size());
+  for (std::size_t u = 0; u < relations.size(); ++u)
+    for (const std::uint32_t position : relations.positions_of(u))
+      leaves[position] = static_cast<std::uint32_t>(lists.first_leaf + u);
+  lists.relation_leaves = ring_.put(leaves);
 }
 
 template <Space kSpace>

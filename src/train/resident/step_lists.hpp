@@ -29,8 +29,10 @@ struct PartLists {
   // Own queries: query_begin .. query_begin + queries - 1 of the step.
   std::size_t queries = 0;
   std::size_t query_begin = 0;
+  OrderPosition position;
   Indices sources;
   Indices relations;
+  Indices relation_leaves;  ///< in a model with a core: where their relations are among those of all owned parts
   Floats answers;
   Indices source_ids;
   Segments by_source;
@@ -104,6 +106,7 @@ class StepDraw {
   std::size_t threads_;
   std::uint64_t seed_;
   bool predicts_relations_;
+  bool has_core_;
   StepSchedule schedule_;
   std::vector<QueryItems> items_;
   std::vector<std::unique_ptr<QueryBatch>> batches_;

@@ -22,9 +22,11 @@ class ResidentTables {
   ResidentTables(const model::Parameters& parameters, Place<kSpace>& place) : place_(place) {
     for (const model::PartTable& part : parameters.parts()) parts_.push_back(make(part.rows, part.state));
     relations_ = make(parameters.relations(), parameters.relation_state());
+    core_ = make(parameters.core(), parameters.core_state());
   }
   [[nodiscard]] const Table& part(std::size_t p) const { return parts_[p]; }
   [[nodiscard]] const Table& relations() const { return relations_; }
+  [[nodiscard]] const Table& core() const { return core_; }  ///< of no rows without one
 
   /// From the host to here, and back; both wait for it.
   void bring(const model::Parameters& from) const {
@@ -57,6 +59,8 @@ class ResidentTables {
     }
     copy(host.relations(), relations_.rows);
     copy(host.relation_state(), relations_.state);
+    copy(host.core(), core_.rows);
+    copy(host.core_state(), core_.state);
     place_.finish();
   }
 
@@ -64,6 +68,7 @@ class ResidentTables {
   std::vector<typename Place<kSpace>::template Buffer<float>> memory_;
   std::vector<Table> parts_;
   Table relations_;
+  Table core_;
 };
 
 }  // namespace tessera::train

@@ -16,6 +16,15 @@ constexpr unsigned kLanes = 16;
 constexpr unsigned kLaneRows = 8;  ///< rows of a block
 constexpr unsigned kLaneThreads = kLanes * kLaneRows;
 
+/// Where a thread works: its row, that row within the block, and its lane.
+struct LaneAt {
+  std::size_t row;
+  unsigned slot;
+  unsigned lane;
+  TESSERA_HOST_DEVICE explicit LaneAt(At at)
+      : row(at.block * kLaneRows + at.thread / kLanes), slot(at.thread / kLanes), lane(at.thread % kLanes) {}
+};
+
 /// The 16 numbers of each row of a block, one from each lane.
 template <class T>
 struct LaneValues {

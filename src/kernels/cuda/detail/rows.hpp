@@ -138,9 +138,20 @@ struct AddElement {
   }
 };
 
-struct ClearElement {
+struct FillElement {
+  float value;
   Table out;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { out.row(i)[c] = 0; }
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { out.row(i)[c] = value; }
+};
+
+/// The columns of a row that share a counter.
+struct DropElement {
+  DropoutMask mask;
+  Table rows;
+  std::size_t dim;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t block) const {
+    mask.apply_block(i, block, rows.row(i), dim);
+  }
 };
 
 template <class Launcher>
@@ -173,7 +184,13 @@ class GridRows final : public BasicRows<Launcher::kSpace> {
     launch_elements(launch_, to.size(), table.cols, AddElement{ConstTable(in), from.data(), to.data(), Table(table)});
   }
 
-  void clear(Matrix out) const override { launch_elements(launch_, out.rows, out.cols, ClearElement{Table(out)}); }
+  void fill(float value, Matrix out) const override {
+    launch_elements(launch_, out.rows, out.cols, FillElement{value, Table(out)});
+  }
+
+  void drop(const DropoutMask& mask, Matrix rows) const override {
+    launch_elements(launch_, rows.rows, DropoutMask::blocks(rows.cols), DropElement{mask, Table(rows), rows.cols});
+  }
 
  private:
   Launcher launch_;

@@ -10,15 +10,6 @@
 
 namespace tessera::kernels::cuda {
 
-/// Where a thread works: its row, that row within the block, and its lane.
-struct LaneAt {
-  std::size_t row;
-  unsigned slot;
-  unsigned lane;
-  TESSERA_HOST_DEVICE explicit LaneAt(At at)
-      : row(at.block * kLaneRows + at.thread / kLanes), slot(at.thread / kLanes), lane(at.thread % kLanes) {}
-};
-
 /// The rows of a softmax and its first two phases, which all of its forms share.
 struct SoftmaxRows {
   struct Shared {
@@ -107,6 +98,19 @@ struct CrossEntropyBody {
   }
 };
 
+/// The tile of a row that 16 lanes work on: number n of all of them.
+struct TileAt {
+  std::size_t row;
+  std::size_t tile;
+  float* first;
+  std::size_t count;
+  TESSERA_HOST_DEVICE TileAt(const SoftmaxRows& in, std::size_t width, std::size_t tiles, std::size_t n)
+      : row(n / tiles),
+        tile(n % tiles),
+        first(in.logits.row(row) + tile * width),
+        count(in.cols - tile * width < width ? in.cols - tile * width : width) {}
+};
+
 struct ExponentialsBody {
   static constexpr unsigned kThreads = kLaneThreads;
   using Shared = SoftmaxRows::Shared;
@@ -117,19 +121,16 @@ struct ExponentialsBody {
   Table highest;
   Table sums;
 
-  /// The 16 lanes of `at` work on one tile of one row.
   TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
     const LaneAt at(index);
     if (at.row >= in.rows * tiles) return;
-    const std::size_t i = at.row / tiles;
-    const std::size_t t = at.row % tiles;
-    const std::size_t count = in.cols - t * tile < tile ? in.cols - t * tile : tile;
-    if (phase == 0) return SoftmaxRows::find_highest(at, in.logits.row(i) + t * tile, count, shared);
-    if (phase == 1) return SoftmaxRows::take_exponentials(at, in.logits.row(i) + t * tile, count, shared, registers);
+    const TileAt of(in, tile, tiles, at.row);
+    if (phase == 0) return SoftmaxRows::find_highest(at, of.first, of.count, shared);
+    if (phase == 1) return SoftmaxRows::take_exponentials(at, of.first, of.count, shared, registers);
     if (at.lane != 0) return;
-    highest.row(i)[t] = registers.highest;
-    sums.row(i)[t] = sum_tree(shared.sums.at[at.slot]);
+    highest.row(of.row)[of.tile] = registers.highest;
+    sums.row(of.row)[of.tile] = sum_tree(shared.sums.at[at.slot]);
   }
 };
 
@@ -143,40 +144,41 @@ struct LogisticBody {
     LaneValues<float> logits;
   };
   struct Registers {};
-  Table logits;
-  std::size_t rows;
-  std::size_t cols;
+  SoftmaxRows in;
+  std::size_t tile;
+  std::size_t tiles;
   float offset;
-  float* softplus;
-  float* sums;
+  Table softplus;
+  Table sums;
 
   TESSERA_HOST_DEVICE unsigned phases() const { return 2; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& /*registers*/) const {
     const LaneAt at(index);
-    if (at.row >= rows) return;
-    if (phase == 0) return add_lane(at, shared);
+    if (at.row >= in.rows * tiles) return;
+    const TileAt of(in, tile, tiles, at.row);
+    if (phase == 0) return add_lane(at, of.first, of.count, shared);
     if (at.lane != 0) return;
     const double logarithm = sum_tree(shared.logarithms.at[at.slot]);
-    softplus[at.row] = static_cast<float>(logarithm + static_cast<double>(sum_tree(shared.positive.at[at.slot])));
-    sums[at.row] = sum_tree(shared.logits.at[at.slot]);
+    softplus.row(of.row)[of.tile] =
+        static_cast<float>(logarithm + static_cast<double>(sum_tree(shared.positive.at[at.slot])));
+    sums.row(of.row)[of.tile] = sum_tree(shared.logits.at[at.slot]);
   }
 
  private:
-  TESSERA_HOST_DEVICE void add_lane(LaneAt at, Shared& shared) const {
+  TESSERA_HOST_DEVICE void add_lane(LaneAt at, float* logits, std::size_t count, Shared& shared) const {
     double logarithm = 0;
     float positive = 0;
     float sum = 0;
     float product = 1;
     int factors = 0;
-    for (std::size_t j = at.lane; j < cols; j += kLanes) {
-      float& logit = logits.row(at.row)[j];
-      const float x = logit;
+    for (std::size_t j = at.lane; j < count; j += kLanes) {
+      const float x = logits[j];
       const float power = exponential(-fabsf(x));
       const float more = 1.0F + power;
       positive += x > 0 ? x : 0.0F;
       sum += x;
       product *= more;
-      logit = (x >= 0 ? 1.0F : power) / more - offset;
+      logits[j] = (x >= 0 ? 1.0F : power) / more - offset;
       if (++factors < kFactors) continue;
       logarithm += log(static_cast<double>(product));
       product = 1;
@@ -210,10 +212,10 @@ class GridSoftmax final : public BasicSoftmax<Launcher::kSpace> {
             ExponentialsBody{rows_of(logits), tile, highest.cols, Table(highest), Table(sums)});
   }
 
-  void logistic(Matrix logits, float offset, Vector<float> softplus, Vector<float> sums) const override {
-    kernels::detail::check_row_results(logits, softplus, sums);
-    launch_(blocks_of(kLaneRows, logits.rows),
-            LogisticBody{Table(logits), logits.rows, logits.cols, offset, softplus.data(), sums.data()});
+  void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {
+    kernels::detail::check_tile_results(logits, tile, softplus, sums);
+    launch_(blocks_of(kLaneRows, logits.rows * sums.cols),
+            LogisticBody{rows_of(logits), tile, sums.cols, offset, Table(softplus), Table(sums)});
   }
 
  private:

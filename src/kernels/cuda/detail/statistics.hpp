@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/backend.hpp"
+#include "kernels/cuda/detail/lanes.hpp"
 #include "kernels/cuda/detail/targets.hpp"
 #include "kernels/detail/shapes.hpp"
 
@@ -10,15 +11,56 @@
 
 namespace tessera::kernels::cuda {
 
-struct PartStatistic {
+/// Of tile t of query i, what is added up over tiles; and what the sum makes of the part.
+struct SoftmaxTiles {
   ConstTable powers;
   ConstTable sums;
-  std::size_t tiles;
   const float* highest;
   float shift;
+  TESSERA_HOST_DEVICE Statistic term(std::size_t i, std::size_t t) const {
+    return {0, static_cast<double>(sums.row(i)[t]) * static_cast<double>(powers.row(i)[t])};
+  }
+  TESSERA_HOST_DEVICE Statistic finish(std::size_t i, const Statistic& sum) const {
+    return {static_cast<double>(highest[i]) + static_cast<double>(shift), sum.second};
+  }
+};
+
+struct BinaryTiles {
+  ConstTable softplus;
+  ConstTable sums;
+  TESSERA_HOST_DEVICE Statistic term(std::size_t i, std::size_t t) const {
+    return {static_cast<double>(softplus.row(i)[t]), static_cast<double>(sums.row(i)[t])};
+  }
+  TESSERA_HOST_DEVICE Statistic finish(std::size_t /*i*/, const Statistic& sum) const { return sum; }
+};
+
+/// The tiles of a query in kTileLanes lanes, each a thread.
+template <class Tiles>
+struct PartStatisticBody {
+  static_assert(kLanes == kTileLanes);
+  static constexpr unsigned kThreads = kLaneThreads;
+  struct Shared {
+    LaneValues<double> first;
+    LaneValues<double> second;
+  };
+  struct Registers {};
+  Tiles of;
+  std::size_t queries;
+  std::size_t tiles;
   Statistic* out;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
-    out[i] = softmax_of_part(powers.row(i), sums.row(i), tiles, highest[i], shift);
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 2; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& /*registers*/) const {
+    const LaneAt at(index);
+    if (at.row >= queries) return;
+    if (phase == 0) {
+      Statistic sum{0, 0};
+      for (std::size_t t = at.lane; t < tiles; t += kLanes) sum = merge_sums(sum, of.term(at.row, t));
+      shared.first.at[at.slot][at.lane] = sum.first;
+      shared.second.at[at.slot][at.lane] = sum.second;
+    } else if (at.lane == 0) {
+      out[at.row] = of.finish(at.row, {sum_tree(shared.first.at[at.slot]), sum_tree(shared.second.at[at.slot])});
+    }
   }
 };
 
@@ -28,19 +70,42 @@ struct MergeStatistic {
   TESSERA_HOST_DEVICE void operator()(std::size_t i) const { into[i] = merge_softmax(into[i], right[i]); }
 };
 
-struct QueryTerms {
-  SoftmaxLoss of;
+struct AddStatistic {
+  const Statistic* right;
+  Statistic* into;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i) const { into[i] = merge_sums(into[i], right[i]); }
+};
+
+/// The targets of a query in kTileLanes lanes, each a thread.
+template <class Loss>
+struct QueryTermsBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  using Shared = LaneValues<double>;
+  struct Registers {};
+  Loss of;
   const Statistic* all;
   const float* target_scores;
   const std::uint32_t* first_target;
-  SoftmaxTerms* terms;
+  std::size_t queries;
+  LossTerms* terms;
   float* target_weights;
-  TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
-    const std::uint32_t first = first_target[i];
-    const std::uint32_t end = first_target[i + 1];
-    const SoftmaxTerms own = softmax_terms(of, all[i], target_scores + first, end - first);
-    for (std::uint32_t e = first; e < end; ++e) target_weights[e] = static_cast<float>(own.target_weight);
-    terms[i] = own;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 2; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& /*registers*/) const {
+    const LaneAt at(index);
+    if (at.row >= queries) return;
+    const std::uint32_t first = first_target[at.row];
+    const std::uint32_t end = first_target[at.row + 1];
+    if (phase == 0) {
+      double sum = 0;
+      for (std::size_t e = first + at.lane; e < end; e += kLanes) sum += static_cast<double>(target_scores[e]);
+      shared.at[at.slot][at.lane] = sum;
+      return;
+    }
+    const LossTerms own = loss_terms(of, all[at.row], sum_tree(shared.at[at.slot]), end - first);
+    for (std::size_t e = first + at.lane; e < end; e += kLanes)
+      target_weights[e] = static_cast<float>(own.target_weight);
+    if (at.lane == 0) terms[at.row] = own;
   }
 };
 
@@ -49,7 +114,7 @@ struct FactorElement {
   ConstTable powers;
   const float* highest;
   float shift;
-  const SoftmaxTerms* terms;
+  const LossTerms* terms;
   Table out;
   TESSERA_HOST_DEVICE void operator()(std::size_t t, std::size_t i) const {
     out.row(t)[i] = powers.row(i)[t] * terms[i].factor(highest[i], shift);
@@ -57,7 +122,7 @@ struct FactorElement {
 };
 
 struct TermLosses {
-  const SoftmaxTerms* terms;
+  const LossTerms* terms;
   TESSERA_HOST_DEVICE double operator()(std::size_t i) const { return terms[i].loss; }
 };
 
@@ -67,36 +132,36 @@ struct WeightedLosses {
   TESSERA_HOST_DEVICE double operator()(std::size_t i) const { return weight * static_cast<double>(losses[i]); }
 };
 
-/// One block: its threads bring losses together, its first one adds them in order.
+/// One block: a lane of the sum is a thread.
 template <class Losses>
 struct AddLossesBody {
-  static constexpr unsigned kThreads = 128;
+  static constexpr unsigned kThreads = kLossLanes;
   struct Shared {
-    double losses[kThreads];
+    double lanes[kThreads];
   };
-  struct Registers {
-    LossSum sum;
-  };
+  struct Registers {};
   Losses losses;
   std::size_t count;
   std::uint64_t step;
   LossSum* sum;
 
-  /// Bring and add for each kThreads of them, then write.
+  /// The lanes, then their tree: of half as many lanes in each phase, and of one in the last.
   TESSERA_HOST_DEVICE unsigned phases() const {
-    return static_cast<unsigned>(2 * ((count + kThreads - 1) / kThreads) + 1);
+    unsigned phases = 1;
+    for (unsigned width = kThreads / 2; width > 0; width /= 2) ++phases;
+    return phases;
   }
-  TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& registers) const {
-    const std::size_t first = static_cast<std::size_t>(phase / 2) * kThreads;
-    if (phase % 2 == 0 && first + at.thread < count) shared.losses[at.thread] = losses(first + at.thread);
-    if (at.thread != 0) return;
-    if (phase == 0) registers.sum = *sum;
-    if (first >= count) {
-      *sum = registers.sum;
-    } else if (phase % 2 == 1) {
-      const std::size_t end = count - first < kThreads ? count - first : kThreads;
-      for (std::size_t k = 0; k < end; ++k) registers.sum.add(shared.losses[k], step);
+  TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& /*registers*/) const {
+    if (phase == 0) {
+      double lane = 0;
+      for (std::size_t i = at.thread; i < count; i += kThreads) lane += losses(i);
+      shared.lanes[at.thread] = lane;
+      return;
     }
+    const unsigned width = kThreads >> phase;
+    if (at.thread >= width) return;
+    shared.lanes[at.thread] += shared.lanes[at.thread + width];
+    if (width == 1) sum->add(shared.lanes[0], step);
   }
 };
 
@@ -113,8 +178,12 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
   void of_part(ConstMatrix powers, ConstMatrix sums, Vector<const float> highest, float shift,
                Vector<Statistic> out) const override {
     kernels::detail::check_part_statistics(powers, sums, highest, out);
-    launch_items(launch_, out.size(),
-                 PartStatistic{ConstTable(powers), ConstTable(sums), powers.cols, highest.data(), shift, out.data()});
+    launch_part(SoftmaxTiles{ConstTable(powers), ConstTable(sums), highest.data(), shift}, powers.cols, out);
+  }
+
+  void of_part(ConstMatrix softplus, ConstMatrix sums, Vector<Statistic> out) const override {
+    kernels::detail::check_part_sums(softplus, sums, out);
+    launch_part(BinaryTiles{ConstTable(softplus), ConstTable(sums)}, softplus.cols, out);
   }
 
   void merge(Vector<const Statistic> right, Vector<Statistic> into) const override {
@@ -122,33 +191,56 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
     launch_items(launch_, into.size(), MergeStatistic{right.data(), into.data()});
   }
 
-  void terms(SoftmaxLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
-             Vector<const std::uint32_t> first_target, Vector<SoftmaxTerms> terms,
-             Vector<float> target_weights) const override {
-    kernels::detail::check_terms(all, target_scores, first_target, terms, target_weights);
-    launch_items(
-        launch_, terms.size(),
-        QueryTerms{of, all.data(), target_scores.data(), first_target.data(), terms.data(), target_weights.data()});
+  void add(Vector<const Statistic> right, Vector<Statistic> into) const override {
+    TESSERA_ASSERT(right.size() == into.size(), "statistics of different queries");
+    launch_items(launch_, into.size(), AddStatistic{right.data(), into.data()});
   }
 
-  void factors(ConstMatrix powers, Vector<const float> highest, float shift, Vector<const SoftmaxTerms> terms,
+  void terms(SoftmaxLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
+             Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
+             Vector<float> target_weights) const override {
+    launch_terms(of, all, target_scores, first_target, terms, target_weights);
+  }
+
+  void terms(BinaryLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
+             Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
+             Vector<float> target_weights) const override {
+    launch_terms(of, all, target_scores, first_target, terms, target_weights);
+  }
+
+  void factors(ConstMatrix powers, Vector<const float> highest, float shift, Vector<const LossTerms> terms,
                Matrix out) const override {
     kernels::detail::check_part_factors(powers, highest, terms, out);
     launch_elements(launch_, out.rows, out.cols,
                     FactorElement{ConstTable(powers), highest.data(), shift, terms.data(), Table(out)});
   }
 
-  void add_losses(Vector<const SoftmaxTerms> terms, std::uint64_t step, Vector<LossSum> sum) const override {
-    add(TermLosses{terms.data()}, terms.size(), step, sum);
+  void add_losses(Vector<const LossTerms> terms, std::uint64_t step, Vector<LossSum> sum) const override {
+    launch_losses(TermLosses{terms.data()}, terms.size(), step, sum);
   }
 
   void add_losses(double weight, Vector<const float> losses, std::uint64_t step, Vector<LossSum> sum) const override {
-    add(WeightedLosses{weight, losses.data()}, losses.size(), step, sum);
+    launch_losses(WeightedLosses{weight, losses.data()}, losses.size(), step, sum);
   }
 
  private:
+  template <class Tiles>
+  void launch_part(Tiles of, std::size_t tiles, Vector<Statistic> out) const {
+    launch_(blocks_of(kLaneRows, out.size()), PartStatisticBody<Tiles>{of, out.size(), tiles, out.data()});
+  }
+
+  template <class Loss>
+  void launch_terms(Loss of, Vector<const Statistic> all, Vector<const float> target_scores,
+                    Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
+                    Vector<float> target_weights) const {
+    kernels::detail::check_terms(all, target_scores, first_target, terms, target_weights);
+    launch_(blocks_of(kLaneRows, terms.size()),
+            QueryTermsBody<Loss>{of, all.data(), target_scores.data(), first_target.data(), terms.size(), terms.data(),
+                                 target_weights.data()});
+  }
+
   template <class Losses>
-  void add(Losses losses, std::size_t count, std::uint64_t step, Vector<LossSum> sum) const {
+  void launch_losses(Losses losses, std::size_t count, std::uint64_t step, Vector<LossSum> sum) const {
     TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
     launch_(1, AddLossesBody<Losses>{losses, count, step, sum.data()});
   }
