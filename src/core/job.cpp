@@ -27,6 +27,7 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("run.device", job.run.device, {"cpu", "cuda"});
   v.text("run.device_memory", job.run.device_memory, {});
   v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
+  v.text("run.rows", job.run.rows, {"fp32", "bf16"});
   v.text("model.name", job.model.name,
          {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker"});
   v.integer("model.dim", job.model.dim, {1, static_cast<double>(kMostDim)});

@@ -16,10 +16,11 @@ using memory::Tag;
 
 namespace {
 
+// Of rows, only where all are candidates: sampled ones need none that is as long as a part.
 std::uint64_t longest_list(const EngineSetup& setup, const QueriesStep::Capacity& capacity) {
   std::uint64_t longest = std::max(capacity.queries, capacity.targets);
-  for (std::size_t p = 0; p < capacity.own_parts.size(); ++p)
-    longest = std::max<std::uint64_t>(longest, setup.shard.parts[p].rows());
+  if (candidate_loss(setup.job).exact)
+    for (const graph::Part& part : setup.shard.parts) longest = std::max<std::uint64_t>(longest, part.rows());
   const std::uint64_t relations = setup.parameters.relations().rows;
   return std::max(longest, relations * capacity.own_parts.size());
 }
@@ -42,7 +43,8 @@ ResidentEngine<kSpace>::ResidentEngine(const EngineSetup& setup, Place<kSpace>& 
       exchange_(comm_, shard_, staged_ ? parameters_.dim() : 0, staged_ && loss_of_.relation_weight > 0,
                 exchange_capacity(setup, schedule_), setup.pool),
       draw_(setup, schedule_, exchange_, place),
-      in_(place, backend, parameters_, longest_list(setup, step_capacity(setup, schedule_))),
+      in_(place, backend, parameters_, {parameters_, shard_.manifest, RowFormat::of(setup.job), place},
+          longest_list(setup, step_capacity(setup, schedule_))),
       candidates_(in_, shard_, loss_of_, step_capacity(setup, schedule_)),
       width_(loss_of_.relation_weight > 0 ? 2 * in_.dim : in_.dim),
       loss_(comm_, shard_),
@@ -93,8 +95,10 @@ std::string ResidentEngine<kSpace>::description() const {
   const std::string candidates = loss_of_.exact
                                      ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
                                      : fmt::format("{} sampled candidates in each part", candidates_per_part_);
-  return fmt::format("moves queries; {}; parameters and steps stay with the kernels '{}'; {}", candidates,
-                     in_.kernels.name, staged_ ? "ranks exchange through the host" : "only lists are sent to them");
+  const bool is_bfloat16 = in_.tables.part(0).rows.is_bfloat16();
+  return fmt::format("moves queries; {}; parameters and steps stay with the kernels '{}'{}; {}", candidates,
+                     in_.kernels.name, is_bfloat16 ? ", entity rows in bfloat16" : "",
+                     staged_ ? "ranks exchange through the host" : "only lists are sent to them");
 }
 
 // ---- an epoch
@@ -163,6 +167,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
   if (staged_) return_gradients(lists);
   for (std::size_t p = 0; p < lists.parts.size(); ++p) side_gradients(p, lists.parts[p], penalty);
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
+  in_.tables.begin_step(epoch * schedule_.steps() + step);
   for (std::size_t p = 0; p < lists.parts.size(); ++p)
     candidates_.update(p, lists, own_source_gradients(p, lists.parts[p]), prediction_.get(), penalty, optimiser_);
   update_relations(lists);
