@@ -144,10 +144,9 @@ TEST_P(ResidentRows, HaveTheSameBitsOnAnyNumberOfRanks) {
     EXPECT_EQ(train_on(ranks, stored, job, kernels::cpu_backend()), expected) << ranks << " ranks";
   // The softmax of the reference has bits of its own.
   const Backend& reference = kernels::reference_backend();
-  EXPECT_EQ(train_on(3, stored, job, reference), train_alone(stored, job, reference));
-  Job other_seed = job;
-  other_seed.run.rows = "fp32";
-  EXPECT_NE(train_alone(stored, other_seed, kernels::cpu_backend()).digest, expected.digest);
+  EXPECT_EQ(train_on(2, stored, job, reference), train_alone(stored, job, reference));
+  job.run.rows = "fp32";
+  EXPECT_NE(train_alone(stored, job, kernels::cpu_backend()).digest, expected.digest);
 }
 
 void copy_matrix(kernels::ConstMatrix from, kernels::Matrix to) {
@@ -175,12 +174,12 @@ TEST_P(ResidentRows, AreContinuedToTheSameBits) {
   EXPECT_EQ(result.losses.back(), expected.losses.back());
 }
 
-// Over twelve epochs the loss follows that of fp32 to a fiftieth, and both fall.
+// Over twelve epochs the loss follows that of fp32 to half a percent, and it falls.
 TEST_P(ResidentRows, LearnAsRowsInFp32Do) {
   const test::StoredGraph stored(test::random_graph({}), 2);
   Job job = small_job();
   GetParam().change(job);
-  job.optimiser.learning_rate = job.optimiser.name == "sgd" ? 1 : 0.02;
+  job.optimiser.learning_rate = job.optimiser.name == "sgd" ? 5 : 0.02;
   const Result rounded = train_alone(stored, job, kernels::cpu_backend(), 12);
   job.run.rows = "fp32";
   const Result exact = train_alone(stored, job, kernels::cpu_backend(), 12);
@@ -188,7 +187,7 @@ TEST_P(ResidentRows, LearnAsRowsInFp32Do) {
   double most = 0;
   for (std::size_t epoch = 0; epoch < 12; ++epoch)
     most = std::max(most, std::abs(rounded.losses[epoch] - exact.losses[epoch]) / exact.losses[epoch]);
-  EXPECT_LT(most, 0.02);
+  EXPECT_LT(most, 0.005);
   EXPECT_GT(most, 0);
   RecordProperty("largest_relative_difference", std::to_string(most));
 }
@@ -216,15 +215,14 @@ TEST(ResidentRowsMemory, OfEntitiesHalves) {
 // With sampled negatives only rows and their state grow with the graph: a part may have many millions of rows.
 TEST(ResidentRowsMemory, OfASampledStepDoesNotGrowWithTheRows) {
   const auto train_with = [](std::uint64_t entities) {
-    const test::StoredGraph stored(test::random_graph({.entities = entities, .train = 900}), 1);
+    const test::StoredGraph stored(test::random_graph({.entities = entities, .train = 4000}), 1);
     Job job = small_job();
     job.negatives.scope = "global";
-    job.relation_prediction.weight = 0.5;
     return train_alone(stored, job, kernels::cpu_backend(), 1);
   };
-  const Result small = train_with(1000);
-  const Result large = train_with(20000);
-  EXPECT_GT(used(large, Tag::kRows), 10 * used(small, Tag::kRows));
+  const Result small = train_with(300);
+  const Result large = train_with(3000);
+  EXPECT_GT(used(large, Tag::kRows), 8 * used(small, Tag::kRows));
   for (const Tag tag : {Tag::kBatch, Tag::kHalo, Tag::kGradients, Tag::kLogits, Tag::kExchange})
     EXPECT_EQ(used(small, tag), used(large, tag)) << memory::name(tag);
 }
