@@ -4,6 +4,7 @@
 
 #include "kernels/composition.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/operand.hpp"
 #include "kernels/statistics.hpp"
 #include "kernels/targets.hpp"
 
@@ -26,23 +27,6 @@ enum class Similarity {
 // stream and returns at once: its arguments stay as they are until the stream has passed it, and an index outside of
 // its table, which the host refuses, is not noticed.
 
-/// A factor of products, beside it a copy in the form in which they take it, if they take another: Gradients::pack.
-template <Space kSpace>
-struct BasicOperand {
-  // NOLINTBEGIN(google-explicit-constructor): a matrix is an operand that nobody packed
-  BasicOperand(BasicConstMatrix<kSpace> from) : matrix(from) {}
-  BasicOperand(BasicMatrix<kSpace> from) : matrix(from) {}
-  // NOLINTEND(google-explicit-constructor)
-  BasicOperand(BasicConstMatrix<kSpace> from, Vector<kSpace, const std::byte> copy) : matrix(from), packed(copy) {}
-  /// Rows in bfloat16, if the products take them as they are stored: BasicGradients::takes_bfloat16.
-  static BasicOperand stored(BasicConstStoredRows<kSpace> rows) {
-    return {BasicConstMatrix<kSpace>{nullptr, rows.rows, rows.cols, rows.stride},
-            {reinterpret_cast<const std::byte*>(rows.bfloats), rows.rows * rows.stride * sizeof(std::uint16_t)}};
-  }
-  BasicConstMatrix<kSpace> matrix;
-  Vector<kSpace, const std::byte> packed = {};
-};
-
 /// Scores of query vectors against entity rows.
 template <Space kSpace>
 class BasicScores {
@@ -57,16 +41,6 @@ class BasicScores {
   virtual void all_pairs(Similarity similarity, Operand queries, Operand rows, Matrix out) const = 0;
   /// out[i] = similarity(queries[i], rows[i]), the same bits as all_pairs gives; both [b, d].
   virtual void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<float> out) const = 0;
-};
-
-/// Weights [b, n] as a softmax over tiles leaves them: that of (i, j) is factors[j / tile][i] * weights[i][j];
-/// factors [tiles, b]. They may be packed as an operand is.
-template <Space kSpace>
-struct BasicTiledWeights {
-  BasicConstMatrix<kSpace> weights;
-  BasicConstMatrix<kSpace> factors;
-  std::size_t tile = 1;
-  Vector<kSpace, const std::byte> packed = {};
 };
 
 /// Products of a weight matrix with the vectors that made it. weights [b, n].

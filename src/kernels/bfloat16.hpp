@@ -4,9 +4,7 @@
 
 #include "kernels/host_device.hpp"
 
-#if !defined(__CUDA_ARCH__)
 #include <bit>
-#endif
 #include <cstddef>
 #include <cstdint>
 
