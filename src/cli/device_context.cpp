@@ -35,6 +35,22 @@ std::optional<train::DeviceShare> open_device(Environment& environment, const Jo
   });
 }
 
+memory::DeviceUse DeviceMemory::use() const {
+  if (share_.is_shared) return {planned_bytes_, 0};
+  const std::uint64_t measured =
+      memory::measured_bytes({share_.free_bytes, share_.device.free_bytes(), pool_.budget_bytes(), pool_.peak_bytes()});
+  return {planned_bytes_, measured};
+}
+
+std::optional<DeviceMemory> plan_device_memory(const Environment& environment,
+                                               const std::optional<train::DeviceShare>& share,
+                                               const std::optional<memory::DevicePool>& pool) {
+  if (!pool) return std::nullopt;
+  if (environment.is_root())
+    log::info("planned device memory of this rank: {} ({})", text::bytes(pool->used_bytes()), pool->describe());
+  return std::optional<DeviceMemory>(std::in_place, *share, *pool);
+}
+
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job) {
   if (!pool) return {};
   return evaluate::device_counts(*pool, train::find_products(job.run.products));
