@@ -92,6 +92,25 @@ TEST_P(ResidentOnDevice, FollowsTheCpuAndRepeats) {
   }
 }
 
+// Rows in bfloat16: copied to fp32 for chains, as they are for products in bfloat16, and gathered where they are
+// sampled.
+TEST_P(ResidentOnDevice, LearnsWithRowsInBfloat16) {
+  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 800}), kParts);
+  Job job = small_job();
+  job.negatives.scope = GetParam() ? "all" : "global";
+  const auto self = comm::make_self_communicator();
+  for (const auto& [products, tolerance] : {std::pair("chain", 5e-3), {"tf32", 1e-2}, {"bf16", 3e-2}}) {
+    job.run.products = products;
+    job.run.rows = "fp32";
+    const Result exact = train(*self, stored, job);
+    job.run.rows = "bf16";
+    const Result rounded = train(*self, stored, job);
+    expect_near(rounded, exact, tolerance);
+    EXPECT_NE(rounded.digest, exact.digest) << products;
+    EXPECT_EQ(train(*self, stored, job).digest, rounded.digest) << products;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Jobs, ResidentOnDevice, testing::Bool());
 
 }  // namespace

@@ -136,6 +136,7 @@ class ResidentRows : public testing::TestWithParam<Case> {};
 TEST_P(ResidentRows, HaveTheSameBitsOnAnyNumberOfRanks) {
   const test::StoredGraph stored(test::random_graph({}), kParts);
   Job job = small_job();
+  job.train.batch_size = 250;
   GetParam().change(job);
   const Result expected = train_alone(stored, job, kernels::cpu_backend());
   for (const auto order : {kernels::GridOrder::kForward, kernels::GridOrder::kBackward})
