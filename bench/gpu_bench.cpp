@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a GPU can do, and what a step of exact softmax does of it: copies, matrix products by cuBLAS in fp32 and
 // bfloat16, then the kernels of ResidentEngine for ComplEx of dim 2,000 against 14,541 rows, targets and sources being
-// drawn so that a few rows are in many queries. One JSON object per line. Exit status 64 without a device. Usage:
-// gpu_bench [device number]
+// drawn so that a few rows are in many queries. Last, training by ResidentEngine itself on a graph in the shape of
+// Freebase86m, with shared negatives and rows in bfloat16, lists drawn and copied included. One JSON object per line.
+// Exit status 64 without a device. Usage: gpu_bench [device number]
 
 #include "core/error.hpp"
 #include "device/cuda/check.hpp"
@@ -12,7 +13,9 @@
 #include "device/stream.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "kernels/padding.hpp"
+#include "memory/budget.hpp"
 #include "memory/pool.hpp"
+#include "sampled_step.hpp"
 
 #include <cublas_v2.h>
 
@@ -71,6 +74,7 @@ struct Bench {
   memory::DevicePool pool;
   std::vector<memory::DeviceBuffer<float>> memory;
   double bf16_flops = 0;
+  double copied_bytes_per_second = 0;
 
   DeviceMatrix matrix(std::size_t rows, std::size_t cols) {
     memory.push_back(pool.allocate<float>(Tag::kRows, rows * cols));
@@ -95,6 +99,7 @@ void measure_copy(Bench& bench) {
   const double seconds = seconds_of(bench.stream.view(), [&] {
     device::copy_bytes(device::Span<const std::byte>(from.span()), to.span(), bench.stream.view());
   });
+  bench.copied_bytes_per_second = 2.0 * kBytes / seconds;
   std::printf("{\"what\": \"copy on the device\", \"gbytes_per_second\": %.1f}\n", 2e-9 * kBytes / seconds);
   memory::Pool pinned(bench.device, kBytes / 4 + 4096, 1);
   const auto host = pinned.allocate<std::byte>(Tag::kRows, kBytes / 4);
@@ -315,7 +320,31 @@ class Step {
   memory::DeviceBuffer<kernels::LossSum> losses_;
 };
 
-void run(int index) {
+/// Training with sampled negatives, as many entities as there is room for here and on the device.
+void measure_sampled(const device::Device& device, double copied_bytes_per_second) {
+  SampledShape shape;
+  const std::uint64_t device_bytes = device.free_bytes() / 8 * 7;
+  const std::uint64_t host_bytes = memory::find_budget("", 1).host_bytes;
+  shape.entities = entities_that_fit(shape, device_bytes, host_bytes);
+  memory::Pool host(host_bytes);
+  memory::DevicePool pool(device, device_bytes);
+  const SampledResult result =
+      measure_sampled(shape, sampled_job(shape, "cuda"), host, &pool,
+                      [](const train::EngineSetup& setup) { return train::make_engine(setup); });
+  const double bytes_per_second = result.bytes / result.seconds;
+  std::printf(
+      "{\"what\": \"sampled step, dim %llu, %llu entities, %llu queries, %llu shared negatives, rows in bf16\", "
+      "\"milliseconds\": %.3f, \"triples_per_second\": %.0f, \"distinct_rows\": %.0f, \"gbytes_per_second\": %.1f, "
+      "\"share_of_copy\": %.3f, \"device_gbytes\": %.2f}\n",
+      static_cast<unsigned long long>(shape.dim), static_cast<unsigned long long>(shape.entities),
+      static_cast<unsigned long long>(shape.batch), static_cast<unsigned long long>(shape.negatives),
+      1e3 * result.seconds, static_cast<double>(shape.batch) / 2 / result.seconds, result.distinct_rows,
+      1e-9 * bytes_per_second, bytes_per_second / copied_bytes_per_second,
+      1e-9 * static_cast<double>(pool.peak_bytes()));
+}
+
+/// Bandwidth of copies, in bytes per second.
+double measure_exact(int index) {
   Bench bench(index);
   const device::Properties properties = bench.device.properties();
   std::printf("{\"what\": \"device\", \"name\": \"%s\", \"driver\": \"%d.%d\", \"runtime\": \"%d.%d\"}\n",
@@ -330,6 +359,12 @@ void run(int index) {
     Step step(bench, products);
     for (const std::size_t batch : {1000, 2000, 4000}) step.measure(batch, name);
   }
+  return bench.copied_bytes_per_second;
+}
+
+void run(int index) {
+  const double copied_bytes_per_second = measure_exact(index);
+  measure_sampled(device::Device::open(index), copied_bytes_per_second);
 }
 
 }  // namespace

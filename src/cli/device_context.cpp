@@ -95,6 +95,21 @@ std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment,
   return comm::make_nccl_communicator(comm, devices.own->device, std::chrono::seconds(job.run.watchdog_seconds));
 }
 
+memory::DeviceUse DeviceMemory::use() const {
+  if (share_.is_shared) return {planned_bytes_, 0};
+  const std::uint64_t measured =
+      memory::measured_bytes({share_.free_bytes, share_.device.free_bytes(), pool_.budget_bytes(), pool_.peak_bytes()});
+  return {planned_bytes_, measured};
+}
+
+std::optional<DeviceMemory> plan_device_memory(const Environment& environment, const Devices& devices,
+                                               const std::optional<memory::DevicePool>& pool) {
+  if (!pool) return std::nullopt;
+  if (environment.is_root())
+    log::info("planned device memory of this rank: {} ({})", text::bytes(pool->used_bytes()), pool->describe());
+  return std::optional<DeviceMemory>(std::in_place, *devices.own, *pool);
+}
+
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
                                  std::vector<kernels::ConstDeviceMatrix> lent_rows) {
   if (!pool) return {};

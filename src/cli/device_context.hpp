@@ -6,13 +6,16 @@
 #include "comm/nccl/nccl_communicator.hpp"
 #include "core/job.hpp"
 #include "evaluate/evaluator.hpp"
+#include "memory/device_use.hpp"
 #include "memory/pool.hpp"
 #include "predict/searcher.hpp"
 #include "train/resident/device_engine.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::cli {
@@ -33,6 +36,24 @@ Devices open_devices(Environment& environment, const Job& job, const std::string
 /// AgreedError, kUsage when NCCL is asked for and cannot be. Destroyed on all ranks together, after what uses it.
 std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment, const Job& job,
                                                        const Devices& devices);
+
+/// What training takes of a rank's device, once everything is allocated that it needs: `pool` was made of `share`.
+class DeviceMemory {
+ public:
+  DeviceMemory(train::DeviceShare share, const memory::DevicePool& pool)
+      : share_(std::move(share)), pool_(pool), planned_bytes_(pool.used_bytes()) {}
+  /// With what the driver says now; ranks that share the device cannot tell theirs from the others'.
+  [[nodiscard]] memory::DeviceUse use() const;
+
+ private:
+  train::DeviceShare share_;
+  const memory::DevicePool& pool_;
+  std::uint64_t planned_bytes_;
+};
+
+/// Says on rank 0 what was planned. Nothing without a device.
+std::optional<DeviceMemory> plan_device_memory(const Environment& environment, const Devices& devices,
+                                               const std::optional<memory::DevicePool>& pool);
 
 /// Candidates are compared on the device of `pool`, or on the host when there is none; with the rows that an engine
 /// has there, if any.

@@ -102,14 +102,28 @@ void describe(const RunContext& context, const model::Parameters& parameters, co
   log::info("memory of this rank: {}", context.pool->describe());
 }
 
-void print_outcome(const train::Outcome& outcome, const Job& job, bool json) {
+void describe_peaks(const RunContext& context, const memory::DevicePool* device_pool,
+                    const std::optional<memory::DeviceUse>& device_use) {
+  log::info("peak memory of this rank: {} of {}; {}", text::bytes(context.pool->peak_bytes()),
+            text::bytes(context.pool->budget_bytes()), context.pool->describe());
+  if (!device_use) return;
+  log::info("peak device memory of this rank: {} of {}; {}", text::bytes(device_pool->peak_bytes()),
+            text::bytes(device_pool->budget_bytes()), device_pool->describe());
+  log::info("device memory of this rank: {}", memory::describe(*device_use));
+}
+
+void print_outcome(const train::Outcome& outcome, const Job& job, const std::optional<memory::DeviceUse>& device_use,
+                   bool json) {
   if (json) {
-    const nlohmann::json out = {{"run", job.run.folder},
-                                {"epochs", outcome.state.epoch},
-                                {"loss", outcome.final_loss},
-                                {"best_epoch", outcome.state.best_epoch},
-                                {"best_validation_mrr", outcome.state.best_mrr},
-                                {"parameter_digest", outcome.parameter_digest}};
+    nlohmann::json out = {{"run", job.run.folder},
+                          {"epochs", outcome.state.epoch},
+                          {"loss", outcome.final_loss},
+                          {"best_epoch", outcome.state.best_epoch},
+                          {"best_validation_mrr", outcome.state.best_mrr},
+                          {"parameter_digest", outcome.parameter_digest}};
+    if (device_use)
+      out["device_memory"] = {{"planned_bytes", device_use->planned_bytes},
+                              {"measured_bytes", device_use->measured_bytes}};
     std::printf("%s\n", out.dump().c_str());
     return;
   }
@@ -165,19 +179,17 @@ void train(Environment& environment, const Options& options) {
   }
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters, *engine);
-  if (environment.is_root() && device_pool) log::info("device memory of this rank: {}", device_pool->describe());
+  const std::optional<DeviceMemory> device_memory = plan_device_memory(environment, devices, device_pool);
   comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
   train::Surroundings surroundings;
+  if (device_memory) surroundings.device_use = [&] { return device_memory->use(); };
   surroundings.stop = &stop_requested;
   if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
   const train::Outcome outcome = trainer.run(surroundings);
   if (environment.is_root()) {
-    log::info("peak memory of this rank: {} of {}; {}", text::bytes(context.pool->peak_bytes()),
-              text::bytes(context.pool->budget_bytes()), context.pool->describe());
-    if (device_pool)
-      log::info("peak device memory of this rank: {} of {}; {}", text::bytes(device_pool->peak_bytes()),
-                text::bytes(device_pool->budget_bytes()), device_pool->describe());
-    print_outcome(outcome, job, options.json);
+    const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
+    describe_peaks(context, device_pool ? &*device_pool : nullptr, device_use);
+    print_outcome(outcome, job, device_use, options.json);
   }
   if (outcome.stopped_on_request)
     throw comm::AgreedError(

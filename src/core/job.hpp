@@ -27,6 +27,7 @@ struct Job {
     std::string placement = "auto";  ///< how many parts each rank gets
     std::string device_memory;  ///< of cuda: budget per rank; empty: what is free, shared by the ranks on the device
     std::string products = "bf16";  ///< of cuda: how matrices are multiplied
+    std::string rows = "fp32";      ///< of cuda: the format of entity rows there
   } run;
   struct Model {
     std::string name = "complex";

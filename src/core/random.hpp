@@ -15,7 +15,8 @@ enum class Purpose : std::uint32_t {
   kSplit = 4,
   kPartition = 5,
   kDropout = 6,
-  kBootstrap = 7
+  kBootstrap = 7,
+  kRounding = 8
 };
 
 /// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of

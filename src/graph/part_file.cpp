@@ -133,4 +133,22 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
   return loaded;
 }
 
+Part Part::made(const PartitionManifest& manifest, PartId part, const QueryColumns& train, memory::Pool& pool) {
+  Part made;
+  made.id_ = part;
+  made.first_entity_ = EntityId(manifest.offsets[part.index()]);
+  made.rows_ = checked_cast<std::uint32_t>(manifest.rows(part));
+  const auto copied = [&]<class T>(const std::vector<T>& from) {
+    auto to = pool.allocate<T>(memory::Tag::kQueries, from.size());
+    std::copy(from.begin(), from.end(), to.data());
+    return to;
+  };
+  Columns& columns = made.columns_.front();
+  columns.relation_offsets = copied(train.relation_offsets);
+  columns.sources = copied(train.sources);
+  columns.targets = copied(train.targets);
+  made.sets_.front() = QuerySet(columns.relation_offsets.span(), columns.sources.span(), columns.targets.span());
+  return made;
+}
+
 }  // namespace tessera::graph

@@ -54,6 +54,8 @@ class Part {
   /// Error(kMissingInput).
   static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
                    memory::Pool& pool);
+  /// A part that was drawn, for a benchmark: training queries alone, each of them in range, by relation.
+  static Part made(const PartitionManifest& manifest, PartId part, const QueryColumns& train, memory::Pool& pool);
 
   [[nodiscard]] PartId id() const { return id_; }
   [[nodiscard]] EntityId first_entity() const { return first_entity_; }

@@ -5,6 +5,7 @@
 #include "kernels/composition.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/operand.hpp"
 #include "kernels/statistics.hpp"
 #include "kernels/targets.hpp"
 
@@ -27,18 +28,6 @@ enum class Similarity {
 // stream and returns at once: its arguments stay as they are until the stream has passed it, and an index outside of
 // its table, which the host refuses, is not noticed.
 
-/// A factor of products, beside it a copy in the form in which they take it, if they take another: Gradients::pack.
-template <Space kSpace>
-struct BasicOperand {
-  // NOLINTBEGIN(google-explicit-constructor): a matrix is an operand that nobody packed
-  BasicOperand(BasicConstMatrix<kSpace> from) : matrix(from) {}
-  BasicOperand(BasicMatrix<kSpace> from) : matrix(from) {}
-  // NOLINTEND(google-explicit-constructor)
-  BasicOperand(BasicConstMatrix<kSpace> from, Vector<kSpace, const std::byte> copy) : matrix(from), packed(copy) {}
-  BasicConstMatrix<kSpace> matrix;
-  Vector<kSpace, const std::byte> packed = {};
-};
-
 /// Scores of query vectors against entity rows.
 template <Space kSpace>
 class BasicScores {
@@ -53,16 +42,6 @@ class BasicScores {
   virtual void all_pairs(Similarity similarity, Operand queries, Operand rows, Matrix out) const = 0;
   /// out[i] = similarity(queries[i], rows[i]), the same bits as all_pairs gives; both [b, d].
   virtual void pairs(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<float> out) const = 0;
-};
-
-/// Weights [b, n] as a softmax over tiles leaves them: that of (i, j) is factors[j / tile][i] * weights[i][j];
-/// factors [tiles, b]. They may be packed as an operand is.
-template <Space kSpace>
-struct BasicTiledWeights {
-  BasicConstMatrix<kSpace> weights;
-  BasicConstMatrix<kSpace> factors;
-  std::size_t tile = 1;
-  Vector<kSpace, const std::byte> packed = {};
 };
 
 /// Products of a weight matrix with the vectors that made it. weights [b, n].
@@ -85,6 +64,8 @@ class BasicGradients {
   /// change. Without it each product converts its own. The results are the same.
   [[nodiscard]] virtual Operand pack(ConstMatrix matrix, Vector<std::byte> /*memory*/) const { return matrix; }
   [[nodiscard]] virtual TiledWeights pack(TiledWeights weights, Vector<std::byte> /*memory*/) const { return weights; }
+  /// Whether tiled products and scores take a table in bfloat16 as it is stored: Operand::stored().
+  [[nodiscard]] virtual bool takes_bfloat16(std::size_t /*cols*/, std::size_t /*stride*/) const { return false; }
   /// out[i] = sum_j weights[i][j] rows[j]; rows [n, d], out [b, d].
   virtual void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const = 0;
   /// out[j] = sum_i weights[i][j] queries[i]; queries [b, d], out [n, d].
@@ -130,12 +111,13 @@ template <Space kSpace>
 class BasicRows {
  public:
   using ConstMatrix = BasicConstMatrix<kSpace>;
+  using ConstStoredRows = BasicConstStoredRows<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicRows() = default;
   /// out[i] = table[indices[i]].
-  virtual void gather(ConstMatrix table, Vector<const std::uint32_t> indices, Matrix out) const = 0;
+  virtual void gather(ConstStoredRows table, Vector<const std::uint32_t> indices, Matrix out) const = 0;
   /// table[indices[i]] = in[i]; indices are distinct.
   virtual void scatter(ConstMatrix in, Vector<const std::uint32_t> indices, Matrix table) const = 0;
   /// out[u] = sum of in[positions[k]] for k = offsets[u] .. offsets[u+1]-1, in that order; an empty segment gives
@@ -165,28 +147,30 @@ struct AdamStep {
   float epsilon;
 };
 
-/// Optimiser updates of distinct rows of a table. gradients[i] belongs to table row indices[i].
+/// Optimiser updates of distinct rows of a table. gradients[i] belongs to table row indices[i]. A row in bfloat16 is
+/// read, changed in fp32 and rounded stochastically as it is written; a state is fp32.
 template <Space kSpace>
 class BasicUpdates {
  public:
   using ConstMatrix = BasicConstMatrix<kSpace>;
+  using StoredRows = BasicStoredRows<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicUpdates() = default;
   /// state += g^2; row -= learning_rate * g / (sqrt(state) + epsilon); state has the table's shape.
-  virtual void adagrad(AdagradStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices, Matrix table,
+  virtual void adagrad(AdagradStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices, StoredRows table,
                        Matrix state) const = 0;
   /// As above with one state per row: state += mean(g^2), the mean summed in 16 fixed lanes.
   virtual void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices,
-                               Matrix table, Vector<float> state) const = 0;
+                               StoredRows table, Vector<float> state) const = 0;
   /// m += mean_gain * (g - m); v += square_gain * (g^2 - v); row -= rate * m / (root_scale * sqrt(v) + epsilon).
   /// state [table rows, 2 * dim] holds m, then v. Rows without a gradient keep row and state ("lazy").
-  virtual void adam(AdamStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices, Matrix table,
+  virtual void adam(AdamStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices, StoredRows table,
                     Matrix state) const = 0;
   /// row -= learning_rate * g.
   virtual void sgd(float learning_rate, ConstMatrix gradients, Vector<const std::uint32_t> indices,
-                   Matrix table) const = 0;
+                   StoredRows table) const = 0;
 };
 
 /// Ranks: how many candidates score above, and exactly as, the target.

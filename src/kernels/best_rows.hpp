@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/float_bits.hpp"
 #include "kernels/host_device.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/screened_ranks.hpp"
@@ -21,14 +22,6 @@ using BestKey = std::uint64_t;
 
 /// Rows are numbered below this.
 constexpr std::uint64_t kBestRows = std::uint64_t{1} << 31U;
-
-TESSERA_HOST_DEVICE inline std::uint32_t float_bits(float value) {
-#if defined(__CUDA_ARCH__)
-  return __float_as_uint(value);
-#else
-  return std::bit_cast<std::uint32_t>(value);
-#endif
-}
 
 /// In the order of the numbers, zeros of both signs being one; 0 for NaN, and for nothing else.
 TESSERA_HOST_DEVICE inline std::uint32_t ordered(float score) {

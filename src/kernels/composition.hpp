@@ -47,8 +47,8 @@ class BasicPenalties {
   using Indices = Vector<kSpace, const std::uint32_t>;
   virtual ~BasicPenalties() = default;
   /// gradients[to[k]] += factor * times[k] * d/dx |x|^power of table[rows[k]]; `to` are distinct.
-  virtual void add(RowPower power, float factor, Vector<kSpace, const float> times, ConstMatrix table, Indices rows,
-                   Matrix gradients, Indices to) const = 0;
+  virtual void add(RowPower power, float factor, Vector<kSpace, const float> times, BasicConstStoredRows<kSpace> table,
+                   Indices rows, Matrix gradients, Indices to) const = 0;
 };
 
 }  // namespace tessera::kernels

@@ -218,8 +218,9 @@ struct RowPower {
   bool is_complex = false;
   TESSERA_HOST_DEVICE std::size_t columns(std::size_t dim) const { return is_complex ? dim / 2 : dim; }
   /// gradient += factor * d/dx |x|^power; a factor of 0 adds nothing at all.
-  TESSERA_HOST_DEVICE void add_gradient(float factor, const float* row, std::size_t dim, float* gradient,
-                                        Columns c) const {
+  /// `row[k]` is an element of the row.
+  template <class Row>
+  TESSERA_HOST_DEVICE void add_gradient(float factor, Row row, std::size_t dim, float* gradient, Columns c) const {
     if (factor == 0.0F) return;
     if (!is_complex) {
       for (std::size_t k = c.first; k < c.end; ++k)

@@ -33,7 +33,7 @@ template <Space kSpace>
 struct BasicWeightedRows {
   Vector<kSpace, const float> weights;
   Vector<kSpace, const std::uint32_t> weight_of;
-  BasicConstMatrix<kSpace> table;
+  BasicConstStoredRows<kSpace> table;
   Vector<kSpace, const std::uint32_t> row_of;
   BasicConstMatrix<kSpace> extra;
 };
@@ -54,7 +54,7 @@ class BasicTargets {
   /// All elements of the runs = value.
   virtual void fill(float value, BasicRuns<kSpace> runs, Matrix scores) const = 0;
   /// out[places[k]] = queries[rows[k]] . table[cols[k]], the bits of Scores::pairs; places are distinct.
-  virtual void score(ConstMatrix queries, ConstMatrix table, Cells pairs, Indices places,
+  virtual void score(ConstMatrix queries, BasicConstStoredRows<kSpace> table, Cells pairs, Indices places,
                      Vector<kSpace, float> out) const = 0;
   /// out[to[u]] += the weighted rows of segment u, one after the other: a product is rounded before it is added. `to`
   /// are distinct.

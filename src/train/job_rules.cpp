@@ -125,6 +125,10 @@ void check_fit(const Job& job) {
   check_loss(job);
   if (const std::string no = against_device(job); job.run.device == "cuda" && !no.empty())
     fail(ExitStatus::kUsage, "run.device 'cuda' does not fit: {}; use run.device=cpu", no);
+  if (job.run.rows != "fp32" && job.run.device == "cpu")
+    fail(ExitStatus::kUsage,
+         "run.rows '{}' does not fit run.device 'cpu', which trains rows in fp32; use run.rows=fp32 or a device",
+         job.run.rows);
   std::string no_queries = against_queries(job);
   const std::string no_rows = against_rows(job);
   if (job.exchange.mode == "queries" && !no_queries.empty())

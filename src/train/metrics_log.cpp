@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <utility>
@@ -29,6 +30,10 @@ std::string to_line(const EpochRecord& record) {
   if (record.validation_mrr) line["validation_mrr"] = *record.validation_mrr;
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
     line["peak_bytes"][memory::name(static_cast<memory::Tag>(tag))] = record.peak_bytes.at(tag);
+  if (record.device_use) {
+    line["device_planned_bytes"] = record.device_use->planned_bytes;
+    line["device_measured_bytes"] = record.device_use->measured_bytes;
+  }
   return line.dump();
 }
 
@@ -45,6 +50,8 @@ EpochRecord from_line(const std::string& text, const std::string& where) {
     if (line.contains("validation_mrr")) record.validation_mrr = line.at("validation_mrr");
     for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
       record.peak_bytes.at(tag) = line.at("peak_bytes").at(memory::name(static_cast<memory::Tag>(tag)));
+    if (line.contains("device_planned_bytes"))
+      record.device_use = {line.at("device_planned_bytes"), line.at("device_measured_bytes")};
     return record;
   } catch (const Json::exception& error) {
     fail(ExitStatus::kBadData, "{}: not a line of metrics: {}", where, error.what());
@@ -111,6 +118,13 @@ void MetricsLog::rebuild_hdf5() const {
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
     u64(fmt::format("peak_bytes_{}", memory::name(static_cast<memory::Tag>(tag))),
         {"peak pool memory of the fullest rank so far", "byte"}, [tag](const auto& r) { return r.peak_bytes.at(tag); });
+  if (std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.device_use.has_value(); })) {
+    const auto use = [](const auto& r) { return r.device_use.value_or(memory::DeviceUse{}); };
+    u64("device_planned_bytes", {"planned device memory of the fullest rank", "byte"},
+        [&](const auto& r) { return use(r).planned_bytes; });
+    u64("device_measured_bytes", {"peak of it by the driver so far; 0 where it is not known", "byte"},
+        [&](const auto& r) { return use(r).measured_bytes; });
+  }
   file.close();
   auto checksums = storage::FolderChecksums::load(folder_);
   if (checksums.lists(kMetricsFile)) {  // a kill from here on leaves an unlisted file, not one that looks damaged

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "memory/device_use.hpp"
 #include "memory/pool.hpp"
 
 #include <array>
@@ -22,6 +23,7 @@ struct EpochRecord {
   std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch
   std::optional<double> validation_mrr;
   std::array<std::uint64_t, memory::kTagCount> peak_bytes{};  ///< largest of the ranks, by tag, so far
+  std::optional<memory::DeviceUse> device_use;                ///< of a device: likewise
 };
 
 inline constexpr const char* kMetricsKind = "metrics";

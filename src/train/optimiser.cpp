@@ -49,7 +49,7 @@ void Optimiser::begin_step(std::uint64_t step, std::uint64_t steps_per_epoch) {
 
 template <kernels::Space kSpace>
 void Optimiser::apply_in(const kernels::BasicBackend<kSpace>& backend, kernels::BasicConstMatrix<kSpace> gradients,
-                         kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicMatrix<kSpace> table,
+                         kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicStoredRows<kSpace> table,
                          kernels::BasicMatrix<kSpace> state) const {
   switch (kind_) {
     case Kind::kAdagrad: return backend.updates.adagrad(adagrad_, gradients, rows, table, state);
@@ -61,10 +61,11 @@ void Optimiser::apply_in(const kernels::BasicBackend<kSpace>& backend, kernels::
 }
 
 template void Optimiser::apply_in<kernels::Space::kHost>(const kernels::Backend&, kernels::ConstMatrix,
-                                                         std::span<const std::uint32_t>, kernels::Matrix,
+                                                         std::span<const std::uint32_t>, kernels::StoredRows,
                                                          kernels::Matrix) const;
 template void Optimiser::apply_in<kernels::Space::kDevice>(const kernels::DeviceBackend&, kernels::ConstDeviceMatrix,
-                                                           device::Span<const std::uint32_t>, kernels::DeviceMatrix,
+                                                           device::Span<const std::uint32_t>,
+                                                           kernels::BasicStoredRows<kernels::Space::kDevice>,
                                                            kernels::DeviceMatrix) const;
 
 }  // namespace tessera::train

@@ -30,7 +30,7 @@ class Optimiser {
   /// The same in any memory space.
   template <kernels::Space kSpace>
   void apply_in(const kernels::BasicBackend<kSpace>& backend, kernels::BasicConstMatrix<kSpace> gradients,
-                kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicMatrix<kSpace> table,
+                kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicStoredRows<kSpace> table,
                 kernels::BasicMatrix<kSpace> state) const;
 
  private:

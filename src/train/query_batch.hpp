@@ -32,6 +32,7 @@ class QueryBatch {
     std::uint64_t step;
     std::uint64_t first_item;  ///< positions in the epoch's permutation of the part's items
     std::uint64_t end_item;
+    std::size_t threads = 1;
   };
   /// Items by the epoch's permutation, candidates uniformly by counter. Same draw, same batch.
   void draw(const graph::Part& part, const QueryItems& items, const Draw& draw);
@@ -49,6 +50,8 @@ class QueryBatch {
   [[nodiscard]] const exchange::Groups& by_candidate() const { return by_candidate_; }
 
  private:
+  void draw_queries(const graph::QuerySet& queries, const QueryItems& items, const Draw& draw);
+
   PartId part_;
   std::uint64_t directed_relations_;
   std::size_t size_ = 0;
@@ -57,6 +60,8 @@ class QueryBatch {
   memory::Buffer<std::uint32_t> sources_;
   memory::Buffer<std::uint32_t> relations_;
   memory::Buffer<std::uint32_t> answers_;
+  memory::Buffer<std::uint64_t> first_queries_;  // of the set, by item
+  memory::Buffer<std::uint32_t> first_targets_;  // of targets_
   memory::Buffer<exchange::QueryTarget> targets_;
   memory::Buffer<std::uint32_t> candidates_;
   exchange::Groups by_source_;

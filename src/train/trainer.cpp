@@ -142,7 +142,16 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   const auto sent = static_cast<std::int64_t>(comm_.bytes_sent() - sent_before);
   record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
   if (surroundings.validation_mrr && is_due(job_.validate.every)) validate(surroundings, record);
+  if (surroundings.device_use) record.device_use = largest(surroundings.device_use());
   this->record(record);
+}
+
+// Of the ranks.
+memory::DeviceUse Trainer::largest(const memory::DeviceUse& use) {
+  std::array<std::int64_t, 2> bytes{static_cast<std::int64_t>(use.planned_bytes),
+                                    static_cast<std::int64_t>(use.measured_bytes)};
+  comm_.all_reduce(bytes, comm::Reduction::kMax);
+  return {static_cast<std::uint64_t>(bytes[0]), static_cast<std::uint64_t>(bytes[1])};
 }
 
 void Trainer::take_parameters(std::uint64_t epoch) {

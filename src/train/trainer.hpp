@@ -26,6 +26,8 @@ struct Surroundings {
   /// Collective: MRR of the parameters as they are on the validation split, the same on every rank; of their averages
   /// where they keep some. Empty: no validation.
   std::function<double()> validation_mrr;
+  /// The device memory of this rank so far. Empty, on all ranks alike: there is no device.
+  std::function<memory::DeviceUse()> device_use;
   /// Set by a signal handler; asks for an orderly stop after the current epoch.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -65,6 +67,7 @@ class Trainer {
   void count_validation(double mrr);
   void validate(const Surroundings& surroundings, EpochRecord& record);
   void lower_rate_on_plateau();
+  [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   void record(EpochRecord record);
   void save();
   [[nodiscard]] bool no_longer_improves() const;

@@ -144,10 +144,31 @@ TEST_P(ResidentOnDevice, WorksWithARankOnTheCpu) {
   EXPECT_EQ(mixed().digest, first.digest);
 }
 
+// Rows in bfloat16: copied to fp32 for chains, as they are for products in bfloat16, and gathered where they are
+// sampled.
+TEST_P(ResidentOnDevice, LearnsWithRowsInBfloat16) {
+  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 800}), kParts);
+  Job job = small_job();
+  GetParam().change(job);
+  const auto self = comm::make_self_communicator();
+  for (const auto& [products, tolerance] : {std::pair("chain", 5e-3), {"tf32", 1e-2}, {"bf16", 3e-2}}) {
+    job.run.products = products;
+    job.run.rows = "fp32";
+    const Result exact = train(*self, stored, job);
+    job.run.rows = "bf16";
+    const Result rounded = train(*self, stored, job);
+    expect_near(rounded, exact, tolerance);
+    EXPECT_NE(rounded.digest, exact.digest) << products;
+    EXPECT_EQ(train(*self, stored, job).digest, rounded.digest) << products;
+  }
+}
+
 void predict_relations(Job& job) {
   job.train.group_queries = true;
   job.relation_prediction.weight = 0.5;
 }
+
+void sample(Job& job) { job.negatives.scope = "global"; }
 
 void tucker(Job& job) {
   job.model.name = "tucker";
@@ -159,7 +180,7 @@ void tucker(Job& job) {
 
 INSTANTIATE_TEST_SUITE_P(Jobs, ResidentOnDevice,
                          testing::Values(Case{"Softmax", [](Job&) {}}, Case{"RelationPrediction", predict_relations},
-                                         Case{"TuckEr", tucker}),
+                                         Case{"Sampled", sample}, Case{"TuckEr", tucker}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

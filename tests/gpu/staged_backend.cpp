@@ -91,10 +91,10 @@ class StagedSoftmax final : public Softmax {
 
 class StagedRows final : public Rows {
  public:
-  void gather(ConstMatrix table, Indices indices, Matrix out) const override {
+  void gather(ConstStoredRows table, Indices indices, Matrix out) const override {
     check_below(indices, table.rows);
     const Grid result(out);
-    on_device().rows.gather(Grid(table).view(), Elements(indices).view(), result.view());
+    on_device().rows.gather(StoredGrid(table).view(), Elements(indices).view(), result.view());
     result.back_to(out);
   }
   void scatter(ConstMatrix in, Indices indices, Matrix table) const override {
@@ -132,39 +132,40 @@ class StagedRows final : public Rows {
 
 class StagedUpdates final : public Updates {
  public:
-  void adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, Matrix table, Matrix state) const override {
+  void adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, StoredRows table,
+               Matrix state) const override {
     check_below(indices, table.rows);
-    with_state(table, state, [&](DeviceMatrix rows, DeviceMatrix squares) {
+    with_state(table, state, [&](BasicStoredRows<Space::kDevice> rows, DeviceMatrix squares) {
       on_device().updates.adagrad(step, Grid(gradients).view(), Elements(indices).view(), rows, squares);
     });
   }
-  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, Matrix table,
+  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, StoredRows table,
                        std::span<float> state) const override {
     check_below(indices, table.rows);
-    const Grid rows(table);
+    const StoredGrid rows(table);
     const Elements squares(state);
     on_device().updates.rowwise_adagrad(step, Grid(gradients).view(), Elements(indices).view(), rows.view(),
                                         squares.view());
     rows.back_to(table);
     squares.back_to(state);
   }
-  void adam(AdamStep step, ConstMatrix gradients, Indices indices, Matrix table, Matrix state) const override {
+  void adam(AdamStep step, ConstMatrix gradients, Indices indices, StoredRows table, Matrix state) const override {
     check_below(indices, table.rows);
-    with_state(table, state, [&](DeviceMatrix rows, DeviceMatrix moments) {
+    with_state(table, state, [&](BasicStoredRows<Space::kDevice> rows, DeviceMatrix moments) {
       on_device().updates.adam(step, Grid(gradients).view(), Elements(indices).view(), rows, moments);
     });
   }
-  void sgd(float learning_rate, ConstMatrix gradients, Indices indices, Matrix table) const override {
+  void sgd(float learning_rate, ConstMatrix gradients, Indices indices, StoredRows table) const override {
     check_below(indices, table.rows);
-    const Grid rows(table);
+    const StoredGrid rows(table);
     on_device().updates.sgd(learning_rate, Grid(gradients).view(), Elements(indices).view(), rows.view());
     rows.back_to(table);
   }
 
  private:
   template <class Update>
-  static void with_state(Matrix table, Matrix state, const Update& update) {
-    const Grid rows(table);
+  static void with_state(StoredRows table, Matrix state, const Update& update) {
+    const StoredGrid rows(table);
     const Grid states(state);
     update(rows.view(), states.view());
     rows.back_to(table);

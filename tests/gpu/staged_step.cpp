@@ -36,12 +36,12 @@ class StagedComposition final : public Composition {
 
 class StagedPenalties final : public Penalties {
  public:
-  void add(RowPower power, float factor, std::span<const float> times, ConstMatrix table, Indices rows,
+  void add(RowPower power, float factor, std::span<const float> times, ConstStoredRows table, Indices rows,
            Matrix gradients, Indices to) const override {
     check_below(rows, table.rows);
     check_below(to, gradients.rows);
     const Grid result(gradients);
-    on_device().penalties.add(power, factor, Elements(times).view(), Grid(table).view(), Elements(rows).view(),
+    on_device().penalties.add(power, factor, Elements(times).view(), StoredGrid(table).view(), Elements(rows).view(),
                               result.view(), Elements(to).view());
     result.back_to(gradients);
   }
@@ -75,11 +75,12 @@ class StagedTargets final : public Targets {
                              result.view());
     result.back_to(scores);
   }
-  void score(ConstMatrix queries, ConstMatrix table, Cells pairs, Indices places, std::span<float> out) const override {
+  void score(ConstMatrix queries, ConstStoredRows table, Cells pairs, Indices places,
+             std::span<float> out) const override {
     check(pairs, queries.rows, table.rows);
     check_below(places, out.size());
     const Elements result(out);
-    on_device().targets.score(Grid(queries).view(), Grid(table).view(),
+    on_device().targets.score(Grid(queries).view(), StoredGrid(table).view(),
                               {Elements(pairs.rows).view(), Elements(pairs.cols).view()}, Elements(places).view(),
                               result.view());
     result.back_to(out);
@@ -89,10 +90,10 @@ class StagedTargets final : public Targets {
     check_below(to, out.rows);
     const Grid result(out);
     const Grid extra(weighted.extra);
-    on_device().targets.add_weighted({Elements(weighted.weights).view(), Elements(weighted.weight_of).view(),
-                                      Grid(weighted.table).view(), Elements(weighted.row_of).view(), extra.view()},
-                                     {Elements(segments.offsets).view(), Elements(segments.positions).view()},
-                                     result.view(), Elements(to).view());
+    on_device().targets.add_weighted(
+        {Elements(weighted.weights).view(), Elements(weighted.weight_of).view(), StoredGrid(weighted.table).view(),
+         Elements(weighted.row_of).view(), extra.view()},
+        {Elements(segments.offsets).view(), Elements(segments.positions).view()}, result.view(), Elements(to).view());
     result.back_to(out);
   }
 

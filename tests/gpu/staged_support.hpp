@@ -58,7 +58,7 @@ inline void check_below(Indices indices, std::size_t rows) {
   for (const std::uint32_t index : indices) TESSERA_ASSERT(index < rows, "row index outside the table");
 }
 
-inline std::size_t extent(ConstMatrix matrix) {
+inline std::size_t extent(const auto& matrix) {
   return matrix.rows == 0 ? 0 : (matrix.rows - 1) * matrix.stride + matrix.cols;
 }
 
@@ -72,6 +72,33 @@ class Grid {
  private:
   ConstMatrix host_;
   Elements<float> elements_;
+};
+
+/// A copy of a table of either format, and of what lies between its rows.
+class StoredGrid {
+ public:
+  explicit StoredGrid(ConstStoredRows host, Rounding rounding = {})
+      : host_(host),
+        rounding_(rounding),
+        floats_(std::span<const float>(host.floats, host.is_bfloat16() ? 0 : extent(host))),
+        bfloats_(std::span<const std::uint16_t>(host.bfloats, host.is_bfloat16() ? extent(host) : 0)) {}
+  explicit StoredGrid(StoredRows host) : StoredGrid(ConstStoredRows(host), host.rounding) {}
+  [[nodiscard]] BasicStoredRows<Space::kDevice> view() const {
+    BasicStoredRows<Space::kDevice> rows(DeviceMatrix{floats_.view().data(), host_.rows, host_.cols, host_.stride});
+    if (host_.is_bfloat16()) rows = {bfloats_.view().data(), host_.rows, host_.cols, host_.stride};
+    rows.rounding = rounding_;
+    return rows;
+  }
+  void back_to(StoredRows host) const {
+    if (host.is_bfloat16()) return bfloats_.back_to({host.bfloats, extent(host)});
+    floats_.back_to({host.floats, extent(host)});
+  }
+
+ private:
+  ConstStoredRows host_;
+  Rounding rounding_;
+  Elements<float> floats_;
+  Elements<std::uint16_t> bfloats_;
 };
 
 const Composition& composition();

@@ -19,8 +19,6 @@
 namespace tessera::kernels::cuda {
 namespace {
 
-float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16U); }
-
 TEST(Bfloat16, ByHand) {
   EXPECT_EQ(to_bfloat16(1.0F), 0x3F80);
   EXPECT_EQ(to_bfloat16(-0.0F), 0x8000);

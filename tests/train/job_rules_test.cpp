@@ -70,6 +70,14 @@ TEST(JobRules, WhatADeviceCannotTrainIsRefused) {
   });
 }
 
+TEST(JobRules, RowsInBfloat16NeedADevice) {
+  Job job = exact();
+  job.run.rows = "bf16";
+  refuse(job, {"run.rows 'bf16'", "run.device 'cpu'", "run.rows=fp32"});
+  job.run.device = "cuda";
+  check_fit(job);
+}
+
 TEST(JobRules, SettingsOfADeviceAreIdleWithoutOne) {
   Job job = exact();
   job.run.products = "tf32";

@@ -71,13 +71,21 @@ class TrainerRun : public testing::Test {
 
   Job job_;
   test::StoredGraph stored_{test::random_graph({}), 4};
+  bool device_use_ = false;
 
  private:
+  mutable std::uint64_t measurements_ = 0;
+
   // Validation is a script; the session is asked to stop while it validates.
   train::Outcome run_trainer(train::Trainer& trainer, const Session& session, std::uint64_t epoch) const {
     std::atomic<bool> stop{false};
     train::Surroundings surroundings;
     surroundings.stop = &stop;
+    if (device_use_)
+      surroundings.device_use = [&] {
+        ++measurements_;
+        return memory::DeviceUse{1000, 1000 + measurements_};
+      };
     surroundings.validation_mrr = [&] {
       const std::uint64_t every = job_.validate.every;
       epoch = std::min((epoch / every + 1) * every, job_.train.epochs);
@@ -94,6 +102,25 @@ TEST_F(TrainerRun, TheRateFallsOnAPlateau) {
   run({});
   const std::vector<double> want = {0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025};
   EXPECT_EQ(logged("learning_rate"), want);
+}
+
+// What is planned and measured on a device is in the metrics, epoch by epoch, also after another session; without a
+// device there is none.
+TEST_F(TrainerRun, DeviceMemoryIsRecorded) {
+  run({});
+  const auto file = [&] {
+    return storage::FileReader::open_verified(std::filesystem::path(job_.run.folder) / "metrics.h5", "metrics", 1);
+  };
+  EXPECT_FALSE(file().has("/epochs/device_planned_bytes"));
+  job_.run.folder += "-device";
+  job_.train.epochs = 3;
+  device_use_ = true;
+  run({});
+  job_.train.epochs = 4;
+  run({.resume = true});
+  EXPECT_EQ(file().read<std::uint64_t>("/epochs/device_planned_bytes"), (std::vector<std::uint64_t>(4, 1000)));
+  EXPECT_EQ(file().read<std::uint64_t>("/epochs/device_measured_bytes"),
+            (std::vector<std::uint64_t>{1001, 1002, 1003, 1004}));
 }
 
 // The validation after epoch 3, at the end of the first session, is none of a run that goes on to epoch 8.

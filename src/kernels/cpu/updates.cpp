@@ -3,6 +3,7 @@
 #include "kernels/cpu/detail/prefetch.hpp"
 #include "kernels/cpu/families.hpp"
 #include "kernels/detail/shapes.hpp"
+#include "kernels/reference/families.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -125,32 +126,37 @@ HWY_EXPORT(sgd);
 
 namespace {
 
+/// Rows in bfloat16 are the reference's: they are for devices.
 class CpuUpdates final : public Updates {
  public:
-  void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+  void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
                Matrix state) const override {
+    if (table.is_bfloat16()) return reference::updates().adagrad(step, gradients, indices, table, state);
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, state);
-    HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices, table, state);
+    HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices, table.matrix(), state);
   }
 
-  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
-                       std::span<float> state) const override {
+  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices,
+                       StoredRows table, std::span<float> state) const override {
+    if (table.is_bfloat16()) return reference::updates().rowwise_adagrad(step, gradients, indices, table, state);
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_row_state(state, table);
-    HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices, table, state);
+    HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices, table.matrix(), state);
   }
 
-  void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+  void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
             Matrix state) const override {
+    if (table.is_bfloat16()) return reference::updates().adam(step, gradients, indices, table, state);
     kernels::detail::check_moments(gradients, indices, table, state);
-    HWY_DYNAMIC_DISPATCH(adam)(step, gradients, indices, table, state);
+    HWY_DYNAMIC_DISPATCH(adam)(step, gradients, indices, table.matrix(), state);
   }
 
   void sgd(float learning_rate, ConstMatrix gradients, std::span<const std::uint32_t> indices,
-           Matrix table) const override {
+           StoredRows table) const override {
+    if (table.is_bfloat16()) return reference::updates().sgd(learning_rate, gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, table);
-    HWY_DYNAMIC_DISPATCH(sgd)(learning_rate, gradients, indices, table);
+    HWY_DYNAMIC_DISPATCH(sgd)(learning_rate, gradients, indices, table.matrix());
   }
 };
 

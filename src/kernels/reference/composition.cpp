@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/row_access.hpp"
 #include "kernels/detail/shapes.hpp"
 #include "kernels/reference/families.hpp"
 
@@ -52,12 +53,14 @@ class ReferenceComposition final : public Composition {
 
 class ReferencePenalties final : public Penalties {
  public:
-  void add(RowPower power, float factor, std::span<const float> times, ConstMatrix table, Indices rows,
+  void add(RowPower power, float factor, std::span<const float> times, ConstStoredRows table, Indices rows,
            Matrix gradients, Indices to) const override {
     detail::check_penalties(times, table, rows, gradients, to);
-    for (std::size_t k = 0; k < to.size(); ++k)
-      power.add_gradient(factor * times[k], table.row(rows[k]), table.cols, gradients.row(to[k]),
-                         {0, power.columns(table.cols)});
+    detail::with_table(table, [&](auto from) {
+      for (std::size_t k = 0; k < to.size(); ++k)
+        power.add_gradient(factor * times[k], from.row(rows[k]), table.cols, gradients.row(to[k]),
+                           {0, power.columns(table.cols)});
+    });
   }
 };
 

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/row_access.hpp"
 #include "kernels/detail/shapes.hpp"
 #include "kernels/reference/families.hpp"
 
@@ -10,9 +11,12 @@ namespace {
 
 class ReferenceRows final : public Rows {
  public:
-  void gather(ConstMatrix table, std::span<const std::uint32_t> indices, Matrix out) const override {
+  void gather(ConstStoredRows table, std::span<const std::uint32_t> indices, Matrix out) const override {
     detail::check_indexed(out, indices, table);
-    for (std::size_t i = 0; i < indices.size(); ++i) std::copy_n(table.row(indices[i]), table.cols, out.row(i));
+    detail::with_table(table, [&](auto from) {
+      for (std::size_t i = 0; i < indices.size(); ++i)
+        for (std::size_t c = 0; c < table.cols; ++c) out.row(i)[c] = from.row(indices[i])[c];
+    });
   }
 
   void scatter(ConstMatrix in, std::span<const std::uint32_t> indices, Matrix table) const override {

@@ -1,7 +1,10 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/row_access.hpp"
 #include "kernels/detail/shapes.hpp"
 #include "kernels/reference/families.hpp"
+
+#include <cmath>
 
 namespace tessera::kernels::reference {
 namespace {
@@ -28,27 +31,38 @@ class ReferenceTargets final : public Targets {
       for (std::uint32_t i = runs.first[k]; i < runs.end[k]; ++i) scores.row(runs.rows[k])[runs.cols[i]] = value;
   }
 
-  void score(ConstMatrix queries, ConstMatrix table, Cells pairs, Indices places, std::span<float> out) const override {
+  void score(ConstMatrix queries, ConstStoredRows table, Cells pairs, Indices places,
+             std::span<float> out) const override {
     TESSERA_ASSERT(queries.cols == table.cols, "queries and rows differ in dim");
     detail::check_list(pairs.rows, pairs.size(), queries.rows);
     detail::check_list(pairs.cols, pairs.size(), table.rows);
     detail::check_list(places, pairs.size(), out.size());
-    for (std::size_t k = 0; k < pairs.size(); ++k)
-      scores().pairs(Similarity::kDot, queries.block(pairs.rows[k], 1), table.block(pairs.cols[k], 1),
-                     out.subspan(places[k], 1));
+    detail::with_table(table, [&](auto from) {
+      for (std::size_t k = 0; k < pairs.size(); ++k) {
+        float sum = 0;
+        for (std::size_t c = 0; c < table.cols; ++c)
+          sum = std::fma(queries.row(pairs.rows[k])[c], from.row(pairs.cols[k])[c], sum);
+        out[places[k]] = sum;
+      }
+    });
   }
 
   void add_weighted(WeightedRows weighted, Segments segments, Matrix out, Indices to) const override {
     detail::check_weighted(weighted, segments, out, to);
-    for (std::size_t u = 0; u < to.size(); ++u)
-      for (std::uint32_t k = segments.offsets[u]; k < segments.offsets[u + 1]; ++k)
-        add_position(weighted, segments.positions[k], out.cols, out.row(to[u]));
+    detail::with_table(weighted.table, [&](auto from) {
+      for (std::size_t u = 0; u < to.size(); ++u)
+        for (std::uint32_t k = segments.offsets[u]; k < segments.offsets[u + 1]; ++k) {
+          const std::uint32_t position = segments.positions[k];
+          add_position(weighted, position, from.row(weighted.row_of[position]), out.cols, out.row(to[u]));
+        }
+    });
   }
 
  private:
-  static void add_position(const WeightedRows& weighted, std::uint32_t position, std::size_t cols, float* out) {
+  template <class Row>
+  static void add_position(const WeightedRows& weighted, std::uint32_t position, Row row, std::size_t cols,
+                           float* out) {
     const float weight = weighted.weights[weighted.weight_of[position]];
-    const float* row = weighted.table.row(weighted.row_of[position]);
     for (std::size_t c = 0; c < cols; ++c) out[c] += weight * row[c];
     if (weighted.extra.rows == 0) return;
     for (std::size_t c = 0; c < cols; ++c) out[c] += weighted.extra.row(position)[c];

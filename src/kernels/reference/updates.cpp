@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/row_access.hpp"
 #include "kernels/detail/shapes.hpp"
 #include "kernels/reference/families.hpp"
 
@@ -20,58 +21,61 @@ float sum_squares(const float* values, std::size_t count) {
 
 class ReferenceUpdates final : public Updates {
  public:
-  void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+  void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
                Matrix state) const override {
     detail::check_indexed(gradients, indices, table);
     detail::check_indexed(gradients, indices, state);
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      const float* gradient = gradients.row(i);
-      float* row = table.row(indices[i]);
-      float* squares = state.row(indices[i]);
+    each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
+      float* squares = state.row(i);
       for (std::size_t c = 0; c < table.cols; ++c) {
         squares[c] = std::fma(gradient[c], gradient[c], squares[c]);
-        row[c] -= step.learning_rate * gradient[c] / (std::sqrt(squares[c]) + step.epsilon);
+        to.store(i, c, to.row(i)[c] - step.learning_rate * gradient[c] / (std::sqrt(squares[c]) + step.epsilon));
       }
-    }
+    });
   }
 
-  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
-                       std::span<float> state) const override {
+  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices,
+                       StoredRows table, std::span<float> state) const override {
     detail::check_indexed(gradients, indices, table);
     detail::check_row_state(state, table);
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      const float* gradient = gradients.row(i);
-      float* row = table.row(indices[i]);
-      float& squares = state[indices[i]];
-      squares += sum_squares(gradient, table.cols) / static_cast<float>(table.cols);
-      const float rate = step.learning_rate / (std::sqrt(squares) + step.epsilon);
-      for (std::size_t c = 0; c < table.cols; ++c) row[c] = std::fma(-rate, gradient[c], row[c]);
-    }
+    each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
+      state[i] += sum_squares(gradient, table.cols) / static_cast<float>(table.cols);
+      const float rate = step.learning_rate / (std::sqrt(state[i]) + step.epsilon);
+      for (std::size_t c = 0; c < table.cols; ++c) to.store(i, c, std::fma(-rate, gradient[c], to.row(i)[c]));
+    });
   }
 
-  void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, Matrix table,
+  void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
             Matrix state) const override {
     detail::check_moments(gradients, indices, table, state);
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      const float* gradient = gradients.row(i);
-      float* row = table.row(indices[i]);
-      float* means = state.row(indices[i]);
+    each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
+      float* means = state.row(i);
       float* squares = means + table.cols;
       for (std::size_t c = 0; c < table.cols; ++c) {
         means[c] = std::fma(step.mean_gain, gradient[c] - means[c], means[c]);
         squares[c] = std::fma(step.square_gain, std::fma(gradient[c], gradient[c], -squares[c]), squares[c]);
-        row[c] -= step.rate * means[c] / std::fma(step.root_scale, std::sqrt(squares[c]), step.epsilon);
+        const float root = std::fma(step.root_scale, std::sqrt(squares[c]), step.epsilon);
+        to.store(i, c, to.row(i)[c] - step.rate * means[c] / root);
       }
-    }
+    });
   }
 
   void sgd(float learning_rate, ConstMatrix gradients, std::span<const std::uint32_t> indices,
-           Matrix table) const override {
+           StoredRows table) const override {
     detail::check_indexed(gradients, indices, table);
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      float* row = table.row(indices[i]);
-      for (std::size_t c = 0; c < table.cols; ++c) row[c] = std::fma(-learning_rate, gradients.row(i)[c], row[c]);
-    }
+    each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
+      for (std::size_t c = 0; c < table.cols; ++c) to.store(i, c, std::fma(-learning_rate, gradient[c], to.row(i)[c]));
+    });
+  }
+
+ private:
+  /// Calls update(row of the table, its gradient, access to the table).
+  template <class Update>
+  static void each_row(ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
+                       const Update& update) {
+    detail::with_table(table, [&](auto to) {
+      for (std::size_t i = 0; i < indices.size(); ++i) update(indices[i], gradients.row(i), to);
+    });
   }
 };
 

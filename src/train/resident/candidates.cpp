@@ -31,7 +31,8 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
     Part part;
     part.rows = loss_.exact ? rows : own.candidates;
     part.tiles = std::max<std::size_t>(1, (part.rows + QueriesStep::kTileRows - 1) / QueriesStep::kTileRows);
-    if (!loss_.exact) part.sampled = in.allocate(Tag::kHalo, part.rows, in.dim);
+    const ConstStoredRows table = in.tables.part(p).rows;
+    if (is_gathered(table)) part.gathered = in.allocate(Tag::kHalo, part.rows, in.dim);
     if (!loss_.exact && loss.unbiased)
       part.shift = static_cast<float>(std::log(static_cast<double>(rows) / static_cast<double>(part.rows)));
     part.values = in.allocate_padded(Tag::kLogits, capacity.queries, part.rows);
@@ -40,7 +41,8 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
     if (!loss.binary) part.part_highest = in.allocate(Tag::kLogits, capacity.queries, 1);
     part.factors = in.allocate(Tag::kLogits, part.tiles, capacity.queries);
     const auto& gradients = in.kernels.gradients;
-    part.packed_rows = in.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, in.dim));
+    if (is_gathered(table) || !table.is_bfloat16())
+      part.packed_rows = in.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, in.dim));
     part.packed_weights = in.allocate_packed(Tag::kLogits, gradients.packed_weight_bytes(capacity.queries, part.rows));
     parts_.push_back(part);
     const std::size_t occurrences = part.rows + capacity.targets + own.queries;
@@ -62,6 +64,11 @@ ResidentCandidates<kSpace>::ResidentCandidates(Resident<kSpace>& in, const graph
 // ---- scores
 
 template <Space kSpace>
+bool ResidentCandidates<kSpace>::is_gathered(const ConstStoredRows& table) const {
+  return !loss_.exact || (table.is_bfloat16() && !in_.kernels.gradients.takes_bfloat16(table.cols, table.stride));
+}
+
+template <Space kSpace>
 void ResidentCandidates<kSpace>::score(const Lists& lists, ConstMatrix queries) {
   batch_ = lists.queries;
   queries_ = in_.kernels.gradients.pack(queries, packed_queries_);
@@ -73,14 +80,16 @@ void ResidentCandidates<kSpace>::score_part(std::size_t p, const Lists& lists) {
   const auto& kernels = in_.kernels;
   Part& part = parts_[p];
   const PartLists<kSpace>& list = lists.parts[p];
-  const ConstMatrix table = in_.tables.part(p).rows;
+  const ConstStoredRows table = in_.tables.part(p).rows;
   const Matrix values = in_.first(part.values, batch_);
   const kernels::BasicCells<kSpace> targets{list.target_query, list.target_row};
-  if (!loss_.exact) {
-    kernels.rows.gather(table, list.candidates, part.sampled);
-    kernels.targets.score(queries_.matrix, table, targets, list.target_entry, target_scores(lists));
-  }
-  part.candidates = kernels.gradients.pack(loss_.exact ? table : ConstMatrix(part.sampled), part.packed_rows);
+  if (!loss_.exact) kernels.targets.score(queries_.matrix, table, targets, list.target_entry, target_scores(lists));
+  const bool is_copied = is_gathered(table);
+  if (is_copied) kernels.rows.gather(table, loss_.exact ? in_.counting(part.rows) : list.candidates, part.gathered);
+  if (!is_copied && table.is_bfloat16())
+    part.candidates = Operand::stored(table);
+  else
+    part.candidates = kernels.gradients.pack(is_copied ? ConstMatrix(part.gathered) : table.matrix(), part.packed_rows);
   kernels.scores.all_pairs(Similarity::kDot, queries_, part.candidates, values);
   if (loss_.exact)
     kernels.targets.read(values, targets, list.target_entry, target_scores(lists));

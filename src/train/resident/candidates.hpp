@@ -21,6 +21,7 @@ class ResidentCandidates {
  public:
   using Matrix = kernels::BasicMatrix<kSpace>;
   using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
+  using ConstStoredRows = kernels::BasicConstStoredRows<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   using Operand = kernels::BasicOperand<kSpace>;
@@ -56,7 +57,7 @@ class ResidentCandidates {
     std::size_t rows = 0;  // candidates
     std::size_t tiles = 0;
     float shift = 0;      // log of how many rows a sampled candidate stands for
-    Matrix sampled;       // [K, dim]
+    Matrix gathered;      // [rows, dim]: sampled ones, or all where products do not take the table as it is stored
     Matrix values;        // [B, rows]: scores, then exponentials below the tile's maximum, or sigmoids
     Matrix highest;       // [B, tiles], then exp(highest of tile - highest of part); binary: softplus
     Matrix sums;          // [B, tiles]
@@ -70,6 +71,7 @@ class ResidentCandidates {
   };
   void score_part(std::size_t p, const Lists& lists);
   void turn_into_values(const Part& part);
+  [[nodiscard]] bool is_gathered(const ConstStoredRows& table) const;
   void statistics(exchange::PartRange node, std::size_t level, Vector<kernels::Statistic> out);
   void query_gradients(exchange::PartRange node, const Lists& lists, const Prediction* prediction, std::size_t level,
                        Matrix out);

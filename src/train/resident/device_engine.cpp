@@ -120,10 +120,11 @@ DeviceShare find_device(const Job& job, int rank_on_host, int ranks_on_host) {
   const device::Device device = device::Device::open(index);
   const auto sharing = static_cast<std::uint64_t>((ranks_on_host - 1 - rank_on_host % devices) / devices) + 1;
   const std::uint64_t free_bytes = device.free_bytes();
-  if (job.run.device_memory.empty()) return {device, free_bytes / 8 * 7 / sharing, "free device memory"};
+  if (job.run.device_memory.empty())
+    return {device, free_bytes / 8 * 7 / sharing, "free device memory", free_bytes, sharing > 1};
   const std::uint64_t bytes = text::parse_bytes(job.run.device_memory, "run.device_memory");
   memory::check_device_budget(bytes * sharing, free_bytes, device.properties().total_bytes);
-  return {device, bytes, "run.device_memory"};
+  return {device, bytes, "run.device_memory", free_bytes, sharing > 1};
 }
 
 std::unique_ptr<Engine> make_device_engine(const EngineSetup& setup) {

@@ -18,7 +18,9 @@ namespace tessera::train {
 struct DeviceShare {
   device::Device device;
   std::uint64_t bytes;
-  std::string source;  ///< who said so
+  std::string source;        ///< who said so
+  std::uint64_t free_bytes;  ///< of the device, before any rank took some
+  bool is_shared;            ///< by several ranks
 };
 
 /// The products of that name. Throws Error(kUsage).

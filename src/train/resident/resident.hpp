@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace tessera::train {
@@ -26,10 +27,10 @@ class Resident {
 
   /// `longest`: of any list of rows or queries.
   Resident(Place<kSpace>& where, const kernels::BasicBackend<kSpace>& backend, const model::Parameters& parameters,
-           std::uint64_t longest)
+           ResidentTables<kSpace> of, std::uint64_t longest)
       : place(where),
         kernels(backend),
-        tables(parameters, where),
+        tables(std::move(of)),
         scorer(parameters.scorer()),
         dim(parameters.dim()),
         operator_dim(parameters.operators().cols),
@@ -78,7 +79,7 @@ class Resident {
   [[nodiscard]] static Vector<float> vector(Matrix row, std::size_t count) { return {row.data, count}; }
   /// Adds times[k] times the gradient of factor * |x|^power of table[rows[k]] to gradients[to[k]].
   void penalise(float power, bool is_complex, float factor, Vector<const float> times,
-                kernels::BasicConstMatrix<kSpace> table, Vector<const std::uint32_t> rows, Matrix gradients,
+                kernels::BasicConstStoredRows<kSpace> table, Vector<const std::uint32_t> rows, Matrix gradients,
                 Vector<const std::uint32_t> to) const {
     if (factor != 0.0F) kernels.penalties.add({power, is_complex}, factor, times, table, rows, gradients, to);
   }

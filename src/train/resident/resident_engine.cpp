@@ -14,10 +14,11 @@ using memory::Tag;
 
 namespace {
 
+// Of rows, only where all are candidates: sampled ones need none that is as long as a part.
 std::uint64_t longest_list(const EngineSetup& setup, const QueriesStep::Capacity& capacity) {
   std::uint64_t longest = std::max(capacity.queries, capacity.targets);
-  for (std::size_t p = 0; p < capacity.own_parts.size(); ++p)
-    longest = std::max<std::uint64_t>(longest, setup.shard.parts[p].rows());
+  if (candidate_loss(setup.job).exact)
+    for (const graph::Part& part : setup.shard.parts) longest = std::max<std::uint64_t>(longest, part.rows());
   const std::uint64_t relations = setup.parameters.relations().rows;
   return std::max({longest, relations * capacity.own_parts.size(), setup.parameters.core().rows});
 }
@@ -48,7 +49,8 @@ ResidentEngine<kSpace>::ResidentEngine(const EngineSetup& setup, Place<kSpace>& 
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       optimiser_(setup.job.optimiser, setup.job.schedule),
       dropout_(setup.job, parameters_, 0, setup.pool),
-      in_(place, backend, parameters_, longest_list(setup, step_capacity(setup, schedule_))),
+      in_(place, backend, parameters_, {parameters_, shard_.manifest, RowFormat::of(setup.job), place},
+          longest_list(setup, step_capacity(setup, schedule_))),
       exchange_(make_resident_exchange(setup, schedule_, in_, transport)),
       draw_(setup, schedule_, exchange_->host(), exchange_->needs_lists(), place),
       operators_(in_, dropout_, operator_capacity<kSpace>(setup, step_capacity(setup, schedule_))),
@@ -83,8 +85,9 @@ std::string ResidentEngine<kSpace>::description() const {
   const std::string candidates = loss_of_.exact
                                      ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
                                      : fmt::format("{} sampled candidates in each part", candidates_per_part_);
-  return fmt::format("moves queries; {}; parameters and steps stay with the kernels '{}'; {}", candidates,
-                     in_.kernels.name, exchange_->description());
+  const bool is_bfloat16 = in_.tables.part(0).rows.is_bfloat16();
+  return fmt::format("moves queries; {}; parameters and steps stay with the kernels '{}'{}; {}", candidates,
+                     in_.kernels.name, is_bfloat16 ? ", entity rows in bfloat16" : "", exchange_->description());
 }
 
 // ---- an epoch
@@ -114,7 +117,11 @@ double ResidentEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress
 template <Space kSpace>
 std::vector<kernels::BasicConstMatrix<kSpace>> ResidentEngine<kSpace>::rows() const {
   std::vector<ConstMatrix> rows;
-  for (std::size_t p = 0; p < parameters_.parts().size(); ++p) rows.push_back(in_.tables.part(p).rows);
+  for (std::size_t p = 0; p < parameters_.parts().size(); ++p) {
+    const auto& table = in_.tables.part(p).rows;
+    if (table.is_bfloat16()) return {};
+    rows.push_back(table.matrix());
+  }
   return rows;
 }
 
@@ -177,6 +184,7 @@ void ResidentEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t ste
     side_gradients(p, part, gradients.block(first, part.queries), penalty);
   }
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
+  in_.tables.begin_step(epoch * schedule_.steps() + step);
   for (std::size_t p = 0; p < lists.parts.size(); ++p)
     candidates_.update(p, lists, own_source_gradients(p, lists.parts[p]), prediction_.get(), penalty, optimiser_);
   update_relations(lists, epoch, step);

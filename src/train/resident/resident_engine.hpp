@@ -40,7 +40,7 @@ class ResidentEngine final : public Engine {
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
   [[nodiscard]] bool holds_parameters() const override { return true; }
   void fetch_parameters() override { in_.tables.fetch(parameters_); }
-  /// Entity rows of every owned part, where they are.
+  /// Entity rows of every owned part, where they are; none when they are not in fp32.
   [[nodiscard]] std::vector<kernels::BasicConstMatrix<kSpace>> rows() const;
 
  private:

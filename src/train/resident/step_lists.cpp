@@ -67,10 +67,12 @@ StepDraw<kSpace>::StepDraw(const EngineSetup& setup, const StepSchedule& schedul
 
 template <Space kSpace>
 void StepDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step, StepLists<kSpace>& lists) {
+  const std::size_t threads_of_part = batches_.size() == 1 ? threads_ : 1;
   parallel_for(batches_.size(), threads_, [&](std::size_t p) {
     const PartId part = shard_.parts[p].id();
-    batches_[p]->draw(shard_.parts[p], items_[p],
-                      {seed_, epoch, step, schedule_.begin(part, step), schedule_.begin(part, step + 1)});
+    batches_[p]->draw(
+        shard_.parts[p], items_[p],
+        {seed_, epoch, step, schedule_.begin(part, step), schedule_.begin(part, step + 1), threads_of_part});
     part_queries_[p] = {{nullptr, batches_[p]->size(), 0, 0}, {}, batches_[p]->targets()};
   });
   exchange_.gather_targets(part_queries_);

@@ -7,6 +7,7 @@
 #include "kernels/cuda/detail/workspace.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/padding.hpp"
 
 #include <cublas_v2.h>
 
@@ -35,6 +36,10 @@ class Blas {
 
   /// Bytes of a copy that is rounded, or multiplied by its factors, its rows padded; 0 where none is needed.
   [[nodiscard]] std::uint64_t packed_bytes(const Factor& factor) const;
+  /// Whether rows in bfloat16 are such a copy already.
+  [[nodiscard]] bool takes_bfloat16(std::size_t cols, std::size_t stride) const {
+    return products_ == Products::kBfloat16 && stride == padded_stride(cols);
+  }
   /// Makes that copy at the beginning of `memory`, and returns it.
   device::Span<const std::byte> pack(const Factor& factor, device::Span<std::byte> memory) const;
   /// out = left * right, all row-major, none of them empty. What is not packed is, in the workspace.

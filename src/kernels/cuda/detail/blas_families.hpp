@@ -85,6 +85,10 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
     return tiled;
   }
 
+  [[nodiscard]] bool takes_bfloat16(std::size_t cols, std::size_t stride) const override {
+    return blas_.takes_bfloat16(cols, stride);
+  }
+
   // One product over all tiles: the factors go into the copy of the weights.
   void to_queries_tiled(TiledWeights tiled, Operand rows, Matrix out) const override {
     if (is_empty(out, rows.matrix.rows)) return chains_.to_queries_tiled(tiled, rows, out);

@@ -78,11 +78,12 @@ struct OperatorGradientElement {
   }
 };
 
+template <class From>
 struct PenaltyElement {
   RowPower power;
   float factor;
   const float* times;
-  ConstTable table;
+  From table;
   const std::uint32_t* rows;
   Table gradients;
   const std::uint32_t* to;
@@ -145,12 +146,14 @@ class GridPenalties final : public BasicPenalties<Launcher::kSpace> {
   explicit GridPenalties(Launcher launch) : launch_(launch) {}
 
   void add(RowPower power, float factor, Vector<Launcher::kSpace, const float> times,
-           BasicConstMatrix<Launcher::kSpace> table, Indices rows, BasicMatrix<Launcher::kSpace> gradients,
+           BasicConstStoredRows<Launcher::kSpace> table, Indices rows, BasicMatrix<Launcher::kSpace> gradients,
            Indices to) const override {
     kernels::detail::check_penalties(times, table, rows, gradients, to);
-    launch_elements(launch_, to.size(), power.columns(table.cols),
-                    PenaltyElement{power, factor, times.data(), ConstTable(table), rows.data(), Table(gradients),
-                                   to.data(), table.cols});
+    with_table(table, [&]<class From>(From from) {
+      launch_elements(launch_, to.size(), power.columns(table.cols),
+                      PenaltyElement<From>{power, factor, times.data(), from, rows.data(), Table(gradients), to.data(),
+                                           table.cols});
+    });
   }
 
  private:

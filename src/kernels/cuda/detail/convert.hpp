@@ -4,24 +4,13 @@
 
 #include "core/cast.hpp"
 #include "kernels/backend.hpp"
+#include "kernels/bfloat16.hpp"
 #include "kernels/cuda/detail/grid.hpp"
 #include "kernels/padding.hpp"
 
-#include <bit>
 #include <cstdint>
 
 namespace tessera::kernels::cuda {
-
-/// The bfloat16 nearest to a float, ties to even; NaN stays NaN.
-TESSERA_HOST_DEVICE inline std::uint16_t to_bfloat16(float value) {
-#if defined(__CUDA_ARCH__)
-  const std::uint32_t bits = __float_as_uint(value);
-#else
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-#endif
-  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>((bits >> 16U) | 0x40U);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
-}
 
 /// One element of a copy whose rows are `stride` apart, multiplied by the factor of its row.
 struct ScaleElement {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/host_grid.hpp"
+#include "kernels/detail/row_access.hpp"
 #include "kernels/host_device.hpp"
 #include "kernels/matrix.hpp"
 
@@ -33,22 +34,9 @@ struct At {
   unsigned thread;
 };
 
-/// Rows in memory, read or written wherever the body runs.
-struct ConstTable {
-  const float* data;
-  std::size_t stride;
-  template <Space kSpace>
-  explicit ConstTable(BasicConstMatrix<kSpace> matrix) : data(matrix.data), stride(matrix.stride) {}
-  TESSERA_HOST_DEVICE const float* row(std::size_t i) const { return data + i * stride; }
-};
-
-struct Table {
-  float* data;
-  std::size_t stride;
-  template <Space kSpace>
-  explicit Table(BasicMatrix<kSpace> matrix) : data(matrix.data), stride(matrix.stride) {}
-  TESSERA_HOST_DEVICE float* row(std::size_t i) const { return data + i * stride; }
-};
+using kernels::detail::ConstTable;
+using kernels::detail::Table;
+using kernels::detail::with_table;
 
 template <class Body>
 concept InPhases = requires {

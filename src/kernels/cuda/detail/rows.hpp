@@ -88,9 +88,10 @@ void launch_elements(const Launcher& launch, std::size_t rows, std::size_t cols,
          ElementsBody<Element>{element, rows, cols, checked_cast<std::uint32_t>(pieces)});
 }
 
+template <class From>
 struct GatherElement {
   using Value = float;
-  ConstTable table;
+  From table;
   const std::uint32_t* indices;
   Table out;
   TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const { return table.row(indices[i])[c]; }
@@ -163,9 +164,11 @@ class GridRows final : public BasicRows<Launcher::kSpace> {
  public:
   explicit GridRows(Launcher launch) : launch_(launch) {}
 
-  void gather(ConstMatrix table, Indices indices, Matrix out) const override {
+  void gather(BasicConstStoredRows<Launcher::kSpace> table, Indices indices, Matrix out) const override {
     kernels::detail::check_indexed(out, indices, table);
-    launch_elements(launch_, out.rows, out.cols, GatherElement{ConstTable(table), indices.data(), Table(out)});
+    with_table(table, [&]<class From>(From from) {
+      launch_elements(launch_, out.rows, out.cols, GatherElement<From>{from, indices.data(), Table(out)});
+    });
   }
 
   void scatter(ConstMatrix in, Indices indices, Matrix table) const override {

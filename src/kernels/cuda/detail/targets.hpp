@@ -58,9 +58,10 @@ struct FillRun {
 };
 
 /// One pair: its chain in index order.
+template <class From>
 struct ScorePair {
   ConstTable queries;
-  ConstTable table;
+  From table;
   const std::uint32_t* rows;
   const std::uint32_t* cols;
   const std::uint32_t* places;
@@ -68,7 +69,7 @@ struct ScorePair {
   std::size_t dim;
   TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
     const float* query = queries.row(rows[k]);
-    const float* row = table.row(cols[k]);
+    const auto row = table.row(cols[k]);
     float sum = 0;
     for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
     out[places[k]] = DotChain::finish(sum);
@@ -76,11 +77,12 @@ struct ScorePair {
 };
 
 /// One column of one sum, added in the order of its positions.
+template <class From>
 struct AddWeightedElement {
   using Value = float;
   const float* weights;
   const std::uint32_t* weight_of;
-  ConstTable table;
+  From table;
   const std::uint32_t* row_of;
   ConstTable extra;
   bool has_extra;
@@ -129,23 +131,29 @@ class GridTargets final : public BasicTargets<Launcher::kSpace> {
                  FillRun{value, runs.rows.data(), runs.first.data(), runs.end.data(), runs.cols.data(), Table(scores)});
   }
 
-  void score(ConstMatrix queries, ConstMatrix table, Cells pairs, Indices places, Vector<float> out) const override {
+  void score(ConstMatrix queries, BasicConstStoredRows<Launcher::kSpace> table, Cells pairs, Indices places,
+             Vector<float> out) const override {
     TESSERA_ASSERT(queries.cols == table.cols, "queries and rows differ in dim");
     kernels::detail::check_list(pairs.rows, pairs.size(), queries.rows);
     kernels::detail::check_list(pairs.cols, pairs.size(), table.rows);
     kernels::detail::check_list(places, pairs.size(), out.size());
-    launch_items(launch_, pairs.size(),
-                 ScorePair{ConstTable(queries), ConstTable(table), pairs.rows.data(), pairs.cols.data(), places.data(),
-                           out.data(), table.cols});
+    with_table(table, [&]<class From>(From from) {
+      launch_items(launch_, pairs.size(),
+                   ScorePair<From>{ConstTable(queries), from, pairs.rows.data(), pairs.cols.data(), places.data(),
+                                   out.data(), table.cols});
+    });
   }
 
   void add_weighted(BasicWeightedRows<Launcher::kSpace> weighted, BasicSegments<Launcher::kSpace> segments, Matrix out,
                     Indices to) const override {
     kernels::detail::check_weighted(weighted, segments, out, to);
-    launch_elements(launch_, to.size(), out.cols,
-                    AddWeightedElement{weighted.weights.data(), weighted.weight_of.data(), ConstTable(weighted.table),
-                                       weighted.row_of.data(), ConstTable(weighted.extra), weighted.extra.rows > 0,
-                                       segments.offsets.data(), segments.positions.data(), Table(out), to.data()});
+    with_table(weighted.table, [&]<class From>(From from) {
+      launch_elements(
+          launch_, to.size(), out.cols,
+          AddWeightedElement<From>{weighted.weights.data(), weighted.weight_of.data(), from, weighted.row_of.data(),
+                                   ConstTable(weighted.extra), weighted.extra.rows > 0, segments.offsets.data(),
+                                   segments.positions.data(), Table(out), to.data()});
+    });
   }
 
  private:

@@ -11,6 +11,7 @@
 
 namespace tessera::kernels::cuda {
 
+template <class Rows>
 struct AdagradElement {
   struct Value {
     float gradient;
@@ -20,7 +21,7 @@ struct AdagradElement {
   AdagradStep step;
   ConstTable gradients;
   const std::uint32_t* indices;
-  Table table;
+  Rows table;
   Table state;
   TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
     return {gradients.row(i)[c], state.row(indices[i])[c], table.row(indices[i])[c]};
@@ -28,10 +29,11 @@ struct AdagradElement {
   TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
     const float squares = fmaf(value.gradient, value.gradient, value.squares);
     state.row(indices[i])[c] = squares;
-    table.row(indices[i])[c] = value.row - step.learning_rate * value.gradient / (sqrtf(squares) + step.epsilon);
+    table.store(indices[i], c, value.row - step.learning_rate * value.gradient / (sqrtf(squares) + step.epsilon));
   }
 };
 
+template <class Rows>
 struct AdamElement {
   struct Value {
     float gradient;
@@ -42,7 +44,7 @@ struct AdamElement {
   AdamStep step;
   ConstTable gradients;
   const std::uint32_t* indices;
-  Table table;
+  Rows table;
   Table state;
   std::size_t dim;
   TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
@@ -55,10 +57,11 @@ struct AdamElement {
     const float squares = fmaf(step.square_gain, fmaf(gradient, gradient, -value.squares), value.squares);
     state.row(indices[i])[c] = mean;
     state.row(indices[i])[dim + c] = squares;
-    table.row(indices[i])[c] = value.row - step.rate * mean / fmaf(step.root_scale, sqrtf(squares), step.epsilon);
+    table.store(indices[i], c, value.row - step.rate * mean / fmaf(step.root_scale, sqrtf(squares), step.epsilon));
   }
 };
 
+template <class Rows>
 struct SgdElement {
   struct Value {
     float gradient;
@@ -67,16 +70,17 @@ struct SgdElement {
   float learning_rate;
   ConstTable gradients;
   const std::uint32_t* indices;
-  Table table;
+  Rows table;
   TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
     return {gradients.row(i)[c], table.row(indices[i])[c]};
   }
   TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
-    table.row(indices[i])[c] = fmaf(-learning_rate, value.gradient, value.row);
+    table.store(indices[i], c, fmaf(-learning_rate, value.gradient, value.row));
   }
 };
 
 /// Sums of squares in lanes, then the row by all lanes, then its state by one.
+template <class Rows>
 struct RowwiseAdagradBody {
   static constexpr unsigned kThreads = kLaneThreads;
   using Shared = LaneValues<float>;
@@ -88,7 +92,7 @@ struct RowwiseAdagradBody {
   const std::uint32_t* indices;
   std::size_t rows;
   std::size_t cols;
-  Table table;
+  Rows table;
   float* state;
 
   TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
@@ -116,8 +120,9 @@ struct RowwiseAdagradBody {
 
   TESSERA_HOST_DEVICE void update(std::size_t i, unsigned lane, float squares) const {
     const float rate = step.learning_rate / (sqrtf(squares) + step.epsilon);
-    float* row = table.row(indices[i]);
-    for (std::size_t c = lane; c < cols; c += kLanes) row[c] = fmaf(-rate, gradients.row(i)[c], row[c]);
+    const auto row = table.row(indices[i]);
+    for (std::size_t c = lane; c < cols; c += kLanes)
+      table.store(indices[i], c, fmaf(-rate, gradients.row(i)[c], row[c]));
   }
 };
 
@@ -125,37 +130,47 @@ template <class Launcher>
 class GridUpdates final : public BasicUpdates<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
   using Matrix = BasicMatrix<Launcher::kSpace>;
+  using StoredRows = BasicStoredRows<Launcher::kSpace>;
   using Indices = Vector<Launcher::kSpace, const std::uint32_t>;
 
  public:
   explicit GridUpdates(Launcher launch) : launch_(launch) {}
 
-  void adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, Matrix table, Matrix state) const override {
+  void adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, StoredRows table,
+               Matrix state) const override {
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, state);
-    launch_elements(launch_, gradients.rows, table.cols,
-                    AdagradElement{step, ConstTable(gradients), indices.data(), Table(table), Table(state)});
+    with_table(table, [&]<class Rows>(Rows rows) {
+      launch_elements(launch_, gradients.rows, table.cols,
+                      AdagradElement<Rows>{step, ConstTable(gradients), indices.data(), rows, Table(state)});
+    });
   }
 
-  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, Matrix table,
+  void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, StoredRows table,
                        Vector<Launcher::kSpace, float> state) const override {
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_row_state(state, table);
-    launch_(blocks_of(kLaneRows, gradients.rows),
-            RowwiseAdagradBody{step, ConstTable(gradients), indices.data(), gradients.rows, table.cols, Table(table),
-                               state.data()});
+    with_table(table, [&]<class Rows>(Rows rows) {
+      launch_(blocks_of(kLaneRows, gradients.rows),
+              RowwiseAdagradBody<Rows>{step, ConstTable(gradients), indices.data(), gradients.rows, table.cols, rows,
+                                       state.data()});
+    });
   }
 
-  void adam(AdamStep step, ConstMatrix gradients, Indices indices, Matrix table, Matrix state) const override {
+  void adam(AdamStep step, ConstMatrix gradients, Indices indices, StoredRows table, Matrix state) const override {
     kernels::detail::check_moments(gradients, indices, table, state);
-    launch_elements(launch_, gradients.rows, table.cols,
-                    AdamElement{step, ConstTable(gradients), indices.data(), Table(table), Table(state), table.cols});
+    with_table(table, [&]<class Rows>(Rows rows) {
+      launch_elements(launch_, gradients.rows, table.cols,
+                      AdamElement<Rows>{step, ConstTable(gradients), indices.data(), rows, Table(state), table.cols});
+    });
   }
 
-  void sgd(float learning_rate, ConstMatrix gradients, Indices indices, Matrix table) const override {
+  void sgd(float learning_rate, ConstMatrix gradients, Indices indices, StoredRows table) const override {
     kernels::detail::check_indexed(gradients, indices, table);
-    launch_elements(launch_, gradients.rows, table.cols,
-                    SgdElement{learning_rate, ConstTable(gradients), indices.data(), Table(table)});
+    with_table(table, [&]<class Rows>(Rows rows) {
+      launch_elements(launch_, gradients.rows, table.cols,
+                      SgdElement<Rows>{learning_rate, ConstTable(gradients), indices.data(), rows});
+    });
   }
 
  private:

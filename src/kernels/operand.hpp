@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/matrix.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tessera::kernels {
+
+/// A factor of products, beside it a copy in the form in which they take it, if they take another: Gradients::pack.
+template <Space kSpace>
+struct BasicOperand {
+  // NOLINTBEGIN(google-explicit-constructor): a matrix is an operand that nobody packed
+  BasicOperand(BasicConstMatrix<kSpace> from) : matrix(from) {}
+  BasicOperand(BasicMatrix<kSpace> from) : matrix(from) {}
+  // NOLINTEND(google-explicit-constructor)
+  BasicOperand(BasicConstMatrix<kSpace> from, Vector<kSpace, const std::byte> copy) : matrix(from), packed(copy) {}
+  /// Rows in bfloat16, if the products take them as they are stored: BasicGradients::takes_bfloat16.
+  static BasicOperand stored(BasicConstStoredRows<kSpace> rows) {
+    return {BasicConstMatrix<kSpace>{nullptr, rows.rows, rows.cols, rows.stride},
+            {reinterpret_cast<const std::byte*>(rows.bfloats), rows.rows * rows.stride * sizeof(std::uint16_t)}};
+  }
+  BasicConstMatrix<kSpace> matrix;
+  Vector<kSpace, const std::byte> packed = {};
+};
+
+/// Weights [b, n] as a softmax over tiles leaves them: that of (i, j) is factors[j / tile][i] * weights[i][j];
+/// factors [tiles, b]. They may be packed as an operand is.
+template <Space kSpace>
+struct BasicTiledWeights {
+  BasicConstMatrix<kSpace> weights;
+  BasicConstMatrix<kSpace> factors;
+  std::size_t tile = 1;
+  Vector<kSpace, const std::byte> packed = {};
+};
+
+}  // namespace tessera::kernels
