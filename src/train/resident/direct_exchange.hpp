@@ -37,7 +37,6 @@ class DirectExchange final : public ResidentExchange<kSpace> {
   RelationSum sum_relations(const Lists& lists, Matrix own, bool& failed) override;
 
  private:
-  using Base::gradients_;
   using Base::in_;
   using Base::predicts_;
   using Base::shard_;
