@@ -7,6 +7,7 @@
 #include "kernels/cuda/detail/targets.hpp"
 #include "kernels/detail/shapes.hpp"
 
+#include <bit>
 #include <cstdint>
 
 namespace tessera::kernels::cuda {
@@ -146,11 +147,8 @@ struct AddLossesBody {
   LossSum* sum;
 
   /// The lanes, then their tree: of half as many lanes in each phase, and of one in the last.
-  TESSERA_HOST_DEVICE unsigned phases() const {
-    unsigned phases = 1;
-    for (unsigned width = kThreads / 2; width > 0; width /= 2) ++phases;
-    return phases;
-  }
+  static constexpr unsigned kPhases = std::bit_width(kThreads);
+  TESSERA_HOST_DEVICE unsigned phases() const { return kPhases; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& /*registers*/) const {
     if (phase == 0) {
       double lane = 0;
