@@ -192,7 +192,7 @@ TEST_F(JobFile, AnOverrideIsOneValue) { refuse(kLeast, {"model.dim"}, {"model.di
 Job unusual_job() {
   Job job;
   job.data = {"a \"quoted\" \\ path/with 'both'\tand ünïcode.kg", 3};
-  job.run = {"runs/line\nbreak\x01", 9223372036854775807U, 5, "1.5 GiB", 7, "cuda", "3 GiB", "chain"};
+  job.run = {"runs/line\nbreak\x01", 9223372036854775807U, 5, "1.5 GiB", 7, "cuda", "2,1", "3 GiB", "chain"};
   job.model = {"transe_l1", 31, "uniform", 0.1 + 0.2};
   job.train = {1, 67108864};
   job.negatives = {4194304, "part", false};
@@ -229,9 +229,10 @@ TEST_F(JobFile, WhatMakesAnotherRun) {
   const auto change = [&](const std::string& override_text) {
     return changed_result(before, read(kLeast, {override_text}));
   };
-  for (const char* harmless : {"data.graph=h.kg", "run.folder=b", "run.threads=3", "run.memory=1GiB", "expect.mrr=0.5",
-                               "run.watchdog_seconds=9", "run.device_memory=1GiB", "train.epochs=7", "validate.every=1",
-                               "validate.patience=2", "exchange.scores=keep", "exchange.transport=host"})
+  for (const char* harmless :
+       {"data.graph=h.kg", "run.folder=b", "run.threads=3", "run.memory=1GiB", "expect.mrr=0.5",
+        "run.watchdog_seconds=9", "run.device_memory=1GiB", "train.epochs=7", "validate.every=1", "validate.patience=2",
+        "exchange.scores=keep", "exchange.transport=host", "run.placement=equal"})
     EXPECT_FALSE(change(harmless)) << harmless;
   for (const char* harmful : {"data.parts=4", "run.seed=2", "model.dim=2", "train.batch_size=8", "negatives.count=4",
                               "negatives.unbiased=false", "regulariser.name=l2", "optimiser.epsilon=0.5",
