@@ -3,16 +3,9 @@
 // The engine whose data stays in one memory space, on the host: over every backend it gives the parameters and losses
 // of QueriesEngine, bit for bit, on any number of ranks. Over host_grid these are the kernels of a device.
 
-#include "train/resident/resident_engine.hpp"
-#include "comm/self/self_communicator.hpp"
-#include "comm/thread/thread_communicator.hpp"
-#include "core/job.hpp"
 #include "kernels/cuda/host_grid.hpp"
-#include "model/checkpoint.hpp"
 #include "support/expect_error.hpp"
-#include "support/graph_fixture.hpp"
-#include "train/placement.hpp"
-#include "train/queries_engine.hpp"
+#include "train/resident_runs.hpp"
 
 #include <gtest/gtest.h>
 
@@ -20,7 +13,6 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -30,78 +22,14 @@ namespace {
 using kernels::Backend;
 using kernels::Space;
 
-constexpr std::uint32_t kParts = 5;
-constexpr std::uint64_t kPoolBytes = std::uint64_t{256} << 20U;
-
-Job small_job() {
-  Job job;
-  job.data.parts = kParts;
-  job.model.dim = 12;
-  job.model.init_scale = 0.3;
-  job.train.batch_size = 96;
-  job.negatives.count = 40;
-  job.negatives.scope = "all";
-  job.exchange.mode = "queries";
-  job.regulariser.name = "n3";
-  job.regulariser.weight = 0.01;
-  return job;
-}
-
-struct Result {
-  std::string digest;
-  std::vector<double> losses;
-  bool operator==(const Result&) const = default;
-};
-std::ostream& operator<<(std::ostream& out, const Result& result) {
-  return out << result.digest << ", last loss " << result.losses.back();
-}
-
-/// The engine that the others must agree with, and the one under test: exchanging from memory to memory, as devices
-/// that see each other do, or through the host's exchange. kMixed: through it on even ranks, the first on odd ones.
-enum class Kind { kQueries, kDirect, kStaged, kMixed };
-
-/// An engine, its parameters initialised, with all that it works on.
-struct Trained {
-  Trained(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, Kind kind, const Backend& backend)
-      : shard(stored.load(comm.rank(), train::give_out_parts(comm, job, "", {}).placement, pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool),
-        transport(comm) {
-    const train::EngineSetup setup{comm, shard,   job,  parameters,
-                                   1,    backend, pool, train::count_items(comm, shard, job)};
-    if (kind == Kind::kQueries || (kind == Kind::kMixed && comm.rank().value() % 2 != 0))
-      engine = std::make_unique<train::QueriesEngine>(setup);
-    else
-      engine = std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, backend,
-                                                                     kind == Kind::kDirect ? &transport : nullptr);
-    parameters.initialise(job.model, job.run.seed);
-  }
-  memory::Pool pool{kPoolBytes};
-  graph::Shard shard;
-  model::Parameters parameters;
-  train::Place<Space::kHost> place{pool};
-  train::RankTransport<Space::kHost> transport;
-  std::unique_ptr<train::Engine> engine;
-};
-
-Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, Kind kind,
-             const Backend& backend) {
-  Trained trained(comm, stored, job, kind, backend);
-  Result result;
-  for (std::uint32_t epoch = 0; epoch < 2; ++epoch) result.losses.push_back(trained.engine->run_epoch(epoch, nullptr));
-  trained.engine->fetch_parameters();
-  result.digest = model::parameter_digest(comm, trained.shard, trained.parameters);
-  return result;
-}
-
-Result train_on(std::int32_t ranks, const test::StoredGraph& stored, const Job& job, Kind kind,
-                const Backend& backend) {
-  Result result;
-  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
-    const Result mine = train(comm, stored, job, kind, backend);
-    if (comm.rank() == Rank(0)) result = mine;
-  });
-  return result;
-}
+using test::kRunParts;
+using test::small_job;
+using test::train_alone;
+using test::train_on;
+using test::Trained;
+using Case = test::JobCase;
+using Kind = test::EngineKind;
+using Result = test::RunResult;
 
 void expect_several_ranks(const test::StoredGraph& stored, const Job& job, const Result& expected,
                           const Backend& backend, std::initializer_list<std::int32_t> counts) {
@@ -110,12 +38,6 @@ void expect_several_ranks(const test::StoredGraph& stored, const Job& job, const
     EXPECT_EQ(train_on(ranks, stored, job, Kind::kStaged, backend), expected) << ranks << " ranks, through the host";
   }
 }
-
-struct Case {
-  const char* name;
-  void (*change)(Job&);
-};
-std::ostream& operator<<(std::ostream& out, const Case& tested) { return out << tested.name; }
 
 void predict_relations(Job& job) {
   job.train.group_queries = true;
@@ -234,14 +156,14 @@ const std::vector<Case> kCases = {
 class ResidentEngine : public testing::TestWithParam<Case> {};
 
 TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
-  const test::StoredGraph stored(test::random_graph({.train = 120}), kParts);
+  const test::StoredGraph stored(test::random_graph({.train = 120}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
-  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
   EXPECT_GT(expected.losses.back(), 0);
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward),
                                  &kernels::host_grid_backend(kernels::GridOrder::kBackward)}) {
-    const auto result = train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend);
+    const auto result = train_alone(stored, job, Kind::kStaged, *backend);
     EXPECT_EQ(result, expected) << backend->name;
   }
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 5});
@@ -252,20 +174,19 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
 
 // The softmax of the reference has bits of its own, and both engines must have them.
 TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngineOverTheReference) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
   const Backend& reference = kernels::reference_backend();
-  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, reference),
-            train(*comm::make_self_communicator(), stored, job, Kind::kQueries, reference));
+  EXPECT_EQ(train_alone(stored, job, Kind::kStaged, reference), train_alone(stored, job, Kind::kQueries, reference));
 }
 
 // Ranks with and without a device in one run, with unequal numbers of parts.
 TEST_P(ResidentEngine, WorksWithTheQueriesEngineOfOtherRanks) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
-  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
   for (const char* placement : {"4,1", "1,4", "1,3,1", "equal"}) {
     job.run.placement = placement;
     const auto ranks = static_cast<std::int32_t>(std::count(placement, placement + std::strlen(placement), ',') + 1);
@@ -280,11 +201,10 @@ INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngine, testing::ValuesIn(kCases),
 TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 100, .valid = 400, .test = 400}), 2);
   Job job = small_job();
-  job.data.parts = 2;
   job.train.batch_size = 300;
-  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
-    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected) << backend->name;
+    EXPECT_EQ(train_alone(stored, job, Kind::kStaged, *backend), expected) << backend->name;
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
 }
 
@@ -293,26 +213,24 @@ TEST(ResidentEngineTiles, OfABinaryLossAreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 4400, .train = 30, .valid = 2000, .test = 2000}), 1);
   Job job = small_job();
   binary_loss(job);
-  job.data.parts = 1;
   job.model.dim = 4;
   job.loss.smoothing = 0.2;
-  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
-    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected) << backend->name;
+    EXPECT_EQ(train_alone(stored, job, Kind::kStaged, *backend), expected) << backend->name;
 }
 
 // A step has fewer relations than there are: operators are made of those of the step alone.
 TEST(ResidentEngineOperators, OfTheRelationsOfAStepAreMade) {
-  const test::StoredGraph stored(test::random_graph({.relations = 90, .train = 120}), kParts);
+  const test::StoredGraph stored(test::random_graph({.relations = 90, .train = 120}), kRunParts);
   Job job = small_job();
   tucker(job);
   job.train.batch_size = 50;
   for (const double dropped : {0.0, 0.3}) {
     job.dropout.relation = dropped;
-    const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
+    const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
     for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
-      EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, *backend), expected)
-          << backend->name;
+      EXPECT_EQ(train_alone(stored, job, Kind::kStaged, *backend), expected) << backend->name;
     expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 5});
   }
 }
@@ -321,23 +239,22 @@ TEST(ResidentEngineOperators, OfTheRelationsOfAStepAreMade) {
 TEST(ResidentEngineRounds, AreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 200, .train = 1500}), 2);
   Job job = small_job();
-  job.data.parts = 2;
   job.train.batch_size = 3000;
   job.relation_prediction.weight = 0.5;
-  const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
-  EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
+  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+  EXPECT_EQ(train_alone(stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
 }
 
 // Steps in which parts, and whole ranks, have no query.
 TEST(ResidentEngineSteps, MayBeSmallerThanTheNumberOfParts) {
-  const test::StoredGraph stored(test::random_graph({.entities = 60, .train = 40}), kParts);
+  const test::StoredGraph stored(test::random_graph({.entities = 60, .train = 40}), kRunParts);
   Job job = small_job();
   job.train.batch_size = 3;
   for (const double weight : {0.0, 0.5}) {
     job.relation_prediction.weight = weight;
-    const auto expected = train(*comm::make_self_communicator(), stored, job, Kind::kQueries, kernels::cpu_backend());
-    EXPECT_EQ(train(*comm::make_self_communicator(), stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
+    const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+    EXPECT_EQ(train_alone(stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
     expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 4, 5});
   }
 }
@@ -346,7 +263,7 @@ class ResidentEngineLoss : public testing::TestWithParam<Case> {};
 
 // All ranks end together and name the step, whichever engine they have.
 TEST_P(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
   for (const Kind kind : {Kind::kDirect, Kind::kStaged, Kind::kMixed})
@@ -365,7 +282,7 @@ INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngineLoss,
 
 // What the setup's parameters are while the engine trains its own.
 TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
   const Job job = small_job();
   const auto comm = comm::make_self_communicator();
   Trained trained(*comm, stored, job, Kind::kStaged, kernels::cpu_backend());

@@ -3,21 +3,15 @@
 // The engine whose entity rows are in bfloat16, on the host: over every backend and on any number of ranks it has the
 // same bits, also when it is continued; and how much memory it takes.
 
-#include "comm/self/self_communicator.hpp"
-#include "comm/thread/thread_communicator.hpp"
-#include "core/job.hpp"
 #include "kernels/cuda/host_grid.hpp"
 #include "kernels/padding.hpp"
-#include "model/checkpoint.hpp"
-#include "support/graph_fixture.hpp"
-#include "train/resident/resident_engine.hpp"
+#include "train/resident_runs.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -28,80 +22,29 @@ using kernels::Backend;
 using kernels::Space;
 using memory::Tag;
 
-constexpr std::uint32_t kParts = 5;
-constexpr std::uint64_t kPoolBytes = std::uint64_t{256} << 20U;
+using Case = test::JobCase;
+using Result = test::RunResult;
+using test::EngineKind;
+using test::kRunParts;
 
 Job small_job() {
-  Job job;
+  Job job = test::small_job();
   job.run.rows = "bf16";
-  job.model.dim = 12;
-  job.model.init_scale = 0.3;
-  job.train.batch_size = 96;
-  job.negatives.count = 40;
-  job.negatives.scope = "all";
-  job.exchange.mode = "queries";
-  job.regulariser.name = "n3";
-  job.regulariser.weight = 0.01;
   return job;
 }
 
-struct Result {
-  std::string digest;
-  std::vector<double> losses;
-  std::array<std::uint64_t, memory::kTagCount> used{};  // in the engine's place
-  bool operator==(const Result& other) const { return digest == other.digest && losses == other.losses; }
-};
-std::ostream& operator<<(std::ostream& out, const Result& result) {
-  return out << result.digest << ", last loss " << result.losses.back();
-}
-
-/// A rank's engine with parameters of its own.
-struct Trained {
-  Trained(comm::Communicator& of, const test::StoredGraph& stored, const Job& job, const Backend& backend)
-      : comm(of),
-        shard(stored.load(of.rank(), of.size(), pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool),
-        engine({of, shard, job, parameters, 1, backend, pool, train::count_items(of, shard, job)}, place, backend) {
-    parameters.initialise(job.model, job.run.seed);
-  }
-  Result run(std::uint32_t first_epoch, std::uint32_t end_epoch) {
-    Result result;
-    for (std::uint32_t epoch = first_epoch; epoch < end_epoch; ++epoch)
-      result.losses.push_back(engine.run_epoch(epoch, nullptr));
-    engine.fetch_parameters();
-    result.digest = model::parameter_digest(comm, shard, parameters);
-    for (std::size_t tag = 0; tag < result.used.size(); ++tag)
-      result.used.at(tag) = resident_pool.use(static_cast<Tag>(tag)).bytes;
-    return result;
-  }
-  comm::Communicator& comm;
-  memory::Pool pool{kPoolBytes};
-  memory::Pool resident_pool{kPoolBytes};
-  train::Place<Space::kHost> place{resident_pool};
-  graph::Shard shard;
-  model::Parameters parameters;
-  train::ResidentEngine<Space::kHost> engine;
+struct Trained : test::Trained {
+  Trained(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, const Backend& backend)
+      : test::Trained(comm, stored, job, EngineKind::kStaged, backend) {}
 };
 
 Result train_alone(const test::StoredGraph& stored, const Job& job, const Backend& backend, std::uint32_t epochs = 2) {
-  const auto self = comm::make_self_communicator();
-  return Trained(*self, stored, job, backend).run(0, epochs);
+  return test::train_alone(stored, job, EngineKind::kStaged, backend, epochs);
 }
 
 Result train_on(std::int32_t ranks, const test::StoredGraph& stored, const Job& job, const Backend& backend) {
-  Result result;
-  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
-    const Result mine = Trained(comm, stored, job, backend).run(0, 2);
-    if (comm.rank() == Rank(0)) result = mine;
-  });
-  return result;
+  return test::train_on(ranks, stored, job, EngineKind::kStaged, backend);
 }
-
-struct Case {
-  const char* name;
-  void (*change)(Job&);
-};
-std::ostream& operator<<(std::ostream& out, const Case& tested) { return out << tested.name; }
 
 const std::vector<Case> kCases = {
     {"ComplEx", [](Job&) {}},
@@ -134,7 +77,7 @@ const std::vector<Case> kCases = {
 class ResidentRows : public testing::TestWithParam<Case> {};
 
 TEST_P(ResidentRows, HaveTheSameBitsOnAnyNumberOfRanks) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   job.train.batch_size = 250;
   GetParam().change(job);
@@ -156,7 +99,7 @@ void copy_matrix(kernels::ConstMatrix from, kernels::Matrix to) {
 
 // What a checkpoint keeps, rows in fp32, is all that there is to keep.
 TEST_P(ResidentRows, AreContinuedToTheSameBits) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
   const Result expected = train_alone(stored, job, kernels::cpu_backend(), 4);
@@ -164,7 +107,7 @@ TEST_P(ResidentRows, AreContinuedToTheSameBits) {
   Trained first(*self, stored, job, kernels::cpu_backend());
   first.run(0, 2);
   Trained second(*self, stored, job, kernels::cpu_backend());
-  for (std::size_t p = 0; p < kParts; ++p) {
+  for (std::size_t p = 0; p < kRunParts; ++p) {
     copy_matrix(first.parameters.parts()[p].rows, second.parameters.parts()[p].rows);
     copy_matrix(first.parameters.parts()[p].state, second.parameters.parts()[p].state);
   }
@@ -200,7 +143,7 @@ std::uint64_t used(const Result& result, Tag tag) { return result.used.at(static
 
 TEST(ResidentRowsMemory, OfEntitiesHalves) {
   constexpr std::uint64_t kEntities = 700;
-  const test::StoredGraph stored(test::random_graph({.entities = kEntities}), kParts);
+  const test::StoredGraph stored(test::random_graph({.entities = kEntities}), kRunParts);
   Job job = small_job();
   job.model.dim = 64;
   job.optimiser.name = "rowwise_adagrad";
@@ -294,7 +237,7 @@ class TakesStored {
 
 // No copy of the table, and the bits of one.
 TEST(ResidentRowsProducts, TakeTheTableAsItIsStored) {
-  const test::StoredGraph stored(test::random_graph({}), kParts);
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
   const Job job = small_job();
   const Result copied = train_alone(stored, job, kernels::cpu_backend());
   EXPECT_GT(used(copied, Tag::kHalo), 0U);

@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/self/self_communicator.hpp"
+#include "comm/thread/thread_communicator.hpp"
+#include "core/job.hpp"
+#include "model/checkpoint.hpp"
+#include "support/graph_fixture.hpp"
+#include "train/placement.hpp"
+#include "train/queries_engine.hpp"
+#include "train/resident/resident_engine.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+// Small runs of the engines that move queries, on the host.
+namespace tessera::test {
+
+constexpr std::uint32_t kRunParts = 5;
+
+inline Job small_job() {
+  Job job;
+  job.model.dim = 12;
+  job.model.init_scale = 0.3;
+  job.train.batch_size = 96;
+  job.negatives.count = 40;
+  job.negatives.scope = "all";
+  job.exchange.mode = "queries";
+  job.regulariser.name = "n3";
+  job.regulariser.weight = 0.01;
+  return job;
+}
+
+/// A change of small_job() with a name.
+struct JobCase {
+  const char* name;
+  void (*change)(Job&);
+};
+inline std::ostream& operator<<(std::ostream& out, const JobCase& tested) { return out << tested.name; }
+
+struct RunResult {
+  std::string digest;
+  std::vector<double> losses;
+  std::array<std::uint64_t, memory::kTagCount> used{};  ///< bytes in the engine's place, by tag
+  bool operator==(const RunResult& other) const { return digest == other.digest && losses == other.losses; }
+};
+inline std::ostream& operator<<(std::ostream& out, const RunResult& result) {
+  return out << result.digest << ", last loss " << result.losses.back();
+}
+
+/// The engine that the others must agree with, and the one whose data stays in one memory space: exchanging from memory
+/// to memory, as devices that see each other do, or through the host's exchange. kMixed: through it on even ranks, the
+/// first on odd ones.
+enum class EngineKind { kQueries, kDirect, kStaged, kMixed };
+
+/// A rank's engine, its parameters initialised, with all that it works on.
+struct Trained {
+  Trained(comm::Communicator& of, const StoredGraph& stored, const Job& job, EngineKind kind,
+          const kernels::Backend& backend)
+      : comm(of),
+        shard(stored.load(of.rank(), placement(of, stored, job), pool)),
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool),
+        transport(of) {
+    const train::EngineSetup setup{of, shard, job, parameters, 1, backend, pool, train::count_items(of, shard, job)};
+    if (kind == EngineKind::kQueries || (kind == EngineKind::kMixed && of.rank().value() % 2 != 0))
+      engine = std::make_unique<train::QueriesEngine>(setup);
+    else
+      engine = std::make_unique<train::ResidentEngine<kernels::Space::kHost>>(
+          setup, place, backend, kind == EngineKind::kDirect ? &transport : nullptr);
+    parameters.initialise(job.model, job.run.seed);
+  }
+
+  /// As job.run.placement says for the parts that are there.
+  static graph::Placement placement(comm::Communicator& comm, const StoredGraph& stored, Job job) {
+    job.data.parts = stored.manifest().part_count();
+    return train::give_out_parts(comm, job, "", {}).placement;
+  }
+
+  RunResult run(std::uint32_t first_epoch, std::uint32_t end_epoch) {
+    RunResult result;
+    for (std::uint32_t epoch = first_epoch; epoch < end_epoch; ++epoch)
+      result.losses.push_back(engine->run_epoch(epoch, nullptr));
+    engine->fetch_parameters();
+    result.digest = model::parameter_digest(comm, shard, parameters);
+    for (std::size_t tag = 0; tag < result.used.size(); ++tag)
+      result.used.at(tag) = resident_pool.use(static_cast<memory::Tag>(tag)).bytes;
+    return result;
+  }
+
+  static constexpr std::uint64_t kPoolBytes = std::uint64_t{256} << 20U;
+  comm::Communicator& comm;
+  memory::Pool pool{kPoolBytes};
+  memory::Pool resident_pool{kPoolBytes};
+  train::Place<kernels::Space::kHost> place{resident_pool};
+  graph::Shard shard;
+  model::Parameters parameters;
+  train::RankTransport<kernels::Space::kHost> transport;
+  std::unique_ptr<train::Engine> engine;
+};
+
+inline RunResult train_alone(const StoredGraph& stored, const Job& job, EngineKind kind,
+                             const kernels::Backend& backend, std::uint32_t epochs = 2) {
+  const auto self = comm::make_self_communicator();
+  return Trained(*self, stored, job, kind, backend).run(0, epochs);
+}
+
+/// That of rank 0.
+inline RunResult train_on(std::int32_t ranks, const StoredGraph& stored, const Job& job, EngineKind kind,
+                          const kernels::Backend& backend) {
+  RunResult result;
+  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+    const RunResult mine = Trained(comm, stored, job, kind, backend).run(0, 2);
+    if (comm.rank() == Rank(0)) result = mine;
+  });
+  return result;
+}
+
+}  // namespace tessera::test
