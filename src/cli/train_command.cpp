@@ -182,7 +182,8 @@ void train(Environment& environment, const Options& options) {
   const std::optional<DeviceMemory> device_memory = plan_device_memory(environment, devices, device_pool);
   comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
   train::Surroundings surroundings;
-  if (device_memory) surroundings.device_use = [&] { return device_memory->use(); };
+  if (devices.ranks > 0)
+    surroundings.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
   surroundings.stop = &stop_requested;
   if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
   const train::Outcome outcome = trainer.run(surroundings);

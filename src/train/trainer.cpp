@@ -35,7 +35,8 @@ Trainer::Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job&
       parameters_(parameters),
       engine_(engine),
       pool_(pool),
-      checkpoints_(job.run.folder) {
+      checkpoints_(job.run.folder),
+      some_hold_parameters_(comm.reduce(engine.holds_parameters() ? 1 : 0, comm::Reduction::kMax) != 0) {
   open_run_folder(resume);
 }
 
@@ -90,7 +91,7 @@ bool Trainer::is_due(std::uint64_t every, std::uint64_t epoch) const {
 // Whether anything is made of the parameters after that epoch. Those that are in memory anyway are looked at every
 // time.
 bool Trainer::needs_parameters(std::uint64_t epoch) const {
-  return !engine_.holds_parameters() || job_.average.decay > 0 || is_due(job_.validate.every, epoch) ||
+  return !some_hold_parameters_ || job_.average.decay > 0 || is_due(job_.validate.every, epoch) ||
          (job_.validate.every == 0 && is_due(10, epoch)) || epoch == job_.train.epochs;
 }
 

@@ -82,6 +82,7 @@ class Trainer {
   const memory::Pool& pool_;
   model::CheckpointStore checkpoints_;
   model::RunState state_;
+  bool some_hold_parameters_;          // engines of some ranks, of all or not: all ranks do the same
   std::optional<MetricsLog> metrics_;  // rank 0
   bool parameters_are_taken_ = true;   // those of the engine are in parameters_
   double last_loss_ = std::numeric_limits<double>::quiet_NaN();
