@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 
@@ -53,6 +54,8 @@ class GpuTable:
         self.row = None
         self.allowed = self.deadline = None
         work.mkdir(parents=True, exist_ok=True)
+        for kind in (signal.SIGTERM, signal.SIGHUP):  # whatever runs is stopped, too
+            signal.signal(kind, lambda number, frame: sys.exit(128 + number))
 
     @staticmethod
     def names():
@@ -287,7 +290,7 @@ class GpuTable:
     def train(self, name, job, data, graph_name, **keys):
         """Trains the job of that name in its run folder; its folder and wall time."""
         graph = self.graph(data, graph_name)
-        run = self.work / f"run-{name}"
+        run = self.run_folder(name)
         if not self.resume:
             shutil.rmtree(run, ignore_errors=True)
         again = ["--resume"] if self.resume and run.exists() else []
@@ -295,6 +298,32 @@ class GpuTable:
         self.tessera(f"train-{name}", "train", self.jobs / "gpu" / f"{job}.toml", f"data.graph={graph}",
                      f"run.folder={run}", *self.settings(**keys), *again)
         return run, None if again else time.monotonic() - start
+
+    def run_folder(self, name):
+        return self.work / f"{'smoke' if self.smoke else 'run'}-{name}"
+
+    @staticmethod
+    def settings_of(job):
+        """The keys of a job file as they stand there."""
+        table, keys = "", {}
+        for line in map(str.strip, job.read_text().splitlines()):
+            if line.startswith("["):
+                table = line.strip("[]")
+            elif "=" in line and not line.startswith("#"):
+                key, value = line.split("=", 1)
+                keys[f"{table}.{key.strip()}"] = value.strip()
+        return keys
+
+    def finished(self, name, job):
+        """Whether row `name` was trained to its end on a device as the job file says: what else is there is not ranked
+        in its name."""
+        run = self.run_folder(name)
+        if not (run / "job.toml").exists() or not (run / "metrics.jsonl").exists():
+            return False
+        trained, wanted = self.settings_of(run / "job.toml"), self.settings_of(self.jobs / "gpu" / f"{job}.toml")
+        keys = ("model.name", "model.dim", "train.epochs", "run.device")
+        return self.smoke or (all(trained[key] == wanted[key] for key in keys) and
+                              len(self.epochs(run)) == int(wanted["train.epochs"]))
 
     @staticmethod
     def epochs(run):
@@ -323,31 +352,34 @@ class GpuTable:
 
     def row_evaluate(self):
         """Exact filtered ranking of the test split of FB15k-237, rank 1,000: milliseconds, best of three."""
-        run = self.work / "run-fb15k"
-        if not list(run.glob("metrics.jsonl")):
-            print("  no model of the row fb15k is there: ranking one of a single epoch")
+        run = self.run_folder("fb15k")
+        if not self.finished("fb15k", "fb15k-237-complex-n3"):
+            print("  no finished model of the row fb15k is there: ranking one of a single epoch")
             run, _ = self.train("evaluate", "fb15k-237-complex-n3", "FB15k-237", "fb15k-237.kg", **{"train.epochs": 1})
         seconds = min(json.loads(self.tessera("evaluate", "evaluate", "--json", "--resamples", 0, run,
                                               *self.settings_of_ranking()))["seconds"] for _ in range(3))
         note = [line for line in (self.work / "evaluate.err").read_text().splitlines() if "screened" in line]
-        self.report("40,932 queries against 14,541 entities, d = 2,000", 1000 * seconds, "ms", 200, 50, at_most=True,
+        ranked = self.settings_of(run / "job.toml")
+        goals = (200, 50) if (ranked["model.dim"], ranked["run.device"]) == ("2000", '"cuda"') else (None, None)
+        what = f"exact ranking of the test split, d = {ranked['model.dim']}"
+        self.report(what, 1000 * seconds, "ms", *goals, at_most=True,
                     note=note[-1].split("screened")[-1].strip() if note else "")
 
     def row_memory(self):
         """Device memory of a run: predicted against measured peak."""
-        name = "fb15k" if (self.work / "run-fb15k" / "metrics.jsonl").exists() else "memory"
+        name = "fb15k" if (self.run_folder("fb15k") / "metrics.jsonl").exists() else "memory"
         if name == "memory":
             self.train(name, "fb15k-237-complex-n3", "FB15k-237", "fb15k-237.kg", **{"train.epochs": 1})
         predicted, measured = self.device_memory(name)
         if not predicted or not measured:
-            raise Skip(f"neither {self.work}/run-{name}/metrics.jsonl nor the log says what device memory was planned and "
+            raise Skip(f"neither {self.run_folder(name)}/metrics.jsonl nor the log says what device memory was planned and "
                        "measured")
         self.report("device memory: |planned - measured| / measured", 100 * abs(predicted - measured) / measured, "%", 5, 2,
                     at_most=True, note=f"({predicted / 2**20:,.1f} and {measured / 2**20:,.1f} MiB)")
 
     def device_memory(self, name):
         """Bytes that were planned and measured in a run: by its metrics, else by the log of its training."""
-        last = self.epochs(self.work / f"run-{name}")[-1]
+        last = self.epochs(self.run_folder(name))[-1]
         if "device_planned_bytes" in last:
             return last["device_planned_bytes"], last.get("device_measured_bytes")
         log = self.work / f"train-{name}.err"

@@ -11,7 +11,7 @@ and gpu.jsonl with every figure of `gpu`. Exit status 1 when a figure is missed.
   bench/run.py gpu                                    everything on one GPU
   bench/run.py gpu --only step fb15k --limit 500      some rows of it, each for so many seconds at most
   bench/run.py gpu --only relations --resume          goes on where the limit stopped it
-  bench/run.py gpu --smoke --build-dir build/release  all rows on the host, tiny: do they work?"""
+  bench/run.py gpu --smoke --build-dir build/release  what needs no card, on the host, tiny: does it work?"""
 
 import argparse
 import json
@@ -318,6 +318,8 @@ def main():
     rows.add_argument("--resume", action="store_true", help="continue runs that are there")
     rows.add_argument("--smoke", action="store_true", help="on the host with tiny settings: nothing is measured")
     arguments = parser.parse_args()
+    if arguments.limit is not None and arguments.limit <= 0:
+        parser.error("--limit is a number of seconds above 0")
     bench = Bench(arguments)
     for name in names if "all" in arguments.names else arguments.names:
         work = getattr(bench, f"bench_{name}")

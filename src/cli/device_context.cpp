@@ -32,16 +32,29 @@ struct Found {
   std::string why_none;
 };
 
+// A device of its host, if there is one.
 Found look_for_device(const Job& job, const comm::Communicator& comm) {
   try {
-    const int devices = device::device_count();
-    if (comm.rank_on_host() >= devices)
-      return {{}, fmt::format("{} ranks share {} devices of a host", comm.ranks_on_host(), devices)};
-    return {train::find_device(job, comm.rank_on_host(), std::min(comm.ranks_on_host(), devices)), {}};
+    return {train::find_device(job, comm.rank_on_host(), std::min(comm.ranks_on_host(), device::device_count())), {}};
   } catch (const Error& error) {
     if (error.status() != ExitStatus::kUsage) throw;
     return {{}, error.what()};
   }
+}
+
+// Collective. Of the ranks that found the same device the lowest keeps it. Numbers do not say which are the same: a
+// binding may show each rank its own as number 0.
+void share_out(comm::Communicator& comm, Found& found) {
+  const comm::Seat mine = comm::together(
+      comm, [&] { return found.share ? comm::seat_of(found.share->device) : comm::seat_without_device(); });
+  const std::vector<comm::Seat> seats = comm::gather_seats(comm, mine);
+  const auto own = seats.begin() + comm.rank().value();
+  const auto first = std::find_if(seats.begin(), own, [&](const comm::Seat& seat) {
+    return seat.machine == mine.machine && seat.bus_id == mine.bus_id;
+  });
+  if (found.share && first != own)
+    found = {{},
+             fmt::format("rank {} has the device that rank {} would take", first - seats.begin(), comm.rank().value())};
 }
 
 // Why the first rank without a device has none.
@@ -52,10 +65,12 @@ std::string first_reason(comm::Communicator& comm, const Found& found) {
 }
 
 Found find_devices(comm::Communicator& comm, const Job& job, const std::string& why_none) {
-  return comm::together(comm, [&]() -> Found {
+  Found found = comm::together(comm, [&]() -> Found {
     if (job.run.device == "cuda") return {demand_device(job, comm), {}};
     return why_none.empty() ? look_for_device(job, comm) : Found{{}, why_none};
   });
+  if (job.run.device == "auto") share_out(comm, found);
+  return found;
 }
 
 }  // namespace
@@ -80,7 +95,7 @@ Devices open_devices(Environment& environment, const Job& job, const std::string
 
 std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment, const Job& job,
                                                        const Devices& devices) {
-  if (devices.ranks == 0) return nullptr;
+  if (job.run.device == "cpu" || (devices.ranks == 0 && job.exchange.transport != "nccl")) return nullptr;
   comm::Communicator& comm = environment.comm;
   const comm::Seat mine = comm::together(
       comm, [&] { return devices.own ? comm::seat_of(devices.own->device) : comm::seat_without_device(); });

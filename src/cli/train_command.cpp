@@ -20,6 +20,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -137,6 +138,12 @@ void print_outcome(const train::Outcome& outcome, const Job& job, const std::opt
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
 }
 
+// What "auto" meant when the run was started, which depends on where that was.
+std::string mode_of_run(const Job& job) {
+  const std::filesystem::path file = std::filesystem::path(job.run.folder) / kJobFile;
+  return std::filesystem::exists(file) ? read_job(file).exchange.mode : job.exchange.mode;
+}
+
 void train(Environment& environment, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   comm::Communicator& comm = environment.comm;
@@ -145,11 +152,13 @@ void train(Environment& environment, const Options& options) {
     if (model::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
            job.run.folder);
+    if (options.resume && job.exchange.mode == "auto") job.exchange.mode = mode_of_run(job);
     train::check_fit(job);
   });
   const std::vector<std::string> idle = train::idle_settings(job);
   if (environment.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
   const Devices devices = open_devices(environment, job, train::against_device(job));
+  comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(environment, job, devices);
   const train::PartsGivenOut shares = give_out_parts(environment, job, devices);
   RunContext context = open_context(environment, job, shares.placement);
@@ -159,6 +168,7 @@ void train(Environment& environment, const Options& options) {
   job.exchange.mode = choice.mode;
   std::optional<model::Parameters> parameters;
   std::optional<memory::DevicePool> device_pool;
+  std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits
   std::unique_ptr<train::Engine> engine;
   const auto items = train::count_items(comm, context.shard, job);
   comm::together(comm, [&] {
@@ -170,7 +180,6 @@ void train(Environment& environment, const Options& options) {
                                  items, device_pool ? &*device_pool : nullptr, links.get()});
   });
   const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
-  std::unique_ptr<evaluate::Evaluator> evaluator;
   if (wants_validation(environment, context)) {
     // An average of rows is nowhere but on the host.
     auto lent_rows = parameters->average() == nullptr ? engine->device_rows() : decltype(engine->device_rows()){};
@@ -184,6 +193,7 @@ void train(Environment& environment, const Options& options) {
   train::Surroundings surroundings;
   if (devices.ranks > 0)
     surroundings.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
+  if (links) surroundings.device_bytes_sent = [&] { return links->bytes_sent(); };
   surroundings.stop = &stop_requested;
   if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
   const train::Outcome outcome = trainer.run(surroundings);

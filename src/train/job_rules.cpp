@@ -115,7 +115,7 @@ std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& mani
 std::string against_device(const Job& job) {
   std::string no_queries = against_queries(job);
   if (!no_queries.empty()) return no_queries;
-  if (job.exchange.mode == "rows") return "exchange.mode 'rows'; a device moves queries";
+  if (job.exchange.mode == "rows") return "exchange.mode 'rows'; a device moves queries (exchange.mode=queries)";
   if (job.exchange.scores == "recompute") return "exchange.scores 'recompute'; a device keeps them";
   return {};
 }
@@ -137,6 +137,18 @@ void check_fit(const Job& job) {
     fail(ExitStatus::kUsage, "exchange.mode 'rows' does not fit: {}; use 'queries'", no_rows);
   if (!no_queries.empty() && !no_rows.empty())
     fail(ExitStatus::kUsage, "these settings do not fit together: {}; and {}", no_queries, no_rows);
+}
+
+void check_fit_of_ranks(const Job& job, int device_ranks, int ranks) {
+  if (device_ranks == ranks) return;
+  if (job.run.rows != "fp32")
+    fail(ExitStatus::kUsage, "run.rows '{}' needs a device for every rank, and {} of {} have none; use run.rows=fp32",
+         job.run.rows, ranks - device_ranks, ranks);
+  // Every rank updates core and relations by products of its own, and they must come out alike.
+  if (device_ranks > 0 && job.run.products != "chain" && model::find_scorer(job.model.name).has_core())
+    fail(ExitStatus::kUsage,
+         "model '{}', whose relations share a core, needs run.products=chain where only {} of {} ranks have a device",
+         job.model.name, device_ranks, ranks);
 }
 
 std::vector<std::string> idle_settings(const Job& job) {

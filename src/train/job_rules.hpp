@@ -17,6 +17,9 @@ void check_fit(const Job& job);
 /// Why the job cannot be trained on a device, or an empty string.
 std::string against_device(const Job& job);
 
+/// Refuses what cannot be trained when only `device_ranks` of `ranks` ranks compute on devices. Throws Error(kUsage).
+void check_fit_of_ranks(const Job& job, int device_ranks, int ranks);
+
 /// Settings of the job that have no effect with its others, "key (why)" each: for a warning.
 std::vector<std::string> idle_settings(const Job& job);
 

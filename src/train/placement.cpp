@@ -13,6 +13,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <numeric>
 
 namespace tessera::train {
@@ -57,8 +58,8 @@ std::vector<std::uint32_t> parse_list(const std::string& text) {
     const auto [next, error] = std::from_chars(at, end, number);
     if (error != std::errc{} || number == 0 || (next != end && *next != ','))
       fail(ExitStatus::kUsage,
-           "run.placement '{}' is not known; it is auto, equal, speed, or the number of parts of each rank, as in "
-           "\"6,2\"",
+           "run.placement '{}' is not known; it is auto, equal, speed, or how many parts each rank gets, at least "
+           "one, as in \"6,2\"",
            text);
     numbers.push_back(number);
     if (next == end) return numbers;
@@ -70,9 +71,17 @@ graph::Placement listed_placement(const std::string& text, std::int32_t ranks, s
   const std::vector<std::uint32_t> numbers = parse_list(text);
   const std::uint64_t sum = std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0});
   if (numbers.size() != static_cast<std::size_t>(ranks) || sum != parts)
-    fail(ExitStatus::kUsage, "run.placement \"{}\" gives {} parts to {} ranks, but there are {} parts and {} ranks",
-         text, sum, numbers.size(), parts, ranks);
+    fail(ExitStatus::kUsage, "run.placement \"{}\" is for {} parts and {} rank{}; this run has {} and {}", text, sum,
+         numbers.size(), numbers.size() == 1 ? "" : "s", parts, ranks);
   return graph::Placement(numbers);
+}
+
+// A line without its end was cut off by a kill.
+void drop_unfinished_line(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (text.empty() || text.back() == '\n') return;
+  std::filesystem::resize_file(file, text.rfind('\n') + 1);  // npos + 1 is 0
 }
 
 // Whether "auto" measures: ranks that all compute with the same thing would only be given its noise.
@@ -126,6 +135,7 @@ void record_start(const std::filesystem::path& run_folder, std::uint64_t after_e
     line["ranks"].push_back(share);
   }
   const std::filesystem::path file = run_folder / kStartsLog;
+  drop_unfinished_line(file);
   std::ofstream out(file, std::ios::app);
   out << line.dump() << '\n';
   out.close();

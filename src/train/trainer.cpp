@@ -128,7 +128,10 @@ Outcome Trainer::run(const Surroundings& surroundings) {
 
 void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) {
   EpochRecord record;
-  const std::uint64_t sent_before = comm_.bytes_sent();
+  const auto bytes_sent = [&] {
+    return comm_.bytes_sent() + (surroundings.device_bytes_sent ? surroundings.device_bytes_sent() : 0);
+  };
+  const std::uint64_t sent_before = bytes_sent();
   const auto start = std::chrono::steady_clock::now();
   engine_.optimiser().set_rate_factor(state_.rate_factor);
   record.loss = engine_.run_epoch(static_cast<std::uint32_t>(state_.epoch), &progress);
@@ -140,7 +143,7 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   record.epoch = ++state_.epoch;
   if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
   last_loss_ = record.loss;
-  const auto sent = static_cast<std::int64_t>(comm_.bytes_sent() - sent_before);
+  const auto sent = static_cast<std::int64_t>(bytes_sent() - sent_before);
   record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
   if (surroundings.validation_mrr && is_due(job_.validate.every)) validate(surroundings, record);
   if (surroundings.device_use) record.device_use = largest(surroundings.device_use());

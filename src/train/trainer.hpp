@@ -28,6 +28,9 @@ struct Surroundings {
   std::function<double()> validation_mrr;
   /// The device memory of this rank so far. Empty, on all ranks alike: there is no device.
   std::function<memory::DeviceUse()> device_use;
+  /// Bytes that this rank handed to other ranks' devices since the start, beside those of the communicator. Empty:
+  /// none.
+  std::function<std::uint64_t()> device_bytes_sent;
   /// Set by a signal handler; asks for an orderly stop after the current epoch.
   const std::atomic<bool>* stop = nullptr;
 };

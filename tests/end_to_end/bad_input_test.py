@@ -167,6 +167,11 @@ class BadJob(ProgramTest):
         self.refuse_job(USAGE, ["run.device 'cuda' does not fit", "dropout"],
                         **{"run.device": '"cuda"', "dropout.entity": 0.1})
         self.refuse_job(USAGE, ["run.device", "cpu, cuda"], **{"run.device": '"gpu"'})
+        for ranks in (0, 2):
+            self.refuse_job(USAGE, ["run.rows 'bf16' needs a device for every rank"], ranks=ranks,
+                            **{"run.device": '"auto"', "run.rows": '"bf16"'})
+        self.refuse_job(USAGE, ["exchange.transport", "nccl"], ranks=2,
+                        **{"run.device": '"auto"', "exchange.transport": '"nccl"'})
 
     def test_run_folder_that_exists(self):
         job = self.write_job()

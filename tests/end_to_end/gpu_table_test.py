@@ -4,6 +4,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -112,14 +113,33 @@ class GpuTable(ProgramTest):
     def test_a_run_that_was_stopped_goes_on(self):
         self.stand_in(*CARD)
         self.table("--only", "fb15k", "--smoke")
-        (self.folder / "work" / "run-fb15k").rename(self.folder / "kept")
+        (self.folder / "work" / "smoke-fb15k").rename(self.folder / "kept")
         words = ("--only", "fb15k", "--smoke", "--set", "train.epochs=100000", "validate.every=10")
         _, rows = self.table(*words, "--limit", 5, status=1)
         self.assertIn("took longer", rows["fb15k"][0]["failed"])
-        done = len((self.folder / "work" / "run-fb15k" / "metrics.jsonl").read_text().splitlines())
+        done = len((self.folder / "work" / "smoke-fb15k" / "metrics.jsonl").read_text().splitlines())
         self.assertGreater(done, 0)
         _, rows = self.table("--only", "fb15k", "--smoke", "--resume", "--set", f"train.epochs={done + 3}")
         self.assertEqual(rows["fb15k"][0]["what"], f"fb15k-237-complex-n3, {done + 3} epochs (continued)")
+
+    def test_a_tiny_run_is_not_ranked_in_earnest(self):
+        self.stand_in(*CARD)
+        self.table("--only", "fb15k", "--smoke")
+        _, rows = self.table("--only", "evaluate", status=1)
+        self.assertIn("built without CUDA", rows["evaluate"][0]["skipped"])
+
+    def test_what_runs_ends_with_the_command(self):
+        self.stand_in(*CARD, then="echo $$ >pid; exec sleep 1000")
+        table = subprocess.Popen([sys.executable, ROOT / "bench" / "run.py", "gpu", "--build-dir", "build", "--data", "data",
+                                  "--work", "work", "--only", "step"], cwd=self.folder, env=support.environment(),
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pid = self.folder / "pid"
+        while not (pid.exists() and pid.read_text().strip()):
+            time.sleep(0.05)
+        table.terminate()
+        self.assertEqual(table.wait(60), 128 + signal.SIGTERM)
+        with self.assertRaises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
 
     def test_a_row_that_fails_says_how(self):
         self.stand_in(*CARD)

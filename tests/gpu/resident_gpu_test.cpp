@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-// The engine on a device: the losses of the CPU, the same bits from run to run. Ranks with a device each have the bits
-// of one rank. Two that share a device merge statistics with the exp of the host, one rank with that of the device:
-// their losses agree, their last bits need not.
+// The engine on a device: the losses of the CPU, the same bits from run to run, and on one rank and several, whether
+// they have a device each or share one.
 
 #include "comm/nccl/nccl_communicator.hpp"
 #include "comm/self/self_communicator.hpp"

@@ -245,5 +245,23 @@ TEST(JobRules, AutoTakesWhatFits) {
   EXPECT_EQ(choose_exchange(said, graph).mode, "queries");
 }
 
+TEST(JobRules, OfRanksWithAndWithoutADevice) {
+  Job job;
+  job.run.device = "auto";
+  train::check_fit_of_ranks(job, 1, 3);
+  job.model.name = "tucker";
+  train::check_fit_of_ranks(job, 0, 3);
+  train::check_fit_of_ranks(job, 3, 3);
+  test::expect_error(ExitStatus::kUsage, {"tucker", "run.products=chain", "1 of 3 ranks"},
+                     [&] { train::check_fit_of_ranks(job, 1, 3); });
+  job.run.products = "chain";
+  train::check_fit_of_ranks(job, 1, 3);
+  job.run.rows = "bf16";
+  train::check_fit_of_ranks(job, 3, 3);
+  for (const int with_device : {0, 1})
+    test::expect_error(ExitStatus::kUsage, {"run.rows 'bf16'", "run.rows=fp32"},
+                       [&] { train::check_fit_of_ranks(job, with_device, 3); });
+}
+
 }  // namespace
 }  // namespace tessera::train

@@ -74,9 +74,9 @@ TEST(GiveOutParts, RefusesListsThatDoNotFit) {
                          [&] { (void)train::give_out_parts(comm, job_with(list), "cpu", {}); });
     });
   };
-  refuse("6,3", {"run.placement \"6,3\" gives 9 parts to 2 ranks", "8 parts and 2 ranks"});
-  refuse("8", {"gives 8 parts to 1 ranks"});
-  refuse("4294967295,4294967295", {"gives 8589934590 parts"});
+  refuse("6,3", {"run.placement \"6,3\" is for 9 parts and 2 ranks", "this run has 8 and 2"});
+  refuse("8", {"is for 8 parts and 1 rank;"});
+  refuse("4294967295,4294967295", {"is for 8589934590 parts"});
   for (const char* bad : {"", "8,0", "7,1,", ",8", "7;1", "7, 1", "-1,9", "99999999999,1", "fast"})
     refuse(bad, {"run.placement", "auto, equal, speed"});
   comm::run_ranks(3, [](comm::Communicator& comm) {
@@ -101,8 +101,11 @@ TEST(GiveOutParts, IsRecordedLineByLine) {
   EXPECT_EQ(starts[1].ranks[0].computes_with, "cpu, 2 threads");
   EXPECT_EQ(starts[1].ranks[0].candidates_per_second, 12.5);
   EXPECT_EQ(starts[1].ranks[0].parts, 8U);
-  std::ofstream(file, std::ios::app) << "\n";
-  test::expect_error(ExitStatus::kBadData, {"starts.jsonl:3: not a line about a start"},
+  train::record_start(folder.path(), 9, train::give_out_parts(*comm, job_with("equal"), "cpu, 2 threads", {}));
+  EXPECT_EQ(train::read_starts(file).back().why, "equal numbers");
+  EXPECT_EQ(train::read_starts(file).size(), 3U);
+  std::ofstream(file, std::ios::app) << "{}\n";
+  test::expect_error(ExitStatus::kBadData, {"starts.jsonl:4: not a line about a start"},
                      [&] { (void)train::read_starts(file); });
   EXPECT_TRUE(train::read_starts(folder.path() / "none.jsonl").empty());
 }

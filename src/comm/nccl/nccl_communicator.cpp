@@ -78,7 +78,7 @@ class NcclCommunicator final : public DeviceCommunicator {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
     TESSERA_NCCL_TRY(ncclCommInitRankConfig(&handle_, host_.size(), id, host_.rank().value(), &config), nullptr);
-    if (!detail::poll_until_done([this] { return progress_of(handle_); }, watchdog_))
+    if (!detail::poll_until_done([this] { return progress(); }, watchdog_))
       fail(ExitStatus::kIo, "waited {} s for all ranks to connect through NCCL; run.watchdog_seconds sets the limit",
            watchdog_.count());
   }
@@ -101,7 +101,7 @@ class NcclCommunicator final : public DeviceCommunicator {
       });
     TESSERA_NCCL_TRY(ncclGroupEnd(), handle_);
     // A communicator that does not block may still be enqueueing; the stream shows the work only after that.
-    watch([this] { return progress_of(handle_); });
+    watch([this] { return progress(); });
   }
 
   void wait(device::StreamView stream) override { wait_for(stream); }
@@ -123,6 +123,12 @@ class NcclCommunicator final : public DeviceCommunicator {
   [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_; }
 
  private:
+  /// Of NCCL; and of MPI, for whose messages a rank may wait before it comes to the same transfer.
+  Progress progress() {
+    host_.progress();
+    return progress_of(handle_);
+  }
+
   template <class T, class Transfer>
   static void in_pieces(device::Span<T> all, const Transfer& transfer) {
     for (std::uint64_t at = 0; at < all.size(); at += kSplitBytes)

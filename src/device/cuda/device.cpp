@@ -17,6 +17,9 @@ Version version_of(int number) { return {number / 1000, number % 1000 / 10}; }  
   cudaDriverGetVersion(&driver);
   const Version have = version_of(driver);
   const Version built = version_of(CUDART_VERSION);
+  if (driver == 0)
+    fail(ExitStatus::kUsage, "no device: no NVIDIA driver is loaded here (program built with CUDA {}.{})", built.major,
+         built.minor);
   fail(ExitStatus::kUsage, "no device: {} (driver for CUDA {}.{}, program built with CUDA {}.{})",
        cudaGetErrorString(cause), have.major, have.minor, built.major, built.minor);
 }

@@ -10,10 +10,7 @@ using memory::Tag;
 
 template <Space kSpace>
 ResidentOperators<kSpace>::ResidentOperators(Resident<kSpace>& in, const Dropout& dropout, const Capacity& capacity)
-    : in_(in),
-      dropout_(dropout),
-      // Where a step may need as many as there are, one product makes them all.
-      makes_all_(capacity.needs_all || capacity.relations >= in.relation_count) {
+    : in_(in), dropout_(dropout), makes_all_(capacity.makes_all) {
   if (has_core()) {
     const std::size_t row_dim = in.tables.relations().rows.cols;
     operators_ = in.allocate(Tag::kRows, makes_all_ ? in.relation_count : capacity.relations, in.operator_dim);

@@ -25,7 +25,7 @@ class ResidentOperators {
   struct Capacity {
     std::size_t queries = 0;    ///< most of an owned part in a step
     std::size_t relations = 0;  ///< most distinct ones, summed over owned parts
-    bool needs_all = false;     ///< the operators of all relations, in every step
+    bool makes_all = false;     ///< the operators of all relations, in every step, by one product
   };
   ResidentOperators(Resident<kSpace>& in, const Dropout& dropout, const Capacity& capacity);
 

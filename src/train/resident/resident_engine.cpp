@@ -31,7 +31,11 @@ typename ResidentOperators<kSpace>::Capacity operator_capacity(const EngineSetup
     most.queries = std::max<std::size_t>(most.queries, part.queries);
     most.relations += std::min<std::size_t>(part.queries, setup.parameters.relations().rows);
   }
-  most.needs_all = setup.job.relation_prediction.weight > 0;
+  // By numbers that are the same on any number of ranks, as then the products are.
+  std::size_t of_all_parts = 0;
+  for (const std::uint64_t queries : exchange_capacity(setup, item_schedule(setup)).queries)
+    of_all_parts += std::min<std::size_t>(queries, setup.parameters.relations().rows);
+  most.makes_all = setup.job.relation_prediction.weight > 0 || of_all_parts >= setup.parameters.relations().rows;
   return most;
 }
 
