@@ -101,6 +101,7 @@ export_environment() {
   export SLURM_CONF=$dir/etc/slurm.conf TMPDIR=$dir/local
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   export OMPI_MCA_btl_vader_single_copy_mechanism=none # what containers forbid
+  export PMIX_MCA_gds=hash # its tables in memory that the ranks of a host share are not sound at every start
   export OMP_WAIT_POLICY=passive OMPI_MCA_mpi_yield_when_idle=1 # the hosts share this machine's cores
 }
 

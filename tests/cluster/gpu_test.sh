@@ -29,6 +29,23 @@ chmod +x stand-in
 echo "# any job file" >job.toml
 small=(--cpus-per-task=1)
 
+# launch SUBMIT [ARGUMENT...]: submits with that command until the ranks have started, three times at most; prints the job id.
+# Of eight ranks on a busy machine one now and then crashes inside MPI_Init, before the program has done anything: that is
+# Open MPI's start, not what is tested here. What crashes later crashes every time, and fails.
+launch() {
+  local job
+  for _ in 1 2 3; do
+    job=$("$@")
+    for _ in {1..240}; do
+      if ended_job "$job" >/dev/null; then break; fi
+      sleep 0.5
+    done
+    grep -q 'Process received signal' "$job.log" 2>/dev/null || break
+    echo "job $job: a rank crashed in its start; see its log" >&2
+  done
+  echo "$job"
+}
+
 # submit_file FILE SBATCH-OPTION... JOB.toml
 submit_file() { on c1 sbatch --parsable --output=%j.log --time=30 "${@:2:$#-2}" "$1" "${@: -1}"; }
 
@@ -51,7 +68,7 @@ difference=$(diff <(sed -n '/^set -e/,$p' "$batch_files/train.sbatch") \
 
 title "as it is, with both launchers: all GPUs of two whole nodes, a rank for each, none hidden"
 for launcher in srun mpirun; do
-  job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=$launcher submit "${small[@]}" train_gpu job.toml seed=7)
+  job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=$launcher launch submit "${small[@]}" train_gpu job.toml seed=7)
   expect_end "$job" COMPLETED 0:0
   on c1 scontrol show job --details "$job" >"$job.details"
   grep -q 'JOB_GRES=gpu:8$' "$job.details" || failed "job $job did not get two times four GPUs: $(cat "$job.details")"
@@ -62,7 +79,7 @@ for launcher in srun mpirun; do
 done
 
 title "fewer ranks than GPUs"
-job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=mpirun submit "${small[@]}" --ntasks-per-node=2 train_gpu job.toml)
+job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=mpirun launch submit "${small[@]}" --ntasks-per-node=2 train_gpu job.toml)
 expect_end "$job" COMPLETED 0:0
 for rank in 0 2; do expect_log "$job" "^rank $rank on c. takes device 0 of 4$" 1; done
 for rank in 1 3; do expect_log "$job" "^rank $rank on c. takes device 1 of 4$" 1; done
@@ -71,7 +88,7 @@ expect_log "$job" "takes device" 4
 title "a part of each node: a copy without the line of whole nodes, and two ranks for each GPU"
 grep -v '^#SBATCH --exclusive' "$batch_files/train_gpu.sbatch" >part.sbatch
 for launcher in srun mpirun; do
-  job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=$launcher submit_file part.sbatch "${small[@]}" --gpus-per-node=2 job.toml)
+  job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=$launcher launch submit_file part.sbatch "${small[@]}" --gpus-per-node=2 job.toml)
   expect_end "$job" COMPLETED 0:0
   expect_log "$job" "visible: 0,1$" 8
   expect_devices "$job" 4 2 2
@@ -79,7 +96,7 @@ for launcher in srun mpirun; do
 done
 
 title "a binding that hides devices: each host says so once, and names the flag"
-job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=srun submit "${small[@]}" --gpu-bind=single:1 train_gpu job.toml)
+job=$(TESSERA_BIN=$PWD/stand-in TESSERA_LAUNCHER=srun launch submit "${small[@]}" --gpu-bind=single:1 train_gpu job.toml)
 expect_end "$job" COMPLETED 0:0
 for device in 0 1 2 3; do expect_log "$job" "visible: $device$" 2; done
 expect_devices "$job" 4 1 1
@@ -104,7 +121,7 @@ printf '[data]\ngraph = "tiny.kg"\nparts = 8\n[run]\nfolder = "run"\n[train]\nep
 on c1 "$tessera" import triples.tsv -o tiny.kg >import.log 2>&1 || failed "import: $(cat import.log)"
 on c1 "$tessera" partition tiny.kg --parts 8 >partition.log 2>&1 || failed "partition: $(cat partition.log)"
 for launcher in srun mpirun; do
-  job=$(TESSERA_BIN=$tessera TESSERA_LAUNCHER=$launcher submit "${small[@]}" --ntasks-per-node=1 train_gpu job.toml)
+  job=$(TESSERA_BIN=$tessera TESSERA_LAUNCHER=$launcher launch submit "${small[@]}" --ntasks-per-node=1 train_gpu job.toml)
   expect_end "$job" FAILED 64:0
   expect_log "$job" "restarts: " 1
   expect_log "$job" "tessera: .*(built without CUDA|no device: )" 1
