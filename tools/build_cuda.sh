@@ -4,6 +4,9 @@
 # build_cuda.sh BUILD_DIR [TARGET...]: configures the preset cuda in BUILD_DIR with the CUDA compiler of this machine and
 # builds the targets (default: the modules and the benchmark that use CUDA). Exit status: 0 built, 1 not, 64 wrong usage, 69 no CUDA compiler.
 set -euo pipefail
+case ${1:-} in
+  --help | -h) sed -n '/^# build_cuda/,/^[^#]/{s/^# //p}' "$0"; exit 0 ;;
+esac
 [[ $# -gt 0 ]] || { echo "usage: tools/build_cuda.sh BUILD_DIR [TARGET...]" >&2; exit 64; }
 build_dir=$(realpath -m "$1")
 shift
