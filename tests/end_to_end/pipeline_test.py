@@ -48,6 +48,15 @@ class Pipeline(ProgramTest):
         starts = [json.loads(line) for line in (self.folder / "1" / "starts.jsonl").read_text().splitlines()]
         self.assertEqual([(start["after_epoch"], start["placement"]) for start in starts], [(0, "7,1"), (4, "2,2,2,2")], longer)
 
+    def test_resuming_keeps_what_auto_meant(self):
+        self.make_graph()
+        whole = self.write_job("whole.toml", **{"run.folder": '"whole"', "exchange.mode": '"queries"'})
+        expected = json.loads(self.succeed("train", "--json", whole))["parameter_digest"]
+        auto = self.write_job("auto.toml", **{"run.folder": '"auto"', "exchange.mode": '"auto"'})
+        self.succeed("train", auto, "train.epochs=2", "exchange.mode=queries")  # as where there is a device
+        last = json.loads(self.succeed("train", "--json", auto, "--resume", ranks=2))
+        self.assertEqual(last["parameter_digest"], expected)
+
     def test_resuming_on_other_ranks_changes_nothing(self):
         self.make_graph()
         for staleness in (0, 1):
