@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 # Module -> what it may use, besides itself. The order is the order of the layers.
-_MODEL = ["core", "device", "memory", "storage", "graph", "comm", "kernels"]
+_MODEL = ["core", "device", "memory", "storage", "graph", "comm", "kernels", "execution"]
 _ENGINE = _MODEL + ["model", "exchange"]
 LAYERS = {
     "core": [],
@@ -28,6 +28,7 @@ LAYERS = {
     "graph": ["core", "device", "memory", "storage"],
     "comm": ["core", "device", "memory"],
     "kernels": ["core", "device", "memory"],
+    "execution": ["core", "device", "memory", "kernels"],
     "model": _MODEL,
     "exchange": _MODEL + ["model"],
     "train": _ENGINE,

@@ -19,8 +19,10 @@ enum class Tag : std::uint8_t {
   kExchange,    ///< send and receive buffers
   kEvaluation,  ///< blocks of queries that are ranked or searched
   kAverage,     ///< averages of entity and relation rows
+  kNegatives,   ///< copies of sampled candidate rows
+  kWorkspace,   ///< what products of a device convert their operands in
 };
-inline constexpr std::size_t kTagCount = 10;
+inline constexpr std::size_t kTagCount = 12;
 
 /// "rows", "state", ...
 const char* name(Tag tag);
