@@ -179,7 +179,7 @@ Outcome train_rank(Trained& rank) {
   for (std::uint32_t epoch = 0; epoch < kEpochs; ++epoch) {
     if (epoch > 0 && rank.job.schedule.name == "plateau") engine->optimiser().set_rate_factor(rank.job.schedule.factor);
     losses.push_back(fmt::format("{:016x}", std::bit_cast<std::uint64_t>(engine->run_epoch(epoch))));
-    engine->fetch_parameters();
+    engine->download_parameters();
     if (rank.parameters.average() != nullptr) rank.parameters.update_average(epoch == 0 ? 0 : rank.job.average.decay);
   }
   return {model::parameter_digest(rank.comm, rank.shard, rank.parameters), fmt::format("{}", fmt::join(losses, " "))};
