@@ -13,10 +13,8 @@
 #include "core/provenance.hpp"
 #include "core/text.hpp"
 
-#include <unistd.h>
 #include <CLI/CLI.hpp>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -87,12 +85,6 @@ void add_commands(Parsed& parsed) {
 void report(const std::string& message) {
   std::fprintf(stderr, "tessera: %s\n", message.c_str());
   std::fflush(stderr);
-}
-
-std::string host_name() {
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return host.data();
 }
 
 // Runs the command; every failure becomes one message and an exit status. A rank that fails alone ends all of them.

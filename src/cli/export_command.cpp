@@ -19,7 +19,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -116,14 +115,6 @@ Json about(const model::ScoreSum& model) {
   return out;
 }
 
-void write_text(const fs::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.string());
-  storage::sync_path(file);
-}
-
 void list_files(const fs::path& folder) {
   auto checksums = storage::FolderChecksums::load(folder);
   std::vector<std::string> names;
@@ -166,9 +157,9 @@ void export_runs(Environment& environment, const Options& options) {
   storage::require_space(folder.temporary(), predict::export_bytes(model.shape(), format));
   predict::export_model(model, graph, format, folder.temporary(), pool);
   if (format == ExportFormat::kHdf5)
-    write_text(folder.temporary() / kJobFile, to_toml(job));
+    storage::write_text(folder.temporary() / kJobFile, to_toml(job));
   else
-    write_text(folder.temporary() / "model.json", about(model).dump(2) + "\n");
+    storage::write_text(folder.temporary() / "model.json", about(model).dump(2) + "\n");
   list_files(folder.temporary());
   folder.commit();
   print(model, options);

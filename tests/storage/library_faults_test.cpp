@@ -196,7 +196,8 @@ TEST_F(LibraryFault, AFileThatIsCutWhileOpenIsNotAnEmptyOne) {
   const FileReader reader = FileReader::open_unverified(path());
   std::filesystem::resize_file(path(), 96);
   test::expect_error(ExitStatus::kBadData, {"sample.h5", "/group/values"}, [&] { (void)reader.has("/group/values"); });
-  test::expect_error(ExitStatus::kBadData, {"sample.h5", "/group"}, [&] { (void)reader.find_string("/group", "name"); });
+  test::expect_error(ExitStatus::kBadData, {"sample.h5", "/group"},
+                     [&] { (void)reader.find_string("/group", "name"); });
 }
 
 }  // namespace
