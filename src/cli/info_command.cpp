@@ -5,8 +5,6 @@
 #include "core/child_process.hpp"
 #include "core/error.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -20,28 +18,9 @@ struct Options {
   bool json = false;
 };
 
-void print_text(const nlohmann::ordered_json& value, const std::string& indent) {
-  for (const auto& [key, item] : value.items()) {
-    if (item.is_object()) {
-      std::printf("%s%s\n", indent.c_str(), key.c_str());
-      print_text(item, indent + "  ");
-    } else if (item.is_array()) {
-      std::printf("%s%s\n", indent.c_str(), key.c_str());
-      for (const auto& line : item) std::printf("%s  %s\n", indent.c_str(), line.get<std::string>().c_str());
-    } else {
-      const std::string text = item.is_string() ? item.get<std::string>() : item.dump();
-      std::printf("%s%-20s %s\n", indent.c_str(), key.c_str(), text.c_str());
-    }
-  }
-}
-
 int inspect_and_print(const Options& options) {
   try {
-    const auto description = inspect(options.path);
-    if (options.json)
-      std::printf("%s\n", description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-    else
-      print_text(description, "");
+    std::fputs(inspect(options.path, options.json).c_str(), stdout);
     flush_results();
     return 0;
   } catch (const Error& error) {
@@ -69,10 +48,10 @@ void info(const Options& options) {
 
 }  // namespace
 
-Command add_info(CLI::App& app) {
+Command add_info(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("path", options->path, "File or folder: graph, partition, run, checkpoint, HDF5 file")->required();
-  app.add_flag("--json", options->json, "Print JSON");
+  parser.add("path", options->path, "File or folder: graph, partition, run, checkpoint, HDF5 file").required();
+  parser.add_flag("--json", options->json, "Print JSON");
   return {[options](Environment& /*environment*/) { info(*options); }, false, Interrupts::kDefault};
 }
 
