@@ -180,8 +180,7 @@ void train(Environment& environment, const Options& options) {
   const std::optional<DeviceMemory> device_memory = plan_device_memory(environment, devices, device_pool);
   comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
   train::TrainerHooks hooks;
-  if (devices.ranks > 0)
-    hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
+  if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
   if (links) hooks.device_bytes_sent = [&] { return links->bytes_sent(); };
   hooks.stop = &stop_requested;
   if (evaluator) hooks.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
