@@ -7,8 +7,6 @@
 namespace tessera::memory {
 namespace {
 
-constexpr std::uint64_t kHostUnit = 64;
-constexpr std::uint64_t kDeviceUnit = 256;  // what cuBLAS asks of its workspace
 constexpr const char* kHostAdvice =
     "Raise run.memory, use more ranks, or lower model.dim, train.batch_size or negatives.count";
 constexpr const char* kDeviceAdvice = "Use more devices, or lower model.dim, train.batch_size or negatives.count";
@@ -20,10 +18,10 @@ std::uint64_t offset_of(const void* block, const std::byte* base) {
 }  // namespace
 
 Pool::Pool(std::uint64_t budget_bytes)
-    : PoolUse({budget_bytes, "memory", kHostAdvice, kHostUnit}), arena_(allocator_.budget_bytes()) {}
+    : PoolUse({budget_bytes, "memory", kHostAdvice, kHostUnitBytes}), arena_(allocator_.budget_bytes()) {}
 
 Pool::Pool(device::Device device, std::uint64_t budget_bytes, std::size_t threads)
-    : PoolUse({budget_bytes, "pinned memory", kHostAdvice, kHostUnit}),
+    : PoolUse({budget_bytes, "pinned memory", kHostAdvice, kHostUnitBytes}),
       arena_(device, allocator_.budget_bytes(), threads) {}
 
 void* Pool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes) {
@@ -35,7 +33,8 @@ void* Pool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_b
 void Pool::release(const void* block) noexcept { allocator_.release(offset_of(block, arena_.base())); }
 
 DevicePool::DevicePool(device::Device device, std::uint64_t budget_bytes)
-    : PoolUse({budget_bytes, "device memory", kDeviceAdvice, kDeviceUnit}), arena_(device, allocator_.budget_bytes()) {}
+    : PoolUse({budget_bytes, "device memory", kDeviceAdvice, kDeviceUnitBytes}),
+      arena_(device, allocator_.budget_bytes()) {}
 
 void* DevicePool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes) {
   const auto place = allocator_.allocate(tag, count, element_bytes);

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "search/known_answers.hpp"
+
+#include <algorithm>
+
+namespace tessera::search {
+
+std::span<const std::uint64_t> KnownAnswers::list(std::size_t split, const Query& query) const {
+  const model::OwnRows::Place place = rows_.place(query.source);
+  return shard_.parts[place.part].queries(splits_[split]).known_targets(place.row, query.relation);
+}
+
+std::uint64_t KnownAnswers::size(const Query& query) const {
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < splits_.size(); ++i) size += list(i, query).size();
+  return size;
+}
+
+void KnownAnswers::copy(const Query& query, std::uint64_t first, std::span<std::uint64_t> out,
+                        std::uint64_t nobody) const {
+  std::uint64_t start = 0;
+  for (std::size_t i = 0; i < splits_.size(); ++i) {
+    const auto answers = list(i, query);
+    for (std::uint64_t k = std::max(first, start); k < std::min(first + out.size(), start + answers.size()); ++k) {
+      const std::uint64_t answer = answers[k - start];
+      out[k - first] = find_in(i, query, EntityId(answer)) ? nobody : answer;
+    }
+    start += answers.size();
+  }
+}
+
+std::optional<graph::Split> KnownAnswers::find_own(const Query& query, EntityId answer) const {
+  const auto relations = static_cast<std::uint32_t>(shard_.manifest.relation_count);
+  const std::uint32_t relation = query.relation.value();
+  const RelationId inverse(relation < relations ? relation + relations : relation - relations);
+  return find({answer, inverse}, query.source);
+}
+
+std::optional<graph::Split> KnownAnswers::find_in(std::size_t splits, const Query& query, EntityId answer) const {
+  for (std::size_t i = 0; i < splits; ++i) {
+    const auto answers = list(i, query);
+    if (std::binary_search(answers.begin(), answers.end(), answer.value())) return splits_[i];
+  }
+  return std::nullopt;
+}
+
+}  // namespace tessera::search
