@@ -6,22 +6,19 @@
 
 namespace tessera::search {
 
-std::span<const std::uint64_t> KnownAnswers::list(std::size_t split, const Query& query) const {
-  const model::OwnRows::Place place = rows_.place(query.source);
-  return shard_.parts[place.part].queries(splits_[split]).known_targets(place.row, query.relation);
-}
-
 std::uint64_t KnownAnswers::size(const Query& query) const {
+  const Place source = rows_.place(query.source);
   std::uint64_t size = 0;
-  for (std::size_t i = 0; i < splits_.size(); ++i) size += list(i, query).size();
+  for (std::size_t i = 0; i < splits_.size(); ++i) size += list(i, source, query.relation).size();
   return size;
 }
 
 void KnownAnswers::copy(const Query& query, std::uint64_t first, std::span<std::uint64_t> out,
                         std::uint64_t nobody) const {
+  const Place source = rows_.place(query.source);
   std::uint64_t start = 0;
   for (std::size_t i = 0; i < splits_.size(); ++i) {
-    const auto answers = list(i, query);
+    const auto answers = list(i, source, query.relation);
     for (std::uint64_t k = std::max(first, start); k < std::min(first + out.size(), start + answers.size()); ++k) {
       const std::uint64_t answer = answers[k - start];
       out[k - first] = find_in(i, query, EntityId(answer)) ? nobody : answer;
@@ -38,8 +35,9 @@ std::optional<graph::Split> KnownAnswers::find_own(const Query& query, EntityId 
 }
 
 std::optional<graph::Split> KnownAnswers::find_in(std::size_t splits, const Query& query, EntityId answer) const {
+  const Place source = rows_.place(query.source);
   for (std::size_t i = 0; i < splits; ++i) {
-    const auto answers = list(i, query);
+    const auto answers = list(i, source, query.relation);
     if (std::binary_search(answers.begin(), answers.end(), answer.value())) return splits_[i];
   }
   return std::nullopt;

@@ -34,7 +34,10 @@ class KnownAnswers {
   [[nodiscard]] std::optional<graph::Split> find_own(const Query& query, EntityId answer) const;
 
  private:
-  [[nodiscard]] std::span<const std::uint64_t> list(std::size_t split, const Query& query) const;
+  using Place = model::OwnRows::Place;
+  [[nodiscard]] std::span<const std::uint64_t> list(std::size_t split, Place source, RelationId relation) const {
+    return shard_.parts[source.part].queries(splits_[split]).known_targets(source.row, relation);
+  }
   [[nodiscard]] std::optional<graph::Split> find_in(std::size_t splits, const Query& query, EntityId answer) const;
 
   const graph::Shard& shard_;

@@ -41,8 +41,11 @@ class HeapBestRows final : public BestRows {
 
   void merge(ConstMatrix scores, std::uint32_t first_row, const Best& best) const override {
     detail::check_best(best, scores.rows, first_row, scores.cols);
-    merge_with(best, scores.rows, scores.cols, first_row,
-               [&](std::size_t i, std::size_t j) { return scores.row(i)[j]; });
+    start(best);
+    for (std::size_t i = 0; i < scores.rows; ++i)
+      for (std::size_t j = 0; j < scores.cols; j += kGroup)
+        offer(best, i, {scores.row(i) + j, std::min(kGroup, scores.cols - j)},
+              first_row + static_cast<std::uint32_t>(j));
   }
 
   void merge_screened(const BestTile& tile, const ScreenedScores& approximate, const BestScratch& scratch,
@@ -50,28 +53,32 @@ class HeapBestRows final : public BestRows {
     detail::check_best(best, tile.queries.rows, tile.first_row, tile.rows.rows);
     detail::check_screened(tile, approximate, scratch);
     cost[0].recounted += tile.queries.rows * tile.rows.rows;
-    merge_with(best, tile.queries.rows, tile.rows.rows, tile.first_row, [&](std::size_t i, std::size_t j) {
-      return similarity_of(Similarity::kDot, tile.queries.row(i), tile.rows.row(j), tile.rows.cols);
-    });
+    start(best);
+    for (std::size_t i = 0; i < tile.queries.rows; ++i)
+      for (std::size_t j = 0; j < tile.rows.rows; ++j) {
+        const float score = similarity_of(Similarity::kDot, tile.queries.row(i), tile.rows.row(j), tile.rows.cols);
+        offer(best, i, {&score, 1}, tile.first_row + static_cast<std::uint32_t>(j));
+      }
   }
 
  private:
-  template <class Score>
-  static void merge_with(const Best& best, std::size_t queries, std::size_t rows, std::uint32_t first_row,
-                         const Score& score_of_pair) {
+  static constexpr std::size_t kGroup = 16;
+
+  static void start(const Best& best) {
     if (best.before.data() != best.after.data()) std::copy(best.before.begin(), best.before.end(), best.after.begin());
-    for (std::size_t i = 0; i < queries; ++i) {
-      Heap heap(best.after.subspan(i * best.k, best.k));
-      float bar = heap.bar();
-      for (std::size_t j = 0; j < rows; ++j) {
-        const float score = score_of_pair(i, j);
-        if (score < bar) continue;
-        const std::uint32_t row = first_row + static_cast<std::uint32_t>(j);
-        const BestKey key = best_key(score, row);
-        if (!heap.wants(key) || (best.filter != nullptr && best.filter->omits(i, row))) continue;
-        heap.add(key);
-        bar = heap.bar();
-      }
+  }
+
+  /// A few scores of query i; most often none of them is among the best.
+  static void offer(const Best& best, std::size_t i, std::span<const float> scores, std::uint32_t first_row) {
+    Heap heap(best.after.subspan(i * best.k, best.k));
+    const float bar = heap.bar();
+    bool reaches = false;
+    for (const float score : scores) reaches |= !(score < bar);
+    if (!reaches) return;
+    for (std::size_t j = 0; j < scores.size(); ++j) {
+      const std::uint32_t row = first_row + static_cast<std::uint32_t>(j);
+      const BestKey key = best_key(scores[j], row);
+      if (heap.wants(key) && (best.filter == nullptr || !best.filter->omits(i, row))) heap.add(key);
     }
   }
 };
