@@ -211,7 +211,8 @@ const Backend& staged_backend() {
                                staged::composition(),
                                staged::penalties(),
                                staged::targets(),
-                               staged::statistics()};
+                               staged::statistics(),
+                               staged::best_rows()};
   return backend;
 }
 

@@ -105,5 +105,6 @@ const Composition& composition();
 const Penalties& penalties();
 const Targets& targets();
 const Statistics& statistics();
+const BestRows& best_rows();
 
 }  // namespace tessera::kernels::testing::staged

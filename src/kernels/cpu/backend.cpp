@@ -19,7 +19,8 @@ const Backend& cpu_backend() {
                                reference::composition(),
                                reference::penalties(),
                                reference::targets(),
-                               reference::statistics()};
+                               reference::statistics(),
+                               reference::best_rows()};
   return backend;
 }
 

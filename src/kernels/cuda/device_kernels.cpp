@@ -22,8 +22,9 @@ class ChainKernels final : public DeviceKernels {
         penalties_(cuda::make_penalties(stream)),
         targets_(cuda::make_targets(stream)),
         statistics_(cuda::make_statistics(stream)),
-        backend_{"cuda",  *scores_,      *gradients_, *softmax_, *rows_,      *updates_,
-                 *ranks_, *composition_, *penalties_, *targets_, *statistics_} {}
+        best_rows_(cuda::make_best_rows(stream)),
+        backend_{"cuda",  *scores_,      *gradients_, *softmax_, *rows_,       *updates_,
+                 *ranks_, *composition_, *penalties_, *targets_, *statistics_, *best_rows_} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -37,6 +38,7 @@ class ChainKernels final : public DeviceKernels {
   std::unique_ptr<BasicPenalties<Space::kDevice>> penalties_;
   std::unique_ptr<BasicTargets<Space::kDevice>> targets_;
   std::unique_ptr<BasicStatistics<Space::kDevice>> statistics_;
+  std::unique_ptr<BasicBestRows<Space::kDevice>> best_rows_;
   DeviceBackend backend_;
 };
 
@@ -48,8 +50,20 @@ class BlasKernels final : public DeviceKernels {
         blas_(stream, products, workspace),
         scores_(own().scores, blas_),
         gradients_(own().gradients, blas_),
-        backend_{"cuda_blas", scores_,           gradients_,      own().softmax, own().rows,      own().updates,
-                 own().ranks, own().composition, own().penalties, own().targets, own().statistics} {}
+        screened_(cuda::make_screened_ranks(stream)),
+        backend_{"cuda_blas",
+                 scores_,
+                 gradients_,
+                 own().softmax,
+                 own().rows,
+                 own().updates,
+                 own().ranks,
+                 own().composition,
+                 own().penalties,
+                 own().targets,
+                 own().statistics,
+                 own().best_rows,
+                 {screened_.get(), operand_roundoff(products)}} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -58,6 +72,7 @@ class BlasKernels final : public DeviceKernels {
   cuda::Blas blas_;
   cuda::BlasScores scores_;
   cuda::BlasGradients gradients_;
+  std::unique_ptr<BasicScreenedRanks<Space::kDevice>> screened_;
   DeviceBackend backend_;
 };
 

@@ -31,7 +31,9 @@ struct HostGrid {
         penalties(launch),
         targets(launch),
         statistics(launch),
-        backend{name, scores, gradients, softmax, rows, updates, ranks, composition, penalties, targets, statistics} {}
+        best_rows(launch),
+        backend{name,  scores,      gradients, softmax, rows,       updates,
+                ranks, composition, penalties, targets, statistics, best_rows} {}
 
   cuda::GridScores<HostLauncher> scores;
   cuda::GridGradients<HostLauncher> gradients;
@@ -43,6 +45,7 @@ struct HostGrid {
   cuda::GridPenalties<HostLauncher> penalties;
   cuda::GridTargets<HostLauncher> targets;
   cuda::GridStatistics<HostLauncher> statistics;
+  cuda::GridBestRows<HostLauncher> best_rows;
   Backend backend;
 };
 
@@ -57,12 +60,6 @@ const Backend& host_grid_backend(GridOrder order) {
 const ScreenedRanks& host_grid_screened_ranks(GridOrder order) {
   static const cuda::GridScreenedRanks<HostLauncher> forward{HostLauncher(GridOrder::kForward)};
   static const cuda::GridScreenedRanks<HostLauncher> backward{HostLauncher(GridOrder::kBackward)};
-  return order == GridOrder::kForward ? forward : backward;
-}
-
-const BestRows& host_grid_best_rows(GridOrder order) {
-  static const cuda::GridBestRows<HostLauncher> forward{HostLauncher(GridOrder::kForward)};
-  static const cuda::GridBestRows<HostLauncher> backward{HostLauncher(GridOrder::kBackward)};
   return order == GridOrder::kForward ? forward : backward;
 }
 
