@@ -4,7 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
-#include "model/similarity_gradients.hpp"
+#include "kernels/similarity_gradients.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -119,13 +119,13 @@ void Step::score_tile(const Batch& batch, const Task& task, std::size_t count, c
       weights.row(i)[position - 2 * batch.size()] = -std::numeric_limits<float>::infinity();
   objective.loss.apply(backend_, weights, target_scores, scale, work.losses.span().subspan(task.first, count),
                        target_weights);
-  model::to_coefficients(similarity, {scratch.scores.data(), count, negatives_, negatives_}, weights);
+  if (similarity == Similarity::kNegativeL2)
+    backend_.distances.to_coefficients({scratch.scores.data(), count, negatives_, negatives_}, weights);
   const Matrix query_gradients = work.side.query_gradients().block(task.first, count);
-  model::gradients_to_queries(backend_, similarity, weights, queries, rows, query_gradients);
-  float* target_gradients = work.gradients.data() + (batch.size() + task.first) * dim_;
-  for (std::size_t i = 0; i < count; ++i)
-    model::pair_gradient(similarity, target_weights[i], target_scores[i], queries.row(i), targets.row(i), dim_,
-                         query_gradients.row(i), target_gradients + i * dim_);
+  kernels::gradients_to_queries(backend_, similarity, ConstMatrix(weights), queries, rows, query_gradients);
+  const Matrix target_gradients{work.gradients.data() + (batch.size() + task.first) * dim_, count, dim_, dim_};
+  backend_.distances.pairs(similarity, target_weights, target_scores, queries, targets, query_gradients,
+                           target_gradients);
 }
 
 void Step::negative_tile(const Batch& batch, const Task& task) {
@@ -134,8 +134,9 @@ void Step::negative_tile(const Batch& batch, const Task& task) {
   const std::size_t count = std::min(kTileNegatives, negatives_ - task.first);
   const ConstMatrix weights{work.weights.data() + task.first, n, count, negatives_};
   const Matrix out{work.gradients.data() + (2 * n + task.first) * dim_, count, dim_, dim_};
-  model::gradients_to_rows(backend_, parameters_.scorer().similarity(), weights, work.side.queries(),
-                           {work.negatives.data() + task.first * dim_, count, dim_, dim_}, out);
+  const ConstMatrix rows{work.negatives.data() + task.first * dim_, count, dim_, dim_};
+  kernels::gradients_to_rows(backend_, parameters_.scorer().similarity(), weights, ConstMatrix(work.side.queries()),
+                             rows, out);
 }
 
 void Step::sum_by_row(std::span<Batch* const> batches, std::size_t slot, const Objective& objective,

@@ -205,7 +205,9 @@ const Backend& staged_backend() {
                                staged::composition(),
                                staged::penalties(),
                                staged::targets(),
-                               staged::statistics()};
+                               staged::statistics(),
+                               staged::negative_losses(),
+                               staged::distances()};
   return backend;
 }
 

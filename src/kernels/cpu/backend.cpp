@@ -19,7 +19,9 @@ const Backend& cpu_backend() {
                                reference::composition(),
                                reference::penalties(),
                                reference::targets(),
-                               reference::statistics()};
+                               reference::statistics(),
+                               reference::negative_losses(),
+                               cpu::distances()};
   return backend;
 }
 

@@ -22,8 +22,10 @@ class ChainKernels final : public DeviceKernels {
         penalties_(cuda::make_penalties(stream)),
         targets_(cuda::make_targets(stream)),
         statistics_(cuda::make_statistics(stream)),
-        backend_{"cuda",  *scores_,      *gradients_, *softmax_, *rows_,      *updates_,
-                 *ranks_, *composition_, *penalties_, *targets_, *statistics_} {}
+        negative_losses_(cuda::make_negative_losses(stream)),
+        distances_(cuda::make_distances(stream)),
+        backend_{"cuda",      *scores_,  *gradients_,  *softmax_,         *rows_,     *updates_, *ranks_, *composition_,
+                 *penalties_, *targets_, *statistics_, *negative_losses_, *distances_} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -37,6 +39,8 @@ class ChainKernels final : public DeviceKernels {
   std::unique_ptr<BasicPenalties<Space::kDevice>> penalties_;
   std::unique_ptr<BasicTargets<Space::kDevice>> targets_;
   std::unique_ptr<BasicStatistics<Space::kDevice>> statistics_;
+  std::unique_ptr<BasicNegativeLosses<Space::kDevice>> negative_losses_;
+  std::unique_ptr<BasicDistances<Space::kDevice>> distances_;
   DeviceBackend backend_;
 };
 
@@ -48,8 +52,10 @@ class BlasKernels final : public DeviceKernels {
         blas_(stream, products, workspace),
         scores_(own().scores, blas_),
         gradients_(own().gradients, blas_),
-        backend_{"cuda_blas", scores_,           gradients_,      own().softmax, own().rows,      own().updates,
-                 own().ranks, own().composition, own().penalties, own().targets, own().statistics} {}
+        backend_{"cuda_blas",     scores_,       gradients_,       own().softmax,
+                 own().rows,      own().updates, own().ranks,      own().composition,
+                 own().penalties, own().targets, own().statistics, own().negative_losses,
+                 own().distances} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:

@@ -4,7 +4,9 @@
 
 #include "kernels/cuda/detail/best_rows.hpp"
 #include "kernels/cuda/detail/composition.hpp"
+#include "kernels/cuda/detail/distances.hpp"
 #include "kernels/cuda/detail/gradients.hpp"
+#include "kernels/cuda/detail/negative_losses.hpp"
 #include "kernels/cuda/detail/ranks.hpp"
 #include "kernels/cuda/detail/rows.hpp"
 #include "kernels/cuda/detail/scores.hpp"
@@ -31,7 +33,10 @@ struct HostGrid {
         penalties(launch),
         targets(launch),
         statistics(launch),
-        backend{name, scores, gradients, softmax, rows, updates, ranks, composition, penalties, targets, statistics} {}
+        negative_losses(launch),
+        distances(launch),
+        backend{name,      scores,  gradients,  softmax,         rows,     updates, ranks, composition,
+                penalties, targets, statistics, negative_losses, distances} {}
 
   cuda::GridScores<HostLauncher> scores;
   cuda::GridGradients<HostLauncher> gradients;
@@ -43,6 +48,8 @@ struct HostGrid {
   cuda::GridPenalties<HostLauncher> penalties;
   cuda::GridTargets<HostLauncher> targets;
   cuda::GridStatistics<HostLauncher> statistics;
+  cuda::GridNegativeLosses<HostLauncher> negative_losses;
+  cuda::GridDistances<HostLauncher> distances;
   Backend backend;
 };
 

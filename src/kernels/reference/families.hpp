@@ -17,5 +17,7 @@ const Composition& composition();
 const Penalties& penalties();
 const Targets& targets();
 const Statistics& statistics();
+const NegativeLosses& negative_losses();
+const Distances& distances();
 
 }  // namespace tessera::kernels::reference
