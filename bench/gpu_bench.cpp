@@ -239,7 +239,8 @@ class Step {
 
     const DeviceMatrix query_gradients = query_gradients_.block(0, batch);
     const device::Span<float> target_weights(weights_.data, batch);
-    by.gradients.to_queries_tiled(weights, row_operand, query_gradients);
+    by.rows.fill(0, query_gradients);
+    by.gradients.add_to_queries_tiled(weights, row_operand, {}, query_gradients);
     by.targets.add_weighted({target_weights, each, rows_, lists.targets.all(), {}}, {counting(batch + 1), each},
                             query_gradients, each);
     const DeviceMatrix relation_gradients = relation_gradients_.block(0, lists.relations.ids().size());

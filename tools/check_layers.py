@@ -28,7 +28,7 @@ LAYERS = {
     "graph": ["core", "device", "memory", "storage"],
     "comm": ["core", "device", "memory"],
     "kernels": ["core", "device", "memory"],
-    "execution": ["core", "device", "memory", "kernels"],
+    "execution": ["core", "device", "memory", "comm", "kernels"],
     "model": _MODEL,
     "exchange": _MODEL + ["model"],
     "train": _ENGINE,

@@ -18,9 +18,9 @@
 namespace tessera::cli {
 namespace {
 
-train::DeviceShare demand_device(const Job& job, const comm::Communicator& comm) {
+execution::DeviceShare demand_device(const Job& job, const comm::Communicator& comm) {
   try {
-    return train::find_device(job, comm.rank_on_host(), comm.ranks_on_host());
+    return execution::find_device(job, comm.rank_on_host(), comm.ranks_on_host());
   } catch (const Error& error) {
     if (error.status() != ExitStatus::kUsage) throw;
     fail(error.status(), "{}; run.device=cpu does it on the host", error.what());
@@ -28,14 +28,14 @@ train::DeviceShare demand_device(const Job& job, const comm::Communicator& comm)
 }
 
 struct Found {
-  std::optional<train::DeviceShare> share;
+  std::optional<execution::DeviceShare> share;
   std::string why_none;
 };
 
 // A device of its host, if there is one.
 Found look_for_device(const Job& job, const comm::Communicator& comm) {
   try {
-    return {train::find_device(job, comm.rank_on_host(), std::min(comm.ranks_on_host(), device::device_count())), {}};
+    return {execution::find_device(job, comm.rank_on_host(), std::min(comm.ranks_on_host(), device::device_count())), {}};
   } catch (const Error& error) {
     if (error.status() != ExitStatus::kUsage) throw;
     return {{}, error.what()};
@@ -128,12 +128,12 @@ std::optional<DeviceMemory> plan_device_memory(const Environment& environment, c
 evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
                                  std::vector<kernels::ConstDeviceMatrix> lent_rows) {
   if (!pool) return {};
-  return evaluate::device_counts(*pool, train::find_products(job.run.products), std::move(lent_rows));
+  return evaluate::device_counts(*pool, execution::find_products(job.run.products), std::move(lent_rows));
 }
 
 predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job) {
   if (!pool) return {};
-  return predict::device_best(*pool, train::find_products(job.run.products));
+  return predict::device_best(*pool, execution::find_products(job.run.products));
 }
 
 }  // namespace tessera::cli

@@ -6,10 +6,10 @@
 #include "comm/nccl/nccl_communicator.hpp"
 #include "core/job.hpp"
 #include "evaluate/evaluator.hpp"
+#include "execution/device_choice.hpp"
 #include "memory/device_use.hpp"
 #include "memory/pool.hpp"
 #include "predict/searcher.hpp"
-#include "train/resident/device_engine.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -22,7 +22,7 @@ namespace tessera::cli {
 
 /// The devices of a run.
 struct Devices {
-  std::optional<train::DeviceShare> own;  ///< of this rank
+  std::optional<execution::DeviceShare> own;  ///< of this rank
   int ranks = 0;                          ///< that have one
 };
 
@@ -40,13 +40,13 @@ std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment,
 /// What training takes of a rank's device, once everything is allocated that it needs: `pool` was made of `share`.
 class DeviceMemory {
  public:
-  DeviceMemory(train::DeviceShare share, const memory::DevicePool& pool)
+  DeviceMemory(execution::DeviceShare share, const memory::DevicePool& pool)
       : share_(std::move(share)), pool_(pool), planned_bytes_(pool.used_bytes()) {}
   /// With what the driver says now; ranks that share the device cannot tell theirs from the others'.
   [[nodiscard]] memory::DeviceUse use() const;
 
  private:
-  train::DeviceShare share_;
+  execution::DeviceShare share_;
   const memory::DevicePool& pool_;
   std::uint64_t planned_bytes_;
 };

@@ -5,48 +5,63 @@
 #include "comm/communicator.hpp"
 #include "comm/nccl/nccl_communicator.hpp"
 #include "device/space.hpp"
+#include "device/span.hpp"
 
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace tessera::comm {
 
+struct HostSend {
+  std::span<const std::byte> data;
+  Rank to;
+};
+
+struct HostReceive {
+  std::span<std::byte> buffer;
+  Rank from;
+};
+
 /// Moves memory of one space between ranks. Every send has its receive in a call of the other rank, of the same size;
 /// those of one pair of ranks match in the order of the lists. None is empty.
 template <device::Space kSpace>
-class RankTransport;
-
-/// Done when exchange() returns.
-template <>
-class RankTransport<device::Space::kHost> {
+class RankTransport {
  public:
-  struct Send {
-    std::span<const std::byte> data;
-    Rank to;
-  };
-  struct Receive {
-    std::span<std::byte> buffer;
-    Rank from;
-  };
-  explicit RankTransport(Communicator& comm) : comm_(comm) {}
-  void exchange(std::span<const Send> sends, std::span<const Receive> receives);
+  static constexpr bool kIsHost = kSpace == device::Space::kHost;
+  template <class T>
+  using Vector = std::conditional_t<kIsHost, std::span<T>, device::Span<T>>;
+  using Send = std::conditional_t<kIsHost, HostSend, DeviceSend>;
+  using Receive = std::conditional_t<kIsHost, HostReceive, DeviceReceive>;
+
+  virtual ~RankTransport() = default;
+  /// On the host, done when it returns; on a device, in the order of the stream's work.
+  virtual void exchange(std::span<const Send> sends, std::span<const Receive> receives) = 0;
+  /// For people: "ranks exchange ...".
+  [[nodiscard]] virtual const char* description() const = 0;
+};
+
+/// Host memory by MPI.
+class HostTransport final : public RankTransport<device::Space::kHost> {
+ public:
+  explicit HostTransport(Communicator& comm) : comm_(comm) {}
+  void exchange(std::span<const Send> sends, std::span<const Receive> receives) override;
+  [[nodiscard]] const char* description() const override { return "ranks exchange by MPI"; }
 
  private:
   Communicator& comm_;
   std::vector<Request> requests_;
 };
 
-/// Enqueued on a stream: no host waits.
-template <>
-class RankTransport<device::Space::kDevice> {
+/// Device memory by NCCL, enqueued on a stream: no host waits.
+class NcclTransport final : public RankTransport<device::Space::kDevice> {
  public:
-  using Send = DeviceSend;
-  using Receive = DeviceReceive;
-  RankTransport(DeviceCommunicator& links, device::StreamView stream) : links_(links), stream_(stream) {}
-  void exchange(std::span<const Send> sends, std::span<const Receive> receives) {
+  NcclTransport(DeviceCommunicator& links, device::StreamView stream) : links_(links), stream_(stream) {}
+  void exchange(std::span<const Send> sends, std::span<const Receive> receives) override {
     links_.exchange(sends, receives, stream_);
   }
+  [[nodiscard]] const char* description() const override { return "ranks exchange by NCCL, from device to device"; }
 
  private:
   DeviceCommunicator& links_;

@@ -5,256 +5,300 @@
 #include "core/error.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <utility>
+#include <numeric>
 
 namespace tessera::exchange {
-namespace {
 
-using kernels::ConstMatrix;
-using kernels::Matrix;
+using execution::Space;
+using kernels::Statistic;
 using memory::Tag;
 
-constexpr int kReturnTag = 8;
+namespace {
 
-std::uint64_t sum(std::span<const std::uint64_t> values) {
-  std::uint64_t total = 0;
-  for (const std::uint64_t value : values) total += value;
-  return total;
+constexpr std::size_t kBlockRows = 256;
+
+auto bytes_of(std::span<float> span) { return std::as_writable_bytes(span); }
+auto bytes_of(std::span<Statistic> span) { return std::as_writable_bytes(span); }
+template <class T>
+auto bytes_of(device::Span<T> span) {
+  return device::as_bytes(span);
+}
+/// Of rows without gaps.
+template <Space kSpace>
+auto bytes_of(kernels::BasicMatrix<kSpace> rows) {
+  return bytes_of(kernels::Vector<kSpace, float>(rows.data, rows.rows * rows.cols));
+}
+
+std::uint64_t sum(const std::vector<std::uint64_t>& of_parts) {
+  return std::accumulate(of_parts.begin(), of_parts.end(), std::uint64_t{0});
+}
+
+std::uint64_t own_queries_of(const graph::Shard& shard, const QuerySizes& sizes) {
+  std::uint64_t queries = 0;
+  for (const graph::Part& part : shard.parts) queries += sizes.queries[part.id().index()];
+  return queries;
+}
+
+// Most distinct relations of the subtrees' queries, added up.
+std::uint64_t subtree_relations(std::span<const PartRange> subtrees, const QueryExchangeSizes& sizes) {
+  std::uint64_t relations = 0;
+  for (const PartRange subtree : subtrees) {
+    std::uint64_t queries = 0;
+    for (std::uint32_t p = subtree.first; p < subtree.end; ++p) queries += sizes.by_part.queries[p];
+    relations += std::min<std::uint64_t>(queries, sizes.relations);
+  }
+  return relations;
 }
 
 }  // namespace
 
-QueryExchange::QueryExchange(comm::Communicator& comm, const graph::Shard& shard, std::size_t dim, bool with_sources,
-                             const Capacity& capacity, memory::Pool& pool)
-    : comm_(comm),
-      shard_(shard),
-      dim_(dim),
-      width_(with_sources ? 2 * dim : dim),
-      self_(static_cast<std::size_t>(comm.rank().value())) {
-  const std::uint32_t parts = shard.manifest.part_count();
-  const graph::Placement& placement = shard.placement;
-  for (std::int32_t r = 0; r < comm.size(); ++r) {
-    subtrees_.push_back(
-        complete_subtrees({placement.first_part(Rank(r)).value(), placement.end_part(Rank(r)).value()}, parts));
-    first_subtree_.push_back(all_subtrees_.size());
-    all_subtrees_.insert(all_subtrees_.end(), subtrees_.back().begin(), subtrees_.back().end());
+std::uint64_t largest_exchange_bytes(const graph::Shard& shard, const QueryExchangeSizes& sizes) {
+  const RankSubtrees subtrees = rank_subtrees(shard.placement);
+  const auto self = static_cast<std::size_t>(shard.rank.value());
+  const std::uint64_t ranks = subtrees.first.size() - 1;
+  const std::uint64_t own = subtrees.first[self + 1] - subtrees.first[self];
+  const std::uint64_t others = subtrees.all.size() - own;
+  const std::uint64_t queries = sum(sizes.by_part.queries);
+  const std::uint64_t own_queries = own_queries_of(shard, sizes.by_part);
+  const std::uint64_t vectors = (ranks * own_queries + queries) * sizes.width * sizeof(float);
+  const std::uint64_t statistics =
+      (ranks * own + others) * queries * sizeof(Statistic) + (ranks + 1) * sum(sizes.by_part.targets) * sizeof(float);
+  const std::uint64_t gradients = (own * queries + others * own_queries) * sizes.width * sizeof(float);
+  const std::uint64_t rows = sizes.predicts_relations ? (ranks * own + others) * sizes.relations
+                                                      : (ranks + 1) * subtree_relations(subtrees.all, sizes);
+  return std::max({vectors, statistics, gradients, rows * sizes.gradient_dim * sizeof(float)});
+}
+
+template <Space kSpace>
+QueryExchange<kSpace>::QueryExchange(const Setup& setup, const QueryExchangeSizes& sizes)
+    : executor_(setup.executor),
+      workspace_(setup.workspace),
+      shard_(setup.shard),
+      transport_(setup.transport),
+      predicts_(sizes.predicts_relations),
+      is_binary_(sizes.is_binary),
+      width_(sizes.width),
+      relations_(sizes.relations),
+      ranks_(static_cast<std::size_t>(shard_.placement.rank_count())),
+      self_(static_cast<std::size_t>(shard_.rank.value())),
+      subtrees_(rank_subtrees(shard_.placement)) {
+  TESSERA_ASSERT(ranks_ == 1 || transport_ != nullptr, "several ranks need a transport");
+  for (const graph::Part& part : shard_.parts) own_parts_.push_back({part.id().value(), part.id().value() + 1});
+  allocate(sizes);
+  sends_.reserve(ranks_ * (subtrees_.all.size() + 1));
+  receives_.reserve(ranks_ + subtrees_.all.size());
+}
+
+template <Space kSpace>
+void QueryExchange<kSpace>::allocate(const QueryExchangeSizes& sizes) {
+  const std::uint64_t queries = sum(sizes.by_part.queries);
+  const std::uint64_t rows = subtree_relations(subtrees_.all, sizes);
+  const std::uint64_t own_queries = own_queries_of(shard_, sizes.by_part);
+  gradients_ = workspace_.allocate(Tag::kGradients, own_subtrees().size() * queries, width_);
+  statistics_ = executor_.template allocate<Statistic>(Tag::kExchange, subtrees_.all.size() * queries);
+  if (!predicts_) relation_rows_ = workspace_.allocate(Tag::kExchange, rows, sizes.gradient_dim);
+  if (ranks_ == 1) return;
+  const std::size_t others = subtrees_.all.size() - own_subtrees().size();
+  packed_scores_ = executor_.template allocate<float>(Tag::kExchange, sum(sizes.by_part.targets));
+  received_ = workspace_.allocate(Tag::kExchange, others * own_queries, width_);
+  if (predicts_)
+    dense_rows_ = workspace_.allocate(Tag::kExchange, others * relations_, sizes.gradient_dim);
+  else
+    relation_sums_ = workspace_.allocate(Tag::kGradients, relations_, sizes.gradient_dim);
+}
+
+template <Space kSpace>
+const char* QueryExchange<kSpace>::description() const {
+  return transport_ == nullptr ? "one rank exchanges nothing" : transport_->description();
+}
+
+// ---- transfers and sums
+
+template <Space kSpace>
+void QueryExchange<kSpace>::send(Vector<const std::byte> block, std::size_t rank) {
+  if (!block.empty()) sends_.push_back({block, Rank(static_cast<std::int32_t>(rank))});
+}
+
+template <Space kSpace>
+void QueryExchange<kSpace>::receive(Vector<std::byte> block, std::size_t rank) {
+  if (!block.empty()) receives_.push_back({block, Rank(static_cast<std::int32_t>(rank))});
+}
+
+template <Space kSpace>
+template <class Block>
+void QueryExchange<kSpace>::all_gather(const Block& block) {
+  for (std::size_t rank = 0; rank < ranks_; ++rank) {
+    if (rank == self_) continue;
+    send(block(self_), rank);
+    receive(block(rank), rank);
   }
-  const std::uint64_t queries = sum(capacity.queries);
-  const std::uint64_t targets = sum(capacity.targets);
-  std::uint64_t own_queries = 0;
-  std::uint64_t own_targets = 0;
-  for (const graph::Part& part : shard.parts) {
-    own_queries += capacity.queries[part.id().index()];
-    own_targets += capacity.targets[part.id().index()];
-    most_queries_ = std::max(most_queries_, capacity.queries[part.id().index()]);
-  }
-  query_begin_.assign(parts + 1, 0);
-  target_begin_.assign(parts + 1, 0);
-  counts_.assign(std::size_t{2} * parts, 0);
-  own_counts_.assign(2 * shard.parts.size(), 0);
-  bytes_.assign(static_cast<std::size_t>(comm.size()), 0);
-  own_queries_ = pool.allocate<float>(Tag::kExchange, own_queries * width_);
-  queries_ = pool.allocate<float>(Tag::kExchange, queries * width_);
-  own_targets_ = pool.allocate<QueryTarget>(Tag::kExchange, own_targets);
-  targets_ = pool.allocate<QueryTarget>(Tag::kExchange, targets);
-  own_statistics_ = pool.allocate<Statistic>(Tag::kExchange, own_subtrees().size() * queries);
-  statistics_ = pool.allocate<Statistic>(Tag::kExchange, all_subtrees_.size() * queries);
-  target_scores_ = pool.allocate<float>(Tag::kExchange, targets);
-  packed_scores_ = pool.allocate<float>(Tag::kExchange, targets);
-  all_scores_ = pool.allocate<float>(Tag::kExchange, targets);
-  gradients_ = pool.allocate<float>(Tag::kGradients, own_subtrees().size() * queries * width_);
-  received_ =
-      pool.allocate<float>(Tag::kExchange, (all_subtrees_.size() - own_subtrees().size()) * own_queries * width_);
-  const std::uint64_t levels = static_cast<std::uint64_t>(std::bit_width(parts)) + 1;
-  returned_ = pool.allocate<float>(Tag::kGradients, most_queries_ * width_);
-  sums_ = pool.allocate<float>(Tag::kGradients, levels * most_queries_ * width_);
-  transfers_.reserve(2 * static_cast<std::size_t>(comm.size()));
 }
 
-ConstMatrix QueryExchange::queries() const { return {queries_.data(), query_count(), dim_, width_}; }
-
-ConstMatrix QueryExchange::sources() const {
-  TESSERA_ASSERT(width_ > dim_, "sources travel only when asked for");
-  return {queries_.data() + dim_, query_count(), dim_, width_};
+template <Space kSpace>
+void QueryExchange<kSpace>::flush() {
+  if (transport_ != nullptr) transport_->exchange(sends_, receives_);
+  sends_.clear();
+  receives_.clear();
 }
 
-std::uint64_t QueryExchange::rank_queries(std::size_t rank) const {
-  const Rank r(static_cast<std::int32_t>(rank));
-  return query_begin_[shard_.placement.end_part(r).index()] - query_begin_[shard_.placement.first_part(r).index()];
-}
-
-// ---- queries to everybody
-
-void QueryExchange::gather_counts(std::span<const PartQueries> own) {
-  for (std::size_t p = 0; p < own.size(); ++p) {
-    own_counts_[2 * p] = own[p].queries.rows;
-    own_counts_[2 * p + 1] = own[p].targets.size();
-  }
-  for (std::size_t r = 0; r < bytes_.size(); ++r) {
-    const Rank rank(static_cast<std::int32_t>(r));
-    bytes_[r] = 2 * sizeof(std::uint64_t) *
-                (shard_.placement.end_part(rank).value() - shard_.placement.first_part(rank).value());
-  }
-  comm_.all_gather(std::as_bytes(std::span(own_counts_)), std::as_writable_bytes(std::span(counts_)), bytes_);
-  for (std::size_t p = 0; p + 1 < query_begin_.size(); ++p) {
-    query_begin_[p + 1] = query_begin_[p] + counts_[2 * p];
-    target_begin_[p + 1] = target_begin_[p] + counts_[2 * p + 1];
-  }
-}
-
-void QueryExchange::gather(std::span<const PartQueries> own) {
-  gather_targets(own);
-  gather_vectors(own);
-}
-
-void QueryExchange::gather_targets(std::span<const PartQueries> own) {
-  TESSERA_ASSERT(own.size() == shard_.parts.size(), "one set of queries per owned part");
-  gather_counts(own);
-  std::uint64_t target = 0;
-  for (std::size_t p = 0; p < own.size(); ++p) {
-    const auto first = static_cast<std::uint32_t>(query_begin_[shard_.parts[p].id().index()]);
-    for (QueryTarget entry : own[p].targets) {
-      entry.query += first;
-      own_targets_[target++] = entry;
-    }
-  }
-  for (std::size_t r = 0; r < bytes_.size(); ++r) {
-    const Rank rank(static_cast<std::int32_t>(r));
-    bytes_[r] = sizeof(QueryTarget) * (target_begin_[shard_.placement.end_part(rank).index()] -
-                                       target_begin_[shard_.placement.first_part(rank).index()]);
-  }
-  comm_.all_gather(std::as_bytes(own_targets_.span().first(target)),
-                   std::as_writable_bytes(targets_.span().first(target_begin_.back())), bytes_);
-}
-
-void QueryExchange::gather_vectors(std::span<const PartQueries> own) {
-  std::uint64_t query = 0;
-  for (const PartQueries& part : own)
-    for (std::size_t i = 0; i < part.queries.rows; ++i, ++query) {
-      float* to = own_queries_.data() + query * width_;
-      std::memcpy(to, part.queries.row(i), dim_ * sizeof(float));
-      if (width_ > dim_) std::memcpy(to + dim_, part.sources.row(i), dim_ * sizeof(float));
-    }
-  for (std::size_t r = 0; r < bytes_.size(); ++r) bytes_[r] = rank_queries(r) * width_ * sizeof(float);
-  comm_.all_gather(std::as_bytes(own_queries_.span().first(query * width_)),
-                   std::as_writable_bytes(queries_.span().first(query_count() * width_)), bytes_);
-}
-
-// ---- statistics
-
-std::span<Statistic> QueryExchange::statistics(std::size_t k) {
-  return own_statistics_.span().subspan(k * query_count(), query_count());
-}
-
-std::span<const Statistic> QueryExchange::gather_statistics() {
-  const std::uint64_t count = query_count();
-  for (std::size_t r = 0; r < bytes_.size(); ++r) bytes_[r] = subtrees_[r].size() * count * sizeof(Statistic);
-  comm_.all_gather(std::as_bytes(own_statistics_.span().first(own_subtrees().size() * count)),
-                   std::as_writable_bytes(statistics_.span().first(all_subtrees_.size() * count)), bytes_);
-  share_target_scores();
-  return statistics_.span().first(all_subtrees_.size() * count);
-}
-
-std::span<const Statistic> QueryExchange::merge(Merge parents) {
-  (void)gather_statistics();
-  const std::uint64_t count = query_count();
-  const auto at = [&](std::size_t k) { return statistics_.data() + k * count; };
-  const auto into_left = [&](Statistic* left, const Statistic* right) {
-    for (std::uint64_t i = 0; i < count; ++i) left[i] = parents(left[i], right[i]);
+template <Space kSpace>
+template <class Leaf>
+typename QueryExchange<kSpace>::Matrix QueryExchange<kSpace>::add_up(PartRange node, std::span<const PartRange> known,
+                                                                     const Leaf& leaf) const {
+  return reduce_tree<Matrix>(node, known, leaf, [&](Matrix left, Matrix right) {
+    executor_.for_blocks(left.rows, kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+      const auto each = workspace_.counting(count);
+      executor_.kernels().rows.add(right.block(first, count), each, each, left.block(first, count));
+    });
     return left;
+  });
+}
+
+template <Space kSpace>
+void QueryExchange<kSpace>::add_rows(Matrix table, const NodeAdds<kSpace>& adds) const {
+  executor_.for_blocks(adds.to.size(), kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+    executor_.kernels().rows.add(table, adds.from.subspan(first, count), adds.to.subspan(first, count), table);
+  });
+}
+
+template <Space kSpace>
+void QueryExchange<kSpace>::gather(Matrix table, Vector<const std::uint32_t> rows, Matrix out) const {
+  executor_.for_blocks(rows.size(), kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+    executor_.kernels().rows.gather(table, rows.subspan(first, count), out.block(first, count));
+  });
+}
+
+// ---- forward
+
+template <Space kSpace>
+void QueryExchange<kSpace>::gather_queries(const Lists& lists, Matrix queries) {
+  const auto& first = lists.first_query;
+  all_gather([&](std::size_t rank) { return bytes_of(queries.block(first[rank], first[rank + 1] - first[rank])); });
+  flush();
+}
+
+template <Space kSpace>
+kernels::Vector<kSpace, Statistic> QueryExchange<kSpace>::subtree_statistics(const Lists& lists, std::size_t subtree) {
+  return statistics_.span().subspan(subtree * lists.queries, lists.queries);
+}
+
+template <Space kSpace>
+kernels::Vector<kSpace, Statistic> QueryExchange<kSpace>::statistics(const Lists& lists, std::size_t k) {
+  return subtree_statistics(lists, subtrees_.first[self_] + k);
+}
+
+template <Space kSpace>
+kernels::Vector<kSpace, const Statistic> QueryExchange<kSpace>::merge_statistics(const Lists& lists,
+                                                                                 Vector<float> target_scores) {
+  if (ranks_ == 1) return statistics(lists, 0);
+  share_statistics(lists, target_scores);
+  return merge(lists);
+}
+
+template <Space kSpace>
+void QueryExchange<kSpace>::share_statistics(const Lists& lists, Vector<float> target_scores) {
+  const auto& first = lists.first_score;
+  const auto of_rank = [&](std::size_t rank, auto all) {
+    return all.subspan(first[rank], first[rank + 1] - first[rank]);
   };
-  const Statistic* root = reduce_tree<Statistic*>({0, shard_.manifest.part_count()}, all_subtrees_, at, into_left);
-  return {root, count};
+  // As matrices of one column.
+  const auto packed = packed_scores_.span().subspan(0, lists.targets);
+  const Matrix in_order{target_scores.data(), lists.targets, 1, 1};
+  const auto own = of_rank(self_, packed);
+  executor_.kernels().rows.gather(in_order, of_rank(self_, lists.score_order), {own.data(), own.size(), 1, 1});
+  all_gather([&](std::size_t rank) {
+    const std::size_t begin = subtrees_.first[rank] * lists.queries;
+    const std::size_t count = subtrees_.first[rank + 1] * lists.queries - begin;
+    return bytes_of(statistics_.span().subspan(begin, count));
+  });
+  all_gather([&](std::size_t rank) { return bytes_of(of_rank(rank, packed)); });
+  flush();
+  executor_.kernels().rows.scatter({packed.data(), packed.size(), 1, 1}, lists.score_order, in_order);
 }
 
-// A rank sends the scores of the targets that it owns, in the order of targets(), which all ranks know.
-void QueryExchange::share_target_scores() {
-  const auto list = targets();
-  const auto owner = [&](const QueryTarget& target) {
-    return static_cast<std::size_t>(shard_.owner_rank(EntityId(target.entity)).value());
+// In place, by kernels wherever the statistics came from: on devices of one kind the bits do not depend on ranks.
+template <Space kSpace>
+kernels::Vector<kSpace, const Statistic> QueryExchange<kSpace>::merge(const Lists& lists) {
+  using Statistics = Vector<Statistic>;
+  const auto& kernels = executor_.kernels().statistics;
+  return reduce_tree<Statistics>(
+      {0, shard_.manifest.part_count()}, subtrees_.all,
+      [&](std::size_t subtree) { return subtree_statistics(lists, subtree); },
+      [&](Statistics left, Statistics right) {
+        executor_.for_blocks(left.size(), kBlockRows,
+                             [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+                               if (is_binary_)
+                                 kernels.add(right.subspan(first, count), left.subspan(first, count));
+                               else
+                                 kernels.merge(right.subspan(first, count), left.subspan(first, count));
+                             });
+        return left;
+      });
+}
+
+// ---- backward
+
+template <Space kSpace>
+std::size_t QueryExchange<kSpace>::among_received(std::size_t subtree) const {
+  return subtree < subtrees_.first[self_] ? subtree : subtree - own_subtrees().size();
+}
+
+template <Space kSpace>
+typename QueryExchange<kSpace>::Matrix QueryExchange<kSpace>::return_gradients(const Lists& lists) {
+  const auto& first = lists.first_query;
+  const std::size_t own = first[self_ + 1] - first[self_];
+  const auto received = [&](std::size_t subtree) { return received_.block(among_received(subtree) * own, own); };
+  for (std::size_t rank = 0; rank < ranks_; ++rank) {
+    if (rank == self_) continue;
+    for (std::size_t k = 0; k < own_subtrees().size(); ++k)
+      send(bytes_of(subtree_gradients(lists, k).block(first[rank], first[rank + 1] - first[rank])), rank);
+    for (std::size_t subtree = subtrees_.first[rank]; subtree < subtrees_.first[rank + 1]; ++subtree)
+      receive(bytes_of(received(subtree)), rank);
+  }
+  flush();
+  return add_up({0, shard_.manifest.part_count()}, subtrees_.all, [&](std::size_t subtree) {
+    if (!is_own(subtree)) return received(subtree);
+    return subtree_gradients(lists, subtree - subtrees_.first[self_]).block(first[self_], own);
+  });
+}
+
+template <Space kSpace>
+typename QueryExchange<kSpace>::RelationSum QueryExchange<kSpace>::sum_sparse(const Lists& lists, Matrix leaves) {
+  const auto block = [&](std::size_t rank) {
+    return relation_rows_.block(lists.first_row[rank], lists.first_row[rank + 1] - lists.first_row[rank]);
   };
-  std::fill(bytes_.begin(), bytes_.end(), 0);
-  std::uint64_t own = 0;
-  for (std::size_t e = 0; e < list.size(); ++e) {
-    const std::size_t rank = owner(list[e]);
-    bytes_[rank] += sizeof(float);
-    if (rank == self_) packed_scores_[own++] = target_scores_[e];
-  }
-  comm_.all_gather(std::as_bytes(packed_scores_.span().first(own)),
-                   std::as_writable_bytes(all_scores_.span().first(list.size())), bytes_);
-  std::uint64_t before = 0;
-  for (std::uint64_t& bytes : bytes_) before += std::exchange(bytes, before);  // now: where each rank's scores start
-  for (std::size_t e = 0; e < list.size(); ++e) {
-    std::uint64_t& at = bytes_[owner(list[e])];
-    target_scores_[e] = all_scores_[at / sizeof(float)];
-    at += sizeof(float);
-  }
+  for (const NodeAdds<kSpace>& node : lists.leaf_adds) add_rows(leaves, node);
+  gather(leaves, lists.leaf_slots, block(self_));
+  if (ranks_ == 1) return {block(0), lists.sum_ids};
+  all_gather([&](std::size_t rank) { return bytes_of(block(rank)); });
+  flush();
+  for (const NodeAdds<kSpace>& node : lists.row_adds) add_rows(relation_rows_, node);
+  const Matrix sums = relation_sums_.block(0, lists.sum_slots.size());
+  gather(relation_rows_, lists.sum_slots, sums);
+  return {sums, lists.sum_ids};
 }
 
-// ---- gradients back
-
-Matrix QueryExchange::subtree_gradients(std::size_t k) {
-  return {gradients_.data() + k * query_count() * width_, query_count(), width_, width_};
+template <Space kSpace>
+typename QueryExchange<kSpace>::RelationSum QueryExchange<kSpace>::sum_dense(Matrix own) {
+  const auto of_part = [&](std::size_t p) { return own.block(p * relations_, relations_); };
+  const auto of_subtree = [&](std::size_t subtree) {
+    if (is_own(subtree)) return of_part(subtrees_.all[subtree].first - own_parts_.front().first);
+    return dense_rows_.block(among_received(subtree) * relations_, relations_);
+  };
+  for (const PartRange subtree : own_subtrees()) (void)add_up(subtree, own_parts_, of_part);
+  for (std::size_t rank = 0; rank < ranks_; ++rank) {
+    if (rank == self_) continue;
+    for (std::size_t k = subtrees_.first[self_]; k < subtrees_.first[self_ + 1]; ++k)
+      send(bytes_of(of_subtree(k)), rank);
+    for (std::size_t k = subtrees_.first[rank]; k < subtrees_.first[rank + 1]; ++k)
+      receive(bytes_of(of_subtree(k)), rank);
+  }
+  flush();
+  const Matrix sums = add_up({0, shard_.manifest.part_count()}, subtrees_.all, of_subtree);
+  return {sums, workspace_.counting(relations_)};
 }
 
-void QueryExchange::begin_return() {
-  transfers_.clear();
-  const std::uint64_t own = rank_queries(self_) * width_;
-  std::uint64_t at = 0;
-  for (std::size_t r = 0; r < subtrees_.size(); ++r) {
-    if (r == self_) continue;
-    for (std::size_t k = 0; k < subtrees_[r].size(); ++k, at += own)
-      if (own > 0)
-        transfers_.push_back(comm_.receive(std::as_writable_bytes(received_.span().subspan(at, own)),
-                                           Rank(static_cast<std::int32_t>(r)), kReturnTag + static_cast<int>(k)));
-  }
-  for (std::size_t r = 0; r < subtrees_.size(); ++r) {
-    const Rank rank(static_cast<std::int32_t>(r));
-    const std::uint64_t count = rank_queries(r);
-    if (r == self_ || count == 0) continue;
-    for (std::size_t k = 0; k < own_subtrees().size(); ++k) {
-      const float* rows = subtree_gradients(k).row(query_begin_[shard_.placement.first_part(rank).index()]);
-      const auto message = std::as_bytes(std::span(rows, count * width_));
-      transfers_.push_back(comm_.send(message, message.size(), rank, kReturnTag + static_cast<int>(k)));
-    }
-  }
-}
-
-ConstMatrix QueryExchange::finish_return(std::size_t own_part) {
-  for (comm::Request& transfer : transfers_) transfer.wait();
-  transfers_.clear();
-  const std::uint32_t part = shard_.parts[own_part].id().value();
-  const Matrix out{returned_.data(), query_begin_[part + 1] - query_begin_[part], width_, width_};
-  add_node({0, shard_.manifest.part_count()}, own_part, 0, out);
-  return out;
-}
-
-// out = the sum over the parts of `node` for the queries of one owned part.
-void QueryExchange::add_node(PartRange node, std::size_t own_part, std::size_t level, Matrix out) {
-  const auto found = std::find(all_subtrees_.begin(), all_subtrees_.end(), node);
-  const std::uint64_t first = query_begin_[shard_.parts[own_part].id().index()];
-  if (found == all_subtrees_.end()) {
-    const std::uint32_t middle = split_point(node);
-    add_node({node.first, middle}, own_part, level + 1, out);
-    const Matrix right{sums_.data() + level * most_queries_ * width_, out.rows, width_, width_};
-    add_node({middle, node.end}, own_part, level + 1, right);
-    for (std::size_t i = 0; i < out.rows * width_; ++i) out.data[i] += right.data[i];
-    return;
-  }
-  const auto k = static_cast<std::size_t>(found - all_subtrees_.begin());
-  const std::size_t own_first = first_subtree_[self_];
-  const std::size_t own_count = own_subtrees().size();
-  const float* from = nullptr;
-  if (k >= own_first && k < own_first + own_count) {
-    from = subtree_gradients(k - own_first).row(first);
-  } else {
-    const std::size_t index = k < own_first ? k : k - own_count;  // among the received ones
-    const std::uint64_t rank_first = query_begin_[shard_.parts.front().id().index()];
-    from = received_.data() + (index * rank_queries(self_) + first - rank_first) * width_;
-  }
-  std::memcpy(out.data, from, out.rows * width_ * sizeof(float));
-}
+template class QueryExchange<Space::kHost>;
+template class QueryExchange<Space::kDevice>;
 
 }  // namespace tessera::exchange

@@ -2,125 +2,139 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "comm/communicator.hpp"
+#include "comm/transport.hpp"
 #include "exchange/part_tree.hpp"
+#include "exchange/query_lists.hpp"
+#include "execution/workspace.hpp"
 #include "graph/shard.hpp"
-#include "kernels/matrix.hpp"
 #include "kernels/statistics.hpp"
-#include "memory/pool.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace tessera::exchange {
 
-/// One right answer of one query of a step.
-struct QueryTarget {
-  std::uint64_t entity;    ///< global id
-  std::uint32_t query;     ///< index among the queries of the step
-  std::uint32_t relation;  ///< directed
+/// The most that a step exchanges.
+struct QueryExchangeSizes {
+  QuerySizes by_part;
+  std::size_t width = 0;            ///< floats that travel with a query, and come back
+  std::size_t relations = 0;        ///< directed
+  std::size_t gradient_dim = 0;     ///< of a relation
+  bool predicts_relations = false;  ///< every part has gradients of all relations
+  bool is_binary = false;           ///< statistics are sums, not those of a softmax
 };
 
-using kernels::Statistic;
+/// The most that a rank sends and receives at once.
+std::uint64_t largest_exchange_bytes(const graph::Shard& shard, const QueryExchangeSizes& sizes);
 
-/// Moves query vectors to the candidates and their gradients back (exchange = "queries"):
-///
-///   gather           every rank gets all queries of the step and their targets
-///   merge            statistics over candidates, from the subtrees of parts that each rank owns, to all ranks
-///   begin_return     sums of query gradients over each rank's subtrees leave for the rank of the query ...
-///   finish_return    ... which adds them in the fixed tree over parts
-///
-/// Entity rows never move. A step sends, per rank, B (dim + ...) floats to every other rank and about as many back.
+/// What ranks exchange when queries are moved: query vectors to everybody, statistics and target scores to everybody,
+/// gradients of queries back to the rank of the query, and the sums of relation gradients. Everything stays in one
+/// memory space. Sums over parts follow the tree over parts: a rank adds up its own subtrees, everybody adds up the
+/// rest. Sizes and lists follow from the targets, which all ranks know before a step.
+template <execution::Space kSpace>
 class QueryExchange {
  public:
-  /// Most queries and targets that each part has in a step.
-  struct Capacity {
-    std::vector<std::uint64_t> queries;  ///< by part
-    std::vector<std::uint64_t> targets;  ///< by part
-  };
-  /// With `with_sources` source rows travel beside their query vectors, and gradients of both come back.
-  QueryExchange(comm::Communicator& comm, const graph::Shard& shard, std::size_t dim, bool with_sources,
-                const Capacity& capacity, memory::Pool& pool);
+  using Matrix = kernels::BasicMatrix<kSpace>;
+  template <class T>
+  using Vector = kernels::Vector<kSpace, T>;
+  using Lists = QueryExchangeLists<kSpace>;
+  using Transport = comm::RankTransport<kSpace>;
 
-  /// The own part's queries and targets of a step; target.query counts within the part.
-  struct PartQueries {
-    kernels::ConstMatrix queries;  ///< [n, dim]
-    kernels::ConstMatrix sources;  ///< [n, dim], only with sources
-    std::span<const QueryTarget> targets;
+  /// `transport` is null with one rank. What is named outlives this.
+  struct Setup {
+    execution::Executor<kSpace>& executor;
+    execution::Workspace<kSpace>& workspace;
+    const graph::Shard& shard;
+    Transport* transport;
   };
-  /// Collective. `own` [owned parts].
-  void gather(std::span<const PartQueries> own);
-  /// Its two halves, both collective: first what is known before any query vector is made (of `queries` only the number
-  /// counts), then the vectors.
-  void gather_targets(std::span<const PartQueries> own);
-  void gather_vectors(std::span<const PartQueries> own);
-  [[nodiscard]] kernels::ConstMatrix queries() const;  ///< [B, dim], parts in order
-  [[nodiscard]] kernels::ConstMatrix sources() const;  ///< [B, dim], only with sources
-  [[nodiscard]] std::span<const QueryTarget> targets() const { return targets_.span().first(target_begin_.back()); }
-  /// Queries of part p are query_begin(p) .. query_begin(p + 1) - 1 of queries().
-  [[nodiscard]] std::uint64_t query_begin(std::uint32_t part) const { return query_begin_[part]; }
-  [[nodiscard]] std::uint64_t query_count() const { return query_begin_.back(); }
+  QueryExchange(const Setup& setup, const QueryExchangeSizes& sizes);
 
+  /// For people.
+  [[nodiscard]] const char* description() const;
   /// The subtrees of parts that this rank sums up by itself.
-  [[nodiscard]] std::span<const PartRange> subtrees() const { return own_subtrees(); }
+  [[nodiscard]] std::span<const PartRange> own_subtrees() const {
+    return std::span(subtrees_.all)
+        .subspan(subtrees_.first[self_], subtrees_.first[self_ + 1] - subtrees_.first[self_]);
+  }
 
-  /// Those of all ranks, ranks in order.
-  [[nodiscard]] std::span<const PartRange> all_subtrees() const { return all_subtrees_; }
-
-  /// Where to put the statistics of own subtree k: [B].
-  [[nodiscard]] std::span<Statistic> statistics(std::size_t k);
-  /// Where to put the scores of targets(); only those of owned entities count.
-  [[nodiscard]] std::span<float> target_scores() { return target_scores_.span().first(targets().size()); }
-  /// Collective. The statistics of all_subtrees(), one after the other [subtrees, B]; target_scores() are complete
+  /// From own queries in their places to those of all ranks [B, width].
+  void gather_queries(const Lists& lists, Matrix queries);
+  /// Where to put the statistics of own subtree k [B].
+  [[nodiscard]] Vector<kernels::Statistic> statistics(const Lists& lists, std::size_t k);
+  /// The statistics of all parts, merged in the tree [B]. Of `target_scores` [all targets] own ones are there, and all
   /// afterwards.
-  std::span<const Statistic> gather_statistics();
-  using Merge = Statistic (*)(const Statistic&, const Statistic&);
-  /// Collective. As gather_statistics(), and merges them in the fixed tree [B].
-  std::span<const Statistic> merge(Merge parents);
+  Vector<const kernels::Statistic> merge_statistics(const Lists& lists, Vector<float> target_scores);
+  /// Where to put the sums of query gradients over own subtree k [B, width].
+  [[nodiscard]] Matrix subtree_gradients(const Lists& lists, std::size_t k) const {
+    return gradients_.block(k * lists.queries, lists.queries);
+  }
+  /// Those of own queries over all parts [own queries, width], in order; until the next step.
+  Matrix return_gradients(const Lists& lists);
 
-  /// Where to put the sums of query gradients over own subtree k: [B, dim], with sources [B, 2 dim].
-  [[nodiscard]] kernels::Matrix subtree_gradients(std::size_t k);
-  void begin_return();
-  /// Gradients of the queries of owned part p (index among the owned) over all candidates [n, dim], with sources
-  /// [n, 2 dim]; valid until the next call. The first call waits for the transfers.
-  kernels::ConstMatrix finish_return(std::size_t own_part);
+  struct RelationSum {
+    Matrix rows;
+    Vector<const std::uint32_t> ids;
+  };
+  /// The sum of relation gradients over all parts. `own` is of own parts: distinct relations one part after the other,
+  /// or with relation prediction all relations of each part. It may be changed.
+  RelationSum sum_relations(const Lists& lists, Matrix own) {
+    return predicts_ ? sum_dense(own) : sum_sparse(lists, own);
+  }
 
  private:
-  [[nodiscard]] std::span<const PartRange> own_subtrees() const { return subtrees_[self_]; }
-  [[nodiscard]] std::uint64_t rank_queries(std::size_t rank) const;
-  void gather_counts(std::span<const PartQueries> own);
-  void share_target_scores();
-  void add_node(PartRange node, std::size_t own_part, std::size_t level, kernels::Matrix out);
+  template <class T>
+  using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
 
-  comm::Communicator& comm_;
+  void allocate(const QueryExchangeSizes& sizes);
+  RelationSum sum_sparse(const Lists& lists, Matrix leaves);
+  RelationSum sum_dense(Matrix own);
+  [[nodiscard]] Vector<kernels::Statistic> subtree_statistics(const Lists& lists, std::size_t subtree);
+  Vector<const kernels::Statistic> merge(const Lists& lists);
+  void share_statistics(const Lists& lists, Vector<float> target_scores);
+  /// Subtrees of other ranks before this one.
+  [[nodiscard]] std::size_t among_received(std::size_t subtree) const;
+  [[nodiscard]] bool is_own(std::size_t subtree) const {
+    return subtree >= subtrees_.first[self_] && subtree < subtrees_.first[self_ + 1];
+  }
+  /// Adds up [rows, cols] matrices over the tree, in place: the sum is where the first of them was.
+  template <class Leaf>
+  Matrix add_up(PartRange node, std::span<const PartRange> known, const Leaf& leaf) const;
+  void add_rows(Matrix table, const NodeAdds<kSpace>& adds) const;
+  void gather(Matrix table, Vector<const std::uint32_t> rows, Matrix out) const;
+
+  void send(Vector<const std::byte> block, std::size_t rank);
+  void receive(Vector<std::byte> block, std::size_t rank);
+  /// Own block to all others, and theirs to here: block(rank) is bytes, as many on every rank.
+  template <class Block>
+  void all_gather(const Block& block);
+  void flush();
+
+  execution::Executor<kSpace>& executor_;
+  execution::Workspace<kSpace>& workspace_;
   const graph::Shard& shard_;
-  std::size_t dim_;
-  std::size_t width_;  // floats that travel per query
+  Transport* transport_;
+  bool predicts_;
+  bool is_binary_;
+  std::size_t width_;
+  std::size_t relations_;
+  std::size_t ranks_;
   std::size_t self_;
-  std::vector<std::vector<PartRange>> subtrees_;  // by rank
-  std::vector<PartRange> all_subtrees_;           // ranks in order
-  std::vector<std::size_t> first_subtree_;        // by rank, into all_subtrees_
-  std::vector<std::uint64_t> query_begin_;
-  std::vector<std::uint64_t> target_begin_;
-  std::vector<std::uint64_t> counts_;      // (queries, targets) by part
-  std::vector<std::uint64_t> own_counts_;  // of the owned parts
-  std::vector<std::uint64_t> bytes_;       // by rank, of a collective
-  memory::Buffer<float> own_queries_;
-  memory::Buffer<float> queries_;
-  memory::Buffer<QueryTarget> own_targets_;
-  memory::Buffer<QueryTarget> targets_;
-  memory::Buffer<Statistic> own_statistics_;  // [own subtrees, B]
-  memory::Buffer<Statistic> statistics_;      // [all subtrees, B]
-  memory::Buffer<float> target_scores_;
-  memory::Buffer<float> packed_scores_;
-  memory::Buffer<float> all_scores_;
-  memory::Buffer<float> gradients_;  // [own subtrees, B, width]
-  memory::Buffer<float> received_;   // [subtrees of others, own queries, width]
-  memory::Buffer<float> returned_;   // one part's queries
-  memory::Buffer<float> sums_;       // one part's queries by level of the tree
-  std::uint64_t most_queries_ = 0;   // of one owned part
-  std::vector<comm::Request> transfers_;
+  RankSubtrees subtrees_;
+  std::vector<PartRange> own_parts_;
+  Matrix gradients_;                       // [own subtrees * B, width]
+  Buffer<kernels::Statistic> statistics_;  // [all subtrees, B]
+  Buffer<float> packed_scores_;            // with several ranks, as all that follows: all targets by rank
+  Matrix received_;                        // [subtrees of others * own queries, width]
+  Matrix relation_rows_;                   // [distinct relations of all subtrees, gradient dim]
+  Matrix relation_sums_;                   // [relations, gradient dim]
+  Matrix dense_rows_;                      // with prediction: [subtrees of others * relations, gradient dim]
+  std::vector<typename Transport::Send> sends_;
+  std::vector<typename Transport::Receive> receives_;
 };
+
+extern template class QueryExchange<execution::Space::kHost>;
+extern template class QueryExchange<execution::Space::kDevice>;
 
 }  // namespace tessera::exchange

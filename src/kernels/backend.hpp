@@ -68,9 +68,9 @@ class BasicGradients {
   /// As to_rows for the queries factors[i] * queries[i].
   virtual void to_rows_scaled(ConstMatrix weights, Vector<const float> factors, ConstMatrix queries,
                               Matrix out) const = 0;
-  /// out[i] = sum over tiles t, in order and starting from zero, of factors[t][i] * to_queries() of the tile: its chain
-  /// is rounded, multiplied, and the product is rounded before it is added.
-  virtual void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const = 0;
+  /// out[i] += factors[t][i] * to_queries() of tile t, one tile after the other: a chain is rounded, multiplied, and
+  /// the product is rounded before it is added. On the host `scratch` has the shape of out; a device needs none.
+  virtual void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const = 0;
   /// Rows of tile t as to_rows_scaled with factors[t].
   virtual void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const = 0;
 };
@@ -124,8 +124,13 @@ class BasicRows {
                    Matrix table) const = 0;
   /// out[i][c] = value.
   virtual void fill(float value, Matrix out) const = 0;
-  /// rows[i][c] *= what the mask has for it.
-  virtual void drop(const DropoutMask& mask, Matrix rows) const = 0;
+  /// out[u] += in[k - first], one after the other, for those k = offsets[u] .. offsets[u + 1] - 1 that are first ..
+  /// first
+  /// + rows of in - 1: with windows of `in` from the first to the last, the bits of one sum.
+  virtual void add_segments(ConstMatrix in, std::size_t first, Vector<const std::uint32_t> offsets,
+                            Matrix out) const = 0;
+  /// rows[i][c] *= what row mask_rows[i] of the mask has for it; without mask_rows, row i.
+  virtual void drop(const DropoutMask& mask, Vector<const std::uint32_t> mask_rows, Matrix rows) const = 0;
 };
 
 struct AdagradStep {

@@ -24,6 +24,8 @@ struct BasicRuns {
   Vector<kSpace, const std::uint32_t> first;
   Vector<kSpace, const std::uint32_t> end;
   Vector<kSpace, const std::uint32_t> cols;
+  std::size_t first_col = 0;  ///< column that is column 0 of the matrix; elements outside of the matrix are left alone
+  std::size_t first_row = 0;  ///< row that is row 0 of the matrix, which has all rows of the runs
   [[nodiscard]] std::size_t size() const { return rows.size(); }
 };
 

@@ -50,6 +50,8 @@ class Parameters {
   /// What scorers take of relations [2R, operator dim]: the relation rows, or, with a core, what make_operators() made
   /// of them last.
   [[nodiscard]] kernels::ConstMatrix operators() const { return operators_.data != nullptr ? operators_ : relations_; }
+  /// Where make_operators() puts them; empty without a core. A training step may keep operators of its own there.
+  [[nodiscard]] kernels::Matrix operator_memory() const { return operators_; }
   /// Relation rows times the core; nothing without one. To be called when either has changed and before queries are
   /// composed. `relations` are distinct; without them, all. The same bits on any number of threads.
   void make_operators(std::span<const std::uint32_t> relations, const kernels::Backend& backend,

@@ -17,6 +17,8 @@ struct OrderPosition {
   std::uint32_t epoch = 0;
   std::uint32_t part = 0;  ///< of the graph
   std::uint64_t first = 0;
+  /// That of the query at `index` behind this one.
+  [[nodiscard]] OrderPosition behind(std::uint64_t index) const { return {epoch, part, first + index}; }
 };
 
 /// Dropout (Srivastava et al., JMLR 2014) of what a query vector is composed of: its source row and the operator of its

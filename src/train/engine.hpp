@@ -52,12 +52,12 @@ class Engine {
   [[nodiscard]] virtual Optimiser& optimiser() = 0;
 
   /// Whether the engine trains a copy of the parameters of its own, wherever that is: those of its setup are then what
-  /// they were at the start, or when fetch_parameters() was called last.
+  /// they were at the start, or when download_parameters() was called last.
   [[nodiscard]] virtual bool holds_parameters() const { return false; }
   /// Makes the parameters of the setup, with their optimiser state, those after the last epoch.
-  virtual void fetch_parameters() {}
+  virtual void download_parameters() {}
   /// Entity rows of every owned part on the device of the setup, where the engine has them in fp32; else none. Between
-  /// fetch_parameters() and the next epoch they are those of the setup's parameters.
+  /// download_parameters() and the next epoch they are those of the setup's parameters.
   [[nodiscard]] virtual std::vector<kernels::ConstDeviceMatrix> device_rows() const { return {}; }
 };
 

@@ -11,20 +11,20 @@ namespace tessera::train {
 
 using memory::Tag;
 
-QueryBatch::QueryBatch(const graph::PartitionManifest& manifest, PartId part, const Capacity& capacity,
+QueryBatch::QueryBatch(const graph::PartitionManifest& manifest, PartId part, const BatchSizes& sizes,
                        memory::Pool& pool)
     : part_(part),
       directed_relations_(2 * manifest.relation_count),
-      sources_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity.queries)),
-      relations_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity.queries)),
-      answers_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity.queries)),
-      first_queries_(pool.allocate<std::uint64_t>(Tag::kBatch, capacity.queries)),
-      first_targets_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity.queries)),
-      targets_(pool.allocate<exchange::QueryTarget>(Tag::kBatch, capacity.targets)),
-      candidates_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity.candidates)),
-      by_source_(capacity.queries, pool),
-      by_relation_(capacity.queries, pool),
-      by_candidate_(capacity.candidates, pool) {}
+      sources_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
+      relations_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
+      answers_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
+      first_queries_(pool.allocate<std::uint64_t>(Tag::kBatch, sizes.queries)),
+      first_targets_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
+      targets_(pool.allocate<exchange::QueryTarget>(Tag::kBatch, sizes.targets)),
+      candidates_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.candidates)),
+      by_source_(sizes.queries, pool),
+      by_relation_(sizes.queries, pool),
+      by_candidate_(sizes.candidates, pool) {}
 
 namespace {
 

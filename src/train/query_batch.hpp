@@ -3,7 +3,7 @@
 #pragma once
 
 #include "exchange/groups.hpp"
-#include "exchange/query_exchange.hpp"
+#include "exchange/target_exchange.hpp"
 #include "graph/part_file.hpp"
 #include "graph/partition_manifest.hpp"
 #include "memory/pool.hpp"
@@ -15,16 +15,18 @@
 
 namespace tessera::train {
 
+/// The most that one part has in a step.
+struct BatchSizes {
+  std::uint64_t queries = 0;
+  std::uint64_t targets = 0;
+  std::uint64_t candidates = 0;  ///< sampled ones; 0: all rows are candidates
+};
+
 /// What one part brings to a step when queries are moved: query vectors to make, their targets wherever these live, and
 /// the candidates that it samples from its own rows.
 class QueryBatch {
  public:
-  struct Capacity {
-    std::uint64_t queries;
-    std::uint64_t targets;
-    std::uint64_t candidates;  ///< sampled ones; 0: all rows are candidates
-  };
-  QueryBatch(const graph::PartitionManifest& manifest, PartId part, const Capacity& capacity, memory::Pool& pool);
+  QueryBatch(const graph::PartitionManifest& manifest, PartId part, const BatchSizes& sizes, memory::Pool& pool);
 
   struct Draw {
     std::uint64_t seed;
@@ -38,6 +40,7 @@ class QueryBatch {
   void draw(const graph::Part& part, const QueryItems& items, const Draw& draw);
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::uint64_t directed_relations() const { return directed_relations_; }
   [[nodiscard]] const OrderPosition& position() const { return position_; }
   [[nodiscard]] std::span<const std::uint32_t> sources() const { return sources_.span().first(size_); }
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }

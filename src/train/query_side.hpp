@@ -9,22 +9,12 @@
 #include "model/parameters.hpp"
 #include "model/regulariser.hpp"
 #include "train/dropout.hpp"
+#include "train/penalty.hpp"
 
 #include <cstdint>
 #include <span>
 
 namespace tessera::train {
-
-/// The regulariser in a step, whose loss is scaled.
-struct Penalty {
-  model::Regulariser regulariser;
-  float scale = 0;
-  /// Adds `times` times the gradient of the penalty on an entity row.
-  void add_entity(const model::Scorer& scorer, float times, const float* row, std::size_t dim, float* gradient) const {
-    model::add_power_gradient(regulariser.power, scorer.is_complex(), regulariser.entities * scale * times, row, dim,
-                              gradient);
-  }
-};
 
 /// The queries of one part in one step: their source rows, query vectors and gradients. How the gradient of a query
 /// vector becomes those of its source and relation is the same however candidates were scored. Query vectors are

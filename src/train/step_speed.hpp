@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "execution/device_choice.hpp"
 #include "kernels/backend.hpp"
-#include "train/resident/device_engine.hpp"
 
 #include <cstddef>
 #include <string>
@@ -24,6 +24,6 @@ struct StepShape {
 double host_step_speed(const kernels::Backend& backend, std::size_t threads, const StepShape& shape);
 
 /// On the device of `share`, with the products of that name. Throws Error(kOverBudget).
-double device_step_speed(const DeviceShare& share, const std::string& products, const StepShape& shape);
+double device_step_speed(const execution::DeviceShare& share, const std::string& products, const StepShape& shape);
 
 }  // namespace tessera::train

@@ -160,7 +160,7 @@ memory::DeviceUse Trainer::largest(const memory::DeviceUse& use) {
 
 void Trainer::take_parameters(std::uint64_t epoch) {
   if (parameters_are_taken_) return;
-  engine_.fetch_parameters();
+  engine_.download_parameters();
   require_finite_rows(epoch);
   parameters_are_taken_ = true;
 }

@@ -97,13 +97,16 @@ TEST_P(KernelsGradients, TilesAreAddedInOrder) {
       const Grid factors = random_grid(tiles, shape.queries, 2, 2);
       const Grid queries = random_grid(shape.queries, shape.dim, 3, 1);
       const Grid rows = random_grid(shape.rows, shape.dim, 4, 2);
-      Grid to_queries(shape.queries, shape.dim, 5, 99.0F);
+      const Grid before = random_grid(shape.queries, shape.dim, 5, 7);
+      Grid to_queries = before;
+      Grid scratch(shape.queries, shape.dim, 3, 99.0F);
       Grid to_rows(shape.rows, shape.dim, 4, 99.0F);
-      backend().gradients.to_queries_tiled({weights.view(), factors.view(), tile}, rows.view(), to_queries.view());
+      backend().gradients.add_to_queries_tiled({weights.view(), factors.view(), tile}, rows.view(), scratch.view(),
+                                               to_queries.view());
       backend().gradients.to_rows_tiled({weights.view(), factors.view(), tile}, queries.view(), to_rows.view());
       for (std::size_t i = 0; i < shape.queries; ++i)
         for (std::size_t c = 0; c < shape.dim; ++c) {
-          float sum = 0;
+          float sum = before.at(i, c);
           for (std::size_t t = 0; t < tiles; ++t) {
             float chain = 0;
             for (std::size_t j = t * tile; j < std::min(shape.rows, (t + 1) * tile); ++j)
@@ -128,8 +131,10 @@ TEST_P(KernelsGradients, TilesOfTheWrongShapeAreRefused) {
   const Grid factors(2, 2);
   const Grid rows(30, 4);
   Grid out(2, 4);
-  EXPECT_ANY_THROW(backend().gradients.to_queries_tiled({weights.view(), factors.view(), 10}, rows.view(), out.view()));
-  EXPECT_ANY_THROW(backend().gradients.to_queries_tiled({weights.view(), factors.view(), 0}, rows.view(), out.view()));
+  Grid scratch(2, 4);
+  for (const std::size_t tile : {10, 0})
+    EXPECT_ANY_THROW(backend().gradients.add_to_queries_tiled({weights.view(), factors.view(), tile}, rows.view(),
+                                                              scratch.view(), out.view()));
   Grid gradients(30, 4);
   EXPECT_ANY_THROW(
       backend().gradients.to_rows_tiled({weights.view(), factors.view(), 10}, out.view(), gradients.view()));

@@ -75,6 +75,23 @@ TEST_P(KernelsRows, AddTakesEachRowOnce) {
   }
 }
 
+// Windows of rows, one after the other, have the bits of one sum.
+TEST_P(KernelsRows, SegmentsAreAddedInWindows) {
+  for (const std::size_t width : kWidths) {
+    const Grid in = random_grid(11, width, 3, 1);
+    const std::vector<std::uint32_t> offsets{0, 4, 4, 9, 11};
+    const std::vector<std::uint32_t> positions{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    Grid expected(4, width, 2);
+    backend().rows.sum_segments(in.view(), offsets, positions, expected.view());
+    for (const std::size_t window : {1, 3, 5, 11}) {
+      Grid sums(4, width, 2);
+      for (std::size_t first = 0; first < 11; first += window)
+        backend().rows.add_segments(in.view().block(first, std::min(window, 11 - first)), first, offsets, sums.view());
+      EXPECT_TRUE(same_bits(sums, expected) && sums.gaps_intact()) << width << " by " << window;
+    }
+  }
+}
+
 // The words are those of core's stream, whose generator is another library's.
 TEST_P(KernelsRows, DropMultipliesByTheWordsOfTheStream) {
   const RandomStream stream(0x123456789abcdefU, Purpose::kDropout, 7, 1234);
@@ -92,8 +109,16 @@ TEST_P(KernelsRows, DropMultipliesByTheWordsOfTheStream) {
     for (std::size_t i = 0; i < 9; ++i)
       for (std::size_t c = 0; c < width; ++c)
         expected.at(i, c) *= stream.words(first + i * step + c / 4).at(c % 4) < kThreshold ? 0.0F : 1.6F;
-    backend().rows.drop(mask, rows.view());
+    const Grid before = rows;
+    backend().rows.drop(mask, {}, rows.view());
     EXPECT_TRUE(same_bits(rows, expected) && rows.gaps_intact()) << width;
+    const std::vector<std::uint32_t> mask_rows{8, 0, 3};
+    Grid some(3, width);
+    Grid expected_some(3, width);
+    backend().rows.gather(before.view(), mask_rows, some.view());
+    backend().rows.gather(expected.view(), mask_rows, expected_some.view());
+    backend().rows.drop(mask, mask_rows, some.view());
+    EXPECT_TRUE(same_bits(some, expected_some)) << width;
   }
 }
 

@@ -120,7 +120,8 @@ TEST_P(ProductsGpu, PackedOperandsGiveTheSameBits) {
                             const BasicOperand<Space::kDevice>& right, const BasicTiledWeights<Space::kDevice>& tiled,
                             std::size_t k) {
     backend.scores.all_pairs(Similarity::kDot, left, right, scores[k].view);
-    backend.gradients.to_queries_tiled(tiled, right, to_queries[k].view);
+    backend.rows.fill(0, to_queries[k].view);
+    backend.gradients.add_to_queries_tiled(tiled, right, {}, to_queries[k].view);
     backend.gradients.to_rows_tiled(tiled, left, to_rows[k].view);
     for (Both* out : {&scores[k], &to_queries[k], &to_rows[k]}) out->fetch();
   };

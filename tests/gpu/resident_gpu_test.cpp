@@ -61,7 +61,7 @@ Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Jo
   parameters.initialise(job.model, job.run.seed);
   Result result;
   for (std::uint32_t epoch = 0; epoch < 3; ++epoch) result.losses.push_back(engine->run_epoch(epoch));
-  engine->fetch_parameters();
+  engine->download_parameters();
   result.digest = model::parameter_digest(comm, shard, parameters);
   return result;
 }

@@ -30,10 +30,11 @@ class StagedGradients final : public Gradients {
     on_device().gradients.to_queries(Grid(weights).view(), Grid(rows).view(), result.view());
     result.back_to(out);
   }
-  void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const override {
+  void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix /*scratch*/, Matrix out) const override {
     const Grid result(out);
-    on_device().gradients.to_queries_tiled({Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile},
-                                           Grid(rows.matrix).view(), result.view());
+    on_device().gradients.add_to_queries_tiled(
+        {Grid(weights.weights).view(), Grid(weights.factors).view(), weights.tile}, Grid(rows.matrix).view(), {},
+        result.view());
     result.back_to(out);
   }
   void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {
@@ -123,9 +124,14 @@ class StagedRows final : public Rows {
     on_device().rows.fill(value, result.view());
     result.back_to(out);
   }
-  void drop(const DropoutMask& mask, Matrix rows) const override {
+  void add_segments(ConstMatrix in, std::size_t first, Indices offsets, Matrix out) const override {
+    const Grid result(out);
+    on_device().rows.add_segments(Grid(in).view(), first, Elements(offsets).view(), result.view());
+    result.back_to(out);
+  }
+  void drop(const DropoutMask& mask, Indices mask_rows, Matrix rows) const override {
     const Grid result(rows);
-    on_device().rows.drop(mask, result.view());
+    on_device().rows.drop(mask, Elements(mask_rows).view(), result.view());
     result.back_to(rows);
   }
 };

@@ -292,7 +292,7 @@ TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {
   trained.engine->run_epoch(0, nullptr);
   EXPECT_TRUE(trained.engine->holds_parameters());
   EXPECT_EQ(digest(), before);
-  trained.engine->fetch_parameters();
+  trained.engine->download_parameters();
   EXPECT_NE(digest(), before);
   EXPECT_EQ(trained.pool.allocation_count(), allocations);
   const auto& engine = dynamic_cast<const train::ResidentEngine<Space::kHost>&>(*trained.engine);

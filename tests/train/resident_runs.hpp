@@ -85,7 +85,7 @@ struct Trained {
     RunResult result;
     for (std::uint32_t epoch = first_epoch; epoch < end_epoch; ++epoch)
       result.losses.push_back(engine->run_epoch(epoch, nullptr));
-    engine->fetch_parameters();
+    engine->download_parameters();
     result.digest = model::parameter_digest(comm, shard, parameters);
     for (std::size_t tag = 0; tag < result.used.size(); ++tag)
       result.used.at(tag) = resident_pool.use(static_cast<memory::Tag>(tag)).bytes;

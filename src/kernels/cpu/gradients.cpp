@@ -60,8 +60,8 @@ class CpuGradients final : public Gradients {
     HWY_DYNAMIC_DISPATCH(to_rows_scaled)(weights, factors.data(), queries, out);
   }
 
-  void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const override {
-    kernels::detail::to_queries_in_tiles(*this, weights, rows.matrix, out);
+  void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const override {
+    kernels::detail::add_to_queries_in_tiles(*this, weights, rows.matrix, scratch, out);
   }
 
   void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {

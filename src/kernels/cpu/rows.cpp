@@ -97,7 +97,14 @@ class CpuRows final : public Rows {
 
   void fill(float value, Matrix out) const override { reference::rows().fill(value, out); }
 
-  void drop(const DropoutMask& mask, Matrix rows) const override { reference::rows().drop(mask, rows); }
+  void add_segments(ConstMatrix in, std::size_t first, std::span<const std::uint32_t> offsets,
+                    Matrix out) const override {
+    reference::rows().add_segments(in, first, offsets, out);
+  }
+
+  void drop(const DropoutMask& mask, std::span<const std::uint32_t> mask_rows, Matrix rows) const override {
+    reference::rows().drop(mask, mask_rows, rows);
+  }
 };
 
 }  // namespace

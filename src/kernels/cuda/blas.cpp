@@ -84,18 +84,18 @@ Blas::Packed Blas::packed(const Factor& factor, Workspace& workspace) const {
           checked_cast<int>(padded_stride(factor.matrix.cols)), operation};
 }
 
-void Blas::multiply(const Factor& left, const Factor& right, DeviceMatrix out) const {
+void Blas::multiply(const Factor& left, const Factor& right, DeviceMatrix out, Result result) const {
   Workspace workspace(operand_memory_);
   const Packed a = packed(left, workspace);
   const Packed b = packed(right, workspace);
   const auto steps = checked_cast<int>(left.transposed ? left.matrix.rows : left.matrix.cols);
   const float one = 1;
-  const float zero = 0;
+  const float kept = result == Result::kAdded ? 1 : 0;  // of what is there
   device::make_current(stream_.device());
   // Row-major out = a b is column-major out^T = b^T a^T, and each matrix in memory is its own transpose already.
   TESSERA_CUBLAS_TRY(
       cublasGemmEx(handle_, b.operation, a.operation, checked_cast<int>(out.cols), checked_cast<int>(out.rows), steps,
-                   &one, b.data, b.type, b.stride, a.data, a.type, a.stride, &zero, out.data, CUDA_R_32F,
+                   &one, b.data, b.type, b.stride, a.data, a.type, a.stride, &kept, out.data, CUDA_R_32F,
                    checked_cast<int>(out.stride), compute_type(products_), CUBLAS_GEMM_DEFAULT),
       stream_.device());
 }

@@ -149,10 +149,19 @@ inline void check_run_lists(device::Span<const std::uint32_t> /*first*/, device:
                             std::size_t /*count*/) {}
 
 inline void check_runs(const auto& runs, const auto& matrix) {
-  check_below(runs.rows, matrix.rows);
-  check_below(runs.cols, matrix.cols);
+  check_below(runs.rows, runs.first_row + matrix.rows);
   TESSERA_ASSERT(runs.first.size() == runs.size() && runs.end.size() == runs.size(), "a run for each row");
   check_run_lists(runs.first, runs.end, runs.cols.size());
+}
+
+/// A window of summed rows, cut out of segments that lie side by side.
+inline void check_segment_window(const auto& in, const auto& offsets, const auto& out) {
+  TESSERA_ASSERT(in.cols == out.cols, "sums have the width of what is summed");
+  TESSERA_ASSERT(offsets.size() == out.rows + 1, "segments need one offset more than rows");
+}
+
+inline void check_mask_rows(const auto& mask_rows, const auto& rows) {
+  TESSERA_ASSERT(mask_rows.empty() || mask_rows.size() == rows.rows, "a row of the mask for each row");
 }
 
 inline void check_added(const auto& in, const auto& from, const auto& to, const auto& table) {

@@ -6,7 +6,6 @@
 #include "kernels/detail/shapes.hpp"
 
 #include <algorithm>
-#include <array>
 
 // The products of Gradients over tiles, from those of one tile, for backends of the host.
 namespace tessera::kernels::detail {
@@ -33,25 +32,19 @@ inline void to_rows_in_tiles(const Gradients& gradients, const TiledWeights& til
 }
 
 /// In blocks whose products fit on the stack.
-inline void to_queries_in_tiles(const Gradients& gradients, const TiledWeights& tiled, ConstMatrix rows, Matrix out) {
-  constexpr std::size_t kQueries = 64;
-  constexpr std::size_t kColumns = 128;
+inline void add_to_queries_in_tiles(const Gradients& gradients, const TiledWeights& tiled, ConstMatrix rows,
+                                    Matrix scratch, Matrix out) {
   check_tiled(tiled, out, rows);
-  std::array<float, kQueries * kColumns> memory;
-  for (std::size_t first = 0; first < out.rows; first += kQueries)
-    for (std::size_t column = 0; column < out.cols; column += kColumns) {
-      const Matrix to =
-          out.block(first, std::min(kQueries, out.rows - first)).columns(column, std::min(kColumns, out.cols - column));
-      const Matrix product{memory.data(), to.rows, to.cols, to.cols};
-      for (std::size_t i = 0; i < to.rows; ++i) std::fill_n(to.row(i), to.cols, 0.0F);
-      for_each_tile(tiled, [&](TileRange tile) {
-        gradients.to_queries(tiled.weights.block(first, to.rows).columns(tile.first, tile.count),
-                             rows.block(tile.first, tile.count).columns(column, to.cols), product);
-        for (std::size_t i = 0; i < to.rows; ++i)
-          for (std::size_t c = 0; c < to.cols; ++c)
-            to.row(i)[c] += tiled.factors.row(tile.index)[first + i] * product.row(i)[c];
-      });
+  TESSERA_ASSERT(scratch.rows == out.rows && scratch.cols == out.cols, "scratch has the shape of the sums");
+  for_each_tile(tiled, [&](TileRange tile) {
+    gradients.to_queries(tiled.weights.columns(tile.first, tile.count), rows.block(tile.first, tile.count), scratch);
+    for (std::size_t i = 0; i < out.rows; ++i) {
+      const float factor = tiled.factors.row(tile.index)[i];
+      const float* product = scratch.row(i);
+      float* to = out.row(i);
+      for (std::size_t c = 0; c < out.cols; ++c) to[c] += factor * product[c];
     }
+  });
 }
 
 }  // namespace tessera::kernels::detail

@@ -44,8 +44,8 @@ class ReferenceGradients final : public Gradients {
       }
   }
 
-  void to_queries_tiled(TiledWeights weights, Operand rows, Matrix out) const override {
-    detail::to_queries_in_tiles(*this, weights, rows.matrix, out);
+  void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const override {
+    detail::add_to_queries_in_tiles(*this, weights, rows.matrix, scratch, out);
   }
 
   void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {

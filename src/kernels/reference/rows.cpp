@@ -45,8 +45,20 @@ class ReferenceRows final : public Rows {
     for (std::size_t i = 0; i < out.rows; ++i) std::fill_n(out.row(i), out.cols, value);
   }
 
-  void drop(const DropoutMask& mask, Matrix rows) const override {
-    for (std::size_t i = 0; i < rows.rows; ++i) mask.apply(i, rows.row(i), rows.cols);
+  void add_segments(ConstMatrix in, std::size_t first, std::span<const std::uint32_t> offsets,
+                    Matrix out) const override {
+    detail::check_segment_window(in, offsets, out);
+    for (std::size_t u = 0; u < out.rows; ++u) {
+      const std::size_t end = std::min<std::size_t>(offsets[u + 1], first + in.rows);
+      for (std::size_t k = std::max<std::size_t>(offsets[u], first); k < end; ++k)
+        for (std::size_t c = 0; c < out.cols; ++c) out.row(u)[c] += in.row(k - first)[c];
+    }
+  }
+
+  void drop(const DropoutMask& mask, std::span<const std::uint32_t> mask_rows, Matrix rows) const override {
+    detail::check_mask_rows(mask_rows, rows);
+    for (std::size_t i = 0; i < rows.rows; ++i)
+      mask.apply(mask_rows.empty() ? i : mask_rows[i], rows.row(i), rows.cols);
   }
 };
 

@@ -28,7 +28,9 @@ class ReferenceTargets final : public Targets {
   void fill(float value, Runs runs, Matrix scores) const override {
     detail::check_runs(runs, scores);
     for (std::size_t k = 0; k < runs.size(); ++k)
-      for (std::uint32_t i = runs.first[k]; i < runs.end[k]; ++i) scores.row(runs.rows[k])[runs.cols[i]] = value;
+      for (std::uint32_t i = runs.first[k]; i < runs.end[k]; ++i)
+        if (const std::size_t col = runs.cols[i] - runs.first_col; col < scores.cols)
+          scores.row(runs.rows[k] - runs.first_row)[col] = value;
   }
 
   void score(ConstMatrix queries, ConstStoredRows table, Cells pairs, Indices places,

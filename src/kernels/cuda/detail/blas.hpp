@@ -42,8 +42,10 @@ class Blas {
   }
   /// Makes that copy at the beginning of `memory`, and returns it.
   device::Span<const std::byte> pack(const Factor& factor, device::Span<std::byte> memory) const;
-  /// out = left * right, all row-major, none of them empty. What is not packed is, in the workspace.
-  void multiply(const Factor& left, const Factor& right, DeviceMatrix out) const;
+  enum class Result { kWritten, kAdded };
+  /// out = left * right, or out += left * right, all row-major, none of them empty. What is not packed is, in the
+  /// workspace.
+  void multiply(const Factor& left, const Factor& right, DeviceMatrix out, Result result = Result::kWritten) const;
 
  private:
   struct Packed;

@@ -90,10 +90,10 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
   }
 
   // One product over all tiles: the factors go into the copy of the weights.
-  void to_queries_tiled(TiledWeights tiled, Operand rows, Matrix out) const override {
-    if (is_empty(out, rows.matrix.rows)) return chains_.to_queries_tiled(tiled, rows, out);
+  void add_to_queries_tiled(TiledWeights tiled, Operand rows, Matrix scratch, Matrix out) const override {
+    if (is_empty(out, rows.matrix.rows)) return chains_.add_to_queries_tiled(tiled, rows, scratch, out);
     kernels::detail::check_tiled(tiled, out, rows.matrix);
-    blas_.multiply(factor(tiled), factor(rows), out);
+    blas_.multiply(factor(tiled), factor(rows), out, Blas::Result::kAdded);
   }
 
   void to_rows_tiled(TiledWeights tiled, Operand queries, Matrix out) const override {

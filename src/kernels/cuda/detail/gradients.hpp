@@ -36,13 +36,13 @@ class GridGradients final : public BasicGradients<Launcher::kSpace> {
                              ScaledColumnFactor{ConstTable(queries), factors.data()}, queries.rows, out);
   }
 
-  void to_queries_tiled(Tiled tiled, Operand right, Matrix out) const override {
+  void add_to_queries_tiled(Tiled tiled, Operand right, Matrix /*scratch*/, Matrix out) const override {
     const ConstMatrix& rows = right.matrix;
     kernels::detail::check_tiled(tiled, out, rows);
     for_each_tile(tiled, [&](std::size_t t, std::size_t first, std::size_t count) {
       launch_product<DotChain>(launch_, RowFactor{ConstTable(tiled.weights.columns(first, count))},
                                ColumnFactor{ConstTable(rows.block(first, count))}, count, out,
-                               AddScaledProduct{Table(out), tiled.factors.row(t), t == 0});
+                               AddScaledProduct{Table(out), tiled.factors.row(t)});
     });
   }
 

@@ -177,18 +177,17 @@ struct StoreProduct {
   }
 };
 
-/// Adds factors[i] times the outputs to what is there, or to zero.
+/// Adds factors[i] times the outputs to what is there.
 struct AddScaledProduct {
   Table out;
   const float* factors;
-  bool to_zero;
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t j, const float (&values)[kEach],
                                       std::size_t cols) const {
     TESSERA_UNROLL
     for (unsigned c = 0; c < kEach; ++c)
       if (j + c * kTileSide < cols) {
         float& to = out.row(i)[j + c * kTileSide];
-        to = (to_zero ? 0.0F : to) + factors[i] * values[c];
+        to = to + factors[i] * values[c];
       }
   }
 };

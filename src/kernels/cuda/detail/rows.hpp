@@ -122,6 +122,26 @@ struct SumElement {
   TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, float sum) const { out.row(u)[c] = sum; }
 };
 
+/// One column of what a window of rows adds to one sum, in the order of the rows.
+struct AddSegmentElement {
+  using Value = float;
+  ConstTable in;
+  std::size_t first;
+  std::size_t end;
+  const std::uint32_t* offsets;
+  Table out;
+  TESSERA_HOST_DEVICE Terms terms(std::size_t u) const {
+    const std::size_t from = offsets[u] < first ? first : offsets[u];
+    const std::size_t to = end < offsets[u + 1] ? end : offsets[u + 1];
+    return {static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to)};
+  }
+  TESSERA_HOST_DEVICE float begin(std::size_t u, std::size_t c) const { return out.row(u)[c]; }
+  TESSERA_HOST_DEVICE void add(std::size_t /*u*/, std::uint32_t k, std::size_t c, float& sum) const {
+    sum += in.row(k - first)[c];
+  }
+  TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, float sum) const { out.row(u)[c] = sum; }
+};
+
 struct AddElement {
   struct Value {
     float added;
@@ -148,10 +168,11 @@ struct FillElement {
 /// The columns of a row that share a counter.
 struct DropElement {
   DropoutMask mask;
+  const std::uint32_t* mask_rows;  // or null
   Table rows;
   std::size_t dim;
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t block) const {
-    mask.apply_block(i, block, rows.row(i), dim);
+    mask.apply_block(mask_rows == nullptr ? i : mask_rows[i], block, rows.row(i), dim);
   }
 };
 
@@ -191,8 +212,16 @@ class GridRows final : public BasicRows<Launcher::kSpace> {
     launch_elements(launch_, out.rows, out.cols, FillElement{value, Table(out)});
   }
 
-  void drop(const DropoutMask& mask, Matrix rows) const override {
-    launch_elements(launch_, rows.rows, DropoutMask::blocks(rows.cols), DropElement{mask, Table(rows), rows.cols});
+  void add_segments(ConstMatrix in, std::size_t first, Indices offsets, Matrix out) const override {
+    kernels::detail::check_segment_window(in, offsets, out);
+    launch_elements(launch_, out.rows, out.cols,
+                    AddSegmentElement{ConstTable(in), first, first + in.rows, offsets.data(), Table(out)});
+  }
+
+  void drop(const DropoutMask& mask, Indices mask_rows, Matrix rows) const override {
+    kernels::detail::check_mask_rows(mask_rows, rows);
+    launch_elements(launch_, rows.rows, DropoutMask::blocks(rows.cols),
+                    DropElement{mask, mask_rows.empty() ? nullptr : mask_rows.data(), Table(rows), rows.cols});
   }
 
  private:

@@ -51,9 +51,13 @@ struct FillRun {
   const std::uint32_t* first;
   const std::uint32_t* end;
   const std::uint32_t* cols;
+  std::size_t first_row;
+  std::size_t first_col;
+  std::size_t col_count;
   Table scores;
   TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
-    for (std::uint32_t i = first[k]; i < end[k]; ++i) scores.row(rows[k])[cols[i]] = value;
+    for (std::uint32_t i = first[k]; i < end[k]; ++i)
+      if (cols[i] - first_col < col_count) scores.row(rows[k] - first_row)[cols[i] - first_col] = value;
   }
 };
 
@@ -128,7 +132,8 @@ class GridTargets final : public BasicTargets<Launcher::kSpace> {
   void fill(float value, BasicRuns<Launcher::kSpace> runs, Matrix scores) const override {
     kernels::detail::check_runs(runs, scores);
     launch_items(launch_, runs.size(),
-                 FillRun{value, runs.rows.data(), runs.first.data(), runs.end.data(), runs.cols.data(), Table(scores)});
+                 FillRun{value, runs.rows.data(), runs.first.data(), runs.end.data(), runs.cols.data(), runs.first_row,
+                         runs.first_col, scores.cols, Table(scores)});
   }
 
   void score(ConstMatrix queries, BasicConstStoredRows<Launcher::kSpace> table, Cells pairs, Indices places,

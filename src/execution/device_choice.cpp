@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "execution/device_choice.hpp"
+
+#include "core/error.hpp"
+#include "core/text.hpp"
+#include "device/choice.hpp"
+#include "memory/arena.hpp"
+
+namespace tessera::execution {
+
+using kernels::Products;
+
+Products find_products(const std::string& name) {
+  if (name == "chain") return Products::kChain;
+  if (name == "fp32") return Products::kFp32;
+  if (name == "tf32") return Products::kTf32;
+  if (name == "bf16") return Products::kBfloat16;
+  fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: chain, fp32, tf32, bf16", name);
+}
+
+DeviceShare find_device(const Job& job, int rank_on_host, int ranks_on_host) {
+  const int devices = device::device_count();
+  const int index = device::choose(rank_on_host, devices, device::devices_of_job());
+  const device::Device device = device::Device::open(index);
+  const auto sharing = static_cast<std::uint64_t>((ranks_on_host - 1 - rank_on_host % devices) / devices) + 1;
+  const std::uint64_t free_bytes = device.free_bytes();
+  if (job.run.device_memory.empty())
+    return {device, free_bytes / 8 * 7 / sharing, "free device memory", free_bytes, sharing > 1};
+  const std::uint64_t bytes = text::parse_bytes(job.run.device_memory, "run.device_memory");
+  memory::check_device_budget(bytes * sharing, free_bytes, device.properties().total_bytes);
+  return {device, bytes, "run.device_memory", free_bytes, sharing > 1};
+}
+
+}  // namespace tessera::execution

@@ -1,0 +1,268 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/queries/queries_engine.hpp"
+
+#include "core/fault.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tessera::train {
+
+using exchange::TargetExchange;
+using execution::Space;
+using kernels::Statistic;
+using memory::Tag;
+
+namespace {
+
+// Keeping the scores saves a matrix product per pass; it may take half of what is left of the budget.
+CandidateLoss make_loss(const EngineSetup& setup, const StepSizes& sizes, std::uint64_t room_bytes) {
+  CandidateLoss loss = CandidateLoss::of(setup.job);
+  std::uint64_t cells = 0;
+  for (const PartSizes& part : sizes.own) cells += sizes.queries * part.candidates();
+  loss.keep_scores = setup.job.exchange.scores == "keep" ||
+                     (setup.job.exchange.scores == "auto" && cells * sizeof(float) <= room_bytes / 2);
+  return loss;
+}
+
+std::uint64_t longest_list(const EngineSetup& setup, const StepSizes& sizes) {
+  return std::max<std::uint64_t>({Candidates<Space::kHost>::longest_list(CandidateLoss::of(setup.job), sizes),
+                                  sizes.relations * sizes.own.size(), setup.parameters.core().rows});
+}
+
+}  // namespace
+
+template <Space kSpace>
+QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution)
+    : QueriesEngine(setup, std::move(execution), step_sizes(setup, item_schedule(setup))) {}
+
+template <Space kSpace>
+QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution,
+                                     const StepSizes& sizes)
+    : execution_(std::move(execution)),
+      executor_(execution_->executor()),
+      comm_(setup.comm),
+      shard_(setup.shard),
+      schedule_(item_schedule(setup)),
+      loss_of_(make_loss(setup, sizes, executor_.room_bytes())),
+      dim_(sizes.dim),
+      candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
+      optimiser_(setup.job.optimiser, setup.job.schedule),
+      dropout_(setup.job, setup.parameters, 0, setup.pool),
+      tables_(setup.parameters, shard_.manifest, RowFormat::of(setup.job), executor_),
+      workspace_(executor_, longest_list(setup, sizes)),
+      targets_(comm_, shard_, sizes.by_part, setup.pool),
+      draw_(setup, executor_, sizes, targets_),
+      sides_(executor_, workspace_, tables_, setup.parameters, dropout_, sizes.side()),
+      candidates_({executor_, workspace_, tables_, setup.parameters.scorer(), shard_.parts.front().id().value(),
+                   shard_.manifest.entity_count},
+                  loss_of_, sizes),
+      exchange_({executor_, workspace_, shard_, execution_->transport()}, sizes.exchange(loss_of_.binary)),
+      side_parts_(shard_.parts.size()),
+      loss_(comm_, shard_),
+      host_losses_(shard_.parts.size()) {
+  for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
+  if (loss_of_.predicts_relations())
+    prediction_ =
+        std::make_unique<RelationPrediction<kSpace>>(executor_, workspace_, tables_, setup.parameters.scorer(), sizes);
+  queries_ = workspace_.allocate(Tag::kBatch, sizes.queries, sizes.width());
+  if (!prediction_) sources_ = workspace_.allocate(Tag::kBatch, sizes.own_queries(), dim_);
+  leaves_ = workspace_.allocate(Tag::kGradients, sizes.own_distinct_relations(), sizes.gradient_dim);
+  losses_ = executor_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size());
+}
+
+template <Space kSpace>
+std::string QueriesEngine<kSpace>::description() const {
+  const std::string candidates = loss_of_.exact
+                                     ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
+                                     : fmt::format("{} sampled candidates in each part", candidates_per_part_);
+  const bool is_bfloat16 = tables_.part(0).rows.is_bfloat16();
+  return fmt::format("moves queries; {}; scores are {}; kernels '{}'{}; {}", candidates,
+                     loss_of_.keep_scores ? "kept" : "computed again", executor_.kernels().name,
+                     is_bfloat16 ? ", entity rows in bfloat16" : "", exchange_.description());
+}
+
+template <Space kSpace>
+std::vector<kernels::ConstDeviceMatrix> QueriesEngine<kSpace>::device_rows() const {
+  std::vector<kernels::ConstDeviceMatrix> rows;
+  if constexpr (kSpace == Space::kDevice)
+    for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
+      const auto& table = tables_.part(p).rows;
+      if (table.is_bfloat16()) return {};
+      rows.push_back(table.matrix());
+    }
+  return rows;
+}
+
+// ---- an epoch
+
+template <Space kSpace>
+double QueriesEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress) {
+  if (!are_uploaded_) tables_.upload();
+  are_uploaded_ = true;
+  loss_.start();
+  loss_terms_ = 0;
+  clear_losses();
+  const std::uint64_t steps = schedule_.steps();
+  (void)draw_.draw(epoch, 0, TargetExchange::kNone, lists_[0]);
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    compute_step(epoch, step, lists_[step % lists_.size()]);
+    if (step + 1 < steps) {
+      const std::uint64_t failed = draw_.draw(epoch, step + 1, first_failed_step(), lists_[(step + 1) % lists_.size()]);
+      if (failed != TargetExchange::kNone) fail_not_finite(epoch, failed);
+    }
+    if (progress != nullptr && progress->due()) {
+      download_losses();
+      const std::uint64_t done = query_count_ * epoch + query_count_ * (step + 1) / steps;
+      progress->update(done / 2, fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(loss_terms_)));
+    }
+  }
+  download_losses();
+  std::uint64_t failed = TargetExchange::kNone;
+  for (const kernels::LossSum& part : host_losses_) failed = std::min(failed, part.bad_step);
+  const auto none = static_cast<std::int64_t>(steps);
+  const auto first = static_cast<std::int64_t>(std::min<std::uint64_t>(failed, steps));
+  if (const std::int64_t bad = comm_.reduce(first, comm::Reduction::kMin); bad < none)
+    fail_not_finite(epoch, static_cast<std::uint64_t>(bad));
+  return loss_.mean(loss_terms_);
+}
+
+template <Space kSpace>
+void QueriesEngine<kSpace>::clear_losses() {
+  std::fill(host_losses_.begin(), host_losses_.end(), kernels::LossSum{});
+  executor_.upload(std::span<const kernels::LossSum>(host_losses_), losses_.span());
+  executor_.synchronize();
+}
+
+template <Space kSpace>
+void QueriesEngine<kSpace>::download_losses() {
+  executor_.synchronize();  // before a copy that waits by itself
+  executor_.download(kernels::Vector<kSpace, const kernels::LossSum>(losses_.span()), std::span(host_losses_));
+  executor_.synchronize();
+  for (std::size_t p = 0; p < host_losses_.size(); ++p) loss_.by_part()[p] = host_losses_[p].sum;
+}
+
+// As far as it is known without waiting for a device: there the end of the epoch tells.
+template <Space kSpace>
+std::uint64_t QueriesEngine<kSpace>::first_failed_step() const {
+  std::uint64_t failed = TargetExchange::kNone;
+  if constexpr (kSpace == Space::kHost)
+    for (const kernels::LossSum& part : losses_.span()) failed = std::min(failed, part.bad_step);
+  return failed;
+}
+
+// ---- a step
+
+template <Space kSpace>
+void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step, const Lists& lists) {
+  const std::uint64_t terms = loss_of_.binary ? lists.queries : lists.targets;
+  const auto scale = static_cast<float>(1 / static_cast<double>(terms));
+  const Penalty penalty{loss_of_.regulariser, scale};
+  draw_.ring().take(step);
+  compose(lists);
+  exchange_.gather_queries(lists.exchange, queries_);
+  fault_point("train.step", comm_.rank());
+  candidates_.score(lists, ConstMatrix(queries_.block(0, lists.queries)).columns(0, dim_));
+  candidates_.weigh(lists, statistics(lists), scale, step, losses_.span());
+  if (prediction_)
+    prediction_->compute(lists,
+                         {ConstMatrix(queries_.block(0, lists.queries)).columns(dim_, dim_), sides_.operators(), scale,
+                          loss_of_.relation_weight, step},
+                         losses_.span());
+  const Matrix gradients = query_gradients(lists);
+  side_gradients(lists, gradients, penalty);
+  relation_gradients(lists, gradients, penalty);
+  optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
+  tables_.begin_step(epoch * schedule_.steps() + step);
+  candidates_.update(lists, prediction(), penalty, optimiser_);
+  update_relations(lists);
+  draw_.ring().done(step);
+  loss_terms_ += terms;
+}
+
+template <Space kSpace>
+typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::own_queries(const QueryLists<kSpace>& side) const {
+  return queries_.block(side.query_begin, side.queries).columns(0, dim_);
+}
+
+template <Space kSpace>
+typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::own_sources(const QueryLists<kSpace>& side) const {
+  if (prediction_) return queries_.block(side.query_begin, side.queries).columns(dim_, dim_);
+  return sources_.block(side.own_begin, side.queries);
+}
+
+template <Space kSpace>
+void QueriesEngine<kSpace>::compose(const Lists& lists) {
+  sides_.make_operators(lists.sides);
+  executor_.for_part_blocks(
+      lists.sides.size(), [&](std::size_t p) { return lists.sides[p].queries; }, sides_.block_queries(),
+      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
+        const QueryLists<kSpace>& side = lists.sides[p];
+        sides_.compose(side, tables_.part(p).rows, {first, count, worker}, own_sources(side).block(first, count),
+                       own_queries(side).block(first, count));
+      });
+}
+
+template <Space kSpace>
+kernels::Vector<kSpace, const Statistic> QueriesEngine<kSpace>::statistics(const Lists& lists) {
+  const auto subtrees = exchange_.own_subtrees();
+  for (std::size_t k = 0; k < subtrees.size(); ++k)
+    candidates_.statistics(subtrees[k], exchange_.statistics(lists.exchange, k));
+  return exchange_.merge_statistics(lists.exchange, candidates_.target_scores(lists));
+}
+
+// Of own queries.
+template <Space kSpace>
+typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::query_gradients(const Lists& lists) {
+  const auto subtrees = exchange_.own_subtrees();
+  for (std::size_t k = 0; k < subtrees.size(); ++k)
+    candidates_.query_gradients(subtrees[k], lists, prediction(), exchange_.subtree_gradients(lists.exchange, k));
+  return exchange_.return_gradients(lists.exchange);
+}
+
+// From gradients of query vectors to those of sources, with the penalties.
+template <Space kSpace>
+void QueriesEngine<kSpace>::side_gradients(const Lists& lists, Matrix gradients, const Penalty& penalty) {
+  executor_.for_part_blocks(
+      lists.sides.size(), [&](std::size_t p) { return lists.sides[p].queries; }, sides_.block_queries(),
+      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
+        const QueryLists<kSpace>& side = lists.sides[p];
+        const Block block{first, count, worker};
+        const Matrix returned = gradients.block(side.own_begin + first, count);
+        const Matrix of_queries = returned.columns(0, dim_);
+        const ConstMatrix direct = prediction_ ? ConstMatrix(returned.columns(dim_, dim_)) : ConstMatrix{};
+        sides_.penalise_queries(side, block, penalty, own_queries(side).block(first, count), of_queries);
+        sides_.source_gradients(side, tables_.part(p).rows, block, penalty, of_queries, direct,
+                                candidates_.source_gradients(p, lists).block(first, count));
+      });
+}
+
+template <Space kSpace>
+void QueriesEngine<kSpace>::relation_gradients(const Lists& lists, Matrix gradients, const Penalty& penalty) {
+  for (std::size_t p = 0; p < lists.sides.size(); ++p) {
+    const QueryLists<kSpace>& side = lists.sides[p];
+    side_parts_[p] = {own_sources(side), gradients.block(side.own_begin, side.queries).columns(0, dim_),
+                      leaves_.block(side.first_leaf, side.relation_ids.size())};
+  }
+  sides_.relation_gradients(lists.sides, side_parts_, penalty);
+  if (!prediction_) return;
+  executor_.for_part_blocks(
+      lists.sides.size(), [&](std::size_t p) { return lists.sides[p].relation_ids.size(); }, kTileRows,
+      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
+        executor_.kernels().rows.add(side_parts_[p].leaf.block(first, count), workspace_.counting(count),
+                                     lists.sides[p].dense_slots.subspan(first, count),
+                                     prediction_->relation_gradients());
+      });
+}
+
+template <Space kSpace>
+void QueriesEngine<kSpace>::update_relations(const Lists& lists) {
+  const auto sum = exchange_.sum_relations(lists.exchange, prediction_ ? prediction_->relation_gradients() : leaves_);
+  sides_.update(sum.rows, sum.ids, optimiser_);
+}
+
+template class QueriesEngine<Space::kHost>;
+template class QueriesEngine<Space::kDevice>;
+
+}  // namespace tessera::train
