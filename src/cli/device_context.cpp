@@ -35,7 +35,8 @@ struct Found {
 // A device of its host, if there is one.
 Found look_for_device(const Job& job, const comm::Communicator& comm) {
   try {
-    return {execution::find_device(job, comm.rank_on_host(), std::min(comm.ranks_on_host(), device::device_count())), {}};
+    return {execution::find_device(job, comm.rank_on_host(), std::min(comm.ranks_on_host(), device::device_count())),
+            {}};
   } catch (const Error& error) {
     if (error.status() != ExitStatus::kUsage) throw;
     return {{}, error.what()};

@@ -23,7 +23,7 @@ namespace tessera::cli {
 /// The devices of a run.
 struct Devices {
   std::optional<execution::DeviceShare> own;  ///< of this rank
-  int ranks = 0;                          ///< that have one
+  int ranks = 0;                              ///< that have one
 };
 
 /// Collective. What job.run.device says: "cpu": none; "cuda": one for every rank, or AgreedError; "auto": one for every

@@ -38,8 +38,8 @@ struct NegativeLoss {
         return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores, target_scores, losses,
                                         target_weights);
       case LossKind::kSelfAdversarial:
-        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores,
-                                        target_scores, losses, target_weights);
+        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores, target_scores,
+                                        losses, target_weights);
       case LossKind::kBinary: break;
     }
     TESSERA_ASSERT(false, "binary cross entropy has no negatives");
