@@ -15,9 +15,14 @@ import subprocess
 import sys
 import time
 
+try:
+    import tomllib
+except ModuleNotFoundError:
+    tomllib = None  # before Python 3.11
+
 
 class Skip(Exception):
-    """A row that cannot run here."""
+    """What cannot run here."""
 
 
 class Failed(Exception):
@@ -27,14 +32,13 @@ class Failed(Exception):
 LIMITS = {"card": 120, "step": 300, "sampled": 600, "fb15k": 600, "evaluate": 300, "memory": 600, "relations": 3600,
           "wn18rr": 3600}
 TINY = {"run.device": "cpu", "model.dim": 16, "train.epochs": 2, "validate.every": 1, "run.memory": "1GiB"}
-UNITS = {"B": 1, "bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
-def bytes_near(word, text):
-    """The amount of memory behind `word` in a line, or before it where none follows; None without one."""
-    amount = r"([\d.,]+) ?(B|bytes|KiB|MiB|GiB|TiB)\b"
-    found = re.search(rf"{word}\w*[^\d;,]*{amount}", text) or re.search(rf"{amount} (?:\w+ )?{word}", text)
-    return float(found[1].replace(",", "")) * UNITS[found[2]] if found else None
+def read_job(path):
+    """The tables of a job file."""
+    if tomllib is None:
+        raise Skip(f"job files are read with Python 3.11 or newer (tomllib); this is Python {sys.version.split()[0]}")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 BENCH_ROWS = ("card", "step", "sampled")  # of gpu_bench, in the order in which it prints them
@@ -229,7 +233,7 @@ class GpuTable:
 
     @staticmethod
     def is_sampled(line):
-        return any(key.startswith("triples") for key in line)
+        return isinstance(line.get("triples_per_second"), (int, float))
 
     def row_card(self):
         """Copies on the card, and its products of matrices by cuBLAS."""
@@ -255,12 +259,9 @@ class GpuTable:
     def row_sampled(self):
         """A sampled step on a graph in the shape of Freebase86m, d = 100, 1,000 shared negatives, all on the card."""
         lines, failure = self.bench_lines(self.is_sampled)
-        found = [(line, key) for line in lines for key in line
-                 if key.startswith("triples") and isinstance(line[key], (int, float))]
-        for line, key in found:
-            wanted = "freebase" in line["what"].lower() or "sampled" in line["what"].lower()
-            gates = {"gate": 2e6, "aim": 10e6} if wanted and "fp32" not in line["what"] else {}
-            self.report(line["what"], line[key], "triples/s", **gates)
+        found = list(filter(self.is_sampled, lines))
+        for line in found:
+            self.report(line["what"], line["triples_per_second"], "triples/s", gate=2e6, aim=10e6)
         if not found:
             raise failure or Skip("this gpu_bench has no sampled step")
 
@@ -302,28 +303,16 @@ class GpuTable:
     def run_folder(self, name):
         return self.work / f"{'smoke' if self.smoke else 'run'}-{name}"
 
-    @staticmethod
-    def settings_of(job):
-        """The keys of a job file as they stand there."""
-        table, keys = "", {}
-        for line in map(str.strip, job.read_text().splitlines()):
-            if line.startswith("["):
-                table = line.strip("[]")
-            elif "=" in line and not line.startswith("#"):
-                key, value = line.split("=", 1)
-                keys[f"{table}.{key.strip()}"] = value.strip()
-        return keys
-
     def finished(self, name, job):
         """Whether row `name` was trained to its end on a device as the job file says: what else is there is not ranked
         in its name."""
         run = self.run_folder(name)
         if not (run / "job.toml").exists() or not (run / "metrics.jsonl").exists():
             return False
-        trained, wanted = self.settings_of(run / "job.toml"), self.settings_of(self.jobs / "gpu" / f"{job}.toml")
-        keys = ("model.name", "model.dim", "train.epochs", "run.device")
-        return self.smoke or (all(trained[key] == wanted[key] for key in keys) and
-                              len(self.epochs(run)) == int(wanted["train.epochs"]))
+        trained, wanted = read_job(run / "job.toml"), read_job(self.jobs / "gpu" / f"{job}.toml")
+        keys = (("model", "name"), ("model", "dim"), ("train", "epochs"), ("run", "device"))
+        return self.smoke or (all(trained[table][key] == wanted[table][key] for table, key in keys) and
+                              len(self.epochs(run)) == wanted["train"]["epochs"])
 
     @staticmethod
     def epochs(run):
@@ -359,36 +348,24 @@ class GpuTable:
         seconds = min(json.loads(self.tessera("evaluate", "evaluate", "--json", "--resamples", 0, run,
                                               *self.settings_of_ranking()))["seconds"] for _ in range(3))
         note = [line for line in (self.work / "evaluate.err").read_text().splitlines() if "screened" in line]
-        ranked = self.settings_of(run / "job.toml")
-        goals = (200, 50) if (ranked["model.dim"], ranked["run.device"]) == ("2000", '"cuda"') else (None, None)
-        what = f"exact ranking of the test split, d = {ranked['model.dim']}"
+        ranked = read_job(run / "job.toml")
+        dim = ranked["model"]["dim"]
+        goals = (200, 50) if (dim, ranked["run"]["device"]) == (2000, "cuda") else (None, None)
+        what = f"exact ranking of the test split, d = {dim}"
         self.report(what, 1000 * seconds, "ms", *goals, at_most=True,
                     note=note[-1].split("screened")[-1].strip() if note else "")
 
     def row_memory(self):
-        """Device memory of a run: predicted against measured peak."""
+        """Device memory of a run: planned against measured peak."""
         name = "fb15k" if (self.run_folder("fb15k") / "metrics.jsonl").exists() else "memory"
         if name == "memory":
             self.train(name, "fb15k-237-complex-n3", "FB15k-237", "fb15k-237.kg", **{"train.epochs": 1})
-        predicted, measured = self.device_memory(name)
-        if not predicted or not measured:
-            raise Skip(f"neither {self.run_folder(name)}/metrics.jsonl nor the log says what device memory was planned and "
-                       "measured")
-        self.report("device memory: |planned - measured| / measured", 100 * abs(predicted - measured) / measured, "%", 5, 2,
-                    at_most=True, note=f"({predicted / 2**20:,.1f} and {measured / 2**20:,.1f} MiB)")
-
-    def device_memory(self, name):
-        """Bytes that were planned and measured in a run: by its metrics, else by the log of its training."""
         last = self.epochs(self.run_folder(name))[-1]
-        if "device_planned_bytes" in last:
-            return last["device_planned_bytes"], last.get("device_measured_bytes")
-        log = self.work / f"train-{name}.err"
-        for line in log.read_text().splitlines() if log.exists() else []:
-            planned = bytes_near("predicted", line) or bytes_near("planned", line)
-            measured = bytes_near("measured", line)
-            if "device memory" in line and planned and measured:
-                return planned, measured
-        return None, None
+        planned, measured = last.get("device_planned_bytes"), last.get("device_measured_bytes")
+        if not planned or not measured:
+            raise Skip(f"{self.run_folder(name)}/metrics.jsonl does not say what device memory was planned and measured")
+        self.report("device memory: |planned - measured| / measured", 100 * abs(planned - measured) / measured, "%", 5, 2,
+                    at_most=True, note=f"({planned / 2**20:,.1f} and {measured / 2**20:,.1f} MiB)")
 
     def row_wn18rr(self):
         """WN18RR, ComplEx-N3 of rank 500: test MRR."""

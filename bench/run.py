@@ -5,8 +5,8 @@
 
 Each benchmark prints what was measured, the figure that it must reach, and the machine's own peak measured in the same
 run. Data sets are read from --data (default: TESSERA_DATA, else ../shared/data); a benchmark whose data is not there is skipped and
-says so. Needs only Python 3. Graphs, runs and results go to --work (default BUILD/bench; in a bundle ./tessera-bench): bench.json,
-and gpu.jsonl with every figure of `gpu`. Exit status 1 when a figure is missed.
+says so. Needs only Python 3, from 3.11 on for what reads job files. Graphs, runs and results go to --work (default BUILD/bench; in a
+bundle ./tessera-bench): bench.json, and gpu.jsonl with every figure of `gpu`. Exit status 1 when a figure is missed.
 
   bench/run.py gpu                                    everything on one GPU
   bench/run.py gpu --only step fb15k --limit 500      some rows of it, each for so many seconds at most
@@ -16,7 +16,6 @@ and gpu.jsonl with every figure of `gpu`. Exit status 1 when a figure is missed.
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,14 +23,10 @@ import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True  # a bundle may be read-only, and its files are counted
-from gpu_table import GpuTable  # noqa: E402
+from gpu_table import GpuTable, Skip, read_job  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = (ROOT / "bin" / "tessera").exists()  # unpacked from tools/bundle.sh
-
-
-class Skip(Exception):
-    pass
 
 
 class Bench:
@@ -253,10 +248,9 @@ class Bench:
         for file in sorted((ROOT / "jobs").glob("*.toml")):
             if self.jobs and file.stem not in self.jobs:
                 continue
-            text = file.read_text()
-            value = lambda key: re.search(rf"^{key} = (.*)", text, re.M).group(1).strip('"')
+            job = read_job(file)
             data = {"fb15k-237": "FB15k-237", "wn18rr": "WN18RR", "umls": "UMLS", "kinship": "Kinship"}.get(
-                Path(value("graph")).stem)
+                Path(job["data"]["graph"]).stem)
             if data is None:  # WordNet: jobs/quickstart.sh
                 continue
             graph = self.imported(data, f"{data}-metis.kg", "metis")
@@ -267,7 +261,7 @@ class Bench:
                 self.tessera("train", file, f"data.graph={graph}", f"run.folder={run}", f"run.seed={seed}", ranks=2, threads=1)
                 figures.append(json.loads(self.tessera("evaluate", "--json", run, ranks=2, threads=1))["mrr"])
             minutes = (time.monotonic() - start) / 60 / seeds
-            goal = float(value("mrr")) - float(value("tolerance"))
+            goal = job["expect"]["mrr"] - job["expect"]["tolerance"]
             spread = ", ".join(f"{figure:.4f}" for figure in figures)
             self.report("recipes", file.stem, sum(figures) / len(figures), "", goal, note=f"({spread}; {minutes:.1f} min each)")
 

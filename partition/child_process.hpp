@@ -26,10 +26,9 @@ class SharedNumbers {
   std::size_t count_;
 };
 
-/// Runs `body` in a child process and waits. The child sees a copy of this process's memory, gives back what it writes
-/// to shared memory, prints nothing, is the first to go when memory runs out, and dies with its parent. Returns nothing
-/// on success, else why it failed: what it threw or wrote to stderr, its exit status, the signal. `waiting` is called
-/// about once a second.
+/// Runs `body` in a child process, as run_child of core/child_process.hpp does; the child gives back what it writes to
+/// shared memory. Returns nothing on success, else why it failed: what it threw or wrote to stderr, its exit status,
+/// the signal. `waiting` is called about once a second.
 std::optional<std::string> run_in_child(const std::function<void()>& body,
                                         const std::function<void(double seconds)>& waiting);
 

@@ -23,7 +23,7 @@ options
   --build-dir DIR   what to pack; default build/release
   --output DIR      default BUILD_DIR/bundle/tessera-VERSION-linux-PROCESSOR; neither it nor DIR.tar.zst may exist
   --with-tests      pack the programs *_gpu_test of a build of the preset cuda, bin/gpu_tests, which runs them, and gpu_bench,
-                    if it was built, for bench/run.py gpu (needs Python 3 there, nothing else)
+                    if it was built, for bench/run.py gpu (needs Python 3 there, best 3.11 or newer)
   --limit MIB       the most that the folder may hold; default 60
   --help            this text
 

@@ -56,8 +56,8 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["train", "evaluate", "cli"]),
-    (r"Random123/.*", ["core"]),
+    (r"nlohmann/.*", ["train", "evaluate", "predict", "cli"]),
+    (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "partition"]),
     (r"fmt/.*", EVERYWHERE),
 ]

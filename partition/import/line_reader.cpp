@@ -3,7 +3,6 @@
 #include "partition/import/line_reader.hpp"
 
 #include "core/text.hpp"
-#include "partition/import/utf8.hpp"
 
 #include <fmt/format.h>
 
@@ -53,13 +52,13 @@ bool LineReader::fill() {
 
 void LineReader::check_block() {
   const std::string_view block(buffer_.data() + at_, complete_ - std::min(at_, complete_));
-  clean_ = find_invalid_utf8(block) == std::string_view::npos;
+  clean_ = text::is_utf8(block);
   if (!allow_nul_) clean_ = clean_ && block.find('\0') == std::string_view::npos;
 }
 
 std::string LineReader::fault_of(std::string_view text) const {
   if (text.size() > longest_) return too_long();
-  const std::size_t invalid = find_invalid_utf8(text);
+  const std::size_t invalid = text::find_invalid_utf8(text);
   if (invalid != std::string_view::npos)
     return fmt::format("invalid UTF-8: byte 0x{:02x} at column {}", static_cast<unsigned char>(text[invalid]),
                        invalid + 1);

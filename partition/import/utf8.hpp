@@ -9,9 +9,6 @@
 
 namespace tessera::partition {
 
-/// Position of the first byte that is not part of well-formed UTF-8, or npos. ASCII goes 32 bytes at a time.
-std::size_t find_invalid_utf8(std::string_view bytes);
-
 /// Appends the UTF-8 form of a Unicode scalar value; false (and nothing appended) for surrogates and beyond U+10FFFF.
 bool append_utf8(std::uint32_t code_point, std::string& out);
 

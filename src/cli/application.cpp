@@ -11,19 +11,13 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/provenance.hpp"
-#include "core/text.hpp"
 
-#include <unistd.h>
-#include <CLI/CLI.hpp>
-
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <iostream>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,13 +28,8 @@ namespace {
 
 constexpr std::chrono::seconds kDefaultWatchdog{120};
 
-struct Parsed {
-  CLI::App app{"Trains, ranks and queries embedding models of knowledge graphs that are too big for one memory.",
-               "tessera"};
-  std::map<CLI::App*, Command> commands;
-  bool quiet = false;
-  bool verbose = false;
-};
+// The commands by name.
+using Commands = std::map<std::string, Command>;
 
 // The ranks that were started together, or this process alone.
 struct World {
@@ -56,24 +45,11 @@ struct World {
   }
 };
 
-std::string version_text() {
-  const Provenance provenance = current_provenance();
-  return fmt::format("tessera {} ({})", provenance.version, provenance.git_commit);
-}
-
-void add_commands(Parsed& parsed) {
-  const auto add = [&](const char* name, const char* description, Command (*adder)(CLI::App&)) {
-    CLI::App* sub = parsed.app.add_subcommand(name, description);
-    parsed.commands[sub] = adder(*sub);
+Commands add_commands(CommandLine& line) {
+  Commands commands;
+  const auto add = [&](const char* name, const char* description, Command (*adder)(const Parser&)) {
+    commands[name] = adder(line.add_command(name, description));
   };
-  parsed.app.require_subcommand(1);
-  parsed.app.set_version_flag("--version", version_text());
-  parsed.app.add_flag("-q,--quiet", parsed.quiet, "Only warnings and errors on stderr");
-  parsed.app.add_flag("-v,--verbose", parsed.verbose, "Say more on stderr");
-  parsed.app.fallthrough();
-  parsed.app.footer(
-      "Exit status: 0 done, 64 wrong usage or job file, 65 bad data, 66 input missing, 69 over the memory budget,\n"
-      "70 internal error, 74 I/O error, 75 stopped on request with a checkpoint saved.");
   add("import", "Read triples from text, N-Triples or WordNet files into a graph folder", add_import);
   add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
   add("train", "Train the model that a job file describes", add_train);
@@ -82,17 +58,12 @@ void add_commands(Parsed& parsed) {
   add("predict", "Find the best answers to queries", add_predict);
   add("export", "Write a trained model, or the sum of several, for analysis and other programs", add_export);
   add("info", "Say what a file or folder of Tessera holds, and whether it is sound", add_info);
+  return commands;
 }
 
 void report(const std::string& message) {
   std::fprintf(stderr, "tessera: %s\n", message.c_str());
   std::fflush(stderr);
-}
-
-std::string host_name() {
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return host.data();
 }
 
 // Runs the command; every failure becomes one message and an exit status. A rank that fails alone ends all of them.
@@ -142,9 +113,7 @@ std::unique_ptr<Interruption> start_interruption(Interrupts interrupts) {
   return nullptr;
 }
 
-int dispatch(Parsed& parsed) {
-  CLI::App* chosen = parsed.app.get_subcommands().front();
-  const Command& command = parsed.commands.at(chosen);
+int dispatch(const Command& command, const CommandLine::Result& parsed) {
   const auto interruption = start_interruption(command.interrupts);  // before any other thread is started
   const World world;
   comm::Communicator& comm = *world.comm;
@@ -152,38 +121,21 @@ int dispatch(Parsed& parsed) {
                               : parsed.verbose ? Verbosity::kVerbose
                                                : Verbosity::kNormal;
   start_logging(comm.rank(), verbosity);
-  const int status = execute(command, comm, chosen->get_name());
+  const int status = execute(command, comm, parsed.command);
   log::set_sink({});
   return status;
 }
 
-// One line that says what is wrong and where help is.
-std::string explain(const Parsed& parsed, const CLI::ParseError& error) {
-  const std::vector<CLI::App*> chosen = parsed.app.get_subcommands();
-  if (!chosen.empty())
-    return fmt::format("{}; 'tessera {} --help' says more", error.what(), chosen.front()->get_name());
-  std::vector<std::string> names;
-  for (const CLI::App* command : parsed.app.get_subcommands([](const CLI::App*) { return true; }))
-    names.push_back(command->get_name());
-  const std::vector<std::string> words = parsed.app.remaining();
-  const std::string wrong =
-      words.empty() ? "a command is missing" : fmt::format("'{}' is not a command", words.front());
-  const std::string guess = words.empty() ? "" : text::nearest(words.front(), names);
-  return fmt::format("{}{}; the commands are: {}", wrong,
-                     guess.empty() ? "" : fmt::format(" (did you mean '{}'?)", guess), fmt::join(names, ", "));
-}
-
 // The command line is wrong, or asks for help or the version, which are results too.
-int finish_parsing(const Parsed& parsed, const CLI::ParseError& error) {
+int finish_parsing(const CommandLine::Result& parsed) {
   const World world;
   const bool is_root = world.comm->rank() == Rank(0);
-  if (error.get_exit_code() != 0) {
-    if (is_root) report(explain(parsed, error));
+  if (parsed.is_wrong) {
+    if (is_root) report(parsed.text);
     return static_cast<int>(ExitStatus::kUsage);
   }
   try {
-    if (is_root) parsed.app.exit(error);
-    std::cout.flush();
+    if (is_root) std::fputs(parsed.text.c_str(), stdout);
     flush_results();
   } catch (const Error& lost) {
     report(lost.what());
@@ -203,14 +155,10 @@ void flush_results() {
 
 int run(int argc, char** argv) {
   set_command_line(joined(argc, argv));
-  Parsed parsed;
-  add_commands(parsed);
-  try {
-    parsed.app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return finish_parsing(parsed, error);
-  }
-  return dispatch(parsed);
+  CommandLine line;
+  const Commands commands = add_commands(line);
+  const CommandLine::Result parsed = line.parse(argc, argv);
+  return parsed.command.empty() ? finish_parsing(parsed) : dispatch(commands.at(parsed.command), parsed);
 }
 
 }  // namespace tessera::cli

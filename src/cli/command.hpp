@@ -2,16 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cli/command_line.hpp"
 #include "comm/communicator.hpp"
 #include "core/error.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
-
-namespace CLI {  // NOLINT(readability-identifier-naming): the library's
-class App;
-}
 
 namespace tessera::cli {
 
@@ -30,8 +27,6 @@ class ReportedError : public Error {
 /// What was printed on standard output has arrived there, or Error(kIo): results that are lost are a failure.
 void flush_results();
 
-/// A subcommand: adds its options to the parser and returns what to do. The state behind the options lives in the
-/// returned function.
 /// What SIGINT and SIGTERM do.
 enum class Interrupts {
   kCleanUp,  ///< half-written files are removed before the program ends
@@ -46,13 +41,15 @@ struct Command {
   Interrupts interrupts = Interrupts::kCleanUp;
 };
 
-Command add_import(CLI::App& app);
-Command add_partition(CLI::App& app);
-Command add_train(CLI::App& app);
-Command add_evaluate(CLI::App& app);
-Command add_compare(CLI::App& app);
-Command add_predict(CLI::App& app);
-Command add_export(CLI::App& app);
-Command add_info(CLI::App& app);
+/// A command: adds its options to the parser and returns what to do. The state behind the options lives in the returned
+/// function.
+Command add_import(const Parser& parser);
+Command add_partition(const Parser& parser);
+Command add_train(const Parser& parser);
+Command add_evaluate(const Parser& parser);
+Command add_compare(const Parser& parser);
+Command add_predict(const Parser& parser);
+Command add_export(const Parser& parser);
+Command add_info(const Parser& parser);
 
 }  // namespace tessera::cli

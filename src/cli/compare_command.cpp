@@ -6,8 +6,6 @@
 #include "evaluate/comparison.hpp"
 #include "evaluate/rank_file.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -49,19 +47,18 @@ void compare(const Environment& environment, const Options& options) {
 
 }  // namespace
 
-Command add_compare(CLI::App& app) {
+Command add_compare(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("first", options->first, "Evaluation file, or a run folder that has one, or the job file of that run")
-      ->required();
-  app.add_option("second", options->second, "The same of the other; positive differences are in its favour")
-      ->required();
-  app.add_option("--split", options->split, "Which evaluation of a run folder: train, valid or test")
-      ->check(one_of({"train", "valid", "test"}))
-      ->capture_default_str();
-  app.add_option("--resamples", options->resamples, "Bootstrap resamples of the triples; 0: only the difference")
-      ->check(whole_number(0, 1000000))
-      ->capture_default_str();
-  app.add_flag("--json", options->json, "Print JSON");
+  parser.add("first", options->first, "Evaluation file, or a run folder that has one, or the job file of that run")
+      .required();
+  parser.add("second", options->second, "The same of the other; positive differences are in its favour").required();
+  parser.add("--split", options->split, "Which evaluation of a run folder: train, valid or test")
+      .check(one_of({"train", "valid", "test"}))
+      .show_default();
+  parser.add("--resamples", options->resamples, "Bootstrap resamples of the triples; 0: only the difference")
+      .check(whole_number(0, 1000000))
+      .show_default();
+  parser.add_flag("--json", options->json, "Print JSON");
   return {[options](Environment& environment) { compare(environment, *options); }};
 }
 

@@ -14,8 +14,6 @@
 #include "model/setup.hpp"
 #include "storage/string_blocks.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -109,30 +107,32 @@ void evaluate_run(Environment& environment, const Options& options) {
 
 }  // namespace
 
-Command add_evaluate(CLI::App& app) {
+Command add_evaluate(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("run", options->run, "Run folder, the job file that made it, or an exported model")->required();
-  app.add_option("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
-  app.add_option("--split", options->split, "train, valid or test")
-      ->check(one_of({"train", "valid", "test"}))
-      ->capture_default_str();
-  app.add_option("--epoch", options->epoch, "Checkpoint to rank (default: the best by validation, else the newest)")
-      ->check(whole_number(0));
-  app.add_option("--by", options->by,
-                 "Figures by relation, class (1-1, 1-N, N-1, N-N) or degree of the target, too; several with commas")
-      ->check(one_of({"relation", "class", "degree"}))
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("GROUPING");
-  app.add_option("--candidates", options->candidates,
-                 "Rank among the candidates listed in this file only (docs/formats/candidates.md): an extra, not the "
-                 "exact figure")
-      ->type_name("FILE");
-  app.add_option("--resamples", options->resamples, "Bootstrap resamples for the interval of the MRR; 0: none")
-      ->check(whole_number(0, 1000000))
-      ->capture_default_str();
-  app.add_flag("--json", options->json, "Print JSON");
-  app.add_flag("--check", options->check, "Fail when the MRR is below expect.mrr - expect.tolerance of the job file");
+  parser.add("run", options->run, "Run folder, the job file that made it, or an exported model").required();
+  parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
+  parser.add("--split", options->split, "train, valid or test")
+      .check(one_of({"train", "valid", "test"}))
+      .show_default();
+  parser.add("--epoch", options->epoch, "Checkpoint to rank (default: the best by validation, else the newest)")
+      .check(whole_number(0));
+  parser
+      .add("--by", options->by,
+           "Figures by relation, class (1-1, 1-N, N-1, N-N) or degree of the target, too; several with commas")
+      .check(one_of({"relation", "class", "degree"}))
+      .cut_at(',')
+      .type_name("GROUPING");
+  parser
+      .add("--candidates", options->candidates,
+           "Rank among the candidates listed in this file only (docs/formats/candidates.md): an extra, not the "
+           "exact figure")
+      .type_name("FILE");
+  parser.add("--resamples", options->resamples, "Bootstrap resamples for the interval of the MRR; 0: none")
+      .check(whole_number(0, 1000000))
+      .show_default();
+  parser.add_flag("--json", options->json, "Print JSON");
+  parser.add_flag("--check", options->check,
+                  "Fail when the MRR is below expect.mrr - expect.tolerance of the job file");
   return {[options](Environment& environment) { evaluate_run(environment, *options); }, true};
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
 #include "cli/option_checks.hpp"
+#include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
@@ -14,12 +15,8 @@
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
-
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,7 +28,6 @@ namespace tessera::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 using predict::ExportFormat;
 
 const std::map<std::string, ExportFormat> kFormats = {{"hdf5", ExportFormat::kHdf5},
@@ -97,33 +93,6 @@ Job job_of_model(const Job& first, const model::ScoreSum& model, const std::stri
   return with_absolute_paths(job);
 }
 
-Json about(const model::ScoreSum& model) {
-  const model::ModelShape& shape = model.shape();
-  Json out = {{"model", shape.name},
-              {"dim", shape.dim},
-              {"relation_dim", shape.relation_dim},
-              {"operator_dim", shape.operator_dim},
-              {"entities", shape.entity_count},
-              {"relations", shape.relation_count},
-              {"graph_digest", shape.graph_digest}};
-  for (const model::ModelOrigin& origin : model.origins())
-    out["members"].push_back({{"run", origin.run},
-                              {"epoch", origin.epoch},
-                              {"validation_mrr", origin.validation_mrr},
-                              {"digest", origin.digest},
-                              {"weight", origin.weight},
-                              {"job", origin.job}});
-  return out;
-}
-
-void write_text(const fs::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.string());
-  storage::sync_path(file);
-}
-
 void list_files(const fs::path& folder) {
   auto checksums = storage::FolderChecksums::load(folder);
   std::vector<std::string> names;
@@ -134,9 +103,8 @@ void list_files(const fs::path& folder) {
 }
 
 void print(const model::ScoreSum& model, const Options& options) {
-  const Json what = about(model);
   if (options.json) {
-    std::printf("%s\n", what.dump().c_str());
+    std::printf("%s\n", to_json(model).c_str());
     return;
   }
   const model::ModelShape& shape = model.shape();
@@ -166,9 +134,9 @@ void export_runs(Environment& environment, const Options& options) {
   storage::require_space(folder.temporary(), predict::export_bytes(model.shape(), format));
   predict::export_model(model, graph, format, folder.temporary(), pool);
   if (format == ExportFormat::kHdf5)
-    write_text(folder.temporary() / kJobFile, to_toml(job));
+    storage::write_text(folder.temporary() / kJobFile, to_toml(job));
   else
-    write_text(folder.temporary() / "model.json", about(model).dump(2) + "\n");
+    storage::write_text(folder.temporary() / "model.json", to_json(model, 2) + "\n");
   list_files(folder.temporary());
   folder.commit();
   print(model, options);
@@ -176,30 +144,30 @@ void export_runs(Environment& environment, const Options& options) {
 
 }  // namespace
 
-Command add_export(CLI::App& app) {
+Command add_export(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("runs", options->words,
-                 "Run folders, job files or exported models; of several, one model whose scores are the sum of theirs "
-                 "(complex, distmult, cp). key=value for their jobs, for example data.graph=FOLDER")
-      ->required();
-  app.add_option("-o,--output", options->output, "Folder to write; must not exist")->required();
-  app.add_option("--format", options->format,
-                 "hdf5: what evaluate, predict and info read like a run; npy, tsv, safetensors: for other programs")
-      ->check(one_of({"hdf5", "npy", "tsv", "safetensors"}))
-      ->capture_default_str();
-  app.add_option("--weight", options->weights, "By which the scores of each run are multiplied (default: 1)")
-      ->check(positive_number())
-      ->type_name("NUMBER");
-  app.add_option("--epoch", options->epoch,
-                 "Checkpoint of a single run (default: the best by validation, else the newest)")
-      ->check(whole_number(0));
-  app.add_flag("--json", options->json, "Print what was written as JSON");
-  app.footer(
+  parser
+      .add("runs", options->words,
+           "Run folders, job files or exported models; of several, one model whose scores are the sum of theirs "
+           "(complex, distmult, cp). key=value for their jobs, for example data.graph=FOLDER")
+      .required();
+  parser.add("-o,--output", options->output, "Folder to write; must not exist").required();
+  parser
+      .add("--format", options->format,
+           "hdf5: what evaluate, predict and info read like a run; npy, tsv, safetensors: for other programs")
+      .check(one_of({"hdf5", "npy", "tsv", "safetensors"}))
+      .show_default();
+  parser.add("--weight", options->weights, "By which the scores of each run are multiplied (default: 1)")
+      .check(positive_number())
+      .type_name("NUMBER");
+  parser.add("--epoch", options->epoch, "Checkpoint of a single run (default: the best by validation, else the newest)")
+      .check(whole_number(0));
+  parser.add_flag("--json", options->json, "Print what was written as JSON");
+  parser.epilogue(
       "Examples:\n"
       "  tessera export RUN -o MODEL                                the served model as one HDF5 file in a folder\n"
       "  tessera export RUN -o VECTORS --format npy                 entities.npy, relations.npy and their names\n"
-      "  tessera export RUN1 RUN2 -o BOTH --weight 0.5 0.5          an ensemble; then: tessera evaluate BOTH\n\n" +
-      app.get_footer());
+      "  tessera export RUN1 RUN2 -o BOTH --weight 0.5 0.5          an ensemble; then: tessera evaluate BOTH\n");
   return {[options](Environment& environment) { export_runs(environment, *options); }};
 }
 

@@ -5,8 +5,6 @@
 #include "core/text.hpp"
 #include "partition/import/import.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -50,32 +48,29 @@ void import(const Options& options) {
 
 }  // namespace
 
-Command add_import(CLI::App& app) {
+Command add_import(const Parser& parser) {
   const auto options = std::make_shared<Options>();
   ImportOptions& import_options = options->import;
-  app.add_option("inputs", import_options.inputs,
-                 "Files with triples, split at random; '-' is standard input; gzip and zstd are recognised");
-  app.add_option("-o,--output", options->output, "The graph folder to make, for example data.kg")->required();
-  app.add_option("--train", import_options.train, "Files of the training split");
-  app.add_option("--valid", import_options.valid, "Files of the validation split");
-  app.add_option("--test", import_options.test, "Files of the test split");
-  app.add_option("--attributes", import_options.attributes, "Files with entity, attribute, value");
-  app.add_option("--format", import_options.format, "auto, text, ntriples or wordnet")->transform(name_of(kFormats));
-  app.add_option("--separator", import_options.separator, "Of text columns: auto, tab, comma or space")
-      ->transform(name_of(kSeparators));
-  app.add_option("--columns", import_options.columns, "Order of the columns: a permutation of hrt")
-      ->capture_default_str();
-  app.add_flag("--header", import_options.header, "The first line of each text file is not a triple");
-  app.add_option("--valid-fraction", import_options.valid_fraction, "Of a random split")->capture_default_str();
-  app.add_option("--test-fraction", import_options.test_fraction, "Of a random split")->capture_default_str();
-  app.add_option("--seed", import_options.seed, "Of a random split")->check(whole_number(0))->capture_default_str();
-  app.add_flag("--allow-unseen", import_options.allow_unseen,
-               "Keep given valid and test triples whose entities or relations are not in train");
-  app.add_flag("--skip-bad-lines", import_options.skip_bad_lines,
-               "Count and report malformed lines instead of stopping");
-  app.add_flag("--keep-isolated", import_options.keep_isolated, "Keep entities that have attributes but no triple");
-  app.add_option("--temporary-folder", import_options.temporary_folder,
-                 "For spilled records; default: beside the output");
+  parser.add("inputs", import_options.inputs,
+             "Files with triples, split at random; '-' is standard input; gzip and zstd are recognised");
+  parser.add("-o,--output", options->output, "The graph folder to make, for example data.kg").required();
+  parser.add("--train", import_options.train, "Files of the training split");
+  parser.add("--valid", import_options.valid, "Files of the validation split");
+  parser.add("--test", import_options.test, "Files of the test split");
+  parser.add("--attributes", import_options.attributes, "Files with entity, attribute, value");
+  parser.add_choice("--format", import_options.format, kFormats, "auto, text, ntriples or wordnet");
+  parser.add_choice("--separator", import_options.separator, kSeparators, "Of text columns: auto, tab, comma or space");
+  parser.add("--columns", import_options.columns, "Order of the columns: a permutation of hrt").show_default();
+  parser.add_flag("--header", import_options.header, "The first line of each text file is not a triple");
+  parser.add("--valid-fraction", import_options.valid_fraction, "Of a random split").show_default();
+  parser.add("--test-fraction", import_options.test_fraction, "Of a random split").show_default();
+  parser.add("--seed", import_options.seed, "Of a random split").check(whole_number(0)).show_default();
+  parser.add_flag("--allow-unseen", import_options.allow_unseen,
+                  "Keep given valid and test triples whose entities or relations are not in train");
+  parser.add_flag("--skip-bad-lines", import_options.skip_bad_lines,
+                  "Count and report malformed lines instead of stopping");
+  parser.add_flag("--keep-isolated", import_options.keep_isolated, "Keep entities that have attributes but no triple");
+  parser.add("--temporary-folder", import_options.temporary_folder, "For spilled records; default: beside the output");
   return {[options](Environment& /*environment*/) { import(*options); }, false};
 }
 

@@ -2,12 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
 #include "cli/inspect.hpp"
+#include "core/child_process.hpp"
 #include "core/error.hpp"
-
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <cstdio>
@@ -22,31 +18,9 @@ struct Options {
   bool json = false;
 };
 
-constexpr rlim_t kMostBytes = rlim_t{8} << 30U;
-constexpr rlim_t kMostSeconds = 600;
-
-void print_text(const nlohmann::ordered_json& value, const std::string& indent) {
-  for (const auto& [key, item] : value.items()) {
-    if (item.is_object()) {
-      std::printf("%s%s\n", indent.c_str(), key.c_str());
-      print_text(item, indent + "  ");
-    } else if (item.is_array()) {
-      std::printf("%s%s\n", indent.c_str(), key.c_str());
-      for (const auto& line : item) std::printf("%s  %s\n", indent.c_str(), line.get<std::string>().c_str());
-    } else {
-      const std::string text = item.is_string() ? item.get<std::string>() : item.dump();
-      std::printf("%s%-20s %s\n", indent.c_str(), key.c_str(), text.c_str());
-    }
-  }
-}
-
 int inspect_and_print(const Options& options) {
   try {
-    const auto description = inspect(options.path);
-    if (options.json)
-      std::printf("%s\n", description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-    else
-      print_text(description, "");
+    std::fputs(inspect(options.path, options.json).c_str(), stdout);
     flush_results();
     return 0;
   } catch (const Error& error) {
@@ -60,36 +34,24 @@ int inspect_and_print(const Options& options) {
 
 // The file may come from anywhere and the HDF5 library has bugs: it is parsed in a child with limits.
 void info(const Options& options) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child < 0) fail(ExitStatus::kInternal, "a child process cannot be started");
-  if (child == 0) {
-    [[maybe_unused]] const rlimit memory{kMostBytes, kMostBytes};
-    const rlimit seconds{kMostSeconds, kMostSeconds};
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    setrlimit(RLIMIT_AS, &memory);  // sanitizers reserve far more than they use
-#endif
-    setrlimit(RLIMIT_CPU, &seconds);
-    _exit(inspect_and_print(options));
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-  if (WIFEXITED(status)) throw ReportedError(static_cast<ExitStatus>(WEXITSTATUS(status)));
-  if (WTERMSIG(status) == SIGPIPE) {  // whoever reads has enough
+  const ChildRules limits{.most_bytes = std::uint64_t{8} << 30U, .most_seconds = 600};
+  const ChildEnd end = run_child([&] { return inspect_and_print(options); }, limits);
+  if (end.signal == 0 && end.status == 0) return;
+  if (end.signal == 0) throw ReportedError(static_cast<ExitStatus>(end.status));
+  if (end.signal == SIGPIPE) {  // whoever reads has enough
     std::signal(SIGPIPE, SIG_DFL);
     std::raise(SIGPIPE);
   }
   fail(ExitStatus::kBadData, "'{}' is damaged or hostile: the process that read it was ended by signal {}",
-       options.path, WTERMSIG(status));
+       options.path, end.signal);
 }
 
 }  // namespace
 
-Command add_info(CLI::App& app) {
+Command add_info(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("path", options->path, "File or folder: graph, partition, run, checkpoint, HDF5 file")->required();
-  app.add_flag("--json", options->json, "Print JSON");
+  parser.add("path", options->path, "File or folder: graph, partition, run, checkpoint, HDF5 file").required();
+  parser.add_flag("--json", options->json, "Print JSON");
   return {[options](Environment& /*environment*/) { info(*options); }, false, Interrupts::kDefault};
 }
 

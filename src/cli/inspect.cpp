@@ -140,7 +140,9 @@ Json verify_folder(const fs::path& folder) {
   return fmt::format("{} files match their checksums", checksums.digests().size());
 }
 
-Json inspect(const fs::path& path) {
+namespace {
+
+Json describe(const fs::path& path) {
   if (!fs::exists(path)) fail(ExitStatus::kMissingInput, "'{}' does not exist", path.string());
   if (fs::is_directory(path)) return describe_folder(fs::canonical(path));
   if (path.filename() == storage::kChecksumsName) return describe_checksums(path);
@@ -148,6 +150,29 @@ Json inspect(const fs::path& path) {
   if (path.extension() == ".jsonl") return describe_metrics_log(path);
   if (path.extension() == ".toml") return describe_job(path);
   return describe_file(path);
+}
+
+std::string in_words(const Json& value, const std::string& indent) {
+  std::string out;
+  for (const auto& [key, item] : value.items()) {
+    if (item.is_object()) {
+      out += fmt::format("{}{}\n", indent, key) + in_words(item, indent + "  ");
+    } else if (item.is_array()) {
+      out += fmt::format("{}{}\n", indent, key);
+      for (const auto& line : item) out += fmt::format("{}  {}\n", indent, line.get<std::string>());
+    } else {
+      out += fmt::format("{}{:<20} {}\n", indent, key, item.is_string() ? item.get<std::string>() : item.dump());
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string inspect(const fs::path& path, bool as_json) {
+  const Json description = describe(path);
+  if (as_json) return description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return in_words(description, "");
 }
 
 }  // namespace tessera::cli

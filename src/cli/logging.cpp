@@ -4,8 +4,8 @@
 
 #include "core/log.hpp"
 
+#include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <memory>
 #include <string>
@@ -20,12 +20,12 @@ void start_logging(Rank rank, Verbosity verbosity) {
   log::set_sink([logger, rank, root, verbosity](log::Level level, std::string_view message) {
     const std::string who = root ? "" : fmt::format("rank {}: ", rank.value());
     if (level == log::Level::kWarning) {
-      logger->warn("{}warning: {}", who, message);
+      logger->log(spdlog::level::warn, fmt::format("{}warning: {}", who, message));
     } else if (level == log::Level::kError) {
-      logger->error("{}error: {}", who, message);
+      logger->log(spdlog::level::err, fmt::format("{}error: {}", who, message));
     } else if (root && verbosity != Verbosity::kQuiet &&
                (level == log::Level::kInfo || verbosity == Verbosity::kVerbose)) {
-      logger->info("{}", message);
+      logger->log(spdlog::level::info, spdlog::string_view_t(message.data(), message.size()));
     }
   });
 }

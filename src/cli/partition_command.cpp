@@ -6,8 +6,6 @@
 #include "graph/partition_manifest.hpp"
 #include "partition/partition.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -57,22 +55,18 @@ void run(Options options) {
 
 }  // namespace
 
-Command add_partition(CLI::App& app) {
+Command add_partition(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("graph", options->graph_or_job, "Graph folder, or a job file that names one")->required();
-  app.add_option("--parts", options->parts,
-                 "How many parts; at least as many as ranks later (default: the job's, or 8)")
-      ->check(whole_number(1, kMostParts));
-  app.add_option("--method", options->partition.method, "metis, stream or random")
-      ->check(one_of({"metis", "stream", "random"}))
-      ->capture_default_str();
-  app.add_option("--imbalance", options->partition.imbalance,
-                 "Largest over mean of rows and of queries that is aimed at")
-      ->capture_default_str();
-  app.add_option("--seed", options->partition.seed, "Same seed, same partition")
-      ->check(whole_number(0))
-      ->capture_default_str();
-  app.add_flag("!--no-compare", options->partition.compare_random, "Do not measure a random partition beside it");
+  parser.add("graph", options->graph_or_job, "Graph folder, or a job file that names one").required();
+  parser.add("--parts", options->parts, "How many parts; at least as many as ranks later (default: the job's, or 8)")
+      .check(whole_number(1, kMostParts));
+  parser.add("--method", options->partition.method, "metis, stream or random")
+      .check(one_of({"metis", "stream", "random"}))
+      .show_default();
+  parser.add("--imbalance", options->partition.imbalance, "Largest over mean of rows and of queries that is aimed at")
+      .show_default();
+  parser.add("--seed", options->partition.seed, "Same seed, same partition").check(whole_number(0)).show_default();
+  parser.add_flag("!--no-compare", options->partition.compare_random, "Do not measure a random partition beside it");
   return {[options](Environment& /*environment*/) { run(*options); }, false};
 }
 

@@ -13,7 +13,6 @@
 #include "predict/report.hpp"
 
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <filesystem>
@@ -104,27 +103,28 @@ void predict_run(Environment& environment, const Options& options) {
 
 }  // namespace
 
-Command add_predict(CLI::App& app) {
+Command add_predict(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("run", options->run, "Run folder, or the job file that made it")->required();
-  app.add_option("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
-  app.add_option("--query", options->query,
-                 "Two words, SOURCE RELATION, ask for tails; three, '?' RELATION TARGET, ask for heads")
-      ->expected(2, 3)
-      ->type_name("NAME");
-  app.add_option("--queries", options->queries_file, "File with one such query per line, tabs between");
-  app.add_option("-k", options->search.k, "Answers per query")->check(whole_number(1))->capture_default_str();
-  app.add_flag("--omit-known", options->omit_known, "Leave out facts that the graph has already (default: mark them)");
-  app.add_option("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing");
-  app.add_option("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
-      ->check(whole_number(0));
-  app.add_flag("--json", options->json, "Print JSON, one line per query");
-  app.footer(
+  parser.add("run", options->run, "Run folder, or the job file that made it").required();
+  parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
+  parser
+      .add("--query", options->query,
+           "Two words, SOURCE RELATION, ask for tails; three, '?' RELATION TARGET, ask for heads")
+      .words(2, 3)
+      .type_name("NAME");
+  parser.add("--queries", options->queries_file, "File with one such query per line, tabs between");
+  parser.add("-k", options->search.k, "Answers per query").check(whole_number(1)).show_default();
+  parser.add_flag("--omit-known", options->omit_known,
+                  "Leave out facts that the graph has already (default: mark them)");
+  parser.add("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing");
+  parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
+      .check(whole_number(0));
+  parser.add_flag("--json", options->json, "Print JSON, one line per query");
+  parser.epilogue(
       "Examples:\n"
       "  tessera predict RUN --query dog.n.01 hypernym          what is a dog?\n"
       "  tessera predict RUN --query '?' hypernym dog.n.01      what are kinds of dogs?\n"
-      "  tessera predict RUN --queries queries.tsv -k 3 --json\n\n" +
-      app.get_footer());
+      "  tessera predict RUN --queries queries.tsv -k 3 --json\n");
   return {[options](Environment& environment) { predict_run(environment, *options); }, true};
 }
 

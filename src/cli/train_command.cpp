@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
+#include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
@@ -13,9 +14,6 @@
 #include "train/placement.hpp"
 #include "train/step_speed.hpp"
 #include "train/trainer.hpp"
-
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <atomic>
 #include <csignal>
@@ -116,16 +114,7 @@ void describe_peaks(const RunContext& context, const memory::DevicePool* device_
 void print_outcome(const train::Outcome& outcome, const Job& job, const std::optional<memory::DeviceUse>& device_use,
                    bool json) {
   if (json) {
-    nlohmann::json out = {{"run", job.run.folder},
-                          {"epochs", outcome.state.epoch},
-                          {"loss", outcome.final_loss},
-                          {"best_epoch", outcome.state.best_epoch},
-                          {"best_validation_mrr", outcome.state.best_mrr},
-                          {"parameter_digest", outcome.parameter_digest}};
-    if (device_use)
-      out["device_memory"] = {{"planned_bytes", device_use->planned_bytes},
-                              {"measured_bytes", device_use->measured_bytes}};
-    std::printf("%s\n", out.dump().c_str());
+    std::printf("%s\n", to_json(outcome, job, device_use).c_str());
     return;
   }
   std::printf("run               %s\n", job.run.folder.c_str());
@@ -210,13 +199,14 @@ void train(Environment& environment, const Options& options) {
 
 }  // namespace
 
-Command add_train(CLI::App& app) {
+Command add_train(const Parser& parser) {
   const auto options = std::make_shared<Options>();
-  app.add_option("job", options->job_file, "Job file (TOML)")->required();
-  app.add_option("overrides", options->overrides, "key=value, for example model.dim=256");
-  app.add_flag("--resume", options->resume, "Continue from the newest checkpoint of the run folder, if there is one");
-  app.add_flag("--json", options->json, "Print the outcome as JSON");
-  app.footer("Keys of a job file and their defaults:\n\n" + to_toml(Job{}) + "\n" + app.get_footer());
+  parser.add("job", options->job_file, "Job file (TOML)").required();
+  parser.add("overrides", options->overrides, "key=value, for example model.dim=256");
+  parser.add_flag("--resume", options->resume,
+                  "Continue from the newest checkpoint of the run folder, if there is one");
+  parser.add_flag("--json", options->json, "Print the outcome as JSON");
+  parser.epilogue("Keys of a job file and their defaults:\n\n" + to_toml(Job{}));
   return {[options](Environment& environment) { train(environment, *options); }, true, Interrupts::kOwnTerm};
 }
 

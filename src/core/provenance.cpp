@@ -26,15 +26,18 @@ void set_command_line(std::string value) {
   command_line() = text::escaped(value);
 }
 
-Provenance current_provenance() {
+std::string host_name() {
   std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
+  return gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "unknown";
+}
+
+Provenance current_provenance() {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
   gmtime_r(&now, &utc);
   std::array<char, 32> time{};
   std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return {TESSERA_VERSION_STRING, TESSERA_GIT_COMMIT, command_line(), host.data(), time.data()};
+  return {TESSERA_VERSION_STRING, TESSERA_GIT_COMMIT, command_line(), host_name(), time.data()};
 }
 
 }  // namespace tessera

@@ -19,6 +19,9 @@ struct Provenance {
 /// by main.
 void set_command_line(std::string command_line);
 
+/// The name of this host.
+std::string host_name();
+
 /// The provenance of a file that is written now.
 Provenance current_provenance();
 

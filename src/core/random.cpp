@@ -48,8 +48,8 @@ std::array<double, 2> RandomStream::normals(std::uint64_t index) const {
 }
 
 namespace {
-// Finaliser of MurmurHash3: a cheap bijective mixer, used as the round function.
-std::uint64_t mix(std::uint64_t x) {
+// The round function: the finaliser of MurmurHash3. Every order of training rests on its bits.
+std::uint64_t scrambled(std::uint64_t x) {
   x ^= x >> 33U;
   x *= 0xff51afd7ed558ccdULL;
   x ^= x >> 33U;
@@ -69,7 +69,7 @@ std::uint64_t Permutation::encrypt(std::uint64_t value) const {
   std::uint64_t left = value >> half_bits_;
   std::uint64_t right = value & mask;
   for (const std::uint64_t key : keys_) {
-    const std::uint64_t next = left ^ (mix(right ^ key) & mask);
+    const std::uint64_t next = left ^ (scrambled(right ^ key) & mask);
     left = right;
     right = next;
   }

@@ -9,6 +9,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace tessera::text {
@@ -95,47 +96,64 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
 }
 
 namespace {
-// Length of the well-formed sequence at `at`, 0 when ill-formed (Unicode 15, table 3-7).
-std::size_t sequence_length(std::string_view s, std::size_t at) {
-  const auto byte = [&](std::size_t i) -> unsigned { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(at);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(at + 1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned low = lead == 0xE0 ? 0xA0 : 0x80;
-    const unsigned high = lead == 0xED ? 0x9F : 0xBF;
-    return byte(at + 1) >= low && byte(at + 1) <= high && continues(at + 2) ? 3 : 0;
+
+constexpr std::uint64_t kHighBits = 0x8080808080808080ULL;
+
+unsigned byte_at(const char* at) { return static_cast<unsigned char>(*at); }
+
+const char* skip_ascii(const char* at, const char* end) {
+  for (; end - at >= 32; at += 32) {
+    std::array<std::uint64_t, 4> words;
+    std::memcpy(words.data(), at, sizeof(words));
+    if (((words[0] | words[1] | words[2] | words[3]) & kHighBits) != 0) break;
   }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const unsigned low = lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xF4 ? 0x8F : 0xBF;
-    return byte(at + 1) >= low && byte(at + 1) <= high && continues(at + 2) && continues(at + 3) ? 4 : 0;
-  }
-  return 0;
+  while (at != end && byte_at(at) < 0x80U) ++at;
+  return at;
 }
+
+// Length of the well-formed sequence of two to four bytes at `at`, 0 when there is none (Unicode 15, table 3-7).
+std::size_t sequence_bytes(const char* at, const char* end) {
+  const std::ptrdiff_t left = end - at;
+  const unsigned lead = byte_at(at);
+  const auto in = [&](std::ptrdiff_t i, unsigned low, unsigned high) {
+    return i < left && byte_at(at + i) >= low && byte_at(at + i) <= high;
+  };
+  if (lead < 0xC2U || lead > 0xF4U) return 0;
+  if (lead < 0xE0U) return in(1, 0x80, 0xBF) ? 2 : 0;
+  if (lead < 0xF0U) {
+    const bool second = in(1, lead == 0xE0U ? 0xA0 : 0x80, lead == 0xEDU ? 0x9F : 0xBF);
+    return second && in(2, 0x80, 0xBF) ? 3 : 0;
+  }
+  const bool second = in(1, lead == 0xF0U ? 0x90 : 0x80, lead == 0xF4U ? 0x8F : 0xBF);
+  return second && in(2, 0x80, 0xBF) && in(3, 0x80, 0xBF) ? 4 : 0;
+}
+
 }  // namespace
 
-bool is_utf8(std::string_view bytes) {
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t length = sequence_length(bytes, at);
-    if (length == 0) return false;
-    at += length;
+std::size_t find_invalid_utf8(std::string_view bytes) {
+  const char* const begin = bytes.data();
+  const char* const end = begin + bytes.size();
+  const char* at = begin;
+  for (;;) {
+    at = skip_ascii(at, end);
+    for (; at != end && byte_at(at) >= 0x80U;) {
+      const std::size_t length = sequence_bytes(at, end);
+      if (length == 0) return static_cast<std::size_t>(at - begin);
+      at += length;
+    }
+    if (at == end) return std::string_view::npos;
   }
-  return true;
 }
 
 std::string escaped(std::string_view bytes) {
   std::string out;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t length = sequence_length(bytes, at);
-    if (length == 0)
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[at]));
-    else
-      out += bytes.substr(at, length);
-    at += std::max<std::size_t>(1, length);
+  for (;;) {
+    const std::size_t invalid = find_invalid_utf8(bytes);
+    out += bytes.substr(0, invalid);
+    if (invalid == std::string_view::npos) return out;
+    out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[invalid]));
+    bytes.remove_prefix(invalid + 1);
   }
-  return out;
 }
 
 }  // namespace tessera::text

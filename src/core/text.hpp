@@ -27,8 +27,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 /// The candidate nearest to `name` by edit distance, empty when none is near enough to be a likely typo.
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 
-/// True when `bytes` is well-formed UTF-8 (no overlong forms, no surrogates).
-bool is_utf8(std::string_view bytes);
+/// Position of the first byte that is not part of well-formed UTF-8 (no overlong forms, no surrogates), or npos. ASCII
+/// goes 32 bytes at a time.
+std::size_t find_invalid_utf8(std::string_view bytes);
+inline bool is_utf8(std::string_view bytes) { return find_invalid_utf8(bytes) == std::string_view::npos; }
 
 /// `bytes` with every byte that is not well-formed UTF-8 as \xHH: file names and command lines are bytes, files of
 /// Tessera hold UTF-8.

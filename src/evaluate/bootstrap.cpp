@@ -56,7 +56,7 @@ double deviation(const std::vector<double>& values) {
 Bootstrap::Bootstrap(const model::Setup& setup, BootstrapOptions options)
     : setup_(setup), options_(options), sums_(2 * ((options.resamples + kPerDraw - 1) / kPerDraw * kPerDraw)) {}
 
-std::uint64_t Bootstrap::stream_of(std::uint64_t seed, std::uint64_t triple) { return detail::mix(seed + triple); }
+std::uint64_t Bootstrap::stream_of(std::uint64_t seed, std::uint64_t triple) { return mix(seed + triple); }
 
 std::array<std::uint8_t, 8> Bootstrap::draw(std::uint64_t stream, std::uint64_t group) {
   static const std::array<std::uint8_t, 65536> poisson = poisson_table();

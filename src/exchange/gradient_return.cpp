@@ -14,10 +14,7 @@ template <Space kSpace>
 GradientReturn<kSpace>::GradientReturn(execution::Workspace<kSpace>& workspace, const graph::Shard& shard,
                                        const RowDemand& demand, Transport* transport, const RowSizes& sizes,
                                        std::size_t dim)
-    : shard_(shard),
-      demand_(demand),
-      transport_(transport),
-      out_at_(demand.own_parts() * demand.part_count(), 0) {
+    : shard_(shard), demand_(demand), transport_(transport), out_at_(demand.own_parts() * demand.part_count(), 0) {
   TESSERA_ASSERT(demand.peers().size() == 1 || transport != nullptr, "several ranks need a transport");
   const RowTotals totals = row_totals(shard, sizes);
   out_ = workspace.allocate(Tag::kGradients, totals.fetched, dim);

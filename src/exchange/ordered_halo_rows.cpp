@@ -63,7 +63,8 @@ void OrderedHaloRows<kSpace>::fetch(std::size_t slot, const Lists& lists) {
   copy_within_rank(slot, lists);
 }
 
-// Of each owned part what others need, of requesters on both sides of this rank's parts; a message for each pair of parts.
+// Of each owned part what others need, of requesters on both sides of this rank's parts; a message for each pair of
+// parts.
 template <Space kSpace>
 void OrderedHaloRows<kSpace>::send_rows(std::size_t slot, const Lists& lists) {
   const auto first_own = demand_.first_own();

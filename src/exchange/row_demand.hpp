@@ -21,10 +21,10 @@ struct RowSizes {
 
 /// The most rows that a rank deals with in a step, from those of each part.
 struct RowTotals {
-  std::uint64_t fetched = 0;   ///< rows of other parts that the owned parts need
-  std::uint64_t lent = 0;      ///< rows of owned parts that parts of other ranks need
-  std::uint64_t own = 0;       ///< of its own that each owned part needs, added up
-  std::uint64_t arriving = 0;  ///< gradients for rows of owned parts, from all parts
+  std::uint64_t fetched = 0;               ///< rows of other parts that the owned parts need
+  std::uint64_t lent = 0;                  ///< rows of owned parts that parts of other ranks need
+  std::uint64_t own = 0;                   ///< of its own that each owned part needs, added up
+  std::uint64_t arriving = 0;              ///< gradients for rows of owned parts, from all parts
   std::vector<std::uint64_t> arriving_at;  ///< the same, by owned part
 };
 RowTotals row_totals(const graph::Shard& shard, const RowSizes& sizes);

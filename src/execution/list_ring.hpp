@@ -94,6 +94,7 @@ class ListWriter {
     return Floats(reinterpret_cast<const float*>(read.data()), read.size());
   }
   [[nodiscard]] std::size_t used() const { return used_; }
+  [[nodiscard]] std::size_t capacity() const { return written_.size(); }
 
  private:
   std::size_t take_words(std::size_t count) {
@@ -108,30 +109,30 @@ class ListWriter {
   std::size_t used_ = 0;
 };
 
-/// The lists of the steps in flight: those of the next step are made and copied while the work on this one goes on.
+/// The lists of the steps in flight: those of the next step are made and copied while a device works on this one.
 template <Space kSpace>
 class ListRing {
  public:
-  static constexpr std::size_t kSlots = 2;
+  /// On the host the work on a step is done before the lists of the next one are made.
+  static constexpr std::size_t kSlots = kSpace == Space::kHost ? 1 : 2;
 
-  /// A step has a list writer for each of `words`, of that many numbers at most.
-  ListRing(Executor<kSpace>& executor, memory::Pool& host, std::vector<std::uint64_t> words)
-      : words_(std::move(words)) {
-    std::uint64_t sum = 0;
-    for (const std::uint64_t count : words_) sum += count;
-    for (auto& slot : slots_) slot = std::make_unique<ListSlot<kSpace>>(executor, host, sum);
-    writers_.reserve(words_.size());
+  /// For up to `words` numbers a step, by up to `writers` list writers.
+  ListRing(Executor<kSpace>& executor, memory::Pool& host, std::uint64_t words, std::size_t writers) {
+    for (auto& slot : slots_) slot = std::make_unique<ListSlot<kSpace>>(executor, host, words);
+    writers_.reserve(writers);
   }
 
-  /// Starts the lists of a step; blocks until the work on those that were in its slot is done.
-  void begin(std::uint64_t step) {
+  /// Starts the lists of a step, with a list writer for each of `words`, of that many numbers at most; blocks until the
+  /// work on the lists that were in its slot is done.
+  void begin(std::uint64_t step, std::span<const std::uint64_t> words) {
     writing_ = step % kSlots;
-    slots_[writing_]->await_reuse();
+    ListSlot<kSpace>& slot = *slots_[writing_];
+    slot.await_reuse();
     writers_.clear();
     std::size_t first = 0;
-    for (const std::uint64_t count : words_) {
-      writers_.emplace_back(slots_[writing_]->written().subspan(first, count),
-                            slots_[writing_]->read().subspan(first, count));
+    for (const std::uint64_t count : words) {
+      TESSERA_ASSERT(first + count <= slot.written().size(), "more lists than planned");
+      writers_.emplace_back(slot.written().subspan(first, count), slot.read().subspan(first, count));
       first += count;
     }
   }
@@ -139,9 +140,9 @@ class ListRing {
   /// Sends what the writers wrote.
   void send() {
     std::size_t first = 0;
-    for (std::size_t i = 0; i < words_.size(); ++i) {
-      slots_[writing_]->send(first, writers_[i].used());
-      first += words_[i];
+    for (const ListWriter<kSpace>& writer : writers_) {
+      slots_[writing_]->send(first, writer.used());
+      first += writer.capacity();
     }
     slots_[writing_]->sent();
   }
@@ -149,7 +150,6 @@ class ListRing {
   void done(std::uint64_t step) { slots_[step % kSlots]->done(); }
 
  private:
-  std::vector<std::uint64_t> words_;
   std::array<std::unique_ptr<ListSlot<kSpace>>, kSlots> slots_;
   std::vector<ListWriter<kSpace>> writers_;
   std::size_t writing_ = 0;

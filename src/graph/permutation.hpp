@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/mix.hpp"
+
 #include <cstdint>
 #include <span>
 
@@ -14,19 +16,12 @@ class PermutationSum {
  public:
   /// `ids` stand at positions first, first + 1, ...
   void add(std::span<const std::uint64_t> ids, std::uint64_t first) {
-    for (std::size_t i = 0; i < ids.size(); ++i) difference_ += mixed(ids[i]) - mixed(first + i);
+    for (std::size_t i = 0; i < ids.size(); ++i) difference_ += mix(ids[i] + kMixStep) - mix(first + i + kMixStep);
   }
   [[nodiscard]] bool is_permutation() const { return difference_ == 0; }
   [[nodiscard]] std::uint64_t value() const { return difference_; }
 
  private:
-  // The finaliser of splitmix64 (Steele, Lea, Flood 2014).
-  static std::uint64_t mixed(std::uint64_t x) {
-    x += 0x9e3779b97f4a7c15U;
-    x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
-    return x ^ (x >> 31U);
-  }
   std::uint64_t difference_ = 0;
 };
 

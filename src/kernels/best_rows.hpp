@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/host_device.hpp"
 #include "kernels/float_bits.hpp"
-#include "kernels/host_device.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/screened_ranks.hpp"
 

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/host_device.hpp"
+#include "core/mix.hpp"
 #include "kernels/float_bits.hpp"
-#include "kernels/host_device.hpp"
 
 #include <bit>
 #include <cstddef>
@@ -46,13 +47,10 @@ struct Rounding {
   std::uint64_t key = 0;
   std::uint64_t first_row = 0;  ///< number of row 0 of a table among the rows of all tables
 
-  /// 16 bits for element (row, column) of the table. The row's key is mixed by the finaliser of splitmix64 (Steele et
-  /// al., OOPSLA 2014), once for all columns of a thread; the column's 32 bits by a multiply-xorshift hash of low bias.
+  /// 16 bits for element (row, column) of the table. The row's key is mixed once for all columns of a thread; the
+  /// column's 32 bits by a multiply-xorshift hash of low bias.
   [[nodiscard]] TESSERA_HOST_DEVICE std::uint32_t bits(std::size_t row, std::size_t column) const {
-    std::uint64_t mixed = key + (first_row + row) * 0x9E3779B97F4A7C15U;
-    mixed = (mixed ^ (mixed >> 30U)) * 0xBF58476D1CE4E5B9U;
-    mixed = (mixed ^ (mixed >> 27U)) * 0x94D049BB133111EBU;
-    mixed ^= mixed >> 31U;
+    const std::uint64_t mixed = mix(key + (first_row + row) * kMixStep);
     std::uint32_t word = static_cast<std::uint32_t>(mixed) + static_cast<std::uint32_t>(column) * 0x9E3779B9U;
     word = (word ^ (word >> 16U)) * 0x7FEB352DU;
     word ^= static_cast<std::uint32_t>(mixed >> 32U);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "kernels/host_device.hpp"
+#include "core/host_device.hpp"
 
 #include <cmath>
 #include <cstddef>

@@ -7,14 +7,17 @@
 #include "predict/detail/output_file.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <iterator>
+#include <string>
 #include <string_view>
 
 namespace tessera::predict {
 namespace {
 
 using detail::OutputFile;
+using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kTextBytes = 12;  // of a number and the tab before it
@@ -100,20 +103,22 @@ void write_npy(const model::ScoreSum& model, const graph::GraphReader& graph, co
 }
 
 /// A tensor of f32 in the header; `at` is where its numbers begin, and then where they end.
-std::string tensor(const char* name, std::uint64_t rows, std::uint64_t cols, std::uint64_t& at) {
+Json tensor(std::uint64_t rows, std::uint64_t cols, std::uint64_t& at) {
   const std::uint64_t first = at;
   at += rows * cols * sizeof(float);
-  return fmt::format(R"(,"{}":{{"dtype":"F32","shape":[{},{}],"data_offsets":[{},{}]}})", name, rows, cols, first, at);
+  return {{"dtype", "F32"}, {"shape", {rows, cols}}, {"data_offsets", {first, at}}};
 }
 
 /// Header of https://huggingface.co/docs/safetensors: its length, then JSON, padded to a multiple of 8.
 std::string safetensors_header(const model::ModelShape& shape) {
   std::uint64_t at = 0;
-  std::string json = fmt::format(R"({{"__metadata__":{{"model":"{}","dim":"{}","graph_digest":"{}"}})", shape.name,
-                                 shape.dim, shape.graph_digest);
-  json += tensor("relations", 2 * shape.relation_count, shape.relation_dim, at);
-  if (shape.operator_dim > 0) json += tensor("core", shape.relation_dim, shape.operator_dim, at);
-  json += tensor("entities", shape.entity_count, shape.dim, at) + "}";
+  Json header;
+  header["__metadata__"] = {
+      {"model", shape.name}, {"dim", std::to_string(shape.dim)}, {"graph_digest", shape.graph_digest}};
+  header["relations"] = tensor(2 * shape.relation_count, shape.relation_dim, at);
+  if (shape.operator_dim > 0) header["core"] = tensor(shape.relation_dim, shape.operator_dim, at);
+  header["entities"] = tensor(shape.entity_count, shape.dim, at);
+  std::string json = header.dump();
   json.append((8 - json.size() % 8) % 8, ' ');
   std::string length;
   for (std::size_t byte = 0; byte < 8; ++byte) length += static_cast<char>((json.size() >> (8 * byte)) & 0xFFU);

@@ -3,24 +3,17 @@
 #include "predict/report.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace tessera::predict {
 namespace {
 
-/// A JSON string; names are UTF-8 already.
-std::string quoted(const std::string& name) {
-  std::string out = "\"";
-  for (const char c : name) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20)
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    else
-      out += c;
-  }
-  return out + '"';
-}
+/// In reading order; numbers with the digits that a float has.
+using Json =
+    nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, std::int64_t, std::uint64_t, float>;
 
 /// Characters of a UTF-8 string, for columns.
 std::size_t width(const std::string& name) {
@@ -49,17 +42,21 @@ std::string to_text(const Prediction& prediction) {
 }
 
 std::string to_json(const Prediction& prediction) {
-  const bool asks_head = prediction.question.side == Side::kHead;
-  std::string out = fmt::format(R"({{"entity":{},"relation":{},"asks":"{}","answers":[)", quoted(prediction.entity),
-                                quoted(prediction.relation), asks_head ? "head" : "tail");
+  Json out;
+  out["entity"] = prediction.entity;
+  out["relation"] = prediction.relation;
+  out["asks"] = prediction.question.side == Side::kHead ? "head" : "tail";
+  Json& answers = out["answers"] = Json::array();
   for (std::size_t i = 0; i < prediction.answers.size(); ++i) {
     const Answer& answer = prediction.answers[i];
-    const std::string known =
-        answer.known_in == KnownIn::kNowhere ? "null" : fmt::format("\"{}\"", name(answer.known_in));
-    out += fmt::format(R"({}{{"rank":{},"entity":{},"score":{},"known_in":{}}})", i == 0 ? "" : ",", i + 1,
-                       quoted(prediction.answer_names[i]), answer.score, known);
+    Json line;
+    line["rank"] = i + 1;
+    line["entity"] = prediction.answer_names[i];
+    line["score"] = answer.score;
+    line["known_in"] = answer.known_in == KnownIn::kNowhere ? Json() : Json(name(answer.known_in));
+    answers.push_back(std::move(line));
   }
-  return out + "]}";
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace tessera::predict

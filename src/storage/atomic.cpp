@@ -4,16 +4,17 @@
 
 #include "core/error.hpp"
 #include "core/fault.hpp"
+#include "core/provenance.hpp"
 #include "core/text.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -27,12 +28,6 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 std::filesystem::path without_trailing_slash(const std::filesystem::path& path) {
   return path.has_filename() ? path : path.parent_path();
-}
-
-std::string host_name() {
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return host.data();
 }
 
 // Removes ".NAME.tmp-HOST-PID" of processes of this host that are no more.
@@ -131,6 +126,15 @@ AtomicFile::AtomicFile(std::filesystem::path final_path)
     : final_(std::move(final_path)), temporary_(fresh_temporary(final_)) {}
 
 void AtomicFile::commit() { commit_as(temporary_, final_); }
+
+void write_text(const std::filesystem::path& path, std::string_view text) {
+  AtomicFile file(path);
+  std::ofstream out(file.temporary(), std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) fail(ExitStatus::kIo, "writing '{}' failed: {}", file.temporary().string(), std::strerror(errno));
+  file.commit();
+}
 
 AtomicFolder::AtomicFolder(const std::filesystem::path& final_path)
     : final_(without_trailing_slash(final_path)), temporary_(fresh_temporary(final_)) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 
 namespace tessera::storage {
 
@@ -57,6 +58,9 @@ class AtomicFolder {
   std::filesystem::path final_;
   Temporary temporary_;
 };
+
+/// Writes a file of text, whole or not at all. Throws Error(kIo).
+void write_text(const std::filesystem::path& path, std::string_view text);
 
 /// Flushes a file or folder to disk. Throws Error(kIo).
 void sync_path(const std::filesystem::path& path);

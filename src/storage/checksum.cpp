@@ -92,12 +92,9 @@ FolderChecksums FolderChecksums::load(const std::filesystem::path& folder) {
 void FolderChecksums::record(const std::string& name) { digests_[name] = hash_file(folder_ / name); }
 
 void FolderChecksums::commit() const {
-  AtomicFile file(folder_ / kChecksumsName);
-  std::ofstream out(file.temporary(), std::ios::binary);
-  for (const auto& [name, digest] : digests_) out << digest.hex() << "  " << name << '\n';
-  out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed: {}", file.temporary().string(), std::strerror(errno));
-  file.commit();
+  std::string lines;
+  for (const auto& [name, digest] : digests_) lines += fmt::format("{}  {}\n", digest.hex(), name);
+  write_text(folder_ / kChecksumsName, lines);
 }
 
 void FolderChecksums::verify(const std::string& name) const {

@@ -62,14 +62,16 @@ Handle checked(hid_t id, Handle::Close closer, const std::string& what) {
   return {id, closer};
 }
 
-void require(herr_t status, const std::string& what) {
-  if (status < 0) fail(ExitStatus::kIo, "writing {} failed: {}", what, library_message());
+// A status, or yes and no: negative is a failure.
+int require(int result, const std::string& what) {
+  if (result < 0) fail(ExitStatus::kIo, "writing {} failed: {}", what, library_message());
+  return result;
 }
 
 void write_attribute(hid_t object, const std::string& name, hid_t stored, hid_t in_memory, const void* value,
                      const std::string& what) {
   const Handle space = checked(H5Screate(H5S_SCALAR), close_with<H5Sclose>, what);
-  if (H5Aexists(object, name.c_str()) > 0) require(H5Adelete(object, name.c_str()), what);
+  if (require(H5Aexists(object, name.c_str()), what) > 0) require(H5Adelete(object, name.c_str()), what);
   const Handle attribute = checked(H5Acreate2(object, name.c_str(), stored, space.id(), H5P_DEFAULT, H5P_DEFAULT),
                                    close_with<H5Aclose>, what);
   require(H5Awrite(attribute.id(), in_memory, value), what);
@@ -140,9 +142,9 @@ FileWriter::FileWriter(std::filesystem::path file, const std::string& kind, std:
 void FileWriter::make_groups(const std::string& path) {
   for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     const std::string group = path.substr(0, slash);
-    if (group.empty() || H5Lexists(file_.id(), group.c_str(), H5P_DEFAULT) > 0) continue;
-    checked(H5Gcreate2(file_.id(), group.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), close_with<H5Gclose>,
-            fmt::format("'{}', group {}", path_.string(), group));
+    const std::string what = fmt::format("'{}', group {}", path_.string(), group);
+    if (group.empty() || require(H5Lexists(file_.id(), group.c_str(), H5P_DEFAULT), what) > 0) continue;
+    checked(H5Gcreate2(file_.id(), group.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), close_with<H5Gclose>, what);
   }
 }
 
@@ -168,7 +170,7 @@ DatasetWriter FileWriter::dataset(const std::string& path, ElementType type, con
 Handle FileWriter::object(const std::string& path) {
   make_groups(path);
   const std::string what = fmt::format("'{}', object {}", path_.string(), path);
-  if (path != "/" && H5Lexists(file_.id(), path.c_str(), H5P_DEFAULT) <= 0)
+  if (path != "/" && require(H5Lexists(file_.id(), path.c_str(), H5P_DEFAULT), what) == 0)
     return checked(H5Gcreate2(file_.id(), path.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), close_with<H5Gclose>,
                    what);
   return checked(H5Oopen(file_.id(), path.c_str(), H5P_DEFAULT), close_with<H5Oclose>, what);

@@ -11,21 +11,8 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 
 namespace tessera::train {
-namespace {
-
-void write_text(const std::filesystem::path& path, const std::string& text) {
-  storage::AtomicFile file(path);
-  std::ofstream out(file.temporary());
-  out << text;
-  out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.temporary().string());
-  file.commit();
-}
-
-}  // namespace
 
 Trainer::Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
                  Engine& engine, const memory::Pool& pool, bool resume)
@@ -81,7 +68,7 @@ void Trainer::write_run_folder() {
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
   metrics_.emplace(folder, state_.epoch);
-  write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
+  storage::write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
 }
 
 bool Trainer::is_due(std::uint64_t every, std::uint64_t epoch) const {

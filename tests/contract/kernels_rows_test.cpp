@@ -92,7 +92,7 @@ TEST_P(KernelsRows, SegmentsAreAddedInWindows) {
   }
 }
 
-// The words are those of core's stream, whose generator is another library's.
+// The words are those of core's stream, which its own test holds against published ones.
 TEST_P(KernelsRows, DropMultipliesByTheWordsOfTheStream) {
   const RandomStream stream(0x123456789abcdefU, Purpose::kDropout, 7, 1234);
   for (const std::size_t width : kWidths) {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "partition/import/fact_sink.hpp"
-#include "partition/import/utf8.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -58,7 +58,7 @@ class CheckingSink final : public partition::FactSink {
 
  private:
   static void check_text(std::string_view text, bool nul) {
-    require(partition::find_invalid_utf8(text) == std::string_view::npos);
+    require(tessera::text::is_utf8(text));
     require(nul || text.find('\0') == std::string_view::npos);
   }
   static void check_name(std::string_view name) {

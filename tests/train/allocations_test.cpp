@@ -8,7 +8,7 @@
 #include "core/job.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
-#include "train/resident/resident_engine.hpp"
+#include "train/query_runs.hpp"
 
 #include <gtest/gtest.h>
 
@@ -109,18 +109,14 @@ double last_allocation(const std::vector<long>& counts) {
   return static_cast<double>(last) / static_cast<double>(counts.size());
 }
 
-using Place = train::Place<kernels::Space::kHost>;
-using Transport = train::RankTransport<kernels::Space::kHost>;
-using MakeEngine = std::unique_ptr<train::Engine> (*)(const train::EngineSetup&, Place&, Transport&);
+using MakeEngine = std::unique_ptr<train::Engine> (*)(const train::EngineSetup&);
 
-std::unique_ptr<train::Engine> usual(const train::EngineSetup& setup, Place& /*place*/, Transport& /*transport*/) {
-  return train::make_engine(setup);
+std::unique_ptr<train::Engine> usual(const train::EngineSetup& setup) { return train::make_engine(setup); }
+std::unique_ptr<train::Engine> whole(const train::EngineSetup& setup) {
+  return test::make_queries_engine(setup, test::EngineKind::kWhole, {setup.pool, setup.backend});
 }
-std::unique_ptr<train::Engine> direct(const train::EngineSetup& setup, Place& place, Transport& transport) {
-  return std::make_unique<train::ResidentEngine<kernels::Space::kHost>>(setup, place, setup.backend, &transport);
-}
-std::unique_ptr<train::Engine> staged(const train::EngineSetup& setup, Place& place, Transport& /*transport*/) {
-  return std::make_unique<train::ResidentEngine<kernels::Space::kHost>>(setup, place, setup.backend);
+std::unique_ptr<train::Engine> staged(const train::EngineSetup& setup) {
+  return test::make_queries_engine(setup, test::EngineKind::kStaged, {setup.pool, setup.backend});
 }
 
 void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& stored, const Job& job,
@@ -129,11 +125,8 @@ void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& s
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
-  Place place(pool);
-  Transport transport(comm);
   const auto engine =
-      make({comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)}, place,
-           transport);
+      make({comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   const std::uint64_t steps = engine->query_count() / job.train.batch_size;
   EXPECT_GT(steps, 12U);
@@ -182,12 +175,15 @@ TEST(Allocations, NoneOnSeveralRanksAfterTheFirstSteps) {
     }
 }
 
-TEST(Allocations, NoneWhereDataStaysInOneMemorySpace) {
+TEST(Allocations, NoneWhereQueriesAreMoved) {
   const test::StoredGraph stored(test::random_graph({}), 4);
   Job job = small_job(0, "queries");
   for (const double weight : {0.0, 0.5})
-    for (const MakeEngine make : {direct, staged}) {
-      SCOPED_TRACE(testing::Message() << (make == direct ? "direct" : "staged") << ", weight " << weight);
+    for (const MakeEngine make : {usual, whole, staged}) {
+      SCOPED_TRACE(testing::Message() << (make == usual   ? "blocks"
+                                          : make == whole ? "whole parts"
+                                                          : "staged")
+                                      << ", weight " << weight);
       job.relation_prediction.weight = weight;
       for (const std::int32_t ranks : {2, 3})
         comm::run_ranks(ranks, [&](comm::Communicator& comm) { expect_no_allocations(comm, stored, job, make); });

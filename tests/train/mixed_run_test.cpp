@@ -3,7 +3,7 @@
 // A whole run whose ranks have different engines: all do the same around the epochs, too.
 
 #include "support/graph_fixture.hpp"
-#include "train/resident_runs.hpp"
+#include "train/query_runs.hpp"
 #include "train/trainer.hpp"
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ std::string run(const test::StoredGraph& stored, Job job, EngineKind kind, std::
 TEST(MixedRun, HasTheBitsOfOneRank) {
   const test::StoredGraph stored(test::random_graph({}), test::kRunParts);
   Job job = test::small_job();
-  const std::string expected = run(stored, job, EngineKind::kQueries, 1);
+  const std::string expected = run(stored, job, EngineKind::kBlocks, 1);
   EXPECT_EQ(run(stored, job, EngineKind::kMixed, 2), expected);
   job.run.placement = "1,3,1";
   EXPECT_EQ(run(stored, job, EngineKind::kMixed, 3), expected);

@@ -4,7 +4,7 @@
 #include "sampled_step.hpp"
 
 #include "train/job_rules.hpp"
-#include "train/resident/resident_engine.hpp"
+#include "train/query_runs.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,19 +13,16 @@
 namespace tessera::bench {
 namespace {
 
-using kernels::Space;
-
 constexpr SampledShape kSmall{.entities = 5000, .relations = 20, .dim = 12, .batch = 200, .negatives = 50, .steps = 4};
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
 
 TEST(SampledStep, TrainsTheGraphThatIsDrawn) {
   memory::Pool pool(64 * kMiB);
-  train::Place<Space::kHost> place(pool);
   train::check_fit(sampled_job(kSmall, "cuda"));
   const SampledResult result =
       measure_sampled(kSmall, sampled_job(kSmall, "cuda"), pool, nullptr, [&](const train::EngineSetup& setup) {
-        return std::make_unique<train::ResidentEngine<Space::kHost>>(setup, place, kernels::cpu_backend());
+        return test::make_queries_engine(setup, test::EngineKind::kWhole, {pool, kernels::cpu_backend()});
       });
   EXPECT_NEAR(result.loss, std::log(5000), 0.5);  // of rows that know nothing yet
   EXPECT_GT(result.seconds, 0);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/mpi/detail/mpi_communicator.hpp"
 
+#include "comm/mpi/detail/mpi_try.hpp"
 #include "core/cast.hpp"
 #include "core/error.hpp"
 
@@ -9,22 +10,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace tessera::comm::detail {
 namespace {
-
-void check(int status, const char* call) {
-  if (status == MPI_SUCCESS) return;
-  std::array<char, MPI_MAX_ERROR_STRING> text{};
-  int length = 0;
-  MPI_Error_string(status, text.data(), &length);
-  fail(ExitStatus::kInternal, "{} failed: {}", call, text.data());
-}
-#define TESSERA_MPI_TRY(call) check(call, #call)
 
 MPI_Op operation(Reduction reduction) {
   switch (reduction) {
@@ -42,19 +33,18 @@ class MpiCommunicator final : public Communicator {
     TESSERA_MPI_TRY(MPI_Comm_dup(parent, &comm_));
     TESSERA_MPI_TRY(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN));
     int value = 0;
-    MPI_Comm_rank(comm_, &value);
+    TESSERA_MPI_TRY(MPI_Comm_rank(comm_, &value));
     rank_ = Rank(value);
-    MPI_Comm_size(comm_, &size_);
+    TESSERA_MPI_TRY(MPI_Comm_size(comm_, &size_));
     MPI_Comm host = MPI_COMM_NULL;
     TESSERA_MPI_TRY(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host));
-    MPI_Comm_size(host, &ranks_on_host_);
-    MPI_Comm_rank(host, &rank_on_host_);
-    MPI_Comm_free(&host);
+    TESSERA_MPI_TRY(MPI_Comm_size(host, &ranks_on_host_));
+    TESSERA_MPI_TRY(MPI_Comm_rank(host, &rank_on_host_));
+    TESSERA_MPI_TRY(MPI_Comm_free(&host));
   }
   ~MpiCommunicator() override {
     int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (finalized == 0) MPI_Comm_free(&comm_);
+    if (MPI_Finalized(&finalized) == MPI_SUCCESS && finalized == 0) (void)MPI_Comm_free(&comm_);
   }
   MpiCommunicator(const MpiCommunicator&) = delete;
   MpiCommunicator& operator=(const MpiCommunicator&) = delete;
@@ -122,7 +112,7 @@ class MpiCommunicator final : public Communicator {
 
   void progress() override {
     int flag = 0;
-    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm_, &flag, MPI_STATUS_IGNORE);
+    TESSERA_MPI_TRY(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm_, &flag, MPI_STATUS_IGNORE));
   }
 
  protected:
@@ -132,7 +122,7 @@ class MpiCommunicator final : public Communicator {
     std::uint64_t bytes = slot.sent_bytes;
     for (std::size_t piece = 0; slot.is_receive && piece < slot.statuses.size(); ++piece) {
       int count = 0;
-      MPI_Get_count(&slot.statuses[piece], MPI_BYTE, &count);
+      TESSERA_MPI_TRY(MPI_Get_count(&slot.statuses[piece], MPI_BYTE, &count));
       bytes += static_cast<std::uint64_t>(count);
     }
     slot.free = true;
@@ -145,7 +135,7 @@ class MpiCommunicator final : public Communicator {
     Slot& slot = slots_[slot_index];
     if (slot.is_receive)
       for (MPI_Request& request : slot.requests)
-        if (request != MPI_REQUEST_NULL) MPI_Cancel(&request);
+        if (request != MPI_REQUEST_NULL) (void)MPI_Cancel(&request);
     if (!give_up_at_) give_up_at_ = Clock::now() + std::chrono::seconds(1);
     int done = 0;
     while (MPI_Testall(static_cast<int>(slot.requests.size()), slot.requests.data(), &done, MPI_STATUSES_IGNORE) ==
@@ -153,7 +143,7 @@ class MpiCommunicator final : public Communicator {
            done == 0 && Clock::now() < *give_up_at_)
       sched_yield();
     for (MPI_Request& request : slot.requests)
-      if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+      if (request != MPI_REQUEST_NULL) (void)MPI_Request_free(&request);
     slot.free = true;
   }
 

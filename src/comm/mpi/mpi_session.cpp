@@ -3,30 +3,30 @@
 #include "comm/mpi/mpi_session.hpp"
 
 #include "comm/mpi/detail/mpi_communicator.hpp"
+#include "comm/mpi/detail/mpi_try.hpp"
 #include "core/error.hpp"
 
 #include <mpi.h>
 
-#include <array>
 #include <cstdlib>
 
 namespace tessera::comm {
 
 MpiSession::MpiSession() {
   int provided = MPI_THREAD_SINGLE;
-  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+  TESSERA_MPI_TRY(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
   if (provided < MPI_THREAD_FUNNELED)
     fail(ExitStatus::kInternal, "the MPI library grants no thread support (MPI_THREAD_FUNNELED is needed)");
 }
 
-MpiSession::~MpiSession() { MPI_Finalize(); }
+MpiSession::~MpiSession() { (void)MPI_Finalize(); }
 
 std::unique_ptr<Communicator> MpiSession::world(std::chrono::seconds watchdog) const {
   return detail::make_mpi_communicator(MPI_COMM_WORLD, watchdog);
 }
 
 void MpiSession::abort(int exit_status) {
-  MPI_Abort(MPI_COMM_WORLD, exit_status);
+  (void)MPI_Abort(MPI_COMM_WORLD, exit_status);
   std::_Exit(exit_status);
 }
 
@@ -34,14 +34,6 @@ bool MpiSession::started_by_launcher() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"})
     if (std::getenv(name) != nullptr) return true;  // NOLINT(concurrency-mt-unsafe): read once at start
   return false;
-}
-
-std::string MpiSession::library_version() {
-  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
-  int length = 0;
-  MPI_Get_library_version(text.data(), &length);
-  const std::string all(text.data(), static_cast<std::size_t>(length));
-  return all.substr(0, all.find(','));
 }
 
 }  // namespace tessera::comm

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <memory>
-#include <string>
 
 namespace tessera::comm {
 
@@ -27,8 +26,6 @@ class MpiSession {
 
   /// True when a launcher (mpirun, srun with PMIx or PMI) started this process.
   static bool started_by_launcher();
-  /// The MPI library for `--version`.
-  static std::string library_version();
 };
 
 }  // namespace tessera::comm

@@ -3,9 +3,9 @@
 #include "comm/nccl/seats.hpp"
 
 #include "core/error.hpp"
+#include "core/provenance.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -24,11 +24,9 @@ std::string_view text_of(const std::array<char, kSize>& from) {
 }
 
 Seat seat_here(std::string_view bus_id) {
-  std::array<char, 64> host{};
-  gethostname(host.data(), host.size() - 1);
   std::string machine;
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), machine);
-  return make_seat(host.data(), machine, bus_id);
+  return make_seat(host_name(), machine, bus_id);
 }
 
 }  // namespace

@@ -28,10 +28,10 @@ int close_with(std::int64_t id) {
 /// Silences the library's own error printing and loading of plug-ins, once.
 inline void prepare_library() {
   static const bool done = [] {
-    H5dont_atexit();  // closing what failed on a full disk would crash at exit
-    H5open();
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    H5PLset_loading_state(0);
+    (void)
+        H5dont_atexit();  // closing what failed on a full disk would crash at exit; fails where HDF5 is in use already
+    if (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) < 0 || H5PLset_loading_state(0) < 0)
+      fail(ExitStatus::kInternal, "the HDF5 library cannot be started");
     return true;
   }();
   (void)done;
@@ -40,14 +40,14 @@ inline void prepare_library() {
 /// The innermost description on the error stack of the library.
 inline std::string library_message() {
   std::string message;
-  H5Ewalk2(
+  const herr_t walked = H5Ewalk2(
       H5E_DEFAULT, H5E_WALK_UPWARD,
       [](unsigned depth, const H5E_error2_t* error, void* out) -> herr_t {
         if (depth == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
         return 0;
       },
       &message);
-  return message.empty() ? "unknown reason" : message;
+  return walked < 0 || message.empty() ? "unknown reason" : message;
 }
 
 inline hid_t memory_type(ElementType type) {

@@ -55,8 +55,8 @@ PartDraw<kSpace>::PartDraw(const EngineSetup& setup, const graph::Part& part, co
 
 // Counted as put_side() and its neighbours put them.
 template <Space kSpace>
-std::uint64_t PartDraw<kSpace>::words(const PartSizes& sizes, const StepSizes& step) {
-  return 18 * sizes.batch.queries + 14 * step.targets + 5 * sizes.batch.candidates + step.queries + 16;
+std::uint64_t PartDraw<kSpace>::words(const BatchSizes& share, std::uint64_t queries) {
+  return 18 * share.queries + 14 * share.targets + 5 * share.candidates + queries + 16;
 }
 
 template <Space kSpace>
@@ -212,11 +212,13 @@ void PartDraw<kSpace>::put_sampled(Writer& writer, const TargetLists<kSpace>& ta
 
 namespace {
 
+// The targets of a step are shared out to the parts.
 template <Space kSpace>
-std::vector<std::uint64_t> words_of(const graph::Shard& shard, const StepSizes& sizes) {
-  std::vector<std::uint64_t> words{sizes.queries + 1, exchange::QueryExchangeDraw<kSpace>::words(shard, sizes.by_part)};
-  for (const PartSizes& part : sizes.own) words.push_back(PartDraw<kSpace>::words(part, sizes));
-  return words;
+std::uint64_t words_of(const graph::Shard& shard, const StepSizes& sizes) {
+  std::uint64_t words = sizes.queries + 1 + exchange::QueryExchangeDraw<kSpace>::words(shard, sizes.by_part);
+  for (const PartSizes& part : sizes.own)
+    words += PartDraw<kSpace>::words({part.batch.queries, 0, part.batch.candidates}, sizes.queries);
+  return words + PartDraw<kSpace>::words({0, sizes.targets, 0}, 0);
 }
 
 }  // namespace
@@ -231,9 +233,11 @@ StepDraw<kSpace>::StepDraw(const EngineSetup& setup, execution::Executor<kSpace>
       part_queries_(setup.shard.parts.size()),
       part_relations_(setup.shard.parts.size()),
       first_target_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries + 1)),
+      exchange_words_(exchange::QueryExchangeDraw<kSpace>::words(setup.shard, sizes.by_part)),
       exchange_draw_(setup.shard, sizes.by_part, !sizes.predicts_relations, setup.pool),
       begins_(setup.shard.parts.size()),
-      ring_(executor, setup.pool, words_of<kSpace>(setup.shard, sizes)) {
+      words_(setup.shard.parts.size() + 2),
+      ring_(executor, setup.pool, words_of<kSpace>(setup.shard, sizes), setup.shard.parts.size() + 2) {
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
     typename PartDraw<kSpace>::Uses uses;
     uses.predicts_relations = sizes.predicts_relations;
@@ -258,10 +262,17 @@ std::uint64_t StepDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step, st
   });
   const std::uint64_t first_failed = exchange_.gather(part_queries_, failed);
   find_targets();
-  ring_.begin(step);
+  begin_lists(step);
   put(lists);
   ring_.send();
   return first_failed;
+}
+
+template <Space kSpace>
+void StepDraw<kSpace>::begin_lists(std::uint64_t step) {
+  words_.assign({exchange_.query_count() + 1, exchange_words_});
+  for (const auto& part : parts_) words_.push_back(PartDraw<kSpace>::words(part->share(), exchange_.query_count()));
+  ring_.begin(step, words_);
 }
 
 template <Space kSpace>

@@ -39,8 +39,8 @@ class PartDraw {
   };
   PartDraw(const EngineSetup& setup, const graph::Part& part, const PartSizes& sizes, const Uses& uses);
 
-  /// Most numbers that put() puts.
-  [[nodiscard]] static std::uint64_t words(const PartSizes& sizes, const StepSizes& step);
+  /// Most numbers that put() puts for a share of these sizes, of a step of `queries` queries.
+  [[nodiscard]] static std::uint64_t words(const BatchSizes& share, std::uint64_t queries);
 
   void draw(const StepSchedule& schedule, std::uint32_t epoch, std::uint64_t step, std::size_t threads);
   [[nodiscard]] const QueryBatch& batch() const { return batch_; }
@@ -50,6 +50,7 @@ class PartDraw {
   void add_target(std::uint32_t row, std::uint32_t entry, const exchange::QueryTarget& target);
   void end_targets();
   [[nodiscard]] std::size_t target_count() const { return count_; }
+  [[nodiscard]] BatchSizes share() const { return {batch_.size(), count_, batch_.candidates().size()}; }
 
   /// Where the part's lists begin among those of the owned parts.
   struct Begin {
@@ -101,6 +102,7 @@ class StepDraw {
 
  private:
   void find_targets();
+  void begin_lists(std::uint64_t step);
   void put(StepLists<kSpace>& lists);
 
   const graph::Shard& shard_;
@@ -111,8 +113,10 @@ class StepDraw {
   std::vector<exchange::TargetExchange::PartQueries> part_queries_;
   std::vector<std::span<const std::uint32_t>> part_relations_;
   memory::Buffer<std::uint32_t> first_target_;
+  std::uint64_t exchange_words_;
   exchange::QueryExchangeDraw<kSpace> exchange_draw_;
   std::vector<typename PartDraw<kSpace>::Begin> begins_;
+  std::vector<std::uint64_t> words_;  // by writer
   execution::ListRing<kSpace> ring_;  // writers: of the step, of the exchange, of each owned part
 };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partition/import/line_reader.hpp"
 
+#include "core/text.hpp"
 #include "import_fixture.hpp"
 #include "partition/import/utf8.hpp"
 
@@ -98,17 +99,17 @@ TEST(LineReader, SampleDoesNotConsume) {
 TEST(Utf8, FindsTheFirstInvalidByte) {
   const auto npos = std::string_view::npos;
   const std::string ascii(1000, 'a');
-  EXPECT_EQ(find_invalid_utf8(""), npos);
-  EXPECT_EQ(find_invalid_utf8(ascii), npos);
+  EXPECT_EQ(text::find_invalid_utf8(""), npos);
+  EXPECT_EQ(text::find_invalid_utf8(ascii), npos);
   for (const std::string valid :
        {"\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"})
     for (std::size_t before = 0; before < 70; ++before)
-      EXPECT_EQ(find_invalid_utf8(fmt::format("{:a>{}}{}{}", "", before, valid, ascii)), npos);
+      EXPECT_EQ(text::find_invalid_utf8(fmt::format("{:a>{}}{}{}", "", before, valid, ascii)), npos);
   for (const std::string invalid : {"\x80", "\xC0\x80", "\xC1\xBF", "\xC2", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82",
                                     "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3\x28"})
     for (std::size_t before = 0; before < 70; ++before) {
-      EXPECT_EQ(find_invalid_utf8(fmt::format("{:a>{}}{}{}", "", before, invalid, ascii)), before);
-      EXPECT_EQ(find_invalid_utf8(fmt::format("{:a>{}}\xC3\xB6{}", "", before, invalid)), before + 2);
+      EXPECT_EQ(text::find_invalid_utf8(fmt::format("{:a>{}}{}{}", "", before, invalid, ascii)), before);
+      EXPECT_EQ(text::find_invalid_utf8(fmt::format("{:a>{}}\xC3\xB6{}", "", before, invalid)), before + 2);
     }
 }
 
@@ -118,7 +119,7 @@ TEST(Utf8, EncodesAndDecodesEveryScalarValue) {
     const bool surrogate = c >= 0xD800 && c <= 0xDFFF;
     ASSERT_EQ(append_utf8(c, text), !surrogate);
     if (surrogate) continue;
-    ASSERT_EQ(find_invalid_utf8(text), std::string_view::npos) << c;
+    ASSERT_EQ(text::find_invalid_utf8(text), std::string_view::npos) << c;
     const DecodedCharacter decoded = decode_utf8(text);
     ASSERT_EQ(decoded.code_point, c);
     ASSERT_EQ(decoded.bytes, text.size());

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/host_device.hpp"
 #include "kernels/cuda/host_grid.hpp"
 #include "kernels/detail/row_access.hpp"
-#include "kernels/host_device.hpp"
 #include "kernels/matrix.hpp"
 
 #include <cstddef>

@@ -5,6 +5,7 @@
 #include "core/cast.hpp"
 #include "kernels/backend.hpp"
 #include "kernels/cuda/detail/grid.hpp"
+#include "kernels/detail/drop_block.hpp"
 #include "kernels/detail/shapes.hpp"
 
 #include <cstdint>
@@ -172,7 +173,7 @@ struct DropElement {
   Table rows;
   std::size_t dim;
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t block) const {
-    mask.apply_block(mask_rows == nullptr ? i : mask_rows[i], block, rows.row(i), dim);
+    kernels::detail::drop_block(mask, mask_rows == nullptr ? i : mask_rows[i], block, rows.row(i), dim);
   }
 };
 

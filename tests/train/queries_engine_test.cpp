@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-// The engine whose data stays in one memory space, on the host: over every backend it gives the parameters and losses
-// of QueriesEngine, bit for bit, on any number of ranks. Over host_grid these are the kernels of a device.
+// The engine that moves queries has the same bits in blocks, as the host runs it, and on whole parts, as a device does:
+// over every backend and on any number of ranks. Over host_grid these are the kernels of a device.
 
 #include "kernels/cuda/host_grid.hpp"
 #include "support/expect_error.hpp"
-#include "train/resident_runs.hpp"
+#include "train/query_runs.hpp"
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,6 @@ namespace tessera {
 namespace {
 
 using kernels::Backend;
-using kernels::Space;
 
 using test::kRunParts;
 using test::small_job;
@@ -34,7 +33,7 @@ using Result = test::RunResult;
 void expect_several_ranks(const test::StoredGraph& stored, const Job& job, const Result& expected,
                           const Backend& backend, std::initializer_list<std::int32_t> counts) {
   for (const std::int32_t ranks : counts) {
-    EXPECT_EQ(train_on(ranks, stored, job, Kind::kDirect, backend), expected) << ranks << " ranks, direct";
+    EXPECT_EQ(train_on(ranks, stored, job, Kind::kWhole, backend), expected) << ranks << " ranks, direct";
     EXPECT_EQ(train_on(ranks, stored, job, Kind::kStaged, backend), expected) << ranks << " ranks, through the host";
   }
 }
@@ -153,13 +152,13 @@ const std::vector<Case> kCases = {
      }},
 };
 
-class ResidentEngine : public testing::TestWithParam<Case> {};
+class QueriesEngine : public testing::TestWithParam<Case> {};
 
-TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
+TEST_P(QueriesEngine, OnWholePartsHasTheBitsOfBlocks) {
   const test::StoredGraph stored(test::random_graph({.train = 120}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
-  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
   EXPECT_GT(expected.losses.back(), 0);
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward),
                                  &kernels::host_grid_backend(kernels::GridOrder::kBackward)}) {
@@ -167,26 +166,25 @@ TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngine) {
     EXPECT_EQ(result, expected) << backend->name;
   }
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 5});
-  EXPECT_EQ(train_on(3, stored, job, Kind::kDirect, kernels::host_grid_backend(kernels::GridOrder::kBackward)),
-            expected)
+  EXPECT_EQ(train_on(3, stored, job, Kind::kWhole, kernels::host_grid_backend(kernels::GridOrder::kBackward)), expected)
       << "3 ranks, direct, kernel bodies of a device";
 }
 
 // The softmax of the reference has bits of its own, and both engines must have them.
-TEST_P(ResidentEngine, HasTheBitsOfTheQueriesEngineOverTheReference) {
+TEST_P(QueriesEngine, HasTheBitsOfBlocksOverTheReference) {
   const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
   const Backend& reference = kernels::reference_backend();
-  EXPECT_EQ(train_alone(stored, job, Kind::kStaged, reference), train_alone(stored, job, Kind::kQueries, reference));
+  EXPECT_EQ(train_alone(stored, job, Kind::kStaged, reference), train_alone(stored, job, Kind::kBlocks, reference));
 }
 
 // Ranks with and without a device in one run, with unequal numbers of parts.
-TEST_P(ResidentEngine, WorksWithTheQueriesEngineOfOtherRanks) {
+TEST_P(QueriesEngine, OnWholePartsWorksWithRanksThatHaveBlocks) {
   const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
-  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
   for (const char* placement : {"4,1", "1,4", "1,3,1", "equal"}) {
     job.run.placement = placement;
     const auto ranks = static_cast<std::int32_t>(std::count(placement, placement + std::strlen(placement), ',') + 1);
@@ -194,41 +192,41 @@ TEST_P(ResidentEngine, WorksWithTheQueriesEngineOfOtherRanks) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngine, testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Jobs, QueriesEngine, testing::ValuesIn(kCases),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 // Parts of several tiles, the last of them not full.
-TEST(ResidentEngineTiles, AreAddedInTheSameOrder) {
+TEST(QueriesEngineTiles, AreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 100, .valid = 400, .test = 400}), 2);
   Job job = small_job();
   job.train.batch_size = 300;
-  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
     EXPECT_EQ(train_alone(stored, job, Kind::kStaged, *backend), expected) << backend->name;
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
 }
 
 // Sums over tiles in more than one round of the fixed lanes.
-TEST(ResidentEngineTiles, OfABinaryLossAreAddedInTheSameOrder) {
+TEST(QueriesEngineTiles, OfABinaryLossAreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 4400, .train = 30, .valid = 2000, .test = 2000}), 1);
   Job job = small_job();
   binary_loss(job);
   job.model.dim = 4;
   job.loss.smoothing = 0.2;
-  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
   for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
     EXPECT_EQ(train_alone(stored, job, Kind::kStaged, *backend), expected) << backend->name;
 }
 
 // A step has fewer relations than there are: operators are made of those of the step alone.
-TEST(ResidentEngineOperators, OfTheRelationsOfAStepAreMade) {
+TEST(QueriesEngineOperators, OfTheRelationsOfAStepAreMade) {
   const test::StoredGraph stored(test::random_graph({.relations = 90, .train = 120}), kRunParts);
   Job job = small_job();
   tucker(job);
   job.train.batch_size = 50;
   for (const double dropped : {0.0, 0.3}) {
     job.dropout.relation = dropped;
-    const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+    const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
     for (const Backend* backend : {&kernels::cpu_backend(), &kernels::host_grid_backend(kernels::GridOrder::kForward)})
       EXPECT_EQ(train_alone(stored, job, Kind::kStaged, *backend), expected) << backend->name;
     expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 5});
@@ -236,37 +234,37 @@ TEST(ResidentEngineOperators, OfTheRelationsOfAStepAreMade) {
 }
 
 // More targets of a part than relation prediction takes in a round.
-TEST(ResidentEngineRounds, AreAddedInTheSameOrder) {
+TEST(QueriesEngineRounds, AreAddedInTheSameOrder) {
   const test::StoredGraph stored(test::random_graph({.entities = 200, .train = 1500}), 2);
   Job job = small_job();
   job.train.batch_size = 3000;
   job.relation_prediction.weight = 0.5;
-  const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+  const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
   EXPECT_EQ(train_alone(stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
   expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2});
 }
 
 // Steps in which parts, and whole ranks, have no query.
-TEST(ResidentEngineSteps, MayBeSmallerThanTheNumberOfParts) {
+TEST(QueriesEngineSteps, MayBeSmallerThanTheNumberOfParts) {
   const test::StoredGraph stored(test::random_graph({.entities = 60, .train = 40}), kRunParts);
   Job job = small_job();
   job.train.batch_size = 3;
   for (const double weight : {0.0, 0.5}) {
     job.relation_prediction.weight = weight;
-    const auto expected = train_alone(stored, job, Kind::kQueries, kernels::cpu_backend());
+    const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
     EXPECT_EQ(train_alone(stored, job, Kind::kStaged, kernels::cpu_backend()), expected);
     expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {2, 3, 4, 5});
   }
 }
 
-class ResidentEngineLoss : public testing::TestWithParam<Case> {};
+class QueriesEngineLoss : public testing::TestWithParam<Case> {};
 
 // All ranks end together and name the step, whichever engine they have.
-TEST_P(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
+TEST_P(QueriesEngineLoss, ThatIsNotANumberNamesItsStep) {
   const test::StoredGraph stored(test::random_graph({}), kRunParts);
   Job job = small_job();
   GetParam().change(job);
-  for (const Kind kind : {Kind::kDirect, Kind::kStaged, Kind::kMixed})
+  for (const Kind kind : {Kind::kWhole, Kind::kStaged, Kind::kMixed})
     comm::run_ranks(3, [&](comm::Communicator& comm) {
       Trained trained(comm, stored, job, kind, kernels::cpu_backend());
       if (comm.rank() == Rank(1)) trained.parameters.parts().front().rows.row(0)[0] = std::nanf("");
@@ -275,38 +273,47 @@ TEST_P(ResidentEngineLoss, ThatIsNotANumberNamesItsStep) {
     });
 }
 
-INSTANTIATE_TEST_SUITE_P(Jobs, ResidentEngineLoss,
+INSTANTIATE_TEST_SUITE_P(Jobs, QueriesEngineLoss,
                          testing::Values(Case{"ComplEx", [](Job&) {}}, Case{"Binary", binary_loss},
                                          Case{"TuckEr", tucker}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
-// What the setup's parameters are while the engine trains its own.
-TEST(ResidentEngineParameters, ComeBackWhenTheyAreFetched) {
-  const test::StoredGraph stored(test::random_graph({}), kRunParts);
-  const Job job = small_job();
-  const auto comm = comm::make_self_communicator();
-  Trained trained(*comm, stored, job, Kind::kStaged, kernels::cpu_backend());
-  const auto digest = [&] { return model::parameter_digest(*comm, trained.shard, trained.parameters); };
-  const std::string before = digest();
-  const std::uint64_t allocations = trained.pool.allocation_count();
-  trained.engine->run_epoch(0, nullptr);
-  EXPECT_TRUE(trained.engine->holds_parameters());
-  EXPECT_EQ(digest(), before);
-  trained.engine->download_parameters();
-  EXPECT_NE(digest(), before);
-  EXPECT_EQ(trained.pool.allocation_count(), allocations);
-  const auto& engine = dynamic_cast<const train::ResidentEngine<Space::kHost>&>(*trained.engine);
-  const auto rows = engine.rows();  // what ranking may read where it is
-  ASSERT_EQ(rows.size(), trained.parameters.parts().size());
-  for (std::size_t p = 0; p < rows.size(); ++p) {
-    const kernels::Matrix own = trained.parameters.parts()[p].rows;
-    ASSERT_EQ(rows[p].rows, own.rows);
-    ASSERT_EQ(rows[p].cols, own.cols);
-    EXPECT_NE(rows[p].data, own.data);
-    for (std::size_t i = 0; i < own.rows; ++i)
-      EXPECT_TRUE(std::equal(own.row(i), own.row(i) + own.cols, rows[p].row(i)));
+// Blocks are spread over threads.
+TEST(QueriesEngineThreads, ChangeNoBit) {
+  const test::StoredGraph stored(test::random_graph({.entities = 1300, .train = 100, .valid = 400, .test = 400}), 2);
+  for (const char* scope : {"all", "global"}) {
+    Job job = small_job();
+    job.negatives.scope = scope;
+    job.relation_prediction.weight = 0.5;
+    job.dropout = {.entity = 0.2, .relation = 0.2};
+    const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
+    const auto comm = comm::make_self_communicator();
+    for (const std::size_t threads : {2, 5})
+      EXPECT_EQ(Trained(*comm, stored, job, Kind::kBlocks, kernels::cpu_backend(), threads).run(0, 2), expected)
+          << threads << " threads, candidates: " << scope;
   }
-  EXPECT_GT(trained.parameters.parts().front().state.row(0)[0], 0.0F);
+}
+
+// On the host the engine trains the parameters themselves, unless their rows are kept in another format.
+TEST(QueriesEngineParameters, AreTrainedInPlaceOrDownloaded) {
+  const test::StoredGraph stored(test::random_graph({}), kRunParts);
+  const auto comm = comm::make_self_communicator();
+  for (const char* rows : {"fp32", "bf16"}) {
+    Job job = small_job();
+    job.run.rows = rows;
+    const bool is_copy = job.run.rows == "bf16";
+    Trained trained(*comm, stored, job, Kind::kWhole, kernels::cpu_backend());
+    const auto digest = [&] { return model::parameter_digest(*comm, trained.shard, trained.parameters); };
+    const std::string before = digest();
+    const std::uint64_t allocations = trained.pool.allocation_count();
+    trained.engine->run_epoch(0, nullptr);
+    EXPECT_EQ(trained.engine->holds_parameters(), is_copy);
+    EXPECT_EQ(digest() == before, is_copy);
+    trained.engine->download_parameters();
+    EXPECT_NE(digest(), before);
+    EXPECT_EQ(trained.pool.allocation_count(), allocations);
+    EXPECT_GT(trained.parameters.parts().front().state.row(0)[0], 0.0F);
+  }
 }
 
 }  // namespace

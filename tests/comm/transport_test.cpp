@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // Memory of the host from rank to rank, as NCCL moves that of devices.
-#include "train/resident/transport.hpp"
+#include "comm/transport.hpp"
 
 #include "comm/thread/thread_communicator.hpp"
 #include "core/error.hpp"
@@ -13,17 +13,17 @@
 #include <cstdint>
 #include <vector>
 
-namespace tessera::train {
+namespace tessera::comm {
 namespace {
 
-using Transport = RankTransport<kernels::Space::kHost>;
+using Transport = HostTransport;
 
 std::uint32_t word(Rank from, Rank to, std::uint32_t message) {
   return static_cast<std::uint32_t>(from.value()) * 100 + static_cast<std::uint32_t>(to.value()) * 10 + message;
 }
 
 struct Messages {
-  explicit Messages(comm::Communicator& comm) {
+  explicit Messages(Communicator& comm) {
     const auto ranks = static_cast<std::size_t>(comm.size());
     out.resize(ranks);
     in.resize(ranks);
@@ -44,7 +44,7 @@ struct Messages {
 };
 
 TEST(HostTransport, BringsWhatWasSentInOrder) {
-  comm::run_ranks(4, [](comm::Communicator& comm) {
+  run_ranks(4, [](Communicator& comm) {
     Transport transport(comm);
     for (int round = 0; round < 3; ++round) {
       Messages messages(comm);
@@ -62,7 +62,7 @@ TEST(HostTransport, BringsWhatWasSentInOrder) {
 // The others end, with transfers under way that nobody answers.
 TEST(HostTransport, EndsWhenARankIsGone) {
   test::expect_error(ExitStatus::kInternal, {"gone"}, [] {
-    comm::run_ranks(3, [](comm::Communicator& comm) {
+    run_ranks(3, [](Communicator& comm) {
       Transport transport(comm);
       if (comm.rank() == Rank(1)) fail(ExitStatus::kInternal, "gone");
       Messages messages(comm);
@@ -72,4 +72,4 @@ TEST(HostTransport, EndsWhenARankIsGone) {
 }
 
 }  // namespace
-}  // namespace tessera::train
+}  // namespace tessera::comm

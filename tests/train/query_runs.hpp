@@ -4,12 +4,12 @@
 
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
+#include "comm/transport.hpp"
 #include "core/job.hpp"
 #include "model/checkpoint.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/placement.hpp"
-#include "train/queries_engine.hpp"
-#include "train/resident/resident_engine.hpp"
+#include "train/queries/queries_engine.hpp"
 
 #include <array>
 #include <cstdint>
@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-// Small runs of the engines that move queries, on the host.
+// Small runs of the engine that moves queries, on the host.
 namespace tessera::test {
 
 constexpr std::uint32_t kRunParts = 5;
@@ -46,32 +46,52 @@ inline std::ostream& operator<<(std::ostream& out, const JobCase& tested) { retu
 struct RunResult {
   std::string digest;
   std::vector<double> losses;
-  std::array<std::uint64_t, memory::kTagCount> used{};  ///< bytes in the engine's place, by tag
+  std::array<std::uint64_t, memory::kTagCount> used{};  ///< bytes that the engine's executor took, by tag
   bool operator==(const RunResult& other) const { return digest == other.digest && losses == other.losses; }
 };
 inline std::ostream& operator<<(std::ostream& out, const RunResult& result) {
   return out << result.digest << ", last loss " << result.losses.back();
 }
 
-/// The engine that the others must agree with, and the one whose data stays in one memory space: exchanging from memory
-/// to memory, as devices that see each other do, or through the host's exchange. kMixed: through it on even ranks, the
-/// first on odd ones.
-enum class EngineKind { kQueries, kDirect, kStaged, kMixed };
+/// How the engine runs. kBlocks: as on the host. The others work on whole parts, as on a device: kWhole exchanges from
+/// memory to memory, as devices that see each other do; kStaged through other memory, as devices that do not. kMixed:
+/// kStaged on even ranks, kBlocks on odd ones.
+enum class EngineKind { kBlocks, kWhole, kStaged, kMixed };
+
+/// Memory and kernels of a run's executor.
+struct HostParts {
+  memory::Pool& pool;  ///< of the executor
+  const kernels::Backend& backend;
+  std::size_t threads = 1;
+};
+
+inline std::unique_ptr<train::Engine> make_queries_engine(const train::EngineSetup& setup, EngineKind kind,
+                                                          const HostParts& parts) {
+  using kernels::Space;
+  if (kind == EngineKind::kMixed) kind = setup.comm.rank().value() % 2 == 0 ? EngineKind::kStaged : EngineKind::kBlocks;
+  using execution::HostThreads;
+  const auto cut = kind == EngineKind::kBlocks ? HostThreads::Cut::kBlocks : HostThreads::Cut::kNone;
+  auto executor = std::make_unique<execution::HostExecutor>(parts.pool, parts.backend, HostThreads(parts.threads, cut));
+  std::unique_ptr<comm::RankTransport<Space::kHost>> transport;
+  if (kind == EngineKind::kStaged)
+    transport = std::make_unique<execution::StagedTransport<Space::kHost>>(setup.comm, *executor, setup.pool,
+                                                                           train::largest_exchange_bytes(setup));
+  else
+    transport = std::make_unique<comm::HostTransport>(setup.comm);
+  return std::make_unique<train::QueriesEngine<Space::kHost>>(
+      setup, std::make_unique<train::RankExecution<Space::kHost>>(std::move(executor), std::move(transport)));
+}
 
 /// A rank's engine, its parameters initialised, with all that it works on.
 struct Trained {
   Trained(comm::Communicator& of, const StoredGraph& stored, const Job& job, EngineKind kind,
-          const kernels::Backend& backend)
+          const kernels::Backend& backend, std::size_t threads = 1)
       : comm(of),
         shard(stored.load(of.rank(), placement(of, stored, job), pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool),
-        transport(of) {
-    const train::EngineSetup setup{of, shard, job, parameters, 1, backend, pool, train::count_items(of, shard, job)};
-    if (kind == EngineKind::kQueries || (kind == EngineKind::kMixed && of.rank().value() % 2 != 0))
-      engine = std::make_unique<train::QueriesEngine>(setup);
-    else
-      engine = std::make_unique<train::ResidentEngine<kernels::Space::kHost>>(
-          setup, place, backend, kind == EngineKind::kDirect ? &transport : nullptr);
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool) {
+    const train::EngineSetup setup{of,      shard,   job,  parameters,
+                                   threads, backend, pool, train::count_items(of, shard, job)};
+    engine = make_queries_engine(setup, kind, {executor_pool, backend, threads});
     parameters.initialise(job.model, job.run.seed);
   }
 
@@ -88,18 +108,16 @@ struct Trained {
     engine->download_parameters();
     result.digest = model::parameter_digest(comm, shard, parameters);
     for (std::size_t tag = 0; tag < result.used.size(); ++tag)
-      result.used.at(tag) = resident_pool.use(static_cast<memory::Tag>(tag)).bytes;
+      result.used.at(tag) = executor_pool.use(static_cast<memory::Tag>(tag)).bytes;
     return result;
   }
 
   static constexpr std::uint64_t kPoolBytes = std::uint64_t{256} << 20U;
   comm::Communicator& comm;
   memory::Pool pool{kPoolBytes};
-  memory::Pool resident_pool{kPoolBytes};
-  train::Place<kernels::Space::kHost> place{resident_pool};
+  memory::Pool executor_pool{kPoolBytes};
   graph::Shard shard;
   model::Parameters parameters;
-  train::RankTransport<kernels::Space::kHost> transport;
   std::unique_ptr<train::Engine> engine;
 };
 
