@@ -19,14 +19,37 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 sys.dont_write_bytecode = True  # a bundle may be read-only, and its files are counted
 from gpu_table import GpuTable, Skip, read_job  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = (ROOT / "bin" / "tessera").exists()  # unpacked from tools/bundle.sh
+
+
+class Setting(NamedTuple):
+    """One row of a benchmark that trains."""
+    what: str
+    ranks: int
+    threads: int
+    keys: dict  # what the job has in place of speed_job()'s
+
+
+class Done(NamedTuple):
+    """A command that ended well."""
+    out: str
+    cpu_seconds: float  # of all its processes
+    peak_bytes: int  # of the largest
+
+
+class Trained(NamedTuple):
+    epochs: list  # lines of metrics.jsonl
+    digest: str
+    done: Done
 
 
 class Bench:
@@ -52,20 +75,31 @@ class Bench:
             sys.exit(f"run.py: {path} is missing; build first: cmake --build {self.build}")
         return str(path)
 
-    def call(self, command, ranks=0, threads=None, stdin=None):
-        """Runs a command, returns its stdout; `ranks` > 0 runs it under mpirun."""
+    def measured(self, command, ranks=0, threads=None):
+        """Runs a command; `ranks` > 0 runs it under mpirun."""
         environment = dict(self.environment)
         if threads:
             environment["OMP_NUM_THREADS"] = str(threads)
         if ranks:
             command = ["mpirun", "-n", str(ranks), "--bind-to", "none"] + command
-        done = subprocess.run(command, env=environment, stdin=stdin, capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"run.py: {' '.join(command)} failed with {done.returncode}:\n{done.stderr[-3000:]}")
-        return done.stdout
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            err.seek(0)
+            if process.returncode != 0:
+                sys.exit(f"run.py: {' '.join(command)} failed with {process.returncode}:\n{err.read()[-3000:]}")
+            return Done(out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+    def call(self, command, **options):
+        return self.measured(command, **options).out
+
+    def tessera_measured(self, *words, **options):
+        return self.measured([self.program("tessera"), *map(str, words)], **options)
 
     def tessera(self, *words, **options):
-        return self.call([self.program("tessera"), *map(str, words)], **options)
+        return self.tessera_measured(*words, **options).out
 
     def fresh(self, name):
         path = self.work / name
@@ -100,21 +134,27 @@ class Bench:
             raise Skip("no row could run")
         self.rows.append({"benchmark": "gpu", "what": "all rows", "good": bool(good)})
 
-    def imported(self, data, name, method):
-        """One of the data sets as a graph in 8 parts; made once."""
+    def imported(self, data, name, method, *random_split):
+        """One of the data sets as a graph in 8 parts, with its own splits or a random one; made once."""
         source = self.data / data
         if not source.exists():
             raise Skip(f"{data} is not in {self.data}; --data names the folder")
         graph = self.work / name
         if not (graph / "parts-8").exists():
             self.fresh(name)
-            self.tessera("import", "--train", source / "train.tsv.zst", "--valid", source / "valid.tsv.zst", "--test",
-                         source / "test.tsv.zst", "--allow-unseen", "-o", graph)
+            train, valid, test = (source / f"{split}.tsv.zst" for split in ("train", "valid", "test"))
+            files = [train, valid, test, *random_split] if random_split else \
+                ["--train", train, "--valid", valid, "--test", test, "--allow-unseen"]
+            self.tessera("import", *files, "-o", graph)
             self.tessera("partition", graph, "--parts", 8, "--method", method)
         return graph
 
     def fb15k(self):
         return self.imported("FB15k-237", "fb15k-237.kg", "metis")
+
+    def fb15k_tenth(self):
+        """Every entity, but a tenth of the triples to train on: short epochs, with steps as long as before."""
+        return self.imported("FB15k-237", "fb15k-237-tenth.kg", "metis", "--valid-fraction", 0.5, "--test-fraction", 0.4)
 
     def wordnet(self):
         folder = Path("/usr/share/wordnet")
@@ -133,6 +173,26 @@ class Bench:
         job.write_text(f'data.graph = "{graph}"\nrun.folder = "{run}"\n')
         return [job] + [f"{key}={value}" for key, value in keys.items()]
 
+    def trained(self, graph, setting):
+        run = self.fresh("speed-run")
+        done = self.tessera_measured("train", "--json", *self.speed_job(graph, run, **setting.keys), ranks=setting.ranks,
+                                     threads=setting.threads)
+        epochs = [json.loads(line) for line in (run / "metrics.jsonl").open()]
+        return Trained(epochs, json.loads(done.out)["parameter_digest"], done)
+
+    @staticmethod
+    def sampled_settings(mode):
+        return [Setting(f"{ranks} rank(s) x {threads} thread(s)", ranks, threads, {"exchange.mode": mode})
+                for ranks, threads in ((2, 1), (1, 2))]
+
+    EXACT = {"negatives.scope": "all", "exchange.mode": "queries", "train.batch_size": 1000}
+
+    @classmethod
+    def exact_settings(cls, dim):
+        return [Setting(f"d = {dim}, {ranks} rank(s) x {threads} thread(s){', grouped' if grouped == 'true' else ''}", ranks, threads,
+                        {**cls.EXACT, "model.dim": dim, "train.epochs": 1, "train.group_queries": grouped})
+                for ranks, threads, grouped in ((2, 1, "false"), (1, 2, "false"), (2, 1, "true"))]
+
     # ---- benchmarks
 
     def bench_import(self):
@@ -144,19 +204,14 @@ class Bench:
                 subprocess.run([self.program("generate_graph"), "--triples", str(millions * 1_000_000), *options],
                                stdout=out, check=True)
             start = time.monotonic()
-            process = subprocess.Popen([self.program("tessera"), "import", str(text), "-o", str(self.fresh("generated.kg"))],
-                                       env=dict(self.environment, OMP_NUM_THREADS="1"), stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
+            done = self.tessera_measured("import", text, "-o", self.fresh("generated.kg"), threads=1)
             seconds = time.monotonic() - start
-            if status != 0:
-                sys.exit("run.py: the import failed")
             size = f"({text.stat().st_size / 1e6:,.0f} MB of text in {seconds:.1f} s)"
             if not options:
                 self.report("import", "triples per second, one core", millions * 1e6 / seconds, "triple/s", 1e6, note=size)
-                self.report("import", "peak memory, 10 M triples", usage.ru_maxrss / 1024, "MiB")
+                self.report("import", "peak memory, 10 M triples", done.peak_bytes / 2**20, "MiB")
             else:
-                peaks[millions] = usage.ru_maxrss / 1024
+                peaks[millions] = done.peak_bytes / 2**20
                 self.report("import", f"peak memory, {millions} M triples of 100 k entities", peaks[millions], "MiB", note=size)
             text.unlink()
         self.report("import", "memory at 30 M triples over that at 10 M", peaks[30] / peaks[10], "", 1.05, at_most=True)
@@ -179,31 +234,22 @@ class Bench:
         """Training speed on FB15k-237, two ranks on two cores."""
         self.machine()
         graph = self.fb15k()
-        for ranks, threads in ((2, 1), (1, 2)):
-            run = self.fresh("speed-run")
-            self.tessera("train", *self.speed_job(graph, run), ranks=ranks, threads=threads)
-            rates = sorted(json.loads(line)["triples_per_second"] for line in (run / "metrics.jsonl").open())
+        for setting in self.sampled_settings("rows"):
+            rates = sorted(epoch["triples_per_second"] for epoch in self.trained(graph, setting).epochs)
             rate = rates[len(rates) // 2]
             share = rate * 12 * 128 * 512 / (self.peak["fma_gflops"] * 1e9)
-            self.report("train", f"{ranks} rank(s) x {threads} thread(s), median epoch", rate, "triple/s", 80e3 if ranks == 2 else None)
+            self.report("train", f"{setting.what}, median epoch", rate, "triple/s", 80e3 if setting.ranks == 2 else None)
             self.report("train", "  share of the fp32 peak (products only)", 100 * share, "%")
-
-    EXACT = {"negatives.scope": "all", "exchange.mode": "queries", "train.batch_size": 1000}
 
     def bench_exact(self):
         """Speed of exact softmax steps on FB15k-237: d = 128 and 256, single and grouped queries, two cores."""
         graph = self.fb15k()
         for dim in (128, 256):
             self.machine()
-            for ranks, threads, grouped in ((2, 1, "false"), (1, 2, "false"), (2, 1, "true")):
-                run = self.fresh("exact-run")
-                job = self.speed_job(graph, run, **{**self.EXACT, "model.dim": dim, "train.epochs": 1,
-                                                    "train.group_queries": grouped})
-                self.tessera("train", *job, ranks=ranks, threads=threads)
-                rate = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])["triples_per_second"]
-                what = f"d = {dim}, {ranks} rank(s) x {threads} thread(s){', grouped' if grouped == 'true' else ''}"
-                self.report("exact", what, rate, "triple/s")
-                if grouped == "false":
+            for setting in self.exact_settings(dim):
+                rate = self.trained(graph, setting).epochs[0]["triples_per_second"]
+                self.report("exact", setting.what, rate, "triple/s")
+                if setting.keys["train.group_queries"] == "false":
                     share = rate * 12 * dim * 14541 / (self.peak["fma_gflops"] * 1e9)
                     self.report("exact", "  share of the fp32 peak (products only)", 100 * share, "%", 60)
 

@@ -74,8 +74,14 @@ else
   tools/install_dependencies.sh --no-install test cluster || echo "run.sh: the tests that need them will be skipped"
 fi
 
+for_gpus=no
+if [[ $quick == no && -z $label ]] && tools/build_cuda.sh --compiler >/dev/null 2>&1; then for_gpus=yes; fi
+
 build() {
-  [[ -f $build_dir/build.ninja ]] || cmake --preset release -B "$build_dir" || return
+  # The build for GPUs compiles the same files again, with warnings as errors: with the same flags ccache has them.
+  local flags=()
+  [[ $for_gpus == no ]] || flags=(-DTESSERA_WARNINGS_AS_ERRORS=ON)
+  [[ -f $build_dir/build.ninja ]] || cmake --preset release -B "$build_dir" "${flags[@]}" || return
   cmake --build "$build_dir" -j "$(env -u OMP_NUM_THREADS nproc)"
 }
 echo "== Building in $build_dir"

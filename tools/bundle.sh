@@ -389,7 +389,7 @@ copy_texts() {
   cp "$root"/jobs/*.toml "$bundle/jobs"
   cp "$root"/jobs/gpu/*.toml "$bundle/jobs/gpu"
   cp "$root"/bench/{run,gpu_table}.py "$bundle/bench"
-  cp "$root"/slurm/*.sbatch "$root/slurm/README.md" "$bundle/slurm"
+  cp "$root"/slurm/*.sbatch "$root"/slurm/{launch.sh,README.md} "$bundle/slurm"
   find_owners
   copy_licences
   write_manifest

@@ -50,7 +50,7 @@ std::string parse_synset(std::string_view line, WordNetPart part, Synset& synset
 /// lemma.
 class SynsetNames {
  public:
-  /// Collects the synsets of a data file; bad lines are left to read_wordnet.
+  /// Collects the synsets of a data file; bad lines are left to WordNetReader.
   void add_data(LineReader& lines, WordNetPart part);
   /// Takes sense numbers from the order of synsets in an index file. Throws Error(kBadData) for a malformed line.
   void add_index(LineReader& lines, WordNetPart part);

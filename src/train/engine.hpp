@@ -6,6 +6,7 @@
 #include "comm/nccl/nccl_communicator.hpp"
 #include "core/job.hpp"
 #include "core/progress.hpp"
+#include "core/stage_times.hpp"
 #include "graph/shard.hpp"
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
@@ -47,6 +48,8 @@ class Engine {
 
   /// Training queries of all parts; a triple is two.
   [[nodiscard]] virtual std::uint64_t query_count() const = 0;
+  /// Of this rank, in the last epoch.
+  [[nodiscard]] virtual StageTimes stage_times() const { return {}; }
   /// How the engine works, for people: "moves rows, ...".
   [[nodiscard]] virtual std::string description() const = 0;
   /// What the engine updates parameters with; it knows the learning rate.

@@ -30,6 +30,8 @@ std::string to_line(const EpochRecord& record) {
   if (record.validation_mrr) line["validation_mrr"] = *record.validation_mrr;
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
     line["peak_bytes"][memory::name(static_cast<memory::Tag>(tag))] = record.peak_bytes.at(tag);
+  for (std::size_t stage = 0; stage < kStageCount; ++stage)
+    line["stage_seconds"][name(static_cast<Stage>(stage))] = record.stages.seconds.at(stage);
   if (record.device_use) {
     line["device_planned_bytes"] = record.device_use->planned_bytes;
     line["device_measured_bytes"] = record.device_use->measured_bytes;
@@ -49,7 +51,11 @@ EpochRecord from_line(const std::string& text, const std::string& where) {
     record.bytes_sent = line.at("bytes_sent");
     if (line.contains("validation_mrr")) record.validation_mrr = line.at("validation_mrr");
     for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
-      record.peak_bytes.at(tag) = line.at("peak_bytes").at(memory::name(static_cast<memory::Tag>(tag)));
+      record.peak_bytes.at(tag) =
+          line.at("peak_bytes").value(memory::name(static_cast<memory::Tag>(tag)), std::uint64_t{0});
+    const Json stages = line.value("stage_seconds", Json::object());  // of an older version: none
+    for (std::size_t stage = 0; stage < kStageCount; ++stage)
+      record.stages.seconds.at(stage) = stages.value(name(static_cast<Stage>(stage)), 0.0);
     if (line.contains("device_planned_bytes"))
       record.device_use = {line.at("device_planned_bytes"), line.at("device_measured_bytes")};
     return record;
@@ -118,6 +124,10 @@ void MetricsLog::rebuild_hdf5() const {
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
     u64(fmt::format("peak_bytes_{}", memory::name(static_cast<memory::Tag>(tag))),
         {"peak pool memory of the fullest rank so far", "byte"}, [tag](const auto& r) { return r.peak_bytes.at(tag); });
+  for (std::size_t stage = 0; stage < kStageCount; ++stage)
+    f64(fmt::format("seconds_{}", name(static_cast<Stage>(stage))),
+        {"time in this stage of the steps, of the rank that took longest", "s"},
+        [stage](const auto& r) { return r.stages.seconds.at(stage); });
   if (std::any_of(records_.begin(), records_.end(), [](const auto& r) { return r.device_use.has_value(); })) {
     const auto use = [](const auto& r) { return r.device_use.value_or(memory::DeviceUse{}); };
     u64("device_planned_bytes", {"planned device memory of the fullest rank", "byte"},

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/stage_times.hpp"
 #include "memory/device_use.hpp"
 #include "memory/pool.hpp"
 
@@ -21,6 +22,7 @@ struct EpochRecord {
   double seconds = 0;
   double triples_per_second = 0;
   std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch
+  StageTimes stages;             ///< of each stage, the rank that took longest
   std::optional<double> validation_mrr;
   std::array<std::uint64_t, memory::kTagCount> peak_bytes{};  ///< largest of the ranks, by tag, so far
   std::optional<memory::DeviceUse> device_use;                ///< of a device: likewise

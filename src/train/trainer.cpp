@@ -133,6 +133,7 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   const auto sent = static_cast<std::int64_t>(bytes_sent() - sent_before);
   record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
   if (surroundings.validation_mrr && is_due(job_.validate.every)) validate(surroundings, record);
+  record.stages = longest(engine_.stage_times());
   if (surroundings.device_use) record.device_use = largest(surroundings.device_use());
   this->record(record);
 }
@@ -143,6 +144,17 @@ memory::DeviceUse Trainer::largest(const memory::DeviceUse& use) {
                                     static_cast<std::int64_t>(use.measured_bytes)};
   comm_.all_reduce(bytes, comm::Reduction::kMax);
   return {static_cast<std::uint64_t>(bytes[0]), static_cast<std::uint64_t>(bytes[1])};
+}
+
+StageTimes Trainer::longest(const StageTimes& times) {
+  std::array<std::int64_t, kStageCount> nanoseconds{};
+  for (std::size_t stage = 0; stage < kStageCount; ++stage)
+    nanoseconds[stage] = static_cast<std::int64_t>(1e9 * times.seconds[stage]);
+  comm_.all_reduce(nanoseconds, comm::Reduction::kMax);
+  StageTimes longest;
+  for (std::size_t stage = 0; stage < kStageCount; ++stage)
+    longest.seconds[stage] = 1e-9 * static_cast<double>(nanoseconds[stage]);
+  return longest;
 }
 
 void Trainer::take_parameters(std::uint64_t epoch) {
@@ -212,6 +224,11 @@ void Trainer::record(EpochRecord record) {
     line += fmt::format(", validation MRR {:.4f}{}", *record.validation_mrr,
                         state_.best_epoch == record.epoch ? " (best)" : "");
   log::info("{}", line);
+  std::string stages;
+  for (std::size_t stage = 0; stage < kStageCount; ++stage)
+    stages += fmt::format("{}{} {:.2f} s", stages.empty() ? "" : ", ", name(static_cast<Stage>(stage)),
+                          record.stages.seconds[stage]);
+  log::debug("time by stage, of the slowest rank: {}", stages);
 }
 
 void Trainer::save() {

@@ -71,6 +71,7 @@ class Trainer {
   void validate(const Surroundings& surroundings, EpochRecord& record);
   void lower_rate_on_plateau();
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
+  [[nodiscard]] StageTimes longest(const StageTimes& times);
   void record(EpochRecord record);
   void save();
   [[nodiscard]] bool no_longer_improves() const;

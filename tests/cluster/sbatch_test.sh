@@ -89,4 +89,16 @@ job=$(TESSERA_BIN=/nowhere/tessera submit "${small[@]}" predict job.toml)
 expect_end "$job" FAILED 69:0
 expect_log "$job" "'/nowhere/tessera' is no program here; set TESSERA_BIN" 1
 
+title "an edited copy elsewhere needs to know where the shared part is"
+mkdir "a copy"
+cp "$batch_files/evaluate.sbatch" "a copy/mine.sbatch"
+job=$(on c1 sbatch --parsable --output=%j.log "${small[@]}" "a copy/mine.sbatch" job.toml)
+expect_end "$job" FAILED 66:0
+expect_log "$job" "a copy/launch.sh' cannot be read; set TESSERA_SLURM" 1
+job=$(TESSERA_SLURM=$batch_files on c1 sbatch --parsable --output=%j.log "${small[@]}" "a copy/mine.sbatch" job.toml)
+expect_end "$job" COMPLETED 0:0
+cp "$batch_files/launch.sh" "a copy"
+job=$(on c1 sbatch --parsable --output=%j.log "${small[@]}" "a copy/mine.sbatch" job.toml other.sbatch)
+expect_end "$job" COMPLETED 0:0
+
 finish

@@ -105,7 +105,7 @@ class Watchdog : public testing::Test {
     EXPECT_GE(waited, std::chrono::milliseconds(900));
     EXPECT_LT(waited, seconds(3));
   }
-  static constexpr auto kNap = std::chrono::milliseconds(3500);
+  static constexpr auto kNap = std::chrono::milliseconds(2200);
   std::unique_ptr<Communicator> comm_ = test::mpi_session().world(seconds(1));
   std::unique_ptr<Communicator> calm_ = test::mpi_session().world(seconds(60));
 };

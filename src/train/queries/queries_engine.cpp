@@ -60,6 +60,7 @@ QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<R
                   loss_of_, sizes),
       exchange_({executor_, workspace_, shard_, execution_->transport()}, sizes.exchange(loss_of_.binary)),
       side_parts_(shard_.parts.size()),
+      clock_(executor_),
       loss_(comm_, shard_),
       host_losses_(shard_.parts.size()) {
   for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
@@ -103,15 +104,15 @@ double QueriesEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress)
   are_uploaded_ = true;
   loss_.start();
   loss_terms_ = 0;
+  clock_.reset();
   clear_losses();
   const std::uint64_t steps = schedule_.steps();
-  (void)draw_.draw(epoch, 0, TargetExchange::kNone, lists_[0]);
+  (void)draw(epoch, 0);
   for (std::uint64_t step = 0; step < steps; ++step) {
     compute_step(epoch, step, lists_[step % lists_.size()]);
-    if (step + 1 < steps) {
-      const std::uint64_t failed = draw_.draw(epoch, step + 1, first_failed_step(), lists_[(step + 1) % lists_.size()]);
-      if (failed != TargetExchange::kNone) fail_not_finite(epoch, failed);
-    }
+    if (step + 1 < steps)
+      if (const std::uint64_t failed = draw(epoch, step + 1); failed != TargetExchange::kNone)
+        fail_not_finite(epoch, failed);
     if (progress != nullptr && progress->due()) {
       download_losses();
       const std::uint64_t done = query_count_ * epoch + query_count_ * (step + 1) / steps;
@@ -119,6 +120,7 @@ double QueriesEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress)
     }
   }
   download_losses();
+  clock_.finish();
   std::uint64_t failed = TargetExchange::kNone;
   for (const kernels::LossSum& part : host_losses_) failed = std::min(failed, part.bad_step);
   const auto none = static_cast<std::int64_t>(steps);
@@ -126,6 +128,14 @@ double QueriesEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress)
   if (const std::int64_t bad = comm_.reduce(first, comm::Reduction::kMin); bad < none)
     fail_not_finite(epoch, static_cast<std::uint64_t>(bad));
   return loss_.mean(loss_terms_);
+}
+
+template <Space kSpace>
+std::uint64_t QueriesEngine<kSpace>::draw(std::uint32_t epoch, std::uint64_t step) {
+  clock_.enter(Stage::kDraw);
+  const std::uint64_t failed = draw_.draw(epoch, step, first_failed_step(), lists_[step % lists_.size()]);
+  clock_.leave();
+  return failed;
 }
 
 template <Space kSpace>
@@ -160,9 +170,13 @@ void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step
   const auto scale = static_cast<float>(1 / static_cast<double>(terms));
   const Penalty penalty{loss_of_.regulariser, scale};
   draw_.ring().take(step);
+  clock_.begin_step(step);
+  clock_.enter(Stage::kCompose);
   compose(lists);
+  clock_.enter(Stage::kExchange);
   exchange_.gather_queries(lists.exchange, queries_);
   fault_point("train.step", comm_.rank());
+  clock_.enter(Stage::kScore);
   candidates_.score(lists, ConstMatrix(queries_.block(0, lists.queries)).columns(0, dim_));
   candidates_.weigh(lists, statistics(lists), scale, step, losses_.span());
   if (prediction_)
@@ -171,12 +185,16 @@ void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step
                           loss_of_.relation_weight, step},
                          losses_.span());
   const Matrix gradients = query_gradients(lists);
+  clock_.enter(Stage::kGradients);
   side_gradients(lists, gradients, penalty);
   relation_gradients(lists, gradients, penalty);
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   tables_.begin_step(epoch * schedule_.steps() + step);
+  clock_.enter(Stage::kUpdate);
   candidates_.update(lists, prediction(), penalty, optimiser_);
   update_relations(lists);
+  clock_.end_step();
+  clock_.leave();
   draw_.ring().done(step);
   loss_terms_ += terms;
 }
@@ -207,17 +225,23 @@ void QueriesEngine<kSpace>::compose(const Lists& lists) {
 template <Space kSpace>
 kernels::Vector<kSpace, const Statistic> QueriesEngine<kSpace>::statistics(const Lists& lists) {
   const auto subtrees = exchange_.own_subtrees();
+  clock_.enter(Stage::kLoss);
   for (std::size_t k = 0; k < subtrees.size(); ++k)
     candidates_.statistics(subtrees[k], exchange_.statistics(lists.exchange, k));
-  return exchange_.merge_statistics(lists.exchange, candidates_.target_scores(lists));
+  clock_.enter(Stage::kExchange);
+  const auto merged = exchange_.merge_statistics(lists.exchange, candidates_.target_scores(lists));
+  clock_.enter(Stage::kLoss);
+  return merged;
 }
 
 // Of own queries.
 template <Space kSpace>
 typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::query_gradients(const Lists& lists) {
   const auto subtrees = exchange_.own_subtrees();
+  clock_.enter(Stage::kGradients);
   for (std::size_t k = 0; k < subtrees.size(); ++k)
     candidates_.query_gradients(subtrees[k], lists, prediction(), exchange_.subtree_gradients(lists.exchange, k));
+  clock_.enter(Stage::kExchange);
   return exchange_.return_gradients(lists.exchange);
 }
 
@@ -258,7 +282,9 @@ void QueriesEngine<kSpace>::relation_gradients(const Lists& lists, Matrix gradie
 
 template <Space kSpace>
 void QueriesEngine<kSpace>::update_relations(const Lists& lists) {
+  clock_.enter(Stage::kExchange);
   const auto sum = exchange_.sum_relations(lists.exchange, prediction_ ? prediction_->relation_gradients() : leaves_);
+  clock_.enter(Stage::kUpdate);
   sides_.update(sum.rows, sum.ids, optimiser_);
 }
 

@@ -4,6 +4,7 @@
 
 #include "exchange/query_exchange.hpp"
 #include "exchange/target_exchange.hpp"
+#include "execution/stage_clock.hpp"
 #include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
@@ -33,6 +34,7 @@ class QueriesEngine final : public Engine {
   double run_epoch(std::uint32_t epoch, Progress* progress) override;
   [[nodiscard]] std::uint64_t query_count() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
+  [[nodiscard]] StageTimes stage_times() const override { return clock_.times(); }
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
   [[nodiscard]] bool holds_parameters() const override { return tables_.are_copies(); }
   void download_parameters() override { tables_.download(); }
@@ -46,6 +48,7 @@ class QueriesEngine final : public Engine {
   using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
 
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const StepSizes& sizes);
+  std::uint64_t draw(std::uint32_t epoch, std::uint64_t step);
   void clear_losses();
   void download_losses();
   [[nodiscard]] std::uint64_t first_failed_step() const;
@@ -91,6 +94,7 @@ class QueriesEngine final : public Engine {
   std::vector<typename QuerySides<kSpace>::Part> side_parts_;
 
   // Of the host.
+  execution::StageClock<kSpace> clock_;
   EpochLoss loss_;
   std::uint64_t loss_terms_ = 0;
   std::vector<kernels::LossSum> host_losses_;
