@@ -67,6 +67,7 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       step_({executor_, workspace_, tables_, sides_, returns_, demand_, setup.parameters.scorer()},
             make_objective(setup.job, shard_.manifest.entity_count), sizes, exchange::row_totals(shard_, sizes.rows)),
       losses_(executor_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size())),
+      clock_(executor_),
       loss_(comm_, shard_),
       host_losses_(shard_.parts.size()) {
   for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
@@ -113,6 +114,7 @@ double RowsEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress) {
   if (!are_uploaded_) tables_.upload();
   are_uploaded_ = true;
   loss_.start();
+  clock_.reset();
   clear_losses();
   prime(epoch);
   std::uint64_t done = 0;
@@ -127,6 +129,7 @@ double RowsEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress) {
     }
   }
   download_losses();
+  clock_.finish();
   agree_on_losses(epoch);
   return loss_.mean(query_count_);
 }
@@ -157,31 +160,61 @@ void RowsEngine<kSpace>::put_lists(std::uint32_t epoch, std::uint64_t step) {
 }
 
 template <Space kSpace>
-void RowsEngine<kSpace>::run_step(std::uint32_t epoch, std::uint64_t step) {
-  const Lists& now = lists(step);
-  const Lists& next = lists(step + 1);
-  const bool has_next = step + 1 < schedule_.steps();
-  halo_->finish(now.slot);
-  if (has_next) {
-    put_lists(epoch, step + 1);
-    halo_->begin(next.slot, now.slot, next.demand);
-  }
-  if (step + 2 < schedule_.steps()) ask_for_rows(epoch, step + 2);
-  fault_point("train.step", comm_.rank());
-  step_.compute(now, step, losses_.span(), comm_);
-  update(epoch, step);
-  if (has_next) halo_->patch(next.slot, next.demand);
-  draw_.ring().done(step);
+template <class Body>
+void RowsEngine<kSpace>::timed(Stage stage, const Body& body) {
+  clock_.enter(stage);
+  body();
+  clock_.leave();
 }
 
 template <Space kSpace>
-void RowsEngine<kSpace>::update(std::uint32_t epoch, std::uint64_t step) {
+void RowsEngine<kSpace>::run_step(std::uint32_t epoch, std::uint64_t step) {
   const Lists& now = lists(step);
+  timed(Stage::kExchange, [&] { halo_->finish(now.slot); });
+  prepare_next(epoch, step);
+  fault_point("train.step", comm_.rank());
+  clock_.begin_step(step);
+  compute(now, step);
+  update(now, epoch * schedule_.steps() + step);
+  if (step + 1 < schedule_.steps()) {
+    clock_.enter(Stage::kExchange);
+    halo_->patch(lists(step + 1).slot, lists(step + 1).demand);
+  }
+  clock_.end_step();
+  clock_.leave();
+  draw_.ring().done(step);
+}
+
+// Of the two steps that follow.
+template <Space kSpace>
+void RowsEngine<kSpace>::prepare_next(std::uint32_t epoch, std::uint64_t step) {
+  if (step + 1 < schedule_.steps()) {
+    const Lists& next = lists(step + 1);
+    timed(Stage::kDraw, [&] { put_lists(epoch, step + 1); });
+    timed(Stage::kExchange, [&] { halo_->begin(next.slot, lists(step).slot, next.demand); });
+  }
+  if (step + 2 < schedule_.steps()) timed(Stage::kDraw, [&] { ask_for_rows(epoch, step + 2); });
+}
+
+template <Space kSpace>
+void RowsEngine<kSpace>::compute(const Lists& now, std::uint64_t step) {
+  clock_.enter(Stage::kScore);
+  step_.compute_queries(now, step, losses_.span());
+  comm_.progress();
+  clock_.enter(Stage::kGradients);
+  step_.negative_gradients(now);
+  comm_.progress();
+}
+
+template <Space kSpace>
+void RowsEngine<kSpace>::update(const Lists& now, std::uint64_t step_of_all) {
   const auto leaves = step_.relation_gradients(now);
   step_.sum_by_row(now);
+  clock_.enter(Stage::kExchange);
   returns_.exchange();
   const auto relations = relation_sum_.sum(now.relations, leaves);
-  optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
+  clock_.enter(Stage::kUpdate);
+  optimiser_.begin_step(step_of_all, schedule_.steps());
   step_.update(now, optimiser_);
   sides_.update(relations.rows, relations.ids, optimiser_);
 }

@@ -6,6 +6,7 @@
 #include "exchange/halo_rows.hpp"
 #include "exchange/relation_sum.hpp"
 #include "exchange/row_demand.hpp"
+#include "execution/stage_clock.hpp"
 #include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
@@ -40,6 +41,7 @@ class RowsEngine final : public Engine {
   [[nodiscard]] bool holds_parameters() const override { return tables_.are_copies(); }
   void download_parameters() override { tables_.download(); }
   [[nodiscard]] std::vector<kernels::ConstDeviceMatrix> device_rows() const override;
+  [[nodiscard]] StageTimes stage_times() const override { return clock_.times(); }
 
  private:
   using Lists = RowsStepLists<kSpace>;
@@ -51,9 +53,14 @@ class RowsEngine final : public Engine {
   [[nodiscard]] Lists& lists(std::uint64_t step) { return lists_[step % lists_.size()]; }
   void prime(std::uint32_t epoch);
   void run_step(std::uint32_t epoch, std::uint64_t step);
+  void prepare_next(std::uint32_t epoch, std::uint64_t step);
   void ask_for_rows(std::uint32_t epoch, std::uint64_t step);
   void put_lists(std::uint32_t epoch, std::uint64_t step);
-  void update(std::uint32_t epoch, std::uint64_t step);
+  void compute(const Lists& now, std::uint64_t step);
+  void update(const Lists& now, std::uint64_t step_of_all);
+  /// Calls body(), whose time is that of `stage`; not within the work of a step.
+  template <class Body>
+  void timed(Stage stage, const Body& body);
   void clear_losses();
   void download_losses();
   [[nodiscard]] std::uint64_t first_failed_step() const;
@@ -81,6 +88,7 @@ class RowsEngine final : public Engine {
   RowsStep<kSpace> step_;
   Buffer<kernels::LossSum> losses_;  // by owned part
   bool are_uploaded_ = false;
+  execution::StageClock<kSpace> clock_;
 
   // Of the host.
   EpochLoss loss_;

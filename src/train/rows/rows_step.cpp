@@ -83,19 +83,14 @@ Penalty RowsStep<kSpace>::penalty(const Lists& lists) const {
 // ---- gradients by use of a row
 
 template <Space kSpace>
-void RowsStep<kSpace>::compute(const Lists& lists, std::uint64_t step, Vector<kernels::LossSum> losses,
-                               comm::Communicator& comm) {
+void RowsStep<kSpace>::compute_queries(const Lists& lists, std::uint64_t step, Vector<kernels::LossSum> losses) {
   sides_.make_operators(lists.sides);
   gather_negatives(lists);
-  comm.progress();
   executor_.for_part_blocks(
       parts_.size(), [&](std::size_t p) { return lists.sides[p].queries; }, sides_.block_queries(),
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
         query_block(lists, p, {first, count, worker});
       });
-  comm.progress();
-  negative_gradients(lists);
-  comm.progress();
   for (std::size_t p = 0; p < parts_.size(); ++p)
     executor_.kernels().statistics.add_each_loss(parts_[p].losses.subspan(0, lists.sides[p].queries), step,
                                                  losses.subspan(p, 1));

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "comm/communicator.hpp"
 #include "exchange/gradient_return.hpp"
 #include "execution/workspace.hpp"
 #include "model/regulariser.hpp"
@@ -49,9 +48,10 @@ class RowsStep {
   /// The longest list that the workspace counts to.
   [[nodiscard]] static std::uint64_t longest_list(const RowsSizes& sizes);
 
-  /// Losses, and gradients by use of a row; the loss is the mean over the queries of the step. `losses` [owned parts]
-  /// takes those of `step`. Between the passes `comm` works on transfers in flight.
-  void compute(const Lists& lists, std::uint64_t step, Vector<kernels::LossSum> losses, comm::Communicator& comm);
+  /// Query vectors, scores, losses, and gradients by use of a row but those of negatives. The loss is the mean over the
+  /// queries of the step; `losses` [owned parts] takes those of `step`.
+  void compute_queries(const Lists& lists, std::uint64_t step, Vector<kernels::LossSum> losses);
+  void negative_gradients(const Lists& lists);
   /// Gradients by relation [distinct relations of all owned parts, gradient dim].
   [[nodiscard]] Matrix relation_gradients(const Lists& lists);
   /// Sums by distinct row, to where the exchange takes them.
@@ -82,7 +82,6 @@ class RowsStep {
   void query_block(const Lists& lists, std::size_t p, const Block& block);
   void weigh(const Lists& lists, std::size_t p, const Block& block, ConstMatrix targets);
   void query_gradients(const Lists& lists, std::size_t p, const Block& block, ConstMatrix targets);
-  void negative_gradients(const Lists& lists);
   void sum_rows(const Lists& lists, std::size_t p, std::size_t first, std::size_t count);
 
   execution::Executor<kSpace>& executor_;
