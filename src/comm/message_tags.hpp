@@ -5,6 +5,10 @@
 /// Tags of messages between two ranks: each kind has its own, so that messages of different kinds never match.
 namespace tessera::comm::message_tag {
 
-constexpr int kTransport = 5;  ///< RankTransport
+constexpr int kRowRequests = 1;   ///< exchange::RowDemand
+constexpr int kRowFlags = 2;      ///< exchange::EarlyHaloRows, as the next two
+constexpr int kRows = 3;          ///< that leave while a step computes
+constexpr int kRowsHeldBack = 4;  ///< that follow its update
+constexpr int kTransport = 5;     ///< RankTransport
 
 }  // namespace tessera::comm::message_tag

@@ -3,6 +3,7 @@
 #include "exchange/query_exchange.hpp"
 
 #include "core/error.hpp"
+#include "exchange/bytes.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -17,18 +18,6 @@ namespace {
 
 constexpr std::size_t kBlockRows = 256;
 
-auto bytes_of(std::span<float> span) { return std::as_writable_bytes(span); }
-auto bytes_of(std::span<Statistic> span) { return std::as_writable_bytes(span); }
-template <class T>
-auto bytes_of(device::Span<T> span) {
-  return device::as_bytes(span);
-}
-/// Of rows without gaps.
-template <Space kSpace>
-auto bytes_of(kernels::BasicMatrix<kSpace> rows) {
-  return bytes_of(kernels::Vector<kSpace, float>(rows.data, rows.rows * rows.cols));
-}
-
 std::uint64_t sum(const std::vector<std::uint64_t>& of_parts) {
   return std::accumulate(of_parts.begin(), of_parts.end(), std::uint64_t{0});
 }
@@ -37,17 +26,6 @@ std::uint64_t own_queries_of(const graph::Shard& shard, const QuerySizes& sizes)
   std::uint64_t queries = 0;
   for (const graph::Part& part : shard.parts) queries += sizes.queries[part.id().index()];
   return queries;
-}
-
-// Most distinct relations of the subtrees' queries, added up.
-std::uint64_t subtree_relations(std::span<const PartRange> subtrees, const QueryExchangeSizes& sizes) {
-  std::uint64_t relations = 0;
-  for (const PartRange subtree : subtrees) {
-    std::uint64_t queries = 0;
-    for (std::uint32_t p = subtree.first; p < subtree.end; ++p) queries += sizes.by_part.queries[p];
-    relations += std::min<std::uint64_t>(queries, sizes.relations);
-  }
-  return relations;
 }
 
 }  // namespace
@@ -64,9 +42,10 @@ std::uint64_t largest_exchange_bytes(const graph::Shard& shard, const QueryExcha
   const std::uint64_t statistics =
       (ranks * own + others) * queries * sizeof(Statistic) + (ranks + 1) * sum(sizes.by_part.targets) * sizeof(float);
   const std::uint64_t gradients = (own * queries + others * own_queries) * sizes.width * sizeof(float);
-  const std::uint64_t rows = sizes.predicts_relations ? (ranks * own + others) * sizes.relations
-                                                      : (ranks + 1) * subtree_relations(subtrees.all, sizes);
-  return std::max({vectors, statistics, gradients, rows * sizes.gradient_dim * sizeof(float)});
+  const std::uint64_t relations =
+      sizes.predicts_relations ? (ranks * own + others) * sizes.relations * sizes.gradient_dim * sizeof(float)
+                               : RelationSum<execution::Space::kHost>::largest_bytes(shard, sizes.relation_sum());
+  return std::max({vectors, statistics, gradients, relations});
 }
 
 template <Space kSpace>
@@ -75,7 +54,6 @@ QueryExchange<kSpace>::QueryExchange(const Setup& setup, const QueryExchangeSize
       workspace_(setup.workspace),
       shard_(setup.shard),
       transport_(setup.transport),
-      predicts_(sizes.predicts_relations),
       is_binary_(sizes.is_binary),
       width_(sizes.width),
       relations_(sizes.relations),
@@ -92,19 +70,16 @@ QueryExchange<kSpace>::QueryExchange(const Setup& setup, const QueryExchangeSize
 template <Space kSpace>
 void QueryExchange<kSpace>::allocate(const QueryExchangeSizes& sizes) {
   const std::uint64_t queries = sum(sizes.by_part.queries);
-  const std::uint64_t rows = subtree_relations(subtrees_.all, sizes);
   const std::uint64_t own_queries = own_queries_of(shard_, sizes.by_part);
   gradients_ = workspace_.allocate(Tag::kGradients, own_subtrees().size() * queries, width_);
   statistics_ = executor_.template allocate<Statistic>(Tag::kExchange, subtrees_.all.size() * queries);
-  if (!predicts_) relation_rows_ = workspace_.allocate(Tag::kExchange, rows, sizes.gradient_dim);
+  if (!sizes.predicts_relations) relation_sum_.emplace(executor_, workspace_, shard_, transport_, sizes.relation_sum());
   if (ranks_ == 1) return;
   const std::size_t others = subtrees_.all.size() - own_subtrees().size();
   packed_scores_ = executor_.template allocate<float>(Tag::kExchange, sum(sizes.by_part.targets));
   received_ = workspace_.allocate(Tag::kExchange, others * own_queries, width_);
-  if (predicts_)
+  if (sizes.predicts_relations)
     dense_rows_ = workspace_.allocate(Tag::kExchange, others * relations_, sizes.gradient_dim);
-  else
-    relation_sums_ = workspace_.allocate(Tag::kGradients, relations_, sizes.gradient_dim);
 }
 
 template <Space kSpace>
@@ -151,20 +126,6 @@ typename QueryExchange<kSpace>::Matrix QueryExchange<kSpace>::add_up(PartRange n
       executor_.kernels().rows.add(right.block(first, count), each, each, left.block(first, count));
     });
     return left;
-  });
-}
-
-template <Space kSpace>
-void QueryExchange<kSpace>::add_rows(Matrix table, const NodeAdds<kSpace>& adds) const {
-  executor_.for_blocks(adds.to.size(), kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
-    executor_.kernels().rows.add(table, adds.from.subspan(first, count), adds.to.subspan(first, count), table);
-  });
-}
-
-template <Space kSpace>
-void QueryExchange<kSpace>::gather(Matrix table, Vector<const std::uint32_t> rows, Matrix out) const {
-  executor_.for_blocks(rows.size(), kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
-    executor_.kernels().rows.gather(table, rows.subspan(first, count), out.block(first, count));
   });
 }
 
@@ -260,22 +221,6 @@ typename QueryExchange<kSpace>::Matrix QueryExchange<kSpace>::return_gradients(c
     if (!is_own(subtree)) return received(subtree);
     return subtree_gradients(lists, subtree - subtrees_.first[self_]).block(first[self_], own);
   });
-}
-
-template <Space kSpace>
-typename QueryExchange<kSpace>::RelationSum QueryExchange<kSpace>::sum_sparse(const Lists& lists, Matrix leaves) {
-  const auto block = [&](std::size_t rank) {
-    return relation_rows_.block(lists.first_row[rank], lists.first_row[rank + 1] - lists.first_row[rank]);
-  };
-  for (const NodeAdds<kSpace>& node : lists.leaf_adds) add_rows(leaves, node);
-  gather(leaves, lists.leaf_slots, block(self_));
-  if (ranks_ == 1) return {block(0), lists.sum_ids};
-  all_gather([&](std::size_t rank) { return bytes_of(block(rank)); });
-  flush();
-  for (const NodeAdds<kSpace>& node : lists.row_adds) add_rows(relation_rows_, node);
-  const Matrix sums = relation_sums_.block(0, lists.sum_slots.size());
-  gather(relation_rows_, lists.sum_slots, sums);
-  return {sums, lists.sum_ids};
 }
 
 template <Space kSpace>

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct QueryExchangeSizes {
   std::size_t gradient_dim = 0;     ///< of a relation
   bool predicts_relations = false;  ///< every part has gradients of all relations
   bool is_binary = false;           ///< statistics are sums, not those of a softmax
+  [[nodiscard]] RelationSumSizes relation_sum() const { return {by_part.queries, relations, gradient_dim}; }
 };
 
 /// The most that a rank sends and receives at once.
@@ -73,14 +75,11 @@ class QueryExchange {
   /// Those of own queries over all parts [own queries, width], in order; until the next step.
   Matrix return_gradients(const Lists& lists);
 
-  struct RelationSum {
-    Matrix rows;
-    Vector<const std::uint32_t> ids;
-  };
+  using RelationSum = typename exchange::RelationSum<kSpace>::Sum;
   /// The sum of relation gradients over all parts. `own` is of own parts: distinct relations one part after the other,
   /// or with relation prediction all relations of each part. It may be changed.
   RelationSum sum_relations(const Lists& lists, Matrix own) {
-    return predicts_ ? sum_dense(own) : sum_sparse(lists, own);
+    return relation_sum_ ? relation_sum_->sum(lists.relations, own) : sum_dense(own);
   }
 
  private:
@@ -88,7 +87,6 @@ class QueryExchange {
   using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
 
   void allocate(const QueryExchangeSizes& sizes);
-  RelationSum sum_sparse(const Lists& lists, Matrix leaves);
   RelationSum sum_dense(Matrix own);
   [[nodiscard]] Vector<kernels::Statistic> subtree_statistics(const Lists& lists, std::size_t subtree);
   Vector<const kernels::Statistic> merge(const Lists& lists);
@@ -101,8 +99,6 @@ class QueryExchange {
   /// Adds up [rows, cols] matrices over the tree, in place: the sum is where the first of them was.
   template <class Leaf>
   Matrix add_up(PartRange node, std::span<const PartRange> known, const Leaf& leaf) const;
-  void add_rows(Matrix table, const NodeAdds<kSpace>& adds) const;
-  void gather(Matrix table, Vector<const std::uint32_t> rows, Matrix out) const;
 
   void send(Vector<const std::byte> block, std::size_t rank);
   void receive(Vector<std::byte> block, std::size_t rank);
@@ -115,7 +111,6 @@ class QueryExchange {
   execution::Workspace<kSpace>& workspace_;
   const graph::Shard& shard_;
   Transport* transport_;
-  bool predicts_;
   bool is_binary_;
   std::size_t width_;
   std::size_t relations_;
@@ -127,9 +122,8 @@ class QueryExchange {
   Buffer<kernels::Statistic> statistics_;  // [all subtrees, B]
   Buffer<float> packed_scores_;            // with several ranks, as all that follows: all targets by rank
   Matrix received_;                        // [subtrees of others * own queries, width]
-  Matrix relation_rows_;                   // [distinct relations of all subtrees, gradient dim]
-  Matrix relation_sums_;                   // [relations, gradient dim]
-  Matrix dense_rows_;                      // with prediction: [subtrees of others * relations, gradient dim]
+  std::optional<exchange::RelationSum<kSpace>> relation_sum_;  // without prediction
+  Matrix dense_rows_;  // with prediction: [subtrees of others * relations, gradient dim]
   std::vector<typename Transport::Send> sends_;
   std::vector<typename Transport::Receive> receives_;
 };

@@ -47,6 +47,7 @@ class TargetExchange {
   [[nodiscard]] std::span<const QueryTarget> targets() const { return targets_.span().first(target_begin_.back()); }
   /// Queries of part p are query_begin(p) .. query_begin(p + 1) - 1 of the step.
   [[nodiscard]] std::uint64_t query_begin(std::uint32_t part) const { return query_begin_[part]; }
+  [[nodiscard]] std::span<const std::uint64_t> query_begin() const { return query_begin_; }
   [[nodiscard]] std::uint64_t query_count() const { return query_begin_.back(); }
 
  private:

@@ -109,12 +109,12 @@ class ListWriter {
   std::size_t used_ = 0;
 };
 
-/// The lists of the steps in flight: those of the next step are made and copied while a device works on this one.
-template <Space kSpace>
+/// The lists of the steps in flight: those of the next step are made and copied while a device works on this one. On
+/// the host one slot will do where the work on a step is done before the lists of the next one are made.
+template <Space kSpace, std::size_t kSlotCount = kSpace == Space::kHost ? 1 : 2>
 class ListRing {
  public:
-  /// On the host the work on a step is done before the lists of the next one are made.
-  static constexpr std::size_t kSlots = kSpace == Space::kHost ? 1 : 2;
+  static constexpr std::size_t kSlots = kSlotCount;
 
   /// For up to `words` numbers a step, by up to `writers` list writers.
   ListRing(Executor<kSpace>& executor, memory::Pool& host, std::uint64_t words, std::size_t writers) {

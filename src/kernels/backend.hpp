@@ -4,8 +4,10 @@
 
 #include "kernels/best_rows.hpp"
 #include "kernels/composition.hpp"
+#include "kernels/distances.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/matrix.hpp"
+#include "kernels/negative_losses.hpp"
 #include "kernels/operand.hpp"
 #include "kernels/screened_ranks.hpp"
 #include "kernels/statistics.hpp"
@@ -16,13 +18,6 @@
 #include <span>
 
 namespace tessera::kernels {
-
-/// How a query vector q and an entity row e give a score; larger is better.
-enum class Similarity {
-  kDot,         ///< sum_k q[k] e[k]
-  kNegativeL1,  ///< -sum_k |q[k] - e[k]|
-  kNegativeL2,  ///< -sqrt(sum_k (q[k] - e[k])^2)
-};
 
 // Every sum below is one chain of fused multiply-adds (plain adds for L1) in index order, so that a result does not
 // depend on tile shapes, positions, threads or vector width. Outputs never alias inputs. No call allocates.
@@ -217,6 +212,8 @@ struct BasicBackend {
   const BasicPenalties<kSpace>& penalties;
   const BasicTargets<kSpace>& targets;
   const BasicStatistics<kSpace>& statistics;
+  const BasicNegativeLosses<kSpace>& negative_losses;
+  const BasicDistances<kSpace>& distances;
   const BasicBestRows<kSpace>& best_rows;
   BasicScreening<kSpace> screening = {};
 };
@@ -232,6 +229,8 @@ using Composition = BasicComposition<Space::kHost>;
 using Penalties = BasicPenalties<Space::kHost>;
 using Targets = BasicTargets<Space::kHost>;
 using Statistics = BasicStatistics<Space::kHost>;
+using NegativeLosses = BasicNegativeLosses<Space::kHost>;
+using Distances = BasicDistances<Space::kHost>;
 using Segments = BasicSegments<Space::kHost>;
 using Cells = BasicCells<Space::kHost>;
 using Runs = BasicRuns<Space::kHost>;

@@ -141,6 +141,8 @@ class BasicStatistics {
   virtual void add_losses(Vector<const LossTerms> terms, std::uint64_t step, Vector<LossSum> sum) const = 0;
   /// As above for weight * losses[i].
   virtual void add_losses(double weight, Vector<const float> losses, std::uint64_t step, Vector<LossSum> sum) const = 0;
+  /// sum[0] takes the losses one after the other.
+  virtual void add_each_loss(Vector<const float> losses, std::uint64_t step, Vector<LossSum> sum) const = 0;
 };
 
 }  // namespace tessera::kernels

@@ -5,7 +5,8 @@
 #include "core/log.hpp"
 #include "execution/device_choice.hpp"
 #include "train/queries/queries_engine.hpp"
-#include "train/rows_engine.hpp"
+#include "train/rows/rows_engine.hpp"
+#include "train/rows/sizes.hpp"
 
 #include <algorithm>
 
@@ -27,7 +28,7 @@ std::unique_ptr<RankExecution<Space::kHost>> on_host(const EngineSetup& setup) {
 }
 
 // Products of relations convert their operands by themselves.
-kernels::ProductSizes converted_products(const EngineSetup& setup) {
+kernels::ProductSizes relation_products(const EngineSetup& setup) {
   const std::size_t relations = setup.parameters.relations().rows;
   kernels::ProductSizes most;
   if (setup.parameters.scorer().has_core()) most = {relations, setup.parameters.core().rows, 0};
@@ -40,20 +41,36 @@ kernels::ProductSizes converted_products(const EngineSetup& setup) {
   return most;
 }
 
+// So do those of moved rows, whose factors are used twice at most. The larger of the two, as memory.
+kernels::ProductSizes converted_products(const EngineSetup& setup, kernels::Products products) {
+  const kernels::ProductSizes of_relations = relation_products(setup);
+  if (moves_queries(setup.job)) return of_relations;
+  const RowsSizes sizes = rows_sizes(setup);
+  const kernels::ProductSizes of_negatives{sizes.largest_own(), sizes.negatives, sizes.dim};
+  const bool is_larger =
+      kernels::workspace_bytes(products, of_negatives) > kernels::workspace_bytes(products, of_relations);
+  return is_larger ? of_negatives : of_relations;
+}
+
+std::uint64_t staged_bytes(const EngineSetup& setup) {
+  return moves_queries(setup.job) ? largest_exchange_bytes(setup)
+                                  : rows_sizes(setup).largest_exchange_bytes(setup.shard);
+}
+
 std::unique_ptr<RankExecution<Space::kDevice>> on_device(const EngineSetup& setup) {
   const std::size_t parts = setup.shard.parts.size();
   if (parts > 1 && setup.comm.rank() == Rank(0))
     log::warning("a device computes {} parts one after the other; one is faster: data.parts = {}", parts,
                  setup.comm.size());
+  const kernels::Products products = execution::find_products(setup.job.run.products);
   auto executor = std::make_unique<DeviceExecutor>(
-      *setup.device_pool, DeviceExecutor::Options{execution::find_products(setup.job.run.products),
-                                                  converted_products(setup), setup.links});
+      *setup.device_pool, DeviceExecutor::Options{products, converted_products(setup, products), setup.links});
   std::unique_ptr<comm::RankTransport<Space::kDevice>> transport;
   if (setup.links != nullptr)
     transport = std::make_unique<comm::NcclTransport>(*setup.links, executor->stream());
   else if (setup.comm.size() > 1)
     transport = std::make_unique<execution::StagedTransport<Space::kDevice>>(setup.comm, *executor, setup.pool,
-                                                                             largest_exchange_bytes(setup));
+                                                                             staged_bytes(setup));
   return std::make_unique<RankExecution<Space::kDevice>>(std::move(executor), std::move(transport));
 }
 
@@ -61,13 +78,18 @@ std::unique_ptr<RankExecution<Space::kDevice>> on_device(const EngineSetup& setu
 
 std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job) {
   if (moves_queries(job)) return {};
-  return RowsEngine::halo_rows(shard, job);
+  const exchange::RowSizes sizes = row_sizes(shard.manifest, job);
+  std::vector<std::uint64_t> rows;
+  for (const graph::Part& part : shard.parts) rows.push_back(sizes.remote[part.id().index()]);
+  return rows;
 }
 
 std::unique_ptr<Engine> make_engine(const EngineSetup& setup) {
-  if (!moves_queries(setup.job)) return std::make_unique<RowsEngine>(setup);
-  if (setup.device_pool == nullptr) return std::make_unique<QueriesEngine<Space::kHost>>(setup, on_host(setup));
-  return std::make_unique<QueriesEngine<Space::kDevice>>(setup, on_device(setup));
+  const auto make = [&]<Space kSpace>(std::unique_ptr<RankExecution<kSpace>> execution) -> std::unique_ptr<Engine> {
+    if (moves_queries(setup.job)) return std::make_unique<QueriesEngine<kSpace>>(setup, std::move(execution));
+    return std::make_unique<RowsEngine<kSpace>>(setup, std::move(execution));
+  };
+  return setup.device_pool == nullptr ? make(on_host(setup)) : make(on_device(setup));
 }
 
 }  // namespace tessera::train

@@ -33,6 +33,7 @@ struct EngineSetup {
   std::vector<ItemCount> items;  ///< count_items() for what job.train.group_queries says; only for moving queries
   memory::DevicePool* device_pool = nullptr;  ///< of the rank's device, if it computes on one
   comm::DeviceCommunicator* links = nullptr;  ///< of all ranks' devices; null: these exchange through the host
+  int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
 };
 
 /// The training loop of one rank. Everything is allocated when it is made; epochs allocate nothing.

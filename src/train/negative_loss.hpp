@@ -2,19 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/job.hpp"
+#include "core/error.hpp"
 #include "kernels/backend.hpp"
 
-#include <span>
+#include <cstdint>
+#include <string>
 
 namespace tessera::train {
 
-enum class LossKind {
+enum class LossKind : std::uint8_t {
   kSoftmax,          ///< softmax cross entropy
   kBinary,           ///< binary cross entropy of every entity (KvsAll); only where queries are moved
-  kMargin,           ///< mean_j max(0, margin + s_j - t) (Bordes et al., 2013)
-  kSelfAdversarial,  ///< -log sigmoid(margin + t) - sum_j p_j log sigmoid(-margin - s_j), p = softmax(temperature s)
-                     ///< taken as constant (Sun et al., ICLR 2019)
+  kMargin,           ///< kernels::MarginLoss
+  kSelfAdversarial,  ///< kernels::SelfAdversarialLoss
 };
 LossKind find_loss(const std::string& name);
 
@@ -27,8 +27,23 @@ struct NegativeLoss {
 
   /// scores [b, K] of negatives become scale * d loss / d score; likewise target_scores -> target_weights; losses [b]
   /// are not scaled. A negative of -infinity counts for nothing.
-  void apply(const kernels::Backend& backend, kernels::Matrix scores, std::span<const float> target_scores, float scale,
-             std::span<float> losses, std::span<float> target_weights) const;
+  template <kernels::Space kSpace>
+  void apply(const kernels::BasicBackend<kSpace>& by, kernels::BasicMatrix<kSpace> scores,
+             kernels::Vector<kSpace, const float> target_scores, float scale, kernels::Vector<kSpace, float> losses,
+             kernels::Vector<kSpace, float> target_weights) const {
+    switch (kind) {
+      case LossKind::kSoftmax:
+        return by.softmax.cross_entropy(scores, target_scores, shift, scale, losses, target_weights);
+      case LossKind::kMargin:
+        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores, target_scores, losses,
+                                        target_weights);
+      case LossKind::kSelfAdversarial:
+        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores, target_scores,
+                                        losses, target_weights);
+      case LossKind::kBinary: break;
+    }
+    TESSERA_ASSERT(false, "binary cross entropy has no negatives");
+  }
 };
 
 }  // namespace tessera::train

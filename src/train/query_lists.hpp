@@ -31,7 +31,6 @@ struct QueryLists {
   Indices relation_ids;  ///< distinct relations
   Segments by_relation;
   Floats relation_answers;
-  std::span<const std::uint32_t> host_relation_ids;  ///< relation_ids on the host, until the next step is drawn
   std::size_t first_leaf = 0;  ///< where the distinct relations begin among those of the owned parts
   Indices relation_leaves;     ///< with a core: by query, where its relation is among those of the owned parts
   Indices sorted_relations;    ///< with dropout of relations: relations, or leaves, in the order of by_relation

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/query_sides.hpp"
 
-#include "train/relation_step.hpp"
-
 #include <algorithm>
 
 namespace tessera::train {
@@ -20,6 +18,11 @@ constexpr std::size_t kBlockCoreRows = 14;                   // a full piece of 
 constexpr std::size_t kBlockFloats = std::size_t{1} << 18U;  // of masked operators: about a level-2 cache
 
 }  // namespace
+
+std::size_t relation_gradient_dim(const model::Parameters& parameters) {
+  const std::size_t row_dim = parameters.scorer().has_core() ? parameters.relations().cols : 0;
+  return parameters.operators().cols + row_dim;
+}
 
 template <Space kSpace>
 QuerySides<kSpace>::QuerySides(Executor& executor, Workspace& workspace, const Tables<kSpace>& tables,

@@ -31,6 +31,10 @@ struct SideSizes {
   bool drops_relations = false;
 };
 
+/// The gradient of a relation: that of its operator, and, in a model with a core, behind it what is added to that of
+/// the relation row itself (the penalty). Where there is no core the operator is the row.
+std::size_t relation_gradient_dim(const model::Parameters& parameters);
+
 /// The query side of a step: from source rows and relations to query vectors, and from their gradients back to those of
 /// sources and relations. Operators are what a model takes of a relation: its row, or the product of row and core.
 template <execution::Space kSpace>

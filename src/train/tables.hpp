@@ -35,6 +35,7 @@ class Tables {
   struct PartTable {
     StoredRows rows;
     Matrix state;
+    Matrix with_halo;  ///< rows, and behind them those of other parts; where they are in fp32
   };
   static constexpr bool kIsHost = kSpace == execution::Space::kHost;
 
@@ -46,9 +47,16 @@ class Tables {
         copies_(!kIsHost || format.is_bfloat16),
         rounding_(format.seed, Purpose::kRounding) {
     for (const model::PartTable& part : parameters.parts()) {
-      parts_.push_back({format.is_bfloat16 ? make_rounded(part.rows) : StoredRows(make(memory::Tag::kRows, part.rows)),
-                        make(memory::Tag::kState, part.state)});
-      parts_.back().rows.rounding.first_row = manifest.offsets[part.part.index()];
+      PartTable table;
+      if (format.is_bfloat16) {
+        table.rows = make_rounded(part.rows);
+      } else {
+        table.with_halo = make(memory::Tag::kRows, part.rows_and_spare);
+        table.rows = table.with_halo.block(0, part.rows.rows);
+      }
+      table.state = make(memory::Tag::kState, part.state);
+      table.rows.rounding.first_row = manifest.offsets[part.part.index()];
+      parts_.push_back(table);
     }
     relations_ = {make(memory::Tag::kRows, parameters.relations()),
                   make(memory::Tag::kState, parameters.relation_state())};

@@ -205,6 +205,24 @@ TEST_P(KernelsStatistics, LossesAreAddedInLanesAndTheFirstBadStepIsKept) {
 }
 
 #ifndef TESSERA_CONTRACT_ON_DEVICE  // where exp and log have another last bit
+TEST_P(KernelsStatistics, EachLossIsAddedAndTheFirstBadStepIsKept) {
+  for (const std::size_t count : {0, 1, 255, 256, 257, 700}) {
+    std::vector<float> losses = random_vector(count, 3);
+    if (count > 256) losses[256] = 1e17F;  // of what comes after it, the last bits are lost
+    std::vector<LossSum> sum{{0.3, LossSum::kNone}};
+    double expected = 0.3;
+    for (const float loss : losses) expected += static_cast<double>(loss);
+    backend().statistics.add_each_loss(losses, 1, sum);
+    EXPECT_EQ(sum[0].sum, expected);
+    EXPECT_EQ(sum[0].bad_step, LossSum::kNone);
+    if (count == 0) continue;
+    losses[count / 2] = kNan;
+    backend().statistics.add_each_loss(losses, 5, sum);
+    backend().statistics.add_each_loss(losses, 6, sum);
+    EXPECT_EQ(sum[0].bad_step, 5U);
+  }
+}
+
 TEST_P(KernelsStatistics, HaveTheBitsOfTheReference) {
   const Softmax150 in;
   const Part part(cpu_backend(), in, 0, 150);

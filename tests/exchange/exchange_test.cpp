@@ -2,12 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sums over parts and the bookkeeping of row requests, against brute force.
 
-#include "comm/thread/thread_communicator.hpp"
 #include "core/random.hpp"
 #include "exchange/part_tree.hpp"
 #include "exchange/row_requests.hpp"
 #include "exchange/row_sort.hpp"
-#include "exchange/sparse_tree_sum.hpp"
 
 #include <gtest/gtest.h>
 
@@ -105,68 +103,6 @@ TEST(RowRequests, FindWhatEachOwnerIsAskedFor) {
       if (PartId(q) != part && asked > 0) {
         EXPECT_EQ(requests.halo_row(PartId(q)), halo.lower_bound(manifest.offsets[q])->second);
       }
-    }
-  }
-}
-
-// The leaves of every part: some relations with values whose sum depends on the order.
-struct Leaves {
-  static constexpr std::size_t kCols = 3;
-  std::vector<std::vector<std::uint32_t>> ids;
-  std::vector<std::vector<float>> rows;
-
-  explicit Leaves(std::uint32_t parts) : ids(parts), rows(parts) {
-    const RandomStream stream(5, Purpose::kInit);
-    for (std::uint32_t p = 0; p < parts; ++p)
-      for (std::uint32_t id = 0; id < 12; ++id) {
-        if (stream.below(100 * p + id, 3) == 0) continue;
-        ids[p].push_back(id);
-        for (std::size_t k = 0; k < kCols; ++k)
-          rows[p].push_back(static_cast<float>(stream.uniform(10000 * p + 10 * id + k) * 1e3 - 500));
-      }
-  }
-  [[nodiscard]] SparseRows leaf(std::uint32_t p) const {
-    return {ids[p], {rows[p].data(), ids[p].size(), kCols, kCols}};
-  }
-};
-
-std::map<std::uint32_t, std::vector<float>> as_map(const SparseRows& sparse) {
-  std::map<std::uint32_t, std::vector<float>> out;
-  for (std::size_t i = 0; i < sparse.ids.size(); ++i)
-    out[sparse.ids[i]] = std::vector<float>(sparse.rows.row(i), sparse.rows.row(i) + Leaves::kCols);
-  return out;
-}
-
-std::map<std::uint32_t, std::vector<float>> direct_sum(const Leaves& leaves, PartRange node) {
-  if (node.size() == 1) return as_map(leaves.leaf(node.first));
-  auto left = direct_sum(leaves, {node.first, split_point(node)});
-  for (const auto& [id, row] : direct_sum(leaves, {split_point(node), node.end})) {
-    const auto [at, added] = left.emplace(id, row);
-    if (added) continue;
-    for (std::size_t k = 0; k < row.size(); ++k) at->second[k] += row[k];
-  }
-  return left;
-}
-
-TEST(SparseTreeSum, SameBitsOnAnyNumberOfRanks) {
-  for (const std::uint32_t parts : {1U, 2U, 5U, 8U, 13U}) {
-    const Leaves leaves(parts);
-    const auto expected = direct_sum(leaves, {0, parts});
-    for (const std::int32_t ranks : {1, 2, 3, 4, 7}) {
-      if (static_cast<std::uint32_t>(ranks) > parts) continue;
-      comm::run_ranks(ranks, [&](comm::Communicator& comm) {
-        const graph::Placement placement(parts, ranks);
-        memory::Pool pool(std::uint64_t{1} << 20U);
-        SparseTreeSum sum(comm, placement, 12, 12, Leaves::kCols, pool);
-        std::vector<SparseRows> own;
-        for (PartId p = placement.first_part(comm.rank()); p < placement.end_part(comm.rank()); ++p)
-          own.push_back(leaves.leaf(p.value()));
-        for (const bool raised : {false, true}) {
-          bool flag = raised && comm.rank().value() == ranks - 1;
-          EXPECT_EQ(as_map(sum.sum(own, flag)), expected) << parts << " parts, " << ranks << " ranks";
-          EXPECT_EQ(flag, raised);
-        }
-      });
     }
   }
 }

@@ -3,7 +3,10 @@
 #include "exchange/rows_exchange_check.hpp"
 
 #include "core/random.hpp"
-#include "exchange/rows_exchange.hpp"
+#include "exchange/early_halo_rows.hpp"
+#include "exchange/gradient_return.hpp"
+#include "exchange/ordered_halo_rows.hpp"
+#include "execution/staged_transport.hpp"
 #include "model/parameters.hpp"
 
 #include <gtest/gtest.h>
@@ -17,8 +20,11 @@
 namespace tessera::test {
 namespace {
 
+using exchange::HaloRows;
+using exchange::RowDemand;
 using exchange::RowRequests;
-using exchange::RowsExchange;
+using execution::HostThreads;
+using kernels::Space;
 
 constexpr std::uint64_t kSteps = 9;
 constexpr std::size_t kDim = 4;
@@ -46,13 +52,19 @@ std::uint64_t version(std::uint64_t entities, std::uint32_t parts, std::uint64_t
 
 class Pipeline {
  public:
-  Pipeline(comm::Communicator& comm, const StoredGraph& stored, bool stale)
+  Pipeline(comm::Communicator& comm, const StoredGraph& stored, bool stale, RowsWay way)
       : shard_(stored.load(comm.rank(), comm.size(), pool_)),
         stale_(stale),
         parameters_(shard_, model(), model::StateShape::kNone, pool_,
                     std::vector<std::uint64_t>(shard_.parts.size(), kMostOccurrences)),
-        exchange_(comm, shard_, parameters_, capacity(), stale, pool_) {
-    for (std::size_t slot = 0; slot < RowsExchange::kSlots; ++slot)
+        executor_(pool_, kernels::cpu_backend(),
+                  HostThreads(1, way == RowsWay::kEarly ? HostThreads::Cut::kBlocks : HostThreads::Cut::kNone)),
+        workspace_(executor_, kMostOccurrences),
+        transport_(make_transport(comm, way)),
+        demand_(comm, shard_, sizes(), pool_),
+        halo_(make_halo(comm, way)),
+        returns_(workspace_, shard_, demand_, transport_.get(), sizes(), kDim) {
+    for (std::size_t slot = 0; slot < RowDemand::kSlots; ++slot)
       for (const graph::Part& part : shard_.parts) {
         owned_.push_back(std::make_unique<RowRequests>(shard_.manifest, part.id(), kMostOccurrences, pool_));
         requests_.at(slot).push_back(owned_.back().get());
@@ -64,22 +76,23 @@ class Pipeline {
   void run() {
     post(0);
     post(1);
-    exchange_.finish_requests(0);
-    exchange_.begin_rows(0, RowsExchange::kNone);
-    exchange_.patch_rows(0);
+    finish_demand(0);
+    halo_->begin(0, HaloRows<Space::kHost>::kNone, lists_[0]);
+    halo_->patch(0, lists_[0]);
     for (std::uint64_t step = 0; step < kSteps; ++step) {
       const bool has_next = step + 1 < kSteps;
-      exchange_.finish_rows(slot(step));
+      halo_->finish(slot(step));
       if (has_next) {
-        exchange_.finish_requests(slot(step + 1));
-        exchange_.begin_rows(slot(step + 1), slot(step));
+        finish_demand(step + 1);
+        halo_->begin(slot(step + 1), slot(step), lists_.at(slot(step + 1)));
       }
       if (step + 2 < kSteps) post(step + 2);
       expect_rows(step);
+      returns_.start(slot(step));
       fill_gradients(step);
-      exchange_.exchange_gradients(slot(step));
+      returns_.exchange();
       expect_gradients(step);
-      if (has_next) exchange_.patch_rows(slot(step + 1));
+      if (has_next) halo_->patch(slot(step + 1), lists_.at(slot(step + 1)));
     }
   }
 
@@ -89,11 +102,30 @@ class Pipeline {
     model.dim = kDim;
     return model;
   }
-  [[nodiscard]] RowsExchange::Capacity capacity() const {
+  [[nodiscard]] exchange::RowSizes sizes() const {
     const std::vector<std::uint64_t> most(shard_.manifest.part_count(), kMostOccurrences);
     return {most, most};
   }
-  static std::size_t slot(std::uint64_t step) { return step % RowsExchange::kSlots; }
+  [[nodiscard]] std::unique_ptr<comm::RankTransport<Space::kHost>> make_transport(comm::Communicator& comm,
+                                                                                  RowsWay way) {
+    if (way != RowsWay::kStaged) return std::make_unique<comm::HostTransport>(comm);
+    const exchange::RowTotals totals = exchange::row_totals(shard_, sizes());
+    return std::make_unique<execution::StagedTransport<Space::kHost>>(
+        comm, executor_, pool_,
+        std::max(exchange::OrderedHaloRows<Space::kHost>::largest_bytes(totals, kDim),
+                 exchange::GradientReturn<Space::kHost>::largest_bytes(totals, kDim)));
+  }
+  [[nodiscard]] std::unique_ptr<HaloRows<Space::kHost>> make_halo(comm::Communicator& comm, RowsWay way) {
+    std::vector<kernels::Matrix> tables;
+    for (const model::PartTable& table : parameters_.parts()) tables.push_back(table.rows_and_spare);
+    using Early = exchange::EarlyHaloRows;
+    using Ordered = exchange::OrderedHaloRows<Space::kHost>;
+    if (way == RowsWay::kEarly)
+      return std::make_unique<Early>(Early::Setup{comm, shard_, demand_, tables, stale_}, sizes(), pool_);
+    return std::make_unique<Ordered>(
+        Ordered::Setup{executor_, workspace_, shard_, demand_, tables, transport_.get(), stale_}, sizes());
+  }
+  static std::size_t slot(std::uint64_t step) { return step % RowDemand::kSlots; }
   [[nodiscard]] std::uint64_t entities() const { return shard_.manifest.entity_count; }
   [[nodiscard]] std::uint64_t entity(PartId part, std::uint64_t row) const {
     return shard_.manifest.offsets[part.index()] + row;
@@ -109,7 +141,14 @@ class Pipeline {
   void post(std::uint64_t step) {
     for (std::size_t p = 0; p < shard_.parts.size(); ++p)
       requests_.at(slot(step))[p]->build(occurrences(entities(), step, shard_.parts[p].id().value()));
-    exchange_.post_requests(slot(step), requests_.at(slot(step)));
+    demand_.post(slot(step), requests_.at(slot(step)));
+  }
+
+  void finish_demand(std::uint64_t step) {
+    demand_.finish(slot(step));
+    auto& asked = lists_.at(slot(step)).asked;
+    asked.clear();
+    for (std::size_t q = 0; q < shard_.parts.size(); ++q) asked.push_back(demand_.asked(slot(step), q));
   }
 
   // Own rows are always the newest; those of other parts are one step older with staleness.
@@ -134,7 +173,7 @@ class Pipeline {
     for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
       const RowRequests& rows = *requests_.at(slot(step))[p];
       for (std::uint32_t q = 0; q < shard_.manifest.part_count(); ++q) {
-        const kernels::Matrix block = exchange_.gradient_block(slot(step), p, PartId(q));
+        const kernels::Matrix block = returns_.block(p, PartId(q));
         ASSERT_EQ(block.rows, rows.count(PartId(q)));
         for (std::size_t i = 0; i < block.rows; ++i) {
           block.row(i)[0] = static_cast<float>(rows.entities()[rows.owner_begin(PartId(q)) + i]);
@@ -150,22 +189,24 @@ class Pipeline {
   void expect_gradients(std::uint64_t step) const {
     for (std::size_t q = 0; q < shard_.parts.size(); ++q) {
       const PartId owner = shard_.parts[q].id();
-      const RowsExchange::Arrived arrived = exchange_.arrived(slot(step), q);
+      const kernels::ConstMatrix arrived = returns_.arrived(q);
+      const auto rows = demand_.asked(slot(step), q);
       std::size_t at = 0;
       for (std::uint32_t part = 0; part < shard_.manifest.part_count(); ++part) {
         const auto touched = occurrences(entities(), step, part);
         for (const std::uint64_t id : std::set<std::uint64_t>(touched.begin(), touched.end())) {
           if (shard_.manifest.owner(EntityId(id)) != owner) continue;
-          ASSERT_LT(at, arrived.rows.size());
-          ASSERT_EQ(entity(owner, arrived.rows[at]), id) << "step " << step << ", from part " << part;
-          const float* gradient = arrived.gradients.row(at++);
+          ASSERT_LT(at, rows.size());
+          ASSERT_EQ(entity(owner, rows[at]), id) << "step " << step << ", from part " << part;
+          const float* gradient = arrived.row(at++);
           const std::vector<float> expected = {static_cast<float>(id), static_cast<float>(step),
                                                static_cast<float>(part), 0.25F};
           ASSERT_EQ(std::vector<float>(gradient, gradient + kDim), expected);
         }
       }
-      ASSERT_EQ(at, arrived.rows.size());
-      for (const std::uint32_t row : arrived.rows) set(parameters_.parts()[q], row, step + 1);
+      ASSERT_EQ(at, rows.size());
+      ASSERT_EQ(at, arrived.rows);
+      for (const std::uint32_t row : rows) set(parameters_.parts()[q], row, step + 1);
     }
   }
 
@@ -173,15 +214,21 @@ class Pipeline {
   graph::Shard shard_;
   bool stale_;
   model::Parameters parameters_;
-  RowsExchange exchange_;
+  execution::HostExecutor executor_;
+  execution::Workspace<Space::kHost> workspace_;
+  std::unique_ptr<comm::RankTransport<Space::kHost>> transport_;
+  RowDemand demand_;
+  std::unique_ptr<HaloRows<Space::kHost>> halo_;
+  exchange::GradientReturn<Space::kHost> returns_;
+  std::array<exchange::RowDemandLists<Space::kHost>, RowDemand::kSlots> lists_;
   std::vector<std::unique_ptr<RowRequests>> owned_;
-  std::array<std::vector<RowRequests*>, RowsExchange::kSlots> requests_;
+  std::array<std::vector<RowRequests*>, RowDemand::kSlots> requests_;
 };
 
 }  // namespace
 
-void check_rows_exchange(comm::Communicator& comm, const StoredGraph& stored, bool stale) {
-  Pipeline(comm, stored, stale).run();
+void check_rows_exchange(comm::Communicator& comm, const StoredGraph& stored, bool stale, RowsWay way) {
+  Pipeline(comm, stored, stale, way).run();
 }
 
 }  // namespace tessera::test

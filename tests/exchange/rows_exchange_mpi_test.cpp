@@ -15,7 +15,9 @@ namespace {
 TEST(RowsExchangeOverMpi, EveryPartReadsThePromisedVersion) {
   const auto comm = test::mpi_session().world(std::chrono::seconds(60));
   const test::StoredGraph stored(test::random_graph({}), 8);
-  for (const bool stale : {false, true}) test::check_rows_exchange(*comm, stored, stale);
+  for (const bool stale : {false, true})
+    for (const test::RowsWay way : {test::RowsWay::kEarly, test::RowsWay::kOrdered})
+      test::check_rows_exchange(*comm, stored, stale, way);
 }
 
 }  // namespace

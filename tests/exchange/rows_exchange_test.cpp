@@ -7,21 +7,39 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <tuple>
+
 namespace tessera {
 namespace {
 
-class RowsExchange : public testing::TestWithParam<bool> {};
+using test::RowsWay;
+
+class RowsExchange : public testing::TestWithParam<std::tuple<bool, RowsWay>> {};
 
 TEST_P(RowsExchange, EveryPartReadsThePromisedVersion) {
+  const auto& [stale, way] = GetParam();
   for (const std::uint32_t parts : {1U, 3U, 8U}) {
     const test::StoredGraph stored(test::random_graph({}), parts);
     for (const std::int32_t ranks : {1, 2, 3, 5, 8})
       if (static_cast<std::uint32_t>(ranks) <= parts)
-        comm::run_ranks(ranks, [&](comm::Communicator& comm) { test::check_rows_exchange(comm, stored, GetParam()); });
+        comm::run_ranks(ranks, [&, is_stale = stale, how = way](comm::Communicator& comm) {
+          test::check_rows_exchange(comm, stored, is_stale, how);
+        });
   }
 }
-INSTANTIATE_TEST_SUITE_P(Staleness, RowsExchange, testing::Bool(),
-                         [](const auto& tested) { return tested.param ? "One" : "Zero"; });
+INSTANTIATE_TEST_SUITE_P(Ways, RowsExchange,
+                         testing::Combine(testing::Bool(),
+                                          testing::Values(RowsWay::kEarly, RowsWay::kOrdered, RowsWay::kStaged)),
+                         [](const auto& tested) {
+                           const std::string stale = std::get<0>(tested.param) ? "Stale" : "Fresh";
+                           switch (std::get<1>(tested.param)) {
+                             case RowsWay::kEarly: return stale + "Early";
+                             case RowsWay::kOrdered: return stale + "Ordered";
+                             case RowsWay::kStaged: break;
+                           }
+                           return stale + "Staged";
+                         });
 
 }  // namespace
 }  // namespace tessera

@@ -212,6 +212,8 @@ const Backend& staged_backend() {
                                staged::penalties(),
                                staged::targets(),
                                staged::statistics(),
+                               staged::negative_losses(),
+                               staged::distances(),
                                staged::best_rows()};
   return backend;
 }

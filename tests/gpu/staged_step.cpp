@@ -104,14 +104,6 @@ class StagedTargets final : public Targets {
   }
 };
 
-/// Calls body(copy of out on the device) and brings the result back.
-template <class T, class Body>
-void through(std::span<T> out, const Body& body) {
-  const Elements result(out);
-  body(result.view());
-  result.back_to(out);
-}
-
 class StagedStatistics final : public Statistics {
  public:
   void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> highest, float shift,
@@ -155,6 +147,10 @@ class StagedStatistics final : public Statistics {
     through(sum, [&](device::Span<LossSum> to) {
       on_device().statistics.add_losses(weight, Elements(losses).view(), step, to);
     });
+  }
+  void add_each_loss(std::span<const float> losses, std::uint64_t step, std::span<LossSum> sum) const override {
+    through(sum,
+            [&](device::Span<LossSum> to) { on_device().statistics.add_each_loss(Elements(losses).view(), step, to); });
   }
 
  private:

@@ -101,10 +101,20 @@ class StoredGrid {
   Elements<std::uint16_t> bfloats_;
 };
 
+/// Calls body(copy of out on the device) and brings the result back.
+template <class T, class Body>
+void through(std::span<T> out, const Body& body) {
+  const Elements result(out);
+  body(result.view());
+  result.back_to(out);
+}
+
 const Composition& composition();
 const Penalties& penalties();
 const Targets& targets();
 const Statistics& statistics();
+const NegativeLosses& negative_losses();
+const Distances& distances();
 const BestRows& best_rows();
 
 }  // namespace tessera::kernels::testing::staged

@@ -8,7 +8,7 @@
 #include "core/job.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
-#include "train/query_runs.hpp"
+#include "train/engine_runs.hpp"
 
 #include <gtest/gtest.h>
 
@@ -113,10 +113,10 @@ using MakeEngine = std::unique_ptr<train::Engine> (*)(const train::EngineSetup&)
 
 std::unique_ptr<train::Engine> usual(const train::EngineSetup& setup) { return train::make_engine(setup); }
 std::unique_ptr<train::Engine> whole(const train::EngineSetup& setup) {
-  return test::make_queries_engine(setup, test::EngineKind::kWhole, {setup.pool, setup.backend});
+  return test::make_host_engine(setup, test::EngineKind::kWhole, {setup.pool, setup.backend});
 }
 std::unique_ptr<train::Engine> staged(const train::EngineSetup& setup) {
-  return test::make_queries_engine(setup, test::EngineKind::kStaged, {setup.pool, setup.backend});
+  return test::make_host_engine(setup, test::EngineKind::kStaged, {setup.pool, setup.backend});
 }
 
 void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& stored, const Job& job,

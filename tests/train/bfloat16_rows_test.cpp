@@ -5,7 +5,7 @@
 
 #include "kernels/cuda/host_grid.hpp"
 #include "kernels/padding.hpp"
-#include "train/query_runs.hpp"
+#include "train/engine_runs.hpp"
 
 #include <gtest/gtest.h>
 
@@ -176,9 +176,11 @@ TEST(BFloat16RowsMemory, OfASampledStepDoesNotGrowWithTheRows) {
 class TakesStored {
  public:
   explicit TakesStored(const Backend& by)
-      : scores_(by.scores), gradients_(by.gradients), backend_{by.name,      scores_,    gradients_,   by.softmax,
-                                                               by.rows,      by.updates, by.ranks,     by.composition,
-                                                               by.penalties, by.targets, by.statistics} {}
+      : scores_(by.scores), gradients_(by.gradients), backend_{by.name,     scores_,        gradients_,
+                                                               by.softmax,  by.rows,        by.updates,
+                                                               by.ranks,    by.composition, by.penalties,
+                                                               by.targets,  by.statistics,  by.negative_losses,
+                                                               by.distances} {}
   [[nodiscard]] const Backend& backend() const { return backend_; }
   [[nodiscard]] int products() const { return gradients_.products; }
 

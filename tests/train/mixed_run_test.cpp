@@ -3,7 +3,7 @@
 // A whole run whose ranks have different engines: all do the same around the epochs, too.
 
 #include "support/graph_fixture.hpp"
-#include "train/query_runs.hpp"
+#include "train/engine_runs.hpp"
 #include "train/trainer.hpp"
 
 #include <gtest/gtest.h>

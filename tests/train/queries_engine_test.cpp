@@ -5,7 +5,7 @@
 
 #include "kernels/cuda/host_grid.hpp"
 #include "support/expect_error.hpp"
-#include "train/query_runs.hpp"
+#include "train/engine_runs.hpp"
 
 #include <gtest/gtest.h>
 

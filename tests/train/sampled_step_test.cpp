@@ -3,8 +3,8 @@
 // What the benchmark of a device measures with sampled negatives, in a small form on the host.
 #include "sampled_step.hpp"
 
+#include "train/engine_runs.hpp"
 #include "train/job_rules.hpp"
-#include "train/query_runs.hpp"
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ TEST(SampledStep, TrainsTheGraphThatIsDrawn) {
   train::check_fit(sampled_job(kSmall, "cuda"));
   const SampledResult result =
       measure_sampled(kSmall, sampled_job(kSmall, "cuda"), pool, nullptr, [&](const train::EngineSetup& setup) {
-        return test::make_queries_engine(setup, test::EngineKind::kWhole, {pool, kernels::cpu_backend()});
+        return test::make_host_engine(setup, test::EngineKind::kWhole, {pool, kernels::cpu_backend()});
       });
   EXPECT_NEAR(result.loss, std::log(5000), 0.5);  // of rows that know nothing yet
   EXPECT_GT(result.seconds, 0);

@@ -7,12 +7,12 @@
 #include "core/job.hpp"
 #include "core/random.hpp"
 #include "support/graph_fixture.hpp"
-#include "train/batch.hpp"
 #include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/job_rules.hpp"
 #include "train/oracle.hpp"
 #include "train/query_batch.hpp"
+#include "train/rows/batch.hpp"
 
 #include <gtest/gtest.h>
 

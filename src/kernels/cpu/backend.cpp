@@ -20,6 +20,8 @@ const Backend& cpu_backend() {
                                reference::penalties(),
                                reference::targets(),
                                reference::statistics(),
+                               reference::negative_losses(),
+                               cpu::distances(),
                                reference::best_rows()};
   return backend;
 }

@@ -13,5 +13,6 @@ const Softmax& softmax();
 const Rows& rows();
 const Updates& updates();
 const Ranks& ranks();
+const Distances& distances();
 
 }  // namespace tessera::kernels::cpu

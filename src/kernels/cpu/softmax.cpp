@@ -203,7 +203,7 @@ class CpuSoftmax final : public Softmax {
  public:
   void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
                      std::span<float> losses, std::span<float> target_weights) const override {
-    kernels::detail::check_softmax(logits, target_scores, losses, target_weights);
+    kernels::detail::check_losses(logits, target_scores, losses, target_weights);
     HWY_DYNAMIC_DISPATCH(cross_entropy)
     (logits, target_scores.data(), shift, scale, losses.data(), target_weights.data());
   }

@@ -22,9 +22,11 @@ class ChainKernels final : public DeviceKernels {
         penalties_(cuda::make_penalties(stream)),
         targets_(cuda::make_targets(stream)),
         statistics_(cuda::make_statistics(stream)),
+        negative_losses_(cuda::make_negative_losses(stream)),
+        distances_(cuda::make_distances(stream)),
         best_rows_(cuda::make_best_rows(stream)),
-        backend_{"cuda",  *scores_,      *gradients_, *softmax_, *rows_,       *updates_,
-                 *ranks_, *composition_, *penalties_, *targets_, *statistics_, *best_rows_} {}
+        backend_{"cuda",      *scores_,  *gradients_,  *softmax_,         *rows_,      *updates_,   *ranks_, *composition_,
+                 *penalties_, *targets_, *statistics_, *negative_losses_, *distances_, *best_rows_} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -38,6 +40,8 @@ class ChainKernels final : public DeviceKernels {
   std::unique_ptr<BasicPenalties<Space::kDevice>> penalties_;
   std::unique_ptr<BasicTargets<Space::kDevice>> targets_;
   std::unique_ptr<BasicStatistics<Space::kDevice>> statistics_;
+  std::unique_ptr<BasicNegativeLosses<Space::kDevice>> negative_losses_;
+  std::unique_ptr<BasicDistances<Space::kDevice>> distances_;
   std::unique_ptr<BasicBestRows<Space::kDevice>> best_rows_;
   DeviceBackend backend_;
 };
@@ -62,6 +66,8 @@ class BlasKernels final : public DeviceKernels {
                  own().penalties,
                  own().targets,
                  own().statistics,
+                 own().negative_losses,
+                 own().distances,
                  own().best_rows,
                  {screened_.get(), operand_roundoff(products)}} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }

@@ -22,6 +22,8 @@ std::unique_ptr<BasicComposition<Space::kDevice>> make_composition(device::Strea
 std::unique_ptr<BasicPenalties<Space::kDevice>> make_penalties(device::StreamView stream);
 std::unique_ptr<BasicTargets<Space::kDevice>> make_targets(device::StreamView stream);
 std::unique_ptr<BasicStatistics<Space::kDevice>> make_statistics(device::StreamView stream);
+std::unique_ptr<BasicNegativeLosses<Space::kDevice>> make_negative_losses(device::StreamView stream);
+std::unique_ptr<BasicDistances<Space::kDevice>> make_distances(device::StreamView stream);
 std::unique_ptr<BasicBestRows<Space::kDevice>> make_best_rows(device::StreamView stream);
 std::unique_ptr<BasicScreenedRanks<Space::kDevice>> make_screened_ranks(device::StreamView stream);
 

@@ -4,7 +4,9 @@
 
 #include "kernels/cuda/detail/best_rows.hpp"
 #include "kernels/cuda/detail/composition.hpp"
+#include "kernels/cuda/detail/distances.hpp"
 #include "kernels/cuda/detail/gradients.hpp"
+#include "kernels/cuda/detail/negative_losses.hpp"
 #include "kernels/cuda/detail/ranks.hpp"
 #include "kernels/cuda/detail/rows.hpp"
 #include "kernels/cuda/detail/scores.hpp"
@@ -31,9 +33,11 @@ struct HostGrid {
         penalties(launch),
         targets(launch),
         statistics(launch),
+        negative_losses(launch),
+        distances(launch),
         best_rows(launch),
-        backend{name,  scores,      gradients, softmax, rows,       updates,
-                ranks, composition, penalties, targets, statistics, best_rows} {}
+        backend{name,      scores,  gradients,  softmax,         rows,      updates,  ranks, composition,
+                penalties, targets, statistics, negative_losses, distances, best_rows} {}
 
   cuda::GridScores<HostLauncher> scores;
   cuda::GridGradients<HostLauncher> gradients;
@@ -45,6 +49,8 @@ struct HostGrid {
   cuda::GridPenalties<HostLauncher> penalties;
   cuda::GridTargets<HostLauncher> targets;
   cuda::GridStatistics<HostLauncher> statistics;
+  cuda::GridNegativeLosses<HostLauncher> negative_losses;
+  cuda::GridDistances<HostLauncher> distances;
   cuda::GridBestRows<HostLauncher> best_rows;
   Backend backend;
 };

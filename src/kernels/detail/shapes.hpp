@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "kernels/composition.hpp"
+#include "kernels/distances.hpp"
 #include "kernels/matrix.hpp"
 
 #include <algorithm>
@@ -34,11 +35,37 @@ inline void check_factors(const auto& factors, const auto& queries) {
   TESSERA_ASSERT(factors.size() == queries.rows, "one factor per query");
 }
 
-inline void check_softmax(const auto& logits, const auto& target_scores, const auto& losses,
-                          const auto& target_weights) {
+inline void check_same_shape(const auto& a, const auto& b) {
+  TESSERA_ASSERT(a.rows == b.rows && a.cols == b.cols, "matrices of the same shape");
+}
+
+/// Of distances: `own` are the vectors that the gradients `out` belong to.
+inline void check_distance_gradients(Similarity similarity, const auto& weights, const auto& queries, const auto& rows,
+                                     const auto& own, const auto& out) {
+  TESSERA_ASSERT(similarity != Similarity::kDot, "gradients of dot products are products");
+  check_gradients(weights, queries, rows);
+  check_same_shape(own, out);
+}
+
+inline void check_pair_gradients(const auto& weights, const auto& scores, const auto& queries, const auto& rows,
+                                 const auto& query_gradients, const auto& row_gradients) {
+  check_pairs(queries, rows, scores);
+  TESSERA_ASSERT(weights.size() == queries.rows, "one weight for each pair");
+  check_same_shape(query_gradients, queries);
+  check_same_shape(row_gradients, rows);
+}
+
+inline void check_losses(const auto& logits, const auto& target_scores, const auto& losses,
+                         const auto& target_weights) {
   TESSERA_ASSERT(
       target_scores.size() == logits.rows && losses.size() == logits.rows && target_weights.size() == logits.rows,
-      "softmax needs one target per row of logits");
+      "one target and one loss for each row of scores");
+}
+
+inline void check_negatives(const auto& scores, const auto& target_scores, const auto& losses,
+                            const auto& target_weights) {
+  check_losses(scores, target_scores, losses, target_weights);
+  TESSERA_ASSERT(scores.cols > 0, "a target is compared with negatives");
 }
 
 /// Tiles of a row; a row without candidates is one empty tile.

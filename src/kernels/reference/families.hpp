@@ -17,6 +17,8 @@ const Composition& composition();
 const Penalties& penalties();
 const Targets& targets();
 const Statistics& statistics();
+const NegativeLosses& negative_losses();
+const Distances& distances();
 const BestRows& best_rows();
 
 }  // namespace tessera::kernels::reference

@@ -55,7 +55,7 @@ class ReferenceSoftmax final : public Softmax {
  public:
   void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
                      std::span<float> losses, std::span<float> target_weights) const override {
-    detail::check_softmax(logits, target_scores, losses, target_weights);
+    detail::check_losses(logits, target_scores, losses, target_weights);
     for (std::size_t i = 0; i < logits.rows; ++i) {
       const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, target_scores[i], shift, scale);
       losses[i] = static_cast<float>(result.loss);

@@ -65,6 +65,11 @@ class ReferenceStatistics final : public Statistics {
     sum[0].add(lane_sum<kLossLanes>(losses.size(), loss), step);
   }
 
+  void add_each_loss(std::span<const float> losses, std::uint64_t step, std::span<LossSum> sum) const override {
+    TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
+    for (const float loss : losses) sum[0].add(static_cast<double>(loss), step);
+  }
+
  private:
   template <class Loss>
   static void find_terms(Loss of, std::span<const Statistic> all, std::span<const float> target_scores,

@@ -22,12 +22,6 @@ QueryItems make_items(const EngineSetup& setup, const graph::Part& part) {
   return QueryItems(queries);
 }
 
-template <Space kSpace>
-kernels::BasicSegments<kSpace> put_groups(const Groups& groups, execution::ListWriter<kSpace>& writer) {
-  const auto offsets = writer.put(groups.offsets());
-  return {offsets, writer.put(groups.positions())};
-}
-
 std::uint64_t occurrences_of(const PartSizes& sizes, std::uint64_t step_targets) {
   return sizes.batch.candidates + step_targets + sizes.batch.queries;
 }
@@ -43,6 +37,7 @@ PartDraw<kSpace>::PartDraw(const EngineSetup& setup, const graph::Part& part, co
       uses_(uses),
       items_(make_items(setup, part)),
       batch_(setup.shard.manifest, part.id(), sizes.batch, setup.pool),
+      side_(uses.side, sizes.batch.queries),
       row_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),
       entry_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),
       query_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),
@@ -104,47 +99,21 @@ typename PartDraw<kSpace>::Indices PartDraw<kSpace>::put_slots(std::span<const s
 
 template <Space kSpace>
 void PartDraw<kSpace>::put_side(const Begin& begin, Writer& writer, QueryLists<kSpace>& side) {
-  side.queries = batch_.size();
-  side.own_begin = begin.query;
-  side.first_leaf = begin.leaf;
-  side.position = batch_.position();
-  side.sources = writer.put(batch_.sources());
-  side.relations = writer.put(batch_.relations());
-  side.answers = writer.put_floats(batch_.answers());
+  side_.put({batch_.position(), begin.query, begin.leaf, batch_.sources(), batch_.relations(), batch_.answers(),
+             batch_.by_relation()},
+            writer, side);
   side.source_ids = writer.put(batch_.by_source().ids());
   side.by_source = put_groups(batch_.by_source(), writer);
-  const Groups& relations = batch_.by_relation();
-  side.host_relation_ids = relations.ids();
-  side.relation_ids = writer.put(relations.ids());
-  side.by_relation = put_groups(relations, writer);
-  auto& answers = scratch_[0];
-  auto& dense = scratch_[1];
-  answers.assign(relations.size(), 0);
-  dense.clear();
-  const auto directed = static_cast<std::uint32_t>(uses_.index * batch_.directed_relations());
-  for (std::size_t u = 0; u < relations.size(); ++u) {
-    for (const std::uint32_t position : relations.positions_of(u)) answers[u] += batch_.answers()[position];
-    dense.push_back(directed + relations.ids()[u]);
-  }
-  side.relation_answers = writer.put_floats(answers);
-  if (uses_.predicts_relations) side.dense_slots = writer.put(dense);
-  if (uses_.has_core || uses_.drops_relations) put_leaves(begin.leaf, writer, side);
+  if (uses_.predicts_relations) put_dense_slots(writer, side);
 }
 
 template <Space kSpace>
-void PartDraw<kSpace>::put_leaves(std::size_t first_leaf, Writer& writer, QueryLists<kSpace>& side) {
-  const Groups& relations = batch_.by_relation();
-  auto& leaves = scratch_[0];
-  auto& sorted = scratch_[1];
-  leaves.resize(batch_.size());
-  sorted.clear();
-  for (std::size_t u = 0; u < relations.size(); ++u)
-    for (const std::uint32_t position : relations.positions_of(u)) {
-      leaves[position] = static_cast<std::uint32_t>(first_leaf + u);
-      sorted.push_back(uses_.has_core && !uses_.makes_all_operators ? leaves[position] : relations.ids()[u]);
-    }
-  if (uses_.has_core) side.relation_leaves = writer.put(leaves);
-  if (uses_.drops_relations) side.sorted_relations = writer.put(sorted);
+void PartDraw<kSpace>::put_dense_slots(Writer& writer, QueryLists<kSpace>& side) {
+  auto& dense = scratch_[0];
+  dense.clear();
+  const auto first = static_cast<std::uint32_t>(uses_.index * batch_.directed_relations());
+  for (const std::uint32_t relation : batch_.by_relation().ids()) dense.push_back(first + relation);
+  side.dense_slots = writer.put(dense);
 }
 
 template <Space kSpace>
@@ -242,10 +211,8 @@ StepDraw<kSpace>::StepDraw(const EngineSetup& setup, execution::Executor<kSpace>
       ring_(executor, setup.pool, words_of<kSpace>(setup.shard, sizes), setup.shard.parts.size() + 2) {
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
     typename PartDraw<kSpace>::Uses uses;
+    uses.side = {sizes.drops_relations, sizes.has_core, sizes.makes_all_operators};
     uses.predicts_relations = sizes.predicts_relations;
-    uses.drops_relations = sizes.drops_relations;
-    uses.has_core = sizes.has_core;
-    uses.makes_all_operators = sizes.makes_all_operators;
     uses.slot_rows = std::max<std::size_t>(1, executor.block_rows(sizes.own[p].rows, kTileRows));
     uses.step_queries = sizes.queries;
     uses.step_targets = sizes.targets;

@@ -11,6 +11,7 @@
 #include "train/queries/sizes.hpp"
 #include "train/query_batch.hpp"
 #include "train/query_items.hpp"
+#include "train/side_draw.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -28,10 +29,8 @@ class PartDraw {
 
   /// What the lists are for.
   struct Uses {
+    typename SideDraw<kSpace>::Uses side;
     bool predicts_relations = false;
-    bool drops_relations = false;
-    bool has_core = false;
-    bool makes_all_operators = false;
     std::size_t slot_rows = 0;       ///< rows of a block of candidates
     std::uint64_t step_queries = 0;  ///< most of all parts in a step
     std::uint64_t step_targets = 0;
@@ -66,7 +65,7 @@ class PartDraw {
  private:
   using Indices = typename Writer::Indices;
   void put_side(const Begin& begin, Writer& writer, QueryLists<kSpace>& side);
-  void put_leaves(std::size_t first_leaf, Writer& writer, QueryLists<kSpace>& side);
+  void put_dense_slots(Writer& writer, QueryLists<kSpace>& side);
   void put_targets(std::uint64_t queries, Writer& writer, TargetLists<kSpace>& lists);
   void put_cells(Writer& writer, TargetLists<kSpace>& lists);
   void put_sampled(Writer& writer, const TargetLists<kSpace>& targets, SampledLists<kSpace>& lists);
@@ -77,6 +76,7 @@ class PartDraw {
   Uses uses_;
   QueryItems items_;
   QueryBatch batch_;
+  SideDraw<kSpace> side_;
   std::size_t count_ = 0;  // of targets in this part
   memory::Buffer<std::uint32_t> row_;
   memory::Buffer<std::uint32_t> entry_;

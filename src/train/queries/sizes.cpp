@@ -3,7 +3,6 @@
 #include "train/queries/sizes.hpp"
 
 #include "train/queries/loss.hpp"
-#include "train/relation_step.hpp"
 
 #include <algorithm>
 #include <utility>

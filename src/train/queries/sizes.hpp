@@ -3,10 +3,10 @@
 #pragma once
 
 #include "exchange/query_exchange.hpp"
-#include "train/batch.hpp"
 #include "train/engine.hpp"
 #include "train/query_batch.hpp"
 #include "train/query_sides.hpp"
+#include "train/step_schedule.hpp"
 
 #include <cstddef>
 #include <cstdint>

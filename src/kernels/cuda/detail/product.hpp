@@ -67,6 +67,29 @@ constexpr unsigned kTileSteps = 16;
 constexpr unsigned kTileSide = 16;  ///< threads of a block along each side of its tile
 constexpr unsigned kEach = kTile / kTileSide;
 
+/// Rows (or columns) first .. first + kTile - 1 of a factor, of which there are `end`, and steps from `step` on.
+struct FactorTile {
+  std::size_t first;
+  std::size_t end;
+  std::size_t step;
+  std::size_t steps;
+};
+
+/// Brings kTileSteps x kTile values of a factor, neighbours in memory by neighbouring threads; 0 where it ends.
+template <class Factor>
+TESSERA_HOST_DEVICE void load_tile(const Factor& factor, FactorTile at, unsigned thread,
+                                   float (&to)[kTileSteps][kTile + 4]) {
+  constexpr unsigned kThreads = kTileSide * kTileSide;
+  TESSERA_UNROLL
+  for (unsigned part = 0; part < kTileSteps * kTile / kThreads; ++part) {
+    const unsigned element = part * kThreads + thread;
+    const unsigned s = Factor::kStepsAreContiguous ? element % kTileSteps : element / kTile;
+    const unsigned i = Factor::kStepsAreContiguous ? element / kTileSteps : element % kTile;
+    const bool there = at.first + i < at.end && at.step + s < at.steps;
+    to[s][i] = there ? factor.at(at.first + i, at.step + s) : 0.0F;
+  }
+}
+
 /// The outputs of one thread: rows i, i + kTileSide, ... and columns j, j + kTileSide, ... of the tile.
 struct Sums {
   float at[kEach][kEach];
@@ -103,25 +126,11 @@ struct ProductBody {
     const std::size_t step = static_cast<std::size_t>(phase / 2) * kTileSteps;
     if (step >= steps) return store(row + at.thread / kTileSide, col + at.thread % kTileSide, sums);
     if (phase % 2 == 1) return multiply(at.thread, steps - step, shared, sums);
-    load(left, row, rows, step, at.thread, shared.left);
-    load(right, col, cols, step, at.thread, shared.right);
+    load_tile(left, {row, rows, step, steps}, at.thread, shared.left);
+    load_tile(right, {col, cols, step, steps}, at.thread, shared.right);
   }
 
  private:
-  /// Brings kTileSteps x kTile values of a factor, neighbours in memory by neighbouring threads; 0 where it ends.
-  template <class Factor>
-  TESSERA_HOST_DEVICE void load(const Factor& factor, std::size_t first, std::size_t end, std::size_t step,
-                                unsigned thread, float (&to)[kTileSteps][kTile + 4]) const {
-    TESSERA_UNROLL
-    for (unsigned part = 0; part < kTileSteps * kTile / kThreads; ++part) {
-      const unsigned element = part * kThreads + thread;
-      const unsigned s = Factor::kStepsAreContiguous ? element % kTileSteps : element / kTile;
-      const unsigned i = Factor::kStepsAreContiguous ? element / kTileSteps : element % kTile;
-      const bool there = first + i < end && step + s < steps;
-      to[s][i] = there ? factor.at(first + i, step + s) : 0.0F;
-    }
-  }
-
   /// A step that is not there must not be taken: adding a product of zeros would turn -0 into 0.
   TESSERA_HOST_DEVICE void multiply(unsigned thread, std::size_t left_over, const Shared& shared, Sums& sums) const {
     if (left_over >= kTileSteps) {

@@ -201,7 +201,7 @@ class GridSoftmax final : public BasicSoftmax<Launcher::kSpace> {
 
   void cross_entropy(Matrix logits, Vector<const float> target_scores, float shift, float scale, Vector<float> losses,
                      Vector<float> target_weights) const override {
-    kernels::detail::check_softmax(logits, target_scores, losses, target_weights);
+    kernels::detail::check_losses(logits, target_scores, losses, target_weights);
     launch_(blocks_of(kLaneRows, logits.rows), CrossEntropyBody{rows_of(logits), target_scores.data(), shift, scale,
                                                                 losses.data(), target_weights.data()});
   }

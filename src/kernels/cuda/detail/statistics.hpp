@@ -4,10 +4,10 @@
 
 #include "kernels/backend.hpp"
 #include "kernels/cuda/detail/lanes.hpp"
+#include "kernels/cuda/detail/loss_sums.hpp"
 #include "kernels/cuda/detail/targets.hpp"
 #include "kernels/detail/shapes.hpp"
 
-#include <bit>
 #include <cstdint>
 
 namespace tessera::kernels::cuda {
@@ -122,47 +122,6 @@ struct FactorElement {
   }
 };
 
-struct TermLosses {
-  const LossTerms* terms;
-  TESSERA_HOST_DEVICE double operator()(std::size_t i) const { return terms[i].loss; }
-};
-
-struct WeightedLosses {
-  double weight;
-  const float* losses;
-  TESSERA_HOST_DEVICE double operator()(std::size_t i) const { return weight * static_cast<double>(losses[i]); }
-};
-
-/// One block: a lane of the sum is a thread.
-template <class Losses>
-struct AddLossesBody {
-  static constexpr unsigned kThreads = kLossLanes;
-  struct Shared {
-    double lanes[kThreads];
-  };
-  struct Registers {};
-  Losses losses;
-  std::size_t count;
-  std::uint64_t step;
-  LossSum* sum;
-
-  /// The lanes, then their tree: of half as many lanes in each phase, and of one in the last.
-  static constexpr unsigned kPhases = std::bit_width(kThreads);
-  TESSERA_HOST_DEVICE unsigned phases() const { return kPhases; }
-  TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& /*registers*/) const {
-    if (phase == 0) {
-      double lane = 0;
-      for (std::size_t i = at.thread; i < count; i += kThreads) lane += losses(i);
-      shared.lanes[at.thread] = lane;
-      return;
-    }
-    const unsigned width = kThreads >> phase;
-    if (at.thread >= width) return;
-    shared.lanes[at.thread] += shared.lanes[at.thread + width];
-    if (width == 1) sum->add(shared.lanes[0], step);
-  }
-};
-
 template <class Launcher>
 class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
@@ -219,6 +178,11 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
 
   void add_losses(double weight, Vector<const float> losses, std::uint64_t step, Vector<LossSum> sum) const override {
     launch_losses(WeightedLosses{weight, losses.data()}, losses.size(), step, sum);
+  }
+
+  void add_each_loss(Vector<const float> losses, std::uint64_t step, Vector<LossSum> sum) const override {
+    TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
+    launch_(1, AddEachLossBody{losses.data(), losses.size(), step, sum.data()});
   }
 
  private:

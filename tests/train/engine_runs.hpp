@@ -10,6 +10,7 @@
 #include "support/graph_fixture.hpp"
 #include "train/placement.hpp"
 #include "train/queries/queries_engine.hpp"
+#include "train/rows/rows_engine.hpp"
 
 #include <array>
 #include <cstdint>
@@ -18,7 +19,7 @@
 #include <string>
 #include <vector>
 
-// Small runs of the engine that moves queries, on the host.
+// Small runs of the engines, on the host.
 namespace tessera::test {
 
 constexpr std::uint32_t kRunParts = 5;
@@ -55,7 +56,7 @@ inline std::ostream& operator<<(std::ostream& out, const RunResult& result) {
 
 /// How the engine runs. kBlocks: as on the host. The others work on whole parts, as on a device: kWhole exchanges from
 /// memory to memory, as devices that see each other do; kStaged through other memory, as devices that do not. kMixed:
-/// kStaged on even ranks, kBlocks on odd ones.
+/// kStaged on even ranks, kBlocks on odd ones; of EngineSetup::device_ranks, all but kBlocks say that there are some.
 enum class EngineKind { kBlocks, kWhole, kStaged, kMixed };
 
 /// Memory and kernels of a run's executor.
@@ -65,21 +66,25 @@ struct HostParts {
   std::size_t threads = 1;
 };
 
-inline std::unique_ptr<train::Engine> make_queries_engine(const train::EngineSetup& setup, EngineKind kind,
-                                                          const HostParts& parts) {
+inline std::unique_ptr<train::Engine> make_host_engine(const train::EngineSetup& setup, EngineKind kind,
+                                                       const HostParts& parts) {
   using kernels::Space;
   if (kind == EngineKind::kMixed) kind = setup.comm.rank().value() % 2 == 0 ? EngineKind::kStaged : EngineKind::kBlocks;
   using execution::HostThreads;
   const auto cut = kind == EngineKind::kBlocks ? HostThreads::Cut::kBlocks : HostThreads::Cut::kNone;
   auto executor = std::make_unique<execution::HostExecutor>(parts.pool, parts.backend, HostThreads(parts.threads, cut));
+  const bool moves_queries = setup.job.exchange.mode == "queries";
   std::unique_ptr<comm::RankTransport<Space::kHost>> transport;
   if (kind == EngineKind::kStaged)
-    transport = std::make_unique<execution::StagedTransport<Space::kHost>>(setup.comm, *executor, setup.pool,
-                                                                           train::largest_exchange_bytes(setup));
+    transport = std::make_unique<execution::StagedTransport<Space::kHost>>(
+        setup.comm, *executor, setup.pool,
+        moves_queries ? train::largest_exchange_bytes(setup)
+                      : train::rows_sizes(setup).largest_exchange_bytes(setup.shard));
   else
     transport = std::make_unique<comm::HostTransport>(setup.comm);
-  return std::make_unique<train::QueriesEngine<Space::kHost>>(
-      setup, std::make_unique<train::RankExecution<Space::kHost>>(std::move(executor), std::move(transport)));
+  auto execution = std::make_unique<train::RankExecution<Space::kHost>>(std::move(executor), std::move(transport));
+  if (moves_queries) return std::make_unique<train::QueriesEngine<Space::kHost>>(setup, std::move(execution));
+  return std::make_unique<train::RowsEngine<Space::kHost>>(setup, std::move(execution));
 }
 
 /// A rank's engine, its parameters initialised, with all that it works on.
@@ -88,10 +93,10 @@ struct Trained {
           const kernels::Backend& backend, std::size_t threads = 1)
       : comm(of),
         shard(stored.load(of.rank(), placement(of, stored, job), pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool) {
-    const train::EngineSetup setup{of,      shard,   job,  parameters,
-                                   threads, backend, pool, train::count_items(of, shard, job)};
-    engine = make_queries_engine(setup, kind, {executor_pool, backend, threads});
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, train::halo_rows(shard, job)) {
+    train::EngineSetup setup{of, shard, job, parameters, threads, backend, pool, train::count_items(of, shard, job)};
+    setup.device_ranks = kind == EngineKind::kBlocks ? 0 : 1;
+    engine = make_host_engine(setup, kind, {executor_pool, backend, threads});
     parameters.initialise(job.model, job.run.seed);
   }
 

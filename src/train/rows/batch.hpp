@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/job.hpp"
 #include "exchange/groups.hpp"
 #include "exchange/row_requests.hpp"
 #include "graph/part_file.hpp"
@@ -13,29 +12,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace tessera::train {
-
-/// How an epoch is cut into steps: every part gives each step its share of its items (queries), whoever owns it.
-class StepSchedule {
- public:
-  /// `items`: of every part.
-  StepSchedule(std::vector<std::uint64_t> items, std::uint64_t batch_size);
-  [[nodiscard]] std::uint64_t steps() const { return steps_; }
-  /// Items of one part before `step`: its share of the step is [begin(part, step), begin(part, step + 1)).
-  [[nodiscard]] std::uint64_t begin(PartId part, std::uint64_t step) const;
-  /// Largest share of a part.
-  [[nodiscard]] std::uint64_t largest_share(PartId part) const;
-  /// Largest share of any part.
-  [[nodiscard]] std::uint64_t largest_share() const;
-  /// Items of all parts in a step.
-  [[nodiscard]] std::uint64_t size(std::uint64_t step) const;
-
- private:
-  std::vector<std::uint64_t> items_;  // by part
-  std::uint64_t steps_;
-};
 
 /// Which entities the negatives of a part are.
 enum class Scope {
@@ -70,13 +48,10 @@ class Batch {
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
   [[nodiscard]] exchange::RowRequests& rows() { return rows_; }
   [[nodiscard]] const exchange::RowRequests& rows() const { return rows_; }
-  /// Rows in PartTable::rows_and_spare.
+  /// Rows in the part's table with its halo.
   [[nodiscard]] std::span<const std::uint32_t> source_rows() const { return rows_.table_rows().first(size_); }
   [[nodiscard]] std::span<const std::uint32_t> target_rows() const { return rows_.table_rows().subspan(size_, size_); }
   [[nodiscard]] std::span<const std::uint32_t> negative_rows() const { return rows_.table_rows().subspan(2 * size_); }
-  /// Positions in positions() of the negatives that are the target of query i: they must not count against it.
-  [[nodiscard]] std::span<const std::uint32_t> negatives_equal_to_target(std::size_t i) const;
-
   /// The queries of each relation.
   [[nodiscard]] const exchange::Groups& by_relation() const { return by_relation_; }
 

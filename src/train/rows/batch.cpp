@@ -1,39 +1,13 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "train/batch.hpp"
+#include "train/rows/batch.hpp"
 
 #include "core/error.hpp"
 #include "core/random.hpp"
 
-#include <algorithm>
-#include <utility>
-
 namespace tessera::train {
 
 using memory::Tag;
-
-StepSchedule::StepSchedule(std::vector<std::uint64_t> items, std::uint64_t batch_size) : items_(std::move(items)) {
-  std::uint64_t total = 0;
-  for (const std::uint64_t count : items_) total += count;
-  steps_ = std::max<std::uint64_t>(1, (total + batch_size - 1) / batch_size);
-}
-
-std::uint64_t StepSchedule::begin(PartId part, std::uint64_t step) const {
-  __extension__ using Wide = unsigned __int128;
-  return static_cast<std::uint64_t>(static_cast<Wide>(items_[part.index()]) * step / steps_);
-}
-
-std::uint64_t StepSchedule::largest_share(PartId part) const { return (items_[part.index()] + steps_ - 1) / steps_; }
-
-std::uint64_t StepSchedule::largest_share() const {
-  return (*std::max_element(items_.begin(), items_.end()) + steps_ - 1) / steps_;
-}
-
-std::uint64_t StepSchedule::size(std::uint64_t step) const {
-  std::uint64_t sum = 0;
-  for (std::uint32_t p = 0; p < items_.size(); ++p) sum += begin(PartId(p), step + 1) - begin(PartId(p), step);
-  return sum;
-}
 
 Scope find_scope(const std::string& name) {
   if (name == "global") return Scope::kGlobal;
@@ -73,14 +47,6 @@ void Batch::draw(const graph::Part& part, const Draw& draw) {
         draw.scope == Scope::kAll ? j : first + stream.below(draw.step * negatives_ + j, candidates);
   rows_.build(occurrences_.span().first(2 * size_ + negatives_));
   by_relation_.build(relations_.span().first(size_), directed_relations_);
-}
-
-std::span<const std::uint32_t> Batch::negatives_equal_to_target(std::size_t i) const {
-  const std::uint32_t u = rows_.distinct()[size_ + i];
-  const auto segment = rows_.positions().subspan(rows_.segment_offsets()[u],
-                                                 rows_.segment_offsets()[u + 1] - rows_.segment_offsets()[u]);
-  const auto first = std::lower_bound(segment.begin(), segment.end(), static_cast<std::uint32_t>(2 * size_));
-  return segment.subspan(static_cast<std::size_t>(first - segment.begin()));
 }
 
 }  // namespace tessera::train

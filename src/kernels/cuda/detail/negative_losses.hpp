@@ -1,0 +1,185 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/backend.hpp"
+#include "kernels/cuda/detail/lanes.hpp"
+#include "kernels/detail/shapes.hpp"
+
+namespace tessera::kernels::cuda {
+
+/// The rows of a loss, each the work of 16 lanes: all of them compute the terms of a piece of the row, then the first
+/// adds these up one after the other. So the chain is that of the contract, and what is costly is shared.
+struct NegativeRows {
+  static constexpr unsigned kPieceColumns = 8 * kLanes;
+  struct Pieces {
+    double terms[kLaneRows][kPieceColumns];
+  };
+  Table scores;
+  std::size_t rows;
+  std::size_t cols;
+  const float* target_scores;
+  float* losses;
+  float* target_weights;
+
+  [[nodiscard]] TESSERA_HOST_DEVICE unsigned pieces() const {
+    return static_cast<unsigned>((cols + kPieceColumns - 1) / kPieceColumns);
+  }
+  /// terms[j] = term(j) for the columns of a lane; j counts within the piece.
+  template <class Term>
+  TESSERA_HOST_DEVICE void find_terms(LaneAt at, unsigned piece, Pieces& shared, const Term& term) const {
+    float* row = scores.row(at.row) + std::size_t{piece} * kPieceColumns;
+    const std::size_t count = columns(piece);
+    for (std::size_t j = at.lane; j < count; j += kLanes) shared.terms[at.slot][j] = term(row[j]);
+  }
+  [[nodiscard]] TESSERA_HOST_DEVICE double add_terms(LaneAt at, unsigned piece, const Pieces& shared,
+                                                     double sum) const {
+    const std::size_t count = columns(piece);
+    for (std::size_t j = 0; j < count; ++j) sum += shared.terms[at.slot][j];
+    return sum;
+  }
+
+ private:
+  [[nodiscard]] TESSERA_HOST_DEVICE std::size_t columns(unsigned piece) const {
+    const std::size_t left = cols - std::size_t{piece} * kPieceColumns;
+    return left < kPieceColumns ? left : kPieceColumns;
+  }
+};
+
+/// Two phases for each piece, and one for the result.
+struct MarginBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  struct Shared {
+    NegativeRows::Pieces pieces;
+    LaneValues<std::uint32_t> active;
+  };
+  struct Registers {
+    double loss;
+    std::uint32_t active;
+  };
+  NegativeRows in;
+  MarginLoss of;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 2 * in.pieces() + 1; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
+    const LaneAt at(index);
+    if (at.row >= in.rows) return;
+    if (phase == 2 * in.pieces()) return finish(at, shared, registers);
+    if (phase % 2 == 1) {
+      if (at.lane == 0) registers.loss = in.add_terms(at, phase / 2, shared.pieces, registers.loss);
+      return;
+    }
+    const float each = of.each(in.cols);
+    in.find_terms(at, phase / 2, shared.pieces, [&](float& score) {
+      const NegativeTerm term = of.term(score, in.target_scores[at.row], each);
+      score = term.weight;
+      registers.active += term.counts ? 1 : 0;
+      return term.loss;
+    });
+    shared.active.at[at.slot][at.lane] = registers.active;
+  }
+
+ private:
+  TESSERA_HOST_DEVICE void finish(LaneAt at, const Shared& shared, const Registers& registers) const {
+    if (at.lane != 0) return;
+    in.losses[at.row] = static_cast<float>(registers.loss / static_cast<double>(in.cols));
+    in.target_weights[at.row] = -of.each(in.cols) * static_cast<float>(sum_tree(shared.active.at[at.slot]));
+  }
+};
+
+/// The highest score; twice two phases for each piece, of the powers and of the losses.
+struct SelfAdversarialBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  struct Shared {
+    NegativeRows::Pieces pieces;
+    LaneValues<float> highest;
+    double totals[kLaneRows];
+  };
+  struct Registers {
+    double sum;
+  };
+  NegativeRows in;
+  SelfAdversarialLoss of;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 4 * in.pieces() + 1; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
+    const LaneAt at(index);
+    if (at.row >= in.rows) return;
+    if (phase == 0) return find_highest(at, shared);
+    const unsigned pieces = in.pieces();
+    const bool of_powers = phase - 1 < 2 * pieces;
+    const unsigned piece = (phase - 1) / 2 - (of_powers ? 0 : pieces);
+    if (phase % 2 == 1) return of_powers ? find_powers(at, piece, shared) : find_losses(at, piece, shared);
+    if (at.lane != 0) return;
+    if (!of_powers && piece == 0) registers.sum = of.target_loss(in.target_scores[at.row]);
+    registers.sum = in.add_terms(at, piece, shared.pieces, registers.sum);
+    if (piece + 1 < pieces) return;
+    if (of_powers) {
+      shared.totals[at.slot] = registers.sum;
+    } else {
+      in.losses[at.row] = static_cast<float>(registers.sum);
+      in.target_weights[at.row] = of.target_weight(in.target_scores[at.row]);
+    }
+  }
+
+ private:
+  TESSERA_HOST_DEVICE void find_highest(LaneAt at, Shared& shared) const {
+    const float* row = in.scores.row(at.row);
+    float highest = -INFINITY;
+    for (std::size_t j = at.lane; j < in.cols; j += kLanes) highest = row[j] > highest ? row[j] : highest;
+    shared.highest.at[at.slot][at.lane] = highest;
+  }
+  [[nodiscard]] TESSERA_HOST_DEVICE static float reference(LaneAt at, const Shared& shared) {
+    float highest = shared.highest.at[at.slot][0];
+    TESSERA_UNROLL
+    for (unsigned l = 1; l < kLanes; ++l) {
+      const float other = shared.highest.at[at.slot][l];
+      highest = other > highest ? other : highest;
+    }
+    return SelfAdversarialLoss::reference(highest);
+  }
+  TESSERA_HOST_DEVICE void find_powers(LaneAt at, unsigned piece, Shared& shared) const {
+    const float below = reference(at, shared);
+    in.find_terms(at, piece, shared.pieces, [&](float score) { return of.power(score, below); });
+  }
+  TESSERA_HOST_DEVICE void find_losses(LaneAt at, unsigned piece, Shared& shared) const {
+    const float below = reference(at, shared);
+    in.find_terms(at, piece, shared.pieces, [&](float& score) {
+      const NegativeTerm term = of.term(score, below, shared.totals[at.slot]);
+      score = term.weight;
+      return term.loss;
+    });
+  }
+};
+
+template <class Launcher>
+class GridNegativeLosses final : public BasicNegativeLosses<Launcher::kSpace> {
+  using Matrix = BasicMatrix<Launcher::kSpace>;
+  template <class T>
+  using Vector = kernels::Vector<Launcher::kSpace, T>;
+
+ public:
+  explicit GridNegativeLosses(Launcher launch) : launch_(launch) {}
+
+  void weigh(const MarginLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
+             Vector<float> target_weights) const override {
+    launch<MarginBody>(of, scores, target_scores, losses, target_weights);
+  }
+  void weigh(const SelfAdversarialLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
+             Vector<float> target_weights) const override {
+    launch<SelfAdversarialBody>(of, scores, target_scores, losses, target_weights);
+  }
+
+ private:
+  template <class Body, class Loss>
+  void launch(const Loss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
+              Vector<float> target_weights) const {
+    kernels::detail::check_negatives(scores, target_scores, losses, target_weights);
+    const NegativeRows rows{Table(scores),        scores.rows,   scores.cols,
+                            target_scores.data(), losses.data(), target_weights.data()};
+    launch_(blocks_of(kLaneRows, scores.rows), Body{rows, of});
+  }
+  Launcher launch_;
+};
+
+}  // namespace tessera::kernels::cuda

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/host_device.hpp"
+#include "kernels/matrix.hpp"
+
+#include <cmath>
+
+namespace tessera::kernels {
+
+/// What a negative's score adds to the loss of its query, and its weight: scale * d loss / d score.
+struct NegativeTerm {
+  double loss;
+  float weight;
+  bool counts;
+};
+
+TESSERA_HOST_DEVICE inline float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
+
+/// -log sigmoid(x), stably.
+TESSERA_HOST_DEVICE inline float negative_log_sigmoid(float x) {
+  const float linear = -x < 0.0F ? 0.0F : -x;  // NaN stays
+  return linear + std::log1p(std::exp(-std::fabs(x)));
+}
+
+/// mean_j max(0, margin + s_j - t) over the negatives' scores s and the target's t (Bordes et al., 2013).
+struct MarginLoss {
+  float margin = 1;
+  float scale = 1;
+
+  /// The weight of a negative that violates the margin, of `count` negatives.
+  [[nodiscard]] TESSERA_HOST_DEVICE float each(std::size_t count) const { return scale / static_cast<float>(count); }
+  [[nodiscard]] TESSERA_HOST_DEVICE NegativeTerm term(float score, float target, float each) const {
+    const float violation = margin + score - target;
+    const bool counts = !(violation <= 0);  // NaN must reach the loss
+    return {counts ? static_cast<double>(violation) : 0.0, counts ? each : 0.0F, counts};
+  }
+};
+
+/// -log sigmoid(margin + t) - sum_j p_j log sigmoid(-margin - s_j), p = softmax(temperature s) taken as constant (Sun
+/// et al., ICLR 2019).
+struct SelfAdversarialLoss {
+  float margin = 1;
+  float temperature = 1;
+  float scale = 1;
+
+  /// A negative that counts for nothing.
+  TESSERA_HOST_DEVICE static bool is_masked(float score) { return score == -INFINITY; }
+  /// What scores are lowered by before they are raised to powers: the highest, or 0 where that is infinite.
+  TESSERA_HOST_DEVICE static float reference(float highest) { return std::fabs(highest) == INFINITY ? 0.0F : highest; }
+  [[nodiscard]] TESSERA_HOST_DEVICE double power(float score, float reference) const {
+    return is_masked(score) ? 0.0 : static_cast<double>(std::exp(temperature * (score - reference)));
+  }
+  /// `total`: of all powers.
+  [[nodiscard]] TESSERA_HOST_DEVICE NegativeTerm term(float score, float reference, double total) const {
+    if (is_masked(score)) return {0, 0, false};
+    const auto p = static_cast<float>(power(score, reference) / total);
+    return {static_cast<double>(p * negative_log_sigmoid(-margin - score)), scale * p * sigmoid(margin + score), true};
+  }
+  [[nodiscard]] TESSERA_HOST_DEVICE double target_loss(float target) const {
+    return static_cast<double>(negative_log_sigmoid(margin + target));
+  }
+  [[nodiscard]] TESSERA_HOST_DEVICE float target_weight(float target) const {
+    return -scale * sigmoid(-margin - target);
+  }
+};
+
+/// Losses of one target against sampled negatives. In every call scores [b, n] become weights; losses [b] are not
+/// scaled; target_weights [b] are those of the targets' scores. A negative of -infinity counts for nothing. The sums
+/// of a row are chains in double, in the order of the negatives. Bits depend on the platform's exp and log1p.
+template <Space kSpace>
+class BasicNegativeLosses {
+ public:
+  using Matrix = BasicMatrix<kSpace>;
+  template <class T>
+  using Vector = kernels::Vector<kSpace, T>;
+  virtual ~BasicNegativeLosses() = default;
+  virtual void weigh(const MarginLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
+                     Vector<float> target_weights) const = 0;
+  virtual void weigh(const SelfAdversarialLoss& of, Matrix scores, Vector<const float> target_scores,
+                     Vector<float> losses, Vector<float> target_weights) const = 0;
+};
+
+}  // namespace tessera::kernels

@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/detail/shapes.hpp"
+#include "kernels/reference/families.hpp"
+
+#include <algorithm>
+
+namespace tessera::kernels::reference {
+namespace {
+
+/// What becomes of a row besides its weights.
+struct RowResult {
+  float loss;
+  float target_weight;
+};
+
+RowResult weigh_row(const MarginLoss& of, std::span<float> scores, float target) {
+  const float each = of.each(scores.size());
+  double loss = 0;
+  std::size_t active = 0;
+  for (float& score : scores) {
+    const NegativeTerm term = of.term(score, target, each);
+    loss += term.loss;
+    active += term.counts ? 1 : 0;
+    score = term.weight;
+  }
+  return {static_cast<float>(loss / static_cast<double>(scores.size())), -each * static_cast<float>(active)};
+}
+
+RowResult weigh_row(const SelfAdversarialLoss& of, std::span<float> scores, float target) {
+  float highest = -INFINITY;
+  for (const float score : scores) highest = std::max(highest, score);
+  const float reference = SelfAdversarialLoss::reference(highest);
+  double total = 0;
+  for (const float score : scores) total += of.power(score, reference);
+  double loss = of.target_loss(target);
+  for (float& score : scores) {
+    const NegativeTerm term = of.term(score, reference, total);
+    if (term.counts) loss += term.loss;
+    score = term.weight;
+  }
+  return {static_cast<float>(loss), of.target_weight(target)};
+}
+
+class ReferenceNegativeLosses final : public NegativeLosses {
+ public:
+  void weigh(const MarginLoss& of, Matrix scores, std::span<const float> target_scores, std::span<float> losses,
+             std::span<float> target_weights) const override {
+    weigh_rows(of, scores, target_scores, losses, target_weights);
+  }
+  void weigh(const SelfAdversarialLoss& of, Matrix scores, std::span<const float> target_scores,
+             std::span<float> losses, std::span<float> target_weights) const override {
+    weigh_rows(of, scores, target_scores, losses, target_weights);
+  }
+
+ private:
+  template <class Loss>
+  static void weigh_rows(const Loss& of, Matrix scores, std::span<const float> target_scores, std::span<float> losses,
+                         std::span<float> target_weights) {
+    detail::check_negatives(scores, target_scores, losses, target_weights);
+    for (std::size_t i = 0; i < scores.rows; ++i) {
+      const RowResult result = weigh_row(of, {scores.row(i), scores.cols}, target_scores[i]);
+      losses[i] = result.loss;
+      target_weights[i] = result.target_weight;
+    }
+  }
+};
+
+}  // namespace
+
+const NegativeLosses& negative_losses() {
+  static const ReferenceNegativeLosses instance;
+  return instance;
+}
+
+}  // namespace tessera::kernels::reference

@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "exchange/halo_rows.hpp"
+#include "exchange/relation_sum.hpp"
+#include "train/query_lists.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tessera::train {
+
+/// What an owned part has to do with entity rows in a step. Rows of others are in its halo.
+template <execution::Space kSpace>
+struct RowsPartLists {
+  using Indices = typename execution::ListWriter<kSpace>::Indices;
+  using Segments = kernels::BasicSegments<kSpace>;
+
+  Indices targets;    ///< rows of the table with its halo, by query
+  Indices negatives;  ///< likewise
+  // Negatives that are the target of query i are masked_columns[masked_first[i]] .. masked_columns[masked_end[i] - 1].
+  Indices masked_first;
+  Indices masked_end;
+  Indices masked_columns;
+  /// Uses of each distinct row: sources 0 .. n-1, targets n .. 2n-1, negatives from 2n on.
+  Segments by_row;
+  /// Gradients that arrive, by own row: RowDemand::asked().
+  Indices arriving_ids;
+  Segments by_arriving;
+};
+
+/// What the kernels of a step read when rows are moved.
+template <execution::Space kSpace>
+struct RowsStepLists {
+  std::size_t slot = 0;       ///< of the exchange
+  std::uint64_t queries = 0;  ///< of all parts
+  std::vector<QueryLists<kSpace>> sides;
+  std::vector<RowsPartLists<kSpace>> parts;
+  exchange::RelationSumLists<kSpace> relations;
+  exchange::RowDemandLists<kSpace> demand;
+};
+
+}  // namespace tessera::train

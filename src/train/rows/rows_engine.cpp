@@ -1,0 +1,260 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/rows/rows_engine.hpp"
+
+#include "core/fault.hpp"
+#include "core/text.hpp"
+#include "exchange/early_halo_rows.hpp"
+#include "exchange/ordered_halo_rows.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tessera::train {
+
+using exchange::HaloRows;
+using exchange::QueryRelations;
+using exchange::RowDemand;
+using execution::Space;
+using memory::Tag;
+
+namespace {
+
+RowsObjective make_objective(const Job& job, std::uint64_t entity_count) {
+  RowsObjective objective;
+  if (job.negatives.unbiased && job.negatives.scope != "all")
+    objective.loss.shift =
+        static_cast<float>(std::log(static_cast<double>(entity_count) / static_cast<double>(job.negatives.count)));
+  objective.loss.kind = find_loss(job.loss.name);
+  objective.loss.margin = static_cast<float>(job.loss.margin);
+  objective.loss.temperature = static_cast<float>(job.loss.temperature);
+  objective.regulariser = model::find_regulariser(job.regulariser);
+  return objective;
+}
+
+std::uint64_t longest_list(const EngineSetup& setup, const RowsSizes& sizes) {
+  const std::uint64_t halo = *std::max_element(sizes.rows.remote.begin(), sizes.rows.remote.end());
+  return std::max<std::uint64_t>({RowsStep<Space::kHost>::longest_list(sizes), halo, sizes.relations * sizes.own.size(),
+                                  setup.parameters.core().rows});
+}
+
+}  // namespace
+
+template <Space kSpace>
+RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution)
+    : RowsEngine(setup, std::move(execution), rows_sizes(setup)) {}
+
+template <Space kSpace>
+RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution,
+                               const RowsSizes& sizes)
+    : execution_(std::move(execution)),
+      executor_(execution_->executor()),
+      comm_(setup.comm),
+      shard_(setup.shard),
+      scope_(find_scope(setup.job.negatives.scope)),
+      negatives_(sizes.negatives),
+      schedule_(query_schedule(shard_.manifest, setup.job)),
+      optimiser_(setup.job.optimiser, setup.job.schedule),
+      dropout_(setup.job, setup.parameters, 0, setup.pool),
+      tables_(setup.parameters, shard_.manifest, RowFormat{}, executor_),
+      workspace_(executor_, longest_list(setup, sizes)),
+      demand_(comm_, shard_, sizes.rows, setup.pool),
+      draw_(setup, executor_, sizes, schedule_),
+      halo_(make_halo(setup, sizes)),
+      returns_(workspace_, shard_, demand_, execution_->transport(), sizes.rows, sizes.dim),
+      relation_sum_(executor_, workspace_, shard_, execution_->transport(), sizes.relation_sum()),
+      sides_(executor_, workspace_, tables_, setup.parameters, dropout_, sizes.side()),
+      step_({executor_, workspace_, tables_, sides_, returns_, demand_, setup.parameters.scorer()},
+            make_objective(setup.job, shard_.manifest.entity_count), sizes, exchange::row_totals(shard_, sizes.rows)),
+      losses_(executor_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size())),
+      clock_(executor_),
+      loss_(comm_, shard_),
+      host_losses_(shard_.parts.size()) {
+  for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
+}
+
+template <Space kSpace>
+std::unique_ptr<HaloRows<kSpace>> RowsEngine<kSpace>::make_halo(const EngineSetup& setup, const RowsSizes& sizes) {
+  const bool stale = setup.job.exchange.staleness > 0;
+  std::vector<kernels::BasicMatrix<kSpace>> tables;
+  for (std::size_t p = 0; p < shard_.parts.size(); ++p) tables.push_back(tables_.part(p).with_halo);
+  if constexpr (kSpace == Space::kHost)
+    if (comm_.size() > 1 && setup.device_ranks == 0)
+      return std::make_unique<exchange::EarlyHaloRows>(
+          exchange::EarlyHaloRows::Setup{comm_, shard_, demand_, tables, stale}, sizes.rows, setup.pool);
+  using Ordered = exchange::OrderedHaloRows<kSpace>;
+  return std::make_unique<Ordered>(
+      typename Ordered::Setup{executor_, workspace_, shard_, demand_, tables, execution_->transport(), stale},
+      sizes.rows);
+}
+
+template <Space kSpace>
+std::string RowsEngine<kSpace>::description() const {
+  std::string candidates = fmt::format("all {} entities are candidates", negatives_);
+  if (scope_ != Scope::kAll)
+    candidates = fmt::format("{} negatives of {} per part and step", negatives_,
+                             scope_ == Scope::kPart ? "the own part" : "all entities");
+  const comm::RankTransport<kSpace>* transport = execution_->transport();
+  return fmt::format("moves rows; {}; kernels '{}'; {}", candidates, executor_.kernels().name,
+                     transport == nullptr ? "one rank exchanges nothing" : transport->description());
+}
+
+template <Space kSpace>
+std::vector<kernels::ConstDeviceMatrix> RowsEngine<kSpace>::device_rows() const {
+  std::vector<kernels::ConstDeviceMatrix> rows;
+  if constexpr (kSpace == Space::kDevice)
+    for (std::size_t p = 0; p < shard_.parts.size(); ++p) rows.push_back(tables_.part(p).rows.matrix());
+  return rows;
+}
+
+// ---- an epoch
+
+template <Space kSpace>
+double RowsEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress) {
+  if (!are_uploaded_) tables_.upload();
+  are_uploaded_ = true;
+  loss_.start();
+  clock_.reset();
+  clear_losses();
+  prime(epoch);
+  std::uint64_t done = 0;
+  for (std::uint64_t step = 0; step < schedule_.steps(); ++step) {
+    run_step(epoch, step);
+    done += schedule_.size(step);
+    if (progress != nullptr && progress->due()) {
+      download_losses();
+      const std::uint64_t before = query_count_ * epoch;
+      progress->update((before + done) / 2,
+                       fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(done)));
+    }
+  }
+  download_losses();
+  clock_.finish();
+  agree_on_losses(epoch);
+  return loss_.mean(query_count_);
+}
+
+// Fills the pipeline: the first two batches, and the rows of the first one. Every epoch starts with fresh rows, so that
+// an epoch depends on nothing but the parameters before it.
+template <Space kSpace>
+void RowsEngine<kSpace>::prime(std::uint32_t epoch) {
+  for (std::uint64_t step = 0; step < std::min<std::uint64_t>(2, schedule_.steps()); ++step) ask_for_rows(epoch, step);
+  put_lists(epoch, 0);
+  halo_->begin(0, HaloRows<kSpace>::kNone, lists(0).demand);
+  halo_->patch(0, lists(0).demand);
+}
+
+template <Space kSpace>
+void RowsEngine<kSpace>::ask_for_rows(std::uint32_t epoch, std::uint64_t step) {
+  draw_.draw(epoch, step);
+  demand_.post(step % RowDemand::kSlots, draw_.requests(step));
+}
+
+// Of a step that is asked for.
+template <Space kSpace>
+void RowsEngine<kSpace>::put_lists(std::uint32_t epoch, std::uint64_t step) {
+  demand_.finish(step % RowDemand::kSlots);
+  const std::uint64_t failed = draw_.put(step, demand_, first_failed_step(), lists(step));
+  if (failed != QueryRelations::kNone) fail_not_finite(epoch, failed);
+  draw_.ring().take(step);
+}
+
+template <Space kSpace>
+template <class Body>
+void RowsEngine<kSpace>::timed(Stage stage, const Body& body) {
+  clock_.enter(stage);
+  body();
+  clock_.leave();
+}
+
+template <Space kSpace>
+void RowsEngine<kSpace>::run_step(std::uint32_t epoch, std::uint64_t step) {
+  const Lists& now = lists(step);
+  timed(Stage::kExchange, [&] { halo_->finish(now.slot); });
+  prepare_next(epoch, step);
+  fault_point("train.step", comm_.rank());
+  clock_.begin_step(step);
+  compute(now, step);
+  update(now, epoch * schedule_.steps() + step);
+  if (step + 1 < schedule_.steps()) {
+    clock_.enter(Stage::kExchange);
+    halo_->patch(lists(step + 1).slot, lists(step + 1).demand);
+  }
+  clock_.end_step();
+  clock_.leave();
+  draw_.ring().done(step);
+}
+
+// Of the two steps that follow.
+template <Space kSpace>
+void RowsEngine<kSpace>::prepare_next(std::uint32_t epoch, std::uint64_t step) {
+  if (step + 1 < schedule_.steps()) {
+    const Lists& next = lists(step + 1);
+    timed(Stage::kDraw, [&] { put_lists(epoch, step + 1); });
+    timed(Stage::kExchange, [&] { halo_->begin(next.slot, lists(step).slot, next.demand); });
+  }
+  if (step + 2 < schedule_.steps()) timed(Stage::kDraw, [&] { ask_for_rows(epoch, step + 2); });
+}
+
+template <Space kSpace>
+void RowsEngine<kSpace>::compute(const Lists& now, std::uint64_t step) {
+  clock_.enter(Stage::kScore);
+  step_.compute_queries(now, step, losses_.span());
+  comm_.progress();
+  clock_.enter(Stage::kGradients);
+  step_.negative_gradients(now);
+  comm_.progress();
+}
+
+template <Space kSpace>
+void RowsEngine<kSpace>::update(const Lists& now, std::uint64_t step_of_all) {
+  const auto leaves = step_.relation_gradients(now);
+  step_.sum_by_row(now);
+  clock_.enter(Stage::kExchange);
+  returns_.exchange();
+  const auto relations = relation_sum_.sum(now.relations, leaves);
+  clock_.enter(Stage::kUpdate);
+  optimiser_.begin_step(step_of_all, schedule_.steps());
+  step_.update(now, optimiser_);
+  sides_.update(relations.rows, relations.ids, optimiser_);
+}
+
+// ---- losses
+
+template <Space kSpace>
+void RowsEngine<kSpace>::clear_losses() {
+  std::fill(host_losses_.begin(), host_losses_.end(), kernels::LossSum{});
+  executor_.upload(std::span<const kernels::LossSum>(host_losses_), losses_.span());
+  executor_.synchronize();
+}
+
+template <Space kSpace>
+void RowsEngine<kSpace>::download_losses() {
+  executor_.synchronize();  // before a copy that waits by itself
+  executor_.download(kernels::Vector<kSpace, const kernels::LossSum>(losses_.span()), std::span(host_losses_));
+  executor_.synchronize();
+  for (std::size_t p = 0; p < host_losses_.size(); ++p) loss_.by_part()[p] = host_losses_[p].sum;
+}
+
+// As far as it is known without waiting for a device: there the end of the epoch tells.
+template <Space kSpace>
+std::uint64_t RowsEngine<kSpace>::first_failed_step() const {
+  std::uint64_t failed = QueryRelations::kNone;
+  if constexpr (kSpace == Space::kHost)
+    for (const kernels::LossSum& part : losses_.span()) failed = std::min(failed, part.bad_step);
+  return failed;
+}
+
+// Collective, of losses that are downloaded.
+template <Space kSpace>
+void RowsEngine<kSpace>::agree_on_losses(std::uint32_t epoch) {
+  std::uint64_t failed = schedule_.steps();
+  for (const kernels::LossSum& part : host_losses_) failed = std::min(failed, part.bad_step);
+  const std::int64_t first = comm_.reduce(static_cast<std::int64_t>(failed), comm::Reduction::kMin);
+  if (first < static_cast<std::int64_t>(schedule_.steps())) fail_not_finite(epoch, static_cast<std::uint64_t>(first));
+}
+
+template class RowsEngine<Space::kHost>;
+template class RowsEngine<Space::kDevice>;
+
+}  // namespace tessera::train

@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "exchange/gradient_return.hpp"
+#include "exchange/halo_rows.hpp"
+#include "exchange/relation_sum.hpp"
+#include "exchange/row_demand.hpp"
+#include "execution/stage_clock.hpp"
+#include "train/dropout.hpp"
+#include "train/engine.hpp"
+#include "train/epoch_loss.hpp"
+#include "train/query_sides.hpp"
+#include "train/rank_execution.hpp"
+#include "train/rows/draw.hpp"
+#include "train/rows/lists.hpp"
+#include "train/rows/rows_step.hpp"
+#include "train/rows/sizes.hpp"
+#include "train/tables.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tessera::train {
+
+/// exchange.mode = "rows": queries stay where their source is, and the rows that they miss come to them. Steps are in a
+/// pipeline: batches are drawn two steps ahead, rows of the next step are on their way while a step computes. Written
+/// once over an executor, as QueriesEngine is.
+template <execution::Space kSpace>
+class RowsEngine final : public Engine {
+ public:
+  RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
+
+  double run_epoch(std::uint32_t epoch, Progress* progress) override;
+  [[nodiscard]] std::uint64_t query_count() const override { return query_count_; }
+  [[nodiscard]] std::string description() const override;
+  [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
+  [[nodiscard]] bool holds_parameters() const override { return tables_.are_copies(); }
+  void download_parameters() override { tables_.download(); }
+  [[nodiscard]] std::vector<kernels::ConstDeviceMatrix> device_rows() const override;
+  [[nodiscard]] StageTimes stage_times() const override { return clock_.times(); }
+
+ private:
+  using Lists = RowsStepLists<kSpace>;
+  template <class T>
+  using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
+
+  RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const RowsSizes& sizes);
+  [[nodiscard]] std::unique_ptr<exchange::HaloRows<kSpace>> make_halo(const EngineSetup& setup, const RowsSizes& sizes);
+  [[nodiscard]] Lists& lists(std::uint64_t step) { return lists_[step % lists_.size()]; }
+  void prime(std::uint32_t epoch);
+  void run_step(std::uint32_t epoch, std::uint64_t step);
+  void prepare_next(std::uint32_t epoch, std::uint64_t step);
+  void ask_for_rows(std::uint32_t epoch, std::uint64_t step);
+  void put_lists(std::uint32_t epoch, std::uint64_t step);
+  void compute(const Lists& now, std::uint64_t step);
+  void update(const Lists& now, std::uint64_t step_of_all);
+  /// Calls body(), whose time is that of `stage`; not within the work of a step.
+  template <class Body>
+  void timed(Stage stage, const Body& body);
+  void clear_losses();
+  void download_losses();
+  [[nodiscard]] std::uint64_t first_failed_step() const;
+  void agree_on_losses(std::uint32_t epoch);
+
+  std::unique_ptr<RankExecution<kSpace>> execution_;  // outlives all that is below
+  execution::Executor<kSpace>& executor_;
+  comm::Communicator& comm_;
+  const graph::Shard& shard_;
+  Scope scope_;
+  std::uint64_t negatives_;
+  StepSchedule schedule_;
+  std::uint64_t query_count_ = 0;
+  Optimiser optimiser_;
+  Dropout dropout_;
+  Tables<kSpace> tables_;
+  execution::Workspace<kSpace> workspace_;
+  exchange::RowDemand demand_;
+  RowsDraw<kSpace> draw_;
+  std::array<Lists, RowsDraw<kSpace>::Ring::kSlots> lists_;
+  std::unique_ptr<exchange::HaloRows<kSpace>> halo_;
+  exchange::GradientReturn<kSpace> returns_;
+  exchange::RelationSum<kSpace> relation_sum_;
+  QuerySides<kSpace> sides_;
+  RowsStep<kSpace> step_;
+  Buffer<kernels::LossSum> losses_;  // by owned part
+  bool are_uploaded_ = false;
+  execution::StageClock<kSpace> clock_;
+
+  // Of the host.
+  EpochLoss loss_;
+  std::vector<kernels::LossSum> host_losses_;
+};
+
+extern template class RowsEngine<execution::Space::kHost>;
+extern template class RowsEngine<execution::Space::kDevice>;
+
+}  // namespace tessera::train

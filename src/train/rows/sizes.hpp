@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "exchange/relation_sum.hpp"
+#include "exchange/row_demand.hpp"
+#include "train/engine.hpp"
+#include "train/query_sides.hpp"
+#include "train/step_schedule.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace tessera::train {
+
+/// The most that a step has when rows are moved: all memory of the engine follows from these numbers.
+struct RowsSizes {
+  std::vector<std::uint64_t> queries;  ///< by part
+  std::vector<std::uint64_t> own;      ///< queries, by owned part
+  exchange::RowSizes rows;             ///< by part
+  std::uint64_t negatives = 0;         ///< of a part
+  std::size_t dim = 0;                 ///< of an entity row
+  std::size_t relations = 0;           ///< directed
+  std::size_t gradient_dim = 0;        ///< of a relation's gradient
+  bool has_core = false;
+  bool drops_relations = false;
+  bool makes_all_operators = false;  ///< follows from numbers that are the same on any number of ranks
+
+  [[nodiscard]] std::uint64_t largest_own() const;
+  /// Rows of one owned part that its step touches, each use counted.
+  [[nodiscard]] std::uint64_t occurrences(std::size_t own_part) const { return 2 * own[own_part] + negatives; }
+  /// Most distinct relations of an owned part's queries, and their sum over the owned parts.
+  [[nodiscard]] std::size_t distinct_relations(std::size_t own_part) const;
+  [[nodiscard]] std::size_t own_distinct_relations() const;
+  [[nodiscard]] SideSizes side() const;
+  [[nodiscard]] exchange::RelationSumSizes relation_sum() const { return {queries, relations, gradient_dim}; }
+  /// The most that a rank sends and receives at once.
+  [[nodiscard]] std::uint64_t largest_exchange_bytes(const graph::Shard& shard) const;
+};
+
+StepSchedule query_schedule(const graph::PartitionManifest& manifest, const Job& job);
+/// Negatives of each part in a step.
+std::uint64_t negative_count(const graph::PartitionManifest& manifest, const Job& job);
+/// The most distinct rows that each part touches in a step.
+exchange::RowSizes row_sizes(const graph::PartitionManifest& manifest, const Job& job);
+RowsSizes rows_sizes(const EngineSetup& setup);
+
+}  // namespace tessera::train
