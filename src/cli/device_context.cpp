@@ -3,7 +3,7 @@
 #include "cli/device_context.hpp"
 
 #include "comm/agreement.hpp"
-#include "comm/nccl/seats.hpp"
+#include "comm/nccl/device_location.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "device/device.hpp"
@@ -46,16 +46,17 @@ Found look_for_device(const Job& job, const comm::Communicator& comm) {
 // Collective. Of the ranks that found the same device the lowest keeps it. Numbers do not say which are the same: a
 // binding may show each rank its own as number 0.
 void share_out(comm::Communicator& comm, Found& found) {
-  const comm::Seat mine = comm::together(
-      comm, [&] { return found.share ? comm::seat_of(found.share->device) : comm::seat_without_device(); });
-  const std::vector<comm::Seat> seats = comm::gather_seats(comm, mine);
-  const auto own = seats.begin() + comm.rank().value();
-  const auto first = std::find_if(seats.begin(), own, [&](const comm::Seat& seat) {
-    return seat.machine == mine.machine && seat.bus_id == mine.bus_id;
+  const comm::DeviceLocation mine = comm::together(
+      comm, [&] { return found.share ? comm::location_of(found.share->device) : comm::location_without_device(); });
+  const std::vector<comm::DeviceLocation> locations = comm::gather_locations(comm, mine);
+  const auto own = locations.begin() + comm.rank().value();
+  const auto first = std::find_if(locations.begin(), own, [&](const comm::DeviceLocation& location) {
+    return location.machine == mine.machine && location.bus_id == mine.bus_id;
   });
   if (found.share && first != own)
-    found = {{},
-             fmt::format("rank {} has the device that rank {} would take", first - seats.begin(), comm.rank().value())};
+    found = {
+        {},
+        fmt::format("rank {} has the device that rank {} would take", first - locations.begin(), comm.rank().value())};
 }
 
 // Why the first rank without a device has none.
@@ -98,11 +99,11 @@ std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment,
                                                        const Devices& devices) {
   if (job.run.device == "cpu" || (devices.ranks == 0 && job.exchange.transport != "nccl")) return nullptr;
   comm::Communicator& comm = environment.comm;
-  const comm::Seat mine = comm::together(
-      comm, [&] { return devices.own ? comm::seat_of(devices.own->device) : comm::seat_without_device(); });
-  const std::vector<comm::Seat> seats = comm::gather_seats(comm, mine);
+  const comm::DeviceLocation mine = comm::together(
+      comm, [&] { return devices.own ? comm::location_of(devices.own->device) : comm::location_without_device(); });
+  const std::vector<comm::DeviceLocation> locations = comm::gather_locations(comm, mine);
   const comm::TransportChoice choice = comm::together(
-      comm, [&] { return comm::choose_transport(job.exchange.transport, seats, comm::built_with_nccl()); });
+      comm, [&] { return comm::choose_transport(job.exchange.transport, locations, comm::built_with_nccl()); });
   if (choice.transport == comm::DeviceTransport::kNone) return nullptr;
   const bool is_direct = choice.transport == comm::DeviceTransport::kDirect;
   if (environment.is_root())

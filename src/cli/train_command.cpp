@@ -179,13 +179,12 @@ void train(Environment& environment, const Options& options) {
   if (environment.is_root()) describe(context, *parameters, *engine);
   const std::optional<DeviceMemory> device_memory = plan_device_memory(environment, devices, device_pool);
   comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
-  train::Surroundings surroundings;
-  if (devices.ranks > 0)
-    surroundings.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
-  if (links) surroundings.device_bytes_sent = [&] { return links->bytes_sent(); };
-  surroundings.stop = &stop_requested;
-  if (evaluator) surroundings.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
-  const train::Outcome outcome = trainer.run(surroundings);
+  train::TrainerHooks hooks;
+  if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
+  if (links) hooks.device_bytes_sent = [&] { return links->bytes_sent(); };
+  hooks.stop = &stop_requested;
+  if (evaluator) hooks.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
+  const train::Outcome outcome = trainer.run(hooks);
   if (environment.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
     describe_peaks(context, device_pool ? &*device_pool : nullptr, device_use);

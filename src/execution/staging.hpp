@@ -42,8 +42,8 @@ class PinnedBuffer {
 };
 
 /// Copies from and to memory of the host that need not be pinned: on a device through two pinned slots, one of which is
-/// filled or emptied while the other is copied. What is brought may be changed as soon as bring() returns, and what is
-/// fetched is there when fetch() does.
+/// filled or emptied while the other is copied. What is uploaded may be changed as soon as upload() returns, and
+/// what is downloaded is there when download() returns.
 template <Space kSpace>
 class Staging;
 

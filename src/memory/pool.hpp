@@ -86,6 +86,9 @@ class Pool : public PoolUse {
  public:
   /// Throws Error(kOverBudget) when it is less than 64 bytes, or more than the system can address.
   explicit Pool(std::uint64_t budget_bytes);
+  /// A pool to plan with: what is constructed over it takes bytes and tags as over any pool, but pages that nobody
+  /// writes take no memory, and the budget is out of reach. Nothing is given back to it.
+  static Pool planning();
   /// Pinned: what devices read and write directly. Counts against the host's budget as any other memory does.
   Pool(device::Device device, std::uint64_t budget_bytes, std::size_t threads);
 
@@ -101,10 +104,13 @@ class Pool : public PoolUse {
  private:
   template <class P, class V>
   friend class BasicBuffer;
+  struct Planning {};
+  explicit Pool(Planning plan);
   void* allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes);
   void release(const void* block) noexcept;
 
   HostArena arena_;
+  bool clears_ = true;
 };
 
 /// The large memory of a rank on a device.

@@ -37,9 +37,9 @@ ItemCount count_groups(const graph::QuerySet& queries, std::uint64_t most_answer
 
 }  // namespace
 
-QueryItems::QueryItems(const graph::QuerySet& queries, std::uint64_t most_answers, memory::Pool& pool)
-    : count_(count_groups(queries, most_answers).items),
-      first_(pool.allocate<std::uint64_t>(memory::Tag::kQueries, count_ + 1)) {
+QueryItems::QueryItems(const graph::QuerySet& queries, std::uint64_t most_answers, std::uint64_t count,
+                       memory::Pool& pool)
+    : count_(count), first_(pool.allocate<std::uint64_t>(memory::Tag::kQueries, count_ + 1)) {
   std::uint64_t group = 0;
   for_each_group(queries, most_answers, [&](std::uint64_t i) { first_[group++] = i; });
   first_[count_] = queries.size();

@@ -19,8 +19,9 @@ class QueryItems {
  public:
   /// Single queries.
   explicit QueryItems(const graph::QuerySet& queries) : count_(queries.size()) {}
-  /// Grouped ones, each of at most `most_answers`; one offset per group from the pool.
-  QueryItems(const graph::QuerySet& queries, std::uint64_t most_answers, memory::Pool& pool);
+  /// `count` grouped ones, as count_items() counts them, each of at most `most_answers`; one offset per group from the
+  /// pool.
+  QueryItems(const graph::QuerySet& queries, std::uint64_t most_answers, std::uint64_t count, memory::Pool& pool);
 
   [[nodiscard]] std::uint64_t size() const { return count_; }
   /// Item i is queries first(i) .. first(i + 1) - 1 of the set.

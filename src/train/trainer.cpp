@@ -86,7 +86,7 @@ bool Trainer::no_longer_improves() const {
   return job_.validate.patience > 0 && state_.checks_since_best >= job_.validate.patience;
 }
 
-Outcome Trainer::run(const Surroundings& surroundings) {
+Outcome Trainer::run(const TrainerHooks& hooks) {
   Outcome outcome;
   if (state_.epoch == 0 && job_.train.epochs == 0) {  // the initial parameters are a model too
     state_.finished = true;
@@ -96,8 +96,8 @@ Outcome Trainer::run(const Surroundings& surroundings) {
   Progress progress("training", triples * job_.train.epochs, "triples", comm_.rank() != Rank(0),
                     triples * state_.epoch);
   while (state_.epoch < job_.train.epochs && !no_longer_improves()) {
-    train_epoch(progress, surroundings);
-    const std::int64_t stop = surroundings.stop != nullptr && surroundings.stop->load() ? 1 : 0;
+    train_epoch(progress, hooks);
+    const std::int64_t stop = hooks.stop != nullptr && hooks.stop->load() ? 1 : 0;
     outcome.stopped_on_request = comm_.reduce(stop, comm::Reduction::kMax) != 0;
     state_.finished = no_longer_improves() || state_.epoch == job_.train.epochs;
     const bool due = is_due(job_.validate.every) || (job_.validate.every == 0 && is_due(10));
@@ -113,10 +113,10 @@ Outcome Trainer::run(const Surroundings& surroundings) {
   return outcome;
 }
 
-void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) {
+void Trainer::train_epoch(Progress& progress, const TrainerHooks& hooks) {
   EpochRecord record;
   const auto bytes_sent = [&] {
-    return comm_.bytes_sent() + (surroundings.device_bytes_sent ? surroundings.device_bytes_sent() : 0);
+    return comm_.bytes_sent() + (hooks.device_bytes_sent ? hooks.device_bytes_sent() : 0);
   };
   const std::uint64_t sent_before = bytes_sent();
   const auto start = std::chrono::steady_clock::now();
@@ -132,9 +132,9 @@ void Trainer::train_epoch(Progress& progress, const Surroundings& surroundings) 
   last_loss_ = record.loss;
   const auto sent = static_cast<std::int64_t>(bytes_sent() - sent_before);
   record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
-  if (surroundings.validation_mrr && is_due(job_.validate.every)) validate(surroundings, record);
+  if (hooks.validation_mrr && is_due(job_.validate.every)) validate(hooks, record);
   record.stages = longest(engine_.stage_times());
-  if (surroundings.device_use) record.device_use = largest(surroundings.device_use());
+  if (hooks.device_use) record.device_use = largest(hooks.device_use());
   this->record(record);
 }
 
@@ -176,8 +176,8 @@ void Trainer::require_finite_rows(std::uint64_t epoch) {
   }
 }
 
-void Trainer::validate(const Surroundings& surroundings, EpochRecord& record) {
-  const double mrr = surroundings.validation_mrr();
+void Trainer::validate(const TrainerHooks& hooks, EpochRecord& record) {
+  const double mrr = hooks.validation_mrr();
   record.validation_mrr = mrr;
   if (mrr > state_.best_mrr) {
     state_.best_mrr = mrr;

@@ -22,7 +22,7 @@ namespace tessera::train {
 
 /// What a training run needs from outside: training does not know how models are evaluated or how a program is told to
 /// stop.
-struct Surroundings {
+struct TrainerHooks {
   /// Collective: MRR of the parameters as they are on the validation split, the same on every rank; of their averages
   /// where they keep some. Empty: no validation.
   std::function<double()> validation_mrr;
@@ -57,18 +57,18 @@ class Trainer {
   [[nodiscard]] std::uint64_t epochs_done() const { return state_.epoch; }
 
   /// Collective.
-  Outcome run(const Surroundings& surroundings);
+  Outcome run(const TrainerHooks& hooks);
 
  private:
   void open_run_folder(bool resume);
   void check_run_folder(bool resume) const;
   void write_run_folder();
-  void train_epoch(Progress& progress, const Surroundings& surroundings);
+  void train_epoch(Progress& progress, const TrainerHooks& hooks);
   void take_parameters(std::uint64_t epoch);
   void require_finite_rows(std::uint64_t epoch);
   [[nodiscard]] bool needs_parameters(std::uint64_t epoch) const;
   void count_validation(double mrr);
-  void validate(const Surroundings& surroundings, EpochRecord& record);
+  void validate(const TrainerHooks& hooks, EpochRecord& record);
   void lower_rate_on_plateau();
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   [[nodiscard]] StageTimes longest(const StageTimes& times);

@@ -92,8 +92,11 @@ void find_negatives(const Job& job, const graph::Shard& shard, memory::Pool& poo
 void find_masks(const Job& job, const graph::Shard& shard, const model::Parameters& parameters, memory::Pool& pool,
                 Oracle& oracle) {
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
-  const train::QueryItems items =
-      job.train.group_queries ? train::QueryItems(queries, train::most_answers(job), pool) : train::QueryItems(queries);
+  const auto self = comm::make_self_communicator();
+  const std::uint64_t count = train::count_items(*self, shard, job).front().items;
+  const train::QueryItems items = job.train.group_queries
+                                      ? train::QueryItems(queries, train::most_answers(job), count, pool)
+                                      : train::QueryItems(queries);
   const train::Dropout dropout(job, parameters, 1, pool);
   const Permutation order(items.size(), RandomStream(job.run.seed, Purpose::kShuffle, 0, 0));
   oracle.source_masks.resize(queries.size());

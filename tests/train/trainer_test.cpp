@@ -79,20 +79,20 @@ class TrainerRun : public testing::Test {
   // Validation is a script; the session is asked to stop while it validates.
   train::Outcome run_trainer(train::Trainer& trainer, const Session& session, std::uint64_t epoch) const {
     std::atomic<bool> stop{false};
-    train::Surroundings surroundings;
-    surroundings.stop = &stop;
+    train::TrainerHooks hooks;
+    hooks.stop = &stop;
     if (device_use_)
-      surroundings.device_use = [&] {
+      hooks.device_use = [&] {
         ++measurements_;
         return memory::DeviceUse{1000, 1000 + measurements_};
       };
-    surroundings.validation_mrr = [&] {
+    hooks.validation_mrr = [&] {
       const std::uint64_t every = job_.validate.every;
       epoch = std::min((epoch / every + 1) * every, job_.train.epochs);
       if (epoch == session.stop_after) stop = true;
       return kMrr.at(epoch - 1);
     };
-    return trainer.run(surroundings);
+    return trainer.run(hooks);
   }
 };
 
@@ -185,15 +185,15 @@ Trained train_with_average(const test::StoredGraph& stored, const Job& job) {
   const auto engine = train::make_engine({*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, {}});
   train::Trainer trainer(*comm, shard, job, parameters, *engine, pool, false);
   Trained trained;
-  train::Surroundings surroundings;
-  surroundings.validation_mrr = [&] {  // after every epoch
+  train::TrainerHooks hooks;
+  hooks.validation_mrr = [&] {  // after every epoch
     const std::vector<double> rows = values(parameters);
     if (trained.expected_average.empty()) trained.expected_average = rows;
     for (std::size_t i = 0; i < rows.size(); ++i)
       trained.expected_average[i] = job.average.decay * trained.expected_average[i] + (1 - job.average.decay) * rows[i];
     return 0.5;
   };
-  trainer.run(surroundings);
+  trainer.run(hooks);
   trained.rows = values(parameters);
   model::Parameters loaded(shard, job.model, model::StateShape::kNone, pool);
   model::CheckpointStore(job.run.folder).load(job.train.epochs, shard, loaded);

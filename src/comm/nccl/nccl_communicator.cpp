@@ -5,7 +5,7 @@
 #include "comm/agreement.hpp"
 #include "comm/mpi/mpi_session.hpp"
 #include "comm/nccl/detail/watch.hpp"
-#include "comm/nccl/seats.hpp"
+#include "comm/nccl/device_location.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "device/cuda/check.hpp"
@@ -45,9 +45,9 @@ Progress progress_of(ncclComm_t communicator) {
 }
 
 /// Collective. NCCL refuses two ranks on one device, but only after the others wait for them.
-void check_seats(Communicator& host, device::Device device) {
-  const Seat mine = together(host, [&] { return seat_of(device); });
-  const std::string reason = why_not_direct(gather_seats(host, mine));
+void check_locations(Communicator& host, device::Device device) {
+  const DeviceLocation mine = together(host, [&] { return location_of(device); });
+  const std::string reason = why_not_direct(gather_locations(host, mine));
   if (!reason.empty())
     throw AgreedError(ExitStatus::kUsage, fmt::format("NCCL needs a device for each rank: {}", reason));
 }
@@ -212,7 +212,7 @@ bool built_with_nccl() { return true; }
 
 std::unique_ptr<DeviceCommunicator> make_nccl_communicator(Communicator& host, device::Device device,
                                                            std::chrono::seconds watchdog) {
-  check_seats(host, device);
+  check_locations(host, device);
   // From here on every rank is ready: one that failed alone would leave the others waiting inside NCCL.
   const ncclUniqueId id = agree_on_id(host);
   auto communicator = std::make_unique<NcclCommunicator>(host, device, watchdog);

@@ -15,8 +15,10 @@ using memory::Tag;
 
 namespace {
 
-QueryItems make_items(const EngineSetup& setup, const graph::QuerySet& queries) {
-  if (setup.job.train.group_queries) return {queries, most_answers(setup.job), setup.pool};
+QueryItems make_items(const EngineSetup& setup, const graph::Part& part) {
+  const graph::QuerySet& queries = part.queries(graph::Split::kTrain);
+  if (setup.job.train.group_queries)
+    return {queries, most_answers(setup.job), setup.items[part.id().index()].items, setup.pool};
   return QueryItems(queries);
 }
 
@@ -33,7 +35,7 @@ PartDraw<kSpace>::PartDraw(const EngineSetup& setup, const graph::Part& part, co
     : part_(part),
       seed_(setup.job.run.seed),
       uses_(uses),
-      items_(make_items(setup, part.queries(graph::Split::kTrain))),
+      items_(make_items(setup, part)),
       batch_(setup.shard.manifest, part.id(), sizes.batch, setup.pool),
       side_(uses.side, sizes.batch.queries),
       row_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),

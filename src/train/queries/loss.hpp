@@ -15,6 +15,9 @@ namespace tessera::train {
 /// sums, and so of all bits.
 constexpr std::size_t kTileRows = 256;
 
+/// Most queries whose gradients a thread of the host works on at once.
+constexpr std::size_t kMostBlockQueries = 512;
+
 /// The loss over candidates when queries are moved.
 struct CandidateLoss {
   bool binary = false;      ///< binary cross entropy of every candidate (KvsAll); else softmax cross entropy

@@ -27,7 +27,7 @@ CandidateLoss make_loss(const EngineSetup& setup, const StepSizes& sizes, std::u
 }
 
 std::uint64_t longest_list(const EngineSetup& setup, const StepSizes& sizes) {
-  return std::max<std::uint64_t>({Candidates<Space::kHost>::longest_list(CandidateLoss::of(setup.job), sizes),
+  return std::max<std::uint64_t>({CandidateScores<Space::kHost>::longest_list(CandidateLoss::of(setup.job), sizes),
                                   sizes.relations * sizes.own.size(), setup.parameters.core().rows});
 }
 
@@ -55,9 +55,8 @@ QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<R
       targets_(comm_, shard_, sizes.by_part, setup.pool),
       draw_(setup, executor_, sizes, targets_),
       sides_(executor_, workspace_, tables_, setup.parameters, dropout_, sizes.side()),
-      candidates_({executor_, workspace_, tables_, setup.parameters.scorer(), shard_.parts.front().id().value(),
-                   shard_.manifest.entity_count},
-                  loss_of_, sizes),
+      scores_(candidate_setup(setup), loss_of_, sizes),
+      gradients_(candidate_setup(setup), scores_, loss_of_, sizes),
       exchange_({executor_, workspace_, shard_, execution_->transport()}, sizes.exchange(loss_of_.binary)),
       side_parts_(shard_.parts.size()),
       clock_(executor_),
@@ -71,6 +70,16 @@ QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<R
   if (!prediction_) sources_ = workspace_.allocate(Tag::kBatch, sizes.own_queries(), dim_);
   leaves_ = workspace_.allocate(Tag::kGradients, sizes.own_distinct_relations(), sizes.gradient_dim);
   losses_ = executor_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size());
+}
+
+template <Space kSpace>
+CandidateSetup<kSpace> QueriesEngine<kSpace>::candidate_setup(const EngineSetup& setup) {
+  return {executor_,
+          workspace_,
+          tables_,
+          setup.parameters.scorer(),
+          shard_.parts.front().id().value(),
+          shard_.manifest.entity_count};
 }
 
 template <Space kSpace>
@@ -177,8 +186,8 @@ void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step
   exchange_.gather_queries(lists.exchange, queries_);
   fault_point("train.step", comm_.rank());
   clock_.enter(Stage::kScore);
-  candidates_.score(lists, ConstMatrix(queries_.block(0, lists.queries)).columns(0, dim_));
-  candidates_.weigh(lists, statistics(lists), scale, step, losses_.span());
+  scores_.score(lists, ConstMatrix(queries_.block(0, lists.queries)).columns(0, dim_));
+  scores_.weigh(lists, statistics(lists), scale, step, losses_.span());
   if (prediction_)
     prediction_->compute(lists,
                          {ConstMatrix(queries_.block(0, lists.queries)).columns(dim_, dim_), sides_.operators(), scale,
@@ -191,7 +200,7 @@ void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step
   optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
   tables_.begin_step(epoch * schedule_.steps() + step);
   clock_.enter(Stage::kUpdate);
-  candidates_.update(lists, prediction(), penalty, optimiser_);
+  gradients_.update(lists, prediction(), penalty, optimiser_);
   update_relations(lists);
   clock_.end_step();
   clock_.leave();
@@ -227,9 +236,9 @@ kernels::Vector<kSpace, const Statistic> QueriesEngine<kSpace>::statistics(const
   const auto subtrees = exchange_.own_subtrees();
   clock_.enter(Stage::kLoss);
   for (std::size_t k = 0; k < subtrees.size(); ++k)
-    candidates_.statistics(subtrees[k], exchange_.statistics(lists.exchange, k));
+    scores_.statistics(subtrees[k], exchange_.statistics(lists.exchange, k));
   clock_.enter(Stage::kExchange);
-  const auto merged = exchange_.merge_statistics(lists.exchange, candidates_.target_scores(lists));
+  const auto merged = exchange_.merge_statistics(lists.exchange, scores_.target_scores(lists));
   clock_.enter(Stage::kLoss);
   return merged;
 }
@@ -240,7 +249,7 @@ typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::query_gradients(co
   const auto subtrees = exchange_.own_subtrees();
   clock_.enter(Stage::kGradients);
   for (std::size_t k = 0; k < subtrees.size(); ++k)
-    candidates_.query_gradients(subtrees[k], lists, prediction(), exchange_.subtree_gradients(lists.exchange, k));
+    gradients_.query_gradients(subtrees[k], lists, prediction(), exchange_.subtree_gradients(lists.exchange, k));
   clock_.enter(Stage::kExchange);
   return exchange_.return_gradients(lists.exchange);
 }
@@ -258,7 +267,7 @@ void QueriesEngine<kSpace>::side_gradients(const Lists& lists, Matrix gradients,
         const ConstMatrix direct = prediction_ ? ConstMatrix(returned.columns(dim_, dim_)) : ConstMatrix{};
         sides_.penalise_queries(side, block, penalty, own_queries(side).block(first, count), of_queries);
         sides_.source_gradients(side, tables_.part(p).rows, block, penalty, of_queries, direct,
-                                candidates_.source_gradients(p, lists).block(first, count));
+                                gradients_.source_gradients(p, lists).block(first, count));
       });
 }
 

@@ -8,7 +8,7 @@
 #include "train/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
-#include "train/queries/candidates.hpp"
+#include "train/queries/candidate_gradients.hpp"
 #include "train/queries/draw.hpp"
 #include "train/queries/relation_prediction.hpp"
 #include "train/query_sides.hpp"
@@ -48,6 +48,7 @@ class QueriesEngine final : public Engine {
   using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
 
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const StepSizes& sizes);
+  CandidateSetup<kSpace> candidate_setup(const EngineSetup& setup);
   std::uint64_t draw(std::uint32_t epoch, std::uint64_t step);
   void clear_losses();
   void download_losses();
@@ -82,7 +83,8 @@ class QueriesEngine final : public Engine {
   StepDraw<kSpace> draw_;
   std::array<Lists, execution::ListRing<kSpace>::kSlots> lists_;
   QuerySides<kSpace> sides_;
-  Candidates<kSpace> candidates_;
+  CandidateScores<kSpace> scores_;
+  CandidateGradients<kSpace> gradients_;
   exchange::QueryExchange<kSpace> exchange_;
   std::unique_ptr<RelationPrediction<kSpace>> prediction_;
   bool are_uploaded_ = false;

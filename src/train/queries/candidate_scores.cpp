@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "train/queries/candidates.hpp"
+#include "train/queries/candidate_scores.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -18,7 +18,6 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::size_t kBlockQueries = 512;
 /// Floats between the rows of a block's values on the host: a cache line, so that a column is not all in a few sets of
 /// a cache.
 constexpr std::size_t kGap = 16;
@@ -33,35 +32,27 @@ std::size_t tiles_of(std::size_t rows) { return std::max<std::size_t>(1, (rows +
 }  // namespace
 
 template <Space kSpace>
-std::uint64_t Candidates<kSpace>::longest_list(const CandidateLoss& loss, const StepSizes& sizes) {
+std::uint64_t CandidateScores<kSpace>::longest_list(const CandidateLoss& loss, const StepSizes& sizes) {
   std::uint64_t longest = std::max(sizes.queries, sizes.targets);
   for (const PartSizes& part : sizes.own) longest = std::max(longest, loss.exact ? part.rows : part.batch.candidates);
   return longest;
 }
 
 template <Space kSpace>
-Candidates<kSpace>::Candidates(const Setup& setup, const CandidateLoss& loss, const StepSizes& sizes)
+CandidateScores<kSpace>::CandidateScores(const CandidateSetup<kSpace>& setup, const CandidateLoss& loss,
+                                         const StepSizes& sizes)
     : executor_(setup.executor),
       workspace_(setup.workspace),
       tables_(setup.tables),
-      scorer_(setup.scorer),
       loss_(loss),
       entities_(setup.entities),
       first_part_(setup.first_part),
       dim_(sizes.dim),
-      width_(sizes.width()),
       capacity_(sizes.queries) {
   for (std::size_t p = 0; p < sizes.own.size(); ++p) allocate_part(p, sizes);
-  allocate_scratch(sizes);
+  allocate_scratch();
   packed_queries_ =
       workspace_.allocate_packed(Tag::kLogits, executor_.kernels().gradients.packed_bytes(capacity_, dim_));
-  if (loss.exact) {
-    source_gradients_ = workspace_.allocate(Tag::kGradients, sizes.own_queries(), dim_);
-  } else {
-    std::size_t occurrences = sizes.targets;
-    for (const PartSizes& part : sizes.own) occurrences += part.batch.candidates + part.batch.queries;
-    occurrences_ = workspace_.allocate(Tag::kGradients, occurrences, dim_);
-  }
   const auto levels = static_cast<std::size_t>(std::bit_width(sizes.own.size() - 1));
   level_statistics_ = executor_.template allocate<Statistic>(Tag::kLogits, levels * capacity_);
   terms_ = executor_.template allocate<kernels::LossTerms>(Tag::kLogits, capacity_);
@@ -70,7 +61,7 @@ Candidates<kSpace>::Candidates(const Setup& setup, const CandidateLoss& loss, co
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::allocate_part(std::size_t p, const StepSizes& sizes) {
+void CandidateScores<kSpace>::allocate_part(std::size_t p, const StepSizes& sizes) {
   const auto& gradients = executor_.kernels().gradients;
   const std::size_t table_rows = sizes.own[p].rows;
   Part part;
@@ -103,20 +94,9 @@ void Candidates<kSpace>::allocate_part(std::size_t p, const StepSizes& sizes) {
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::allocate_scratch(const StepSizes& sizes) {
+void CandidateScores<kSpace>::allocate_scratch() {
   std::size_t block = 0;
-  std::size_t gradients = 0;
-  std::size_t sums = 0;
-  for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const BatchSizes& batch = sizes.own[p].batch;
-    const std::size_t rows = sizes.own[p].rows;
-    const std::size_t touched = loss_.exact ? batch.queries : parts_[p].rows + sizes.targets + batch.queries;
-    block = std::max(block, parts_[p].block);
-    if (loss_.exact) gradients = std::max(gradients, parts_[p].block);
-    sums = std::max(sums, executor_.block_rows(std::min(rows, touched), kTileRows));
-  }
-  const std::size_t queries = executor_.block_rows(capacity_, kBlockQueries);
-  const auto levels = static_cast<std::size_t>(std::bit_width(parts_.size() - 1));
+  for (const Part& part : parts_) block = std::max(block, part.block);
   for (std::size_t worker = 0; worker < executor_.workers(); ++worker) {
     Scratch scratch;
     if (!loss_.keep_scores) {
@@ -124,31 +104,26 @@ void Candidates<kSpace>::allocate_scratch(const StepSizes& sizes) {
       scratch.maxima = workspace_.allocate(Tag::kLogits, capacity_, tiles_of(block));
     }
     scratch.sums = workspace_.allocate(Tag::kLogits, capacity_, loss_.keep_scores ? 1 : tiles_of(block));
-    scratch.gradients = workspace_.allocate(Tag::kGradients, gradients, dim_);
-    scratch.row_sums = workspace_.allocate(Tag::kGradients, sums, dim_);
-    if constexpr (kSpace == Space::kHost) scratch.product = workspace_.allocate(Tag::kGradients, queries, dim_);
-    for (std::size_t level = 0; level < levels; ++level)
-      scratch.subtrees.push_back(workspace_.allocate(Tag::kGradients, queries, width_));
     scratch_.push_back(scratch);
   }
 }
 
 template <Space kSpace>
-bool Candidates<kSpace>::is_copied(const kernels::BasicConstStoredRows<kSpace>& table) const {
+bool CandidateScores<kSpace>::is_copied(const kernels::BasicConstStoredRows<kSpace>& table) const {
   return !loss_.exact ||
          (table.is_bfloat16() && !executor_.kernels().gradients.takes_bfloat16(table.cols, table.stride));
 }
 
 // Large blocks read the candidates less often; every worker should have one. No bit depends on it.
 template <Space kSpace>
-std::size_t Candidates<kSpace>::query_block() const {
-  return std::clamp<std::size_t>((batch_ + executor_.workers() - 1) / executor_.workers(), 1, kBlockQueries);
+std::size_t CandidateScores<kSpace>::query_block() const {
+  return std::clamp<std::size_t>((batch_ + executor_.workers() - 1) / executor_.workers(), 1, kMostBlockQueries);
 }
 
 // ---- scores
 
 template <Space kSpace>
-void Candidates<kSpace>::score(const Lists& lists, ConstMatrix queries) {
+void CandidateScores<kSpace>::score(const Lists& lists, ConstMatrix queries) {
   batch_ = lists.queries;
   queries_ = executor_.kernels().gradients.pack(queries, packed_queries_);
   prepare_candidates(lists);
@@ -164,7 +139,7 @@ void Candidates<kSpace>::score(const Lists& lists, ConstMatrix queries) {
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::prepare_candidates(const Lists& lists) {
+void CandidateScores<kSpace>::prepare_candidates(const Lists& lists) {
   const auto& kernels = executor_.kernels();
   executor_.for_part_blocks(
       parts_.size(), [&](std::size_t p) { return is_copied(tables_.part(p).rows) ? parts_[p].rows : 0; }, kTileRows,
@@ -186,7 +161,7 @@ void Candidates<kSpace>::prepare_candidates(const Lists& lists) {
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::score_sampled_targets(const Lists& lists) {
+void CandidateScores<kSpace>::score_sampled_targets(const Lists& lists) {
   executor_.for_part_blocks(
       parts_.size(), [&](std::size_t p) { return lists.parts[p].targets.count; }, kTileRows,
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
@@ -198,7 +173,7 @@ void Candidates<kSpace>::score_sampled_targets(const Lists& lists) {
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::score_block(std::size_t p, const Block& block, const Lists& lists) {
+void CandidateScores<kSpace>::score_block(std::size_t p, const Block& block, const Lists& lists) {
   const Part& part = parts_[p];
   const Matrix scores = value_memory(part, block, batch_);
   make_scores(p, block, {0, batch_}, lists, scores);
@@ -210,16 +185,16 @@ void Candidates<kSpace>::score_block(std::size_t p, const Block& block, const Li
 }
 
 template <Space kSpace>
-typename Candidates<kSpace>::Matrix Candidates<kSpace>::value_memory(const Part& part, const Block& block,
-                                                                     std::size_t queries) const {
+typename CandidateScores<kSpace>::Matrix CandidateScores<kSpace>::value_memory(const Part& part, const Block& block,
+                                                                               std::size_t queries) const {
   const std::size_t before = block.first / part.block * value_stride<kSpace>(part.block) * capacity_;
   float* data = loss_.keep_scores ? part.values.data() + before : scratch_[block.worker].values.data;
   return {data, queries, block.count, value_stride<kSpace>(block.count)};
 }
 
 template <Space kSpace>
-kernels::BasicOperand<kSpace> Candidates<kSpace>::candidates(const Part& part, const Block& block,
-                                                             std::size_t p) const {
+kernels::BasicOperand<kSpace> CandidateScores<kSpace>::candidates(std::size_t p, const Block& block) const {
+  const Part& part = parts_[p];
   if (block.count == part.rows) return part.candidates;
   const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
   const ConstMatrix rows = is_copied(table) ? ConstMatrix(part.gathered) : table.matrix();
@@ -228,11 +203,11 @@ kernels::BasicOperand<kSpace> Candidates<kSpace>::candidates(const Part& part, c
 
 // A sampled candidate that is a target of the query does not count against it.
 template <Space kSpace>
-void Candidates<kSpace>::make_scores(std::size_t p, const Block& block, Queries queries, const Lists& lists,
-                                     Matrix scores) const {
+void CandidateScores<kSpace>::make_scores(std::size_t p, const Block& block, QueryRange queries, const Lists& lists,
+                                          Matrix scores) const {
   const auto& kernels = executor_.kernels();
   const bool has_all = queries.count == batch_;
-  const auto of_block = candidates(parts_[p], block, p);
+  const auto of_block = candidates(p, block);
   if (has_all)
     kernels.scores.all_pairs(Similarity::kDot, queries_, of_block, scores);
   else
@@ -252,7 +227,7 @@ void Candidates<kSpace>::make_scores(std::size_t p, const Block& block, Queries 
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::read_targets(std::size_t p, const Block& block, const Lists& lists, ConstMatrix scores) {
+void CandidateScores<kSpace>::read_targets(std::size_t p, const Block& block, const Lists& lists, ConstMatrix scores) {
   const TargetLists<kSpace>& targets = lists.parts[p].targets;
   const ListRange ids = ids_in<kSpace>(targets.ids, block.first, block.count, parts_[p].rows);
   const ListRange cells = positions_in(targets.by_row, ids);
@@ -263,7 +238,7 @@ void Candidates<kSpace>::read_targets(std::size_t p, const Block& block, const L
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::to_values(Matrix scores, Matrix maxima, Matrix sums) const {
+void CandidateScores<kSpace>::to_values(Matrix scores, Matrix maxima, Matrix sums) const {
   const auto& softmax = executor_.kernels().softmax;
   if (loss_.binary)
     softmax.logistic(scores, kTileRows, loss_.binary_over(entities_, 1).offset, maxima, sums);
@@ -273,7 +248,7 @@ void Candidates<kSpace>::to_values(Matrix scores, Matrix maxima, Matrix sums) co
 
 // Softmax: a maximum becomes exp(tile's - part's), and sums belong to the part's maximum. Binary: nothing to do.
 template <Space kSpace>
-void Candidates<kSpace>::merge_tiles(const Part& part, Queries queries, std::size_t worker) {
+void CandidateScores<kSpace>::merge_tiles(const Part& part, QueryRange queries, std::size_t worker) {
   const auto& kernels = executor_.kernels();
   const Matrix maxima = part.maxima.block(queries.first, queries.count);
   if (part.rows == 0) {  // no block came by
@@ -288,14 +263,15 @@ void Candidates<kSpace>::merge_tiles(const Part& part, Queries queries, std::siz
 // ---- statistics and weights
 
 template <Space kSpace>
-void Candidates<kSpace>::statistics(PartRange node, Vector<Statistic> out) {
+void CandidateScores<kSpace>::statistics(PartRange node, Vector<Statistic> out) {
   executor_.for_blocks(batch_, query_block(), [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
     node_statistics(node, 0, {first, count}, out.subspan(first, count));
   });
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::node_statistics(PartRange node, std::size_t level, Queries queries, Vector<Statistic> out) {
+void CandidateScores<kSpace>::node_statistics(PartRange node, std::size_t level, QueryRange queries,
+                                              Vector<Statistic> out) {
   const auto& statistics_of = executor_.kernels().statistics;
   if (node.size() == 1) {
     const Part& part = parts_[node.first - first_part_];
@@ -315,8 +291,8 @@ void Candidates<kSpace>::node_statistics(PartRange node, std::size_t level, Quer
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::weigh(const Lists& lists, Vector<const Statistic> all, float scale, std::uint64_t step,
-                               Vector<kernels::LossSum> losses) {
+void CandidateScores<kSpace>::weigh(const Lists& lists, Vector<const Statistic> all, float scale, std::uint64_t step,
+                                    Vector<kernels::LossSum> losses) {
   executor_.for_blocks(batch_, query_block(), [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
     weigh_queries(lists, all, scale, {first, count});
   });
@@ -333,7 +309,8 @@ void Candidates<kSpace>::weigh(const Lists& lists, Vector<const Statistic> all, 
 }
 
 template <Space kSpace>
-void Candidates<kSpace>::weigh_queries(const Lists& lists, Vector<const Statistic> all, float scale, Queries queries) {
+void CandidateScores<kSpace>::weigh_queries(const Lists& lists, Vector<const Statistic> all, float scale,
+                                            QueryRange queries) {
   const auto& kernels = executor_.kernels();
   const auto terms = terms_.span().subspan(queries.first, queries.count);
   const auto statistics = all.subspan(queries.first, queries.count);
@@ -357,8 +334,8 @@ void Candidates<kSpace>::weigh_queries(const Lists& lists, Vector<const Statisti
 
 // Kept, or computed again to the same bits.
 template <Space kSpace>
-kernels::BasicTiledWeights<kSpace> Candidates<kSpace>::weights(std::size_t p, const Block& block, Queries queries,
-                                                               const Lists& lists) const {
+kernels::BasicTiledWeights<kSpace> CandidateScores<kSpace>::weights(std::size_t p, const Block& block,
+                                                                    QueryRange queries, const Lists& lists) const {
   const Part& part = parts_[p];
   if (loss_.keep_scores && block.count == part.rows && queries.count == batch_) return part.weights;
   Matrix values = value_memory(part, block, loss_.keep_scores ? batch_ : queries.count);
@@ -375,158 +352,7 @@ kernels::BasicTiledWeights<kSpace> Candidates<kSpace>::weights(std::size_t p, co
   return {values, factors.columns(queries.first, queries.count), kTileRows};
 }
 
-// ---- gradients of queries
-
-template <Space kSpace>
-void Candidates<kSpace>::query_gradients(PartRange node, const Lists& lists, const Prediction* prediction, Matrix out) {
-  executor_.for_blocks(batch_, query_block(), [&](std::size_t first, std::size_t count, std::size_t worker) {
-    node_gradients(node, lists, prediction, {first, count, worker}, 0, out.block(first, count));
-  });
-}
-
-template <Space kSpace>
-void Candidates<kSpace>::node_gradients(PartRange node, const Lists& lists, const Prediction* prediction,
-                                        const Block& queries, std::size_t level, Matrix out) const {
-  if (node.size() == 1) return part_gradients(node.first - first_part_, lists, prediction, queries, out);
-  const std::uint32_t middle = exchange::split_point(node);
-  const Matrix right = scratch_[queries.worker].subtrees[level].block(0, queries.count);
-  node_gradients({node.first, middle}, lists, prediction, queries, level + 1, out);
-  node_gradients({middle, node.end}, lists, prediction, queries, level + 1, right);
-  const auto each = workspace_.counting(queries.count);
-  executor_.kernels().rows.add(right, each, each, out);
-}
-
-// Tiles in order, then the targets that are rows of the part. With relation prediction the second half of a row is the
-// gradient of the source.
-template <Space kSpace>
-void Candidates<kSpace>::part_gradients(std::size_t p, const Lists& lists, const Prediction* prediction,
-                                        const Block& queries, Matrix out) const {
-  const auto& kernels = executor_.kernels();
-  const Part& part = parts_[p];
-  const TargetLists<kSpace>& targets = lists.parts[p].targets;
-  const Matrix of_queries = out.columns(0, dim_);
-  const Matrix& scratch = scratch_[queries.worker].product;
-  const Matrix product = scratch.rows > 0 ? scratch.block(0, queries.count) : scratch;
-  kernels.rows.fill(0, of_queries);
-  for (std::size_t first = 0; first < part.rows; first += part.block) {
-    const Block block{first, std::min(part.block, part.rows - first), queries.worker};
-    kernels.gradients.add_to_queries_tiled(weights(p, block, {queries.first, queries.count}, lists),
-                                           candidates(part, block, p), product, of_queries);
-  }
-  const auto by_query =
-      workspace_.in_order(targets.query_offsets.subspan(queries.first, queries.count + 1), targets.count);
-  kernels.targets.add_weighted(
-      {target_weights_.span().subspan(0, lists.targets), targets.entry, tables_.part(p).rows, targets.row, {}},
-      by_query, of_queries, workspace_.counting(queries.count));
-  if (prediction != nullptr)
-    kernels.rows.sum_segments(prediction->source_gradients(targets), by_query.offsets, by_query.positions,
-                              out.columns(dim_, dim_));
-}
-
-// ---- gradients of candidates, updates
-
-template <Space kSpace>
-typename Candidates<kSpace>::Matrix Candidates<kSpace>::source_gradients(std::size_t p, const Lists& lists) const {
-  const QueryLists<kSpace>& side = lists.sides[p];
-  if (loss_.exact) return source_gradients_.block(side.own_begin, side.queries);
-  const PartLists<kSpace>& part = lists.parts[p];
-  return occurrences_.block(part.sampled.first_occurrence + parts_[p].rows + part.targets.count, side.queries);
-}
-
-// What targets add to their rows: the queries by weight, each followed by the gradient from relation prediction.
-template <Space kSpace>
-kernels::BasicWeightedRows<kSpace> Candidates<kSpace>::weighted_queries(const TargetLists<kSpace>& targets,
-                                                                        const Prediction* prediction) const {
-  return {target_weights_.span(), targets.entry, queries_.matrix, targets.query,
-          prediction != nullptr ? prediction->target_gradients(targets) : ConstMatrix{}};
-}
-
-template <Space kSpace>
-void Candidates<kSpace>::update(const Lists& lists, const Prediction* prediction, const Penalty& penalty,
-                                const Optimiser& optimiser) {
-  if (!loss_.exact) return update_sampled(lists, prediction, penalty, optimiser);
-  executor_.for_part_blocks(
-      parts_.size(), [&](std::size_t p) { return parts_[p].rows; }, kTileRows,
-      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
-        update_block(p, {first, count, worker}, lists, prediction, penalty, optimiser);
-      });
-}
-
-template <Space kSpace>
-void Candidates<kSpace>::update_block(std::size_t p, const Block& block, const Lists& lists,
-                                      const Prediction* prediction, const Penalty& penalty,
-                                      const Optimiser& optimiser) {
-  const auto& kernels = executor_.kernels();
-  const PartLists<kSpace>& part = lists.parts[p];
-  const QueryLists<kSpace>& side = lists.sides[p];
-  const auto& table = tables_.part(p);
-  const Matrix gradients = scratch_[block.worker].gradients.block(0, block.count);
-  kernels.gradients.to_rows_tiled(weights(p, block, {0, batch_}, lists), queries_, gradients);
-  const ListRange ids = ids_in<kSpace>(part.targets.ids, block.first, block.count, parts_[p].rows);
-  const auto slots = part.targets.slots.subspan(ids.first, ids.size());
-  kernels.targets.add_weighted(weighted_queries(part.targets, prediction), segments_in(part.targets.by_row, ids),
-                               gradients, slots);
-  penalise<kSpace>(
-      kernels, {penalty.regulariser.power, scorer_.is_complex()}, penalty.regulariser.entities * penalty.scale,
-      {table.rows, part.targets.ids.subspan(ids.first, ids.size()), part.targets.counts.subspan(ids.first, ids.size())},
-      gradients, slots);
-  const ListRange sources = ids_in<kSpace>(side.source_ids, block.first, block.count, parts_[p].rows);
-  const Matrix sums = scratch_[block.worker].row_sums.block(0, sources.size());
-  const auto by_source = segments_in(side.by_source, sources);
-  kernels.rows.sum_segments(source_gradients(p, lists), by_source.offsets, by_source.positions, sums);
-  kernels.rows.add(sums, workspace_.counting(sums.rows), part.source_slots.subspan(sources.first, sources.size()),
-                   gradients);
-  optimiser.apply_in<kSpace>(kernels, gradients, workspace_.counting(block.count, block.first), table.rows,
-                             table.state);
-}
-
-// Gradients by occurrence: candidates, targets, sources.
-template <Space kSpace>
-void Candidates<kSpace>::update_sampled(const Lists& lists, const Prediction* prediction, const Penalty& penalty,
-                                        const Optimiser& optimiser) {
-  const auto& kernels = executor_.kernels();
-  const auto occurrences = [&](std::size_t p) {
-    return occurrences_.block(lists.parts[p].sampled.first_occurrence,
-                              parts_[p].rows + lists.parts[p].targets.count + lists.sides[p].queries);
-  };
-  executor_.for_part_blocks(
-      parts_.size(), [&](std::size_t p) { return parts_[p].rows; }, kTileRows,
-      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
-        kernels.gradients.to_rows_tiled(weights(p, {first, count, worker}, {0, batch_}, lists), queries_,
-                                        occurrences(p).block(first, count));
-      });
-  executor_.for_part_blocks(
-      parts_.size(), [&](std::size_t p) { return lists.parts[p].targets.count; }, kTileRows,
-      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
-        add_targets(lists.parts[p].targets, p, {first, first + count}, prediction, penalty,
-                    occurrences(p).block(parts_[p].rows + first, count));
-      });
-  executor_.for_part_blocks(
-      parts_.size(), [&](std::size_t p) { return lists.parts[p].sampled.occurrence_ids.size(); }, kTileRows,
-      [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
-        const SampledLists<kSpace>& list = lists.parts[p].sampled;
-        const auto& table = tables_.part(p);
-        const Matrix sums = scratch_[worker].row_sums.block(0, count);
-        const auto segments = segments_in(list.by_occurrence, {first, first + count});
-        kernels.rows.sum_segments(occurrences(p), segments.offsets, segments.positions, sums);
-        optimiser.apply_in<kSpace>(kernels, sums, list.occurrence_ids.subspan(first, count), table.rows, table.state);
-      });
-}
-
-template <Space kSpace>
-void Candidates<kSpace>::add_targets(const TargetLists<kSpace>& targets, std::size_t p, ListRange of,
-                                     const Prediction* prediction, const Penalty& penalty, Matrix out) const {
-  const auto& kernels = executor_.kernels();
-  const auto each = workspace_.counting(of.size());
-  kernels.rows.fill(0, out);
-  kernels.targets.add_weighted(weighted_queries(targets, prediction), workspace_.one_by_one(of.size(), of.first), out,
-                               each);
-  penalise<kSpace>(
-      kernels, {penalty.regulariser.power, scorer_.is_complex()}, penalty.regulariser.entities * penalty.scale,
-      {tables_.part(p).rows, targets.row.subspan(of.first, of.size()), workspace_.ones(of.size())}, out, each);
-}
-
-template class Candidates<Space::kHost>;
-template class Candidates<Space::kDevice>;
+template class CandidateScores<Space::kHost>;
+template class CandidateScores<Space::kDevice>;
 
 }  // namespace tessera::train

@@ -14,25 +14,25 @@
 namespace tessera::comm {
 
 /// Where a rank computes: two ranks have the same machine and bus_id if, and only if, they share a device.
-struct Seat {
+struct DeviceLocation {
   std::array<char, 64> host{};     ///< its name, for people: names may repeat
   std::array<char, 64> machine{};  ///< what the kernel calls this start of the machine
   std::array<char, 32> bus_id{};   ///< empty: the rank has no device
-  bool operator==(const Seat&) const = default;
+  bool operator==(const DeviceLocation&) const = default;
 };
 
 /// Longer texts are cut off.
-Seat make_seat(std::string_view host, std::string_view machine, std::string_view bus_id);
+DeviceLocation make_location(std::string_view host, std::string_view machine, std::string_view bus_id);
 /// On this machine.
-Seat seat_of(device::Device device);
-Seat seat_without_device();
+DeviceLocation location_of(device::Device device);
+DeviceLocation location_without_device();
 
 /// Collective. By rank.
-std::vector<Seat> gather_seats(Communicator& comm, const Seat& mine);
+std::vector<DeviceLocation> gather_locations(Communicator& comm, const DeviceLocation& mine);
 
 /// Why these ranks cannot exchange device memory directly: "ranks 0 and 1 share device 0000:17:00.0 of host 'n1'", or
 /// "rank 2 on host 'n2' has no device". Empty when each has a device of its own.
-std::string why_not_direct(std::span<const Seat> seats);
+std::string why_not_direct(std::span<const DeviceLocation> locations);
 
 enum class DeviceTransport {
   kNone,    ///< one rank
@@ -46,7 +46,7 @@ struct TransportChoice {
 };
 
 /// What exchange.transport (`wanted`: "auto", "nccl", "host") means for these ranks; the same on all that know the same
-/// seats. Throws Error(kUsage) when NCCL is asked for and cannot be.
-TransportChoice choose_transport(const std::string& wanted, std::span<const Seat> seats, bool has_nccl);
+/// locations. Throws Error(kUsage) when NCCL is asked for and cannot be.
+TransportChoice choose_transport(const std::string& wanted, std::span<const DeviceLocation> locations, bool has_nccl);
 
 }  // namespace tessera::comm

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // Who sits where decides how device memory travels.
-#include "comm/nccl/seats.hpp"
+#include "comm/nccl/device_location.hpp"
 
 #include "comm/thread/thread_communicator.hpp"
 #include "core/error.hpp"
@@ -15,14 +15,14 @@
 namespace tessera::comm {
 namespace {
 
-const Seat kFirst = make_seat("node1", "boot-a", "0000:17:00.0");
-const Seat kSecond = make_seat("node1", "boot-a", "0000:65:00.0");
-const Seat kElsewhere = make_seat("node2", "boot-b", "0000:17:00.0");
-const Seat kNone = make_seat("node2", "boot-b", "");
+const DeviceLocation kFirst = make_location("node1", "boot-a", "0000:17:00.0");
+const DeviceLocation kSecond = make_location("node1", "boot-a", "0000:65:00.0");
+const DeviceLocation kElsewhere = make_location("node2", "boot-b", "0000:17:00.0");
+const DeviceLocation kNone = make_location("node2", "boot-b", "");
 
-void expect_choice(const std::string& wanted, const std::vector<Seat>& seats, bool has_nccl, DeviceTransport transport,
-                   const std::string& reason) {
-  const TransportChoice choice = choose_transport(wanted, seats, has_nccl);
+void expect_choice(const std::string& wanted, const std::vector<DeviceLocation>& locations, bool has_nccl,
+                   DeviceTransport transport, const std::string& reason) {
+  const TransportChoice choice = choose_transport(wanted, locations, has_nccl);
   EXPECT_EQ(choice.transport, transport) << wanted;
   EXPECT_EQ(choice.reason, reason) << wanted;
 }
@@ -32,7 +32,7 @@ TEST(Transport, IsDirectWhereEachRankHasADevice) {
     expect_choice(wanted, {kFirst, kSecond}, true, DeviceTransport::kDirect, "each rank has a device of its own");
     // The same bus of another machine, even of one whose host has the same name.
     expect_choice(wanted, {kFirst, kElsewhere}, true, DeviceTransport::kDirect, "each rank has a device of its own");
-    expect_choice(wanted, {kFirst, make_seat("node1", "boot-b", "0000:17:00.0")}, true, DeviceTransport::kDirect,
+    expect_choice(wanted, {kFirst, make_location("node1", "boot-b", "0000:17:00.0")}, true, DeviceTransport::kDirect,
                   "each rank has a device of its own");
   }
 }
@@ -66,19 +66,19 @@ TEST(Transport, ThatIsAskedForIsThatOrAnError) {
   });
 }
 
-TEST(Seats, AreKnownToAllRanks) {
-  const std::vector<Seat> seats = {kFirst, kSecond, kElsewhere};
+TEST(DeviceLocations, AreKnownToAllRanks) {
+  const std::vector<DeviceLocation> locations = {kFirst, kSecond, kElsewhere};
   run_ranks(3, [&](Communicator& comm) {
-    EXPECT_EQ(gather_seats(comm, seats[static_cast<std::size_t>(comm.rank().value())]), seats);
+    EXPECT_EQ(gather_locations(comm, locations[static_cast<std::size_t>(comm.rank().value())]), locations);
   });
-  EXPECT_EQ(seat_without_device(), seat_without_device()) << "this machine is always the same";
-  EXPECT_EQ(seat_without_device().bus_id[0], '\0');
+  EXPECT_EQ(location_without_device(), location_without_device()) << "this machine is always the same";
+  EXPECT_EQ(location_without_device().bus_id[0], '\0');
 }
 
-TEST(Seats, KeepWhatFitsOfLongNames) {
-  const Seat seat = make_seat(std::string(500, 'h'), std::string(500, 'm'), std::string(500, 'b'));
-  EXPECT_EQ(std::string(seat.host.data()), std::string(63, 'h'));
-  EXPECT_EQ(std::string(seat.bus_id.data()), std::string(31, 'b'));
+TEST(DeviceLocations, KeepWhatFitsOfLongNames) {
+  const DeviceLocation location = make_location(std::string(500, 'h'), std::string(500, 'm'), std::string(500, 'b'));
+  EXPECT_EQ(std::string(location.host.data()), std::string(63, 'h'));
+  EXPECT_EQ(std::string(location.bus_id.data()), std::string(31, 'b'));
 }
 
 }  // namespace

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// A plan, made of sizes alone, against what a rank takes from its pool: the same bytes under every tag.
+
+#include "train/plan.hpp"
+#include "comm/thread/thread_communicator.hpp"
+#include "support/graph_fixture.hpp"
+#include "train/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+
+namespace tessera {
+namespace {
+
+constexpr std::uint32_t kParts = 5;
+using Bytes = std::array<std::uint64_t, memory::kTagCount>;
+
+struct Case {
+  const char* name;
+  void (*change)(Job&);
+};
+std::ostream& operator<<(std::ostream& out, const Case& tested) { return out << tested.name; }
+
+Job small_job() {
+  Job job;
+  job.model.dim = 12;
+  job.train.batch_size = 96;
+  job.negatives.count = 40;
+  job.negatives.scope = "all";
+  job.exchange.mode = "queries";
+  job.exchange.scores = "keep";
+  return job;
+}
+
+Bytes use_of(const memory::Pool& pool) {
+  Bytes bytes{};
+  for (std::size_t tag = 0; tag < bytes.size(); ++tag) bytes[tag] = pool.use(static_cast<memory::Tag>(tag)).bytes;
+  return bytes;
+}
+
+void expect_planned(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, std::size_t threads) {
+  memory::Pool pool(std::uint64_t{256} << 20U);
+  const graph::Placement placement(kParts, comm.size());
+  const graph::Shard shard = stored.load(comm.rank(), placement, pool);
+  const Bytes before = use_of(pool);
+  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
+                               train::halo_rows(shard, job));
+  if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
+  const auto items = train::count_items(comm, shard, job);
+  const auto engine = train::make_engine({comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});
+  const Bytes planned = train::plan_training({job, stored.manifest(), placement, comm.rank(), threads, items});
+  const Bytes taken = use_of(pool);
+  for (std::size_t tag = 0; tag < taken.size(); ++tag)
+    EXPECT_EQ(planned[tag], taken[tag] - before[tag])
+        << memory::name(static_cast<memory::Tag>(tag)) << " of rank " << comm.rank().value();
+}
+
+class Plan : public testing::TestWithParam<Case> {};
+
+TEST_P(Plan, IsWhatARankTakes) {
+  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 400}), kParts);
+  Job job = small_job();
+  GetParam().change(job);
+  for (const std::int32_t ranks : {1, 2, 5})
+    for (const std::size_t threads : {1, 3}) {
+      SCOPED_TRACE(testing::Message() << ranks << " ranks, " << threads << " threads");
+      comm::run_ranks(ranks, [&](comm::Communicator& comm) { expect_planned(comm, stored, job, threads); });
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Jobs, Plan,
+    testing::Values(Case{"Exact", [](Job&) {}}, Case{"Grouped", [](Job& job) { job.train.group_queries = true; }},
+                    Case{"Recomputed", [](Job& job) { job.exchange.scores = "recompute"; }},
+                    Case{"Sampled", [](Job& job) { job.negatives.scope = "global"; }},
+                    Case{"RelationPrediction", [](Job& job) { job.relation_prediction.weight = 0.5; }},
+                    Case{"TuckErDropoutAdam",
+                         [](Job& job) {
+                           job.model.name = "tucker";
+                           job.model.relation_dim = 5;
+                           job.dropout = {.entity = 0.2, .relation = 0.2};
+                           job.optimiser.name = "adam";
+                         }},
+                    Case{"BinaryRowwiseAverage",
+                         [](Job& job) {
+                           job.loss.name = "bce";
+                           job.train.group_queries = true;
+                           job.optimiser.name = "rowwise_adagrad";
+                           job.average.decay = 0.9;
+                         }},
+                    Case{"MovedRows",
+                         [](Job& job) {
+                           job.exchange.mode = "rows";
+                           job.negatives.scope = "global";
+                           job.model.name = "transe_l1";
+                           job.loss.name = "margin";
+                         }}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+}  // namespace
+}  // namespace tessera
