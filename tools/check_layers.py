@@ -30,7 +30,7 @@ LAYERS = {
     "kernels": ["core", "device", "memory"],
     "execution": ["core", "device", "memory", "comm", "kernels"],
     "model": _MODEL,
-    "exchange": _MODEL + ["model"],
+    "exchange": _MODEL,
     "train": _ENGINE,
     "evaluate": _ENGINE,
     "predict": _ENGINE,
