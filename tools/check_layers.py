@@ -30,7 +30,7 @@ LAYERS = {
     "kernels": ["core", "device", "memory"],
     "execution": ["core", "device", "memory", "comm", "kernels"],
     "model": _MODEL,
-    "exchange": _MODEL + ["model"],
+    "exchange": _MODEL,
     "train": _ENGINE,
     "search": ["core", "device", "memory", "graph", "comm", "kernels", "execution", "model"],
     "evaluate": _MODEL + ["model", "search"],

@@ -166,7 +166,7 @@ void train(Environment& environment, const Options& options) {
     if (job.average.decay > 0) parameters->keep_average(context.shard, job.model, *context.pool);
     if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
     engine = train::make_engine({comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool,
-                                 items, device_pool ? &*device_pool : nullptr, links.get()});
+                                 items, device_pool ? &*device_pool : nullptr, links.get(), devices.ranks});
   });
   const search::Setup setup{comm, context.shard, parameters->served(), context.host};
   if (wants_validation(environment, context)) {

@@ -50,6 +50,21 @@ std::string against_rows(const Job& job) {
   return {};
 }
 
+// Whatever "auto" turns out to be.
+bool moves_rows(const Job& job) { return job.exchange.mode == "rows" || !against_queries(job).empty(); }
+
+// Rows in bfloat16 do not move.
+void check_rows_format(const Job& job) {
+  if (job.run.rows == "fp32") return;
+  if (job.run.device == "cpu")
+    fail(ExitStatus::kUsage,
+         "run.rows '{}' does not fit run.device 'cpu', which trains rows in fp32; use run.rows=fp32 or a device",
+         job.run.rows);
+  if (moves_rows(job))
+    fail(ExitStatus::kUsage, "run.rows '{}' fits only moving queries ({}); use run.rows=fp32", job.run.rows,
+         job.exchange.mode == "rows" ? "exchange.mode is rows" : against_queries(job));
+}
+
 void check_loss(const Job& job) {
   const LossKind loss = find_loss(job.loss.name);
   const bool all = job.negatives.scope == "all";
@@ -113,9 +128,7 @@ std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& mani
 }  // namespace
 
 std::string against_device(const Job& job) {
-  std::string no_queries = against_queries(job);
-  if (!no_queries.empty()) return no_queries;
-  if (job.exchange.mode == "rows") return "exchange.mode 'rows'; a device moves queries (exchange.mode=queries)";
+  if (moves_rows(job)) return {};
   if (job.exchange.scores == "recompute") return "exchange.scores 'recompute'; a device keeps them";
   return {};
 }
@@ -125,10 +138,7 @@ void check_fit(const Job& job) {
   check_loss(job);
   if (const std::string no = against_device(job); job.run.device == "cuda" && !no.empty())
     fail(ExitStatus::kUsage, "run.device 'cuda' does not fit: {}; use run.device=cpu", no);
-  if (job.run.rows != "fp32" && job.run.device == "cpu")
-    fail(ExitStatus::kUsage,
-         "run.rows '{}' does not fit run.device 'cpu', which trains rows in fp32; use run.rows=fp32 or a device",
-         job.run.rows);
+  check_rows_format(job);
   std::string no_queries = against_queries(job);
   const std::string no_rows = against_rows(job);
   if (job.exchange.mode == "queries" && !no_queries.empty())
@@ -192,8 +202,8 @@ std::vector<std::string> idle_settings(const Job& job) {
 
 ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest, bool on_devices) {
   if (job.exchange.mode != "auto") return {job.exchange.mode, "as the job says"};
-  if (on_devices) return {"queries", "a device moves queries"};
   if (const std::string no = against_queries(job); !no.empty()) return {"rows", no};
+  if (on_devices) return {"queries", "devices move queries where they can"};
   if (const std::string no = against_rows(job); !no.empty()) return {"queries", no};
   const std::uint64_t row_bytes = rows_moved(job, manifest) * job.model.dim * sizeof(float);
   const std::uint64_t query_bytes = queries_moved(job, manifest) * job.model.dim * sizeof(float);

@@ -164,8 +164,10 @@ class BadJob(ProgramTest):
     def test_a_device_that_this_program_cannot_use(self):
         for ranks in (0, 2):
             self.refuse_job(USAGE, ["built without CUDA"], ranks=ranks, **{"run.device": '"cuda"'})
-        self.refuse_job(USAGE, ["run.device 'cuda' does not fit", "dropout"],
-                        **{"run.device": '"cuda"', "dropout.entity": 0.1})
+        self.refuse_job(USAGE, ["run.device 'cuda' does not fit", "recompute"],
+                        **{"run.device": '"cuda"', "exchange.scores": '"recompute"'})
+        self.refuse_job(USAGE, ["run.rows 'bf16' fits only moving queries", "rotate"],
+                        **{"run.device": '"cuda"', "run.rows": '"bf16"', "model.name": '"rotate"'})
         self.refuse_job(USAGE, ["run.device", "cpu, cuda"], **{"run.device": '"gpu"'})
         for ranks in (0, 2):
             self.refuse_job(USAGE, ["run.rows 'bf16' needs a device for every rank"], ranks=ranks,
@@ -218,7 +220,7 @@ class BadJob(ProgramTest):
         self.refuse(MISSING, "evaluate", "nowhere", says=["nowhere"])
         self.refuse(MISSING, "evaluate", "data.kg", says=["job.toml"])
 
-    def test_a_device_that_this_program_cannot_use(self):
+    def test_a_device_for_ranking_that_this_program_cannot_use(self):
         self.succeed("train", self.write_job())
         for ranks in (0, 2):
             self.refuse(USAGE, "evaluate", "run", "run.device=cuda", ranks=ranks,

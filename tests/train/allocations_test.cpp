@@ -112,11 +112,15 @@ double last_allocation(const std::vector<long>& counts) {
 using MakeEngine = std::unique_ptr<train::Engine> (*)(const train::EngineSetup&);
 
 std::unique_ptr<train::Engine> usual(const train::EngineSetup& setup) { return train::make_engine(setup); }
+train::EngineSetup beside_devices(train::EngineSetup setup) {
+  setup.device_ranks = 1;
+  return setup;
+}
 std::unique_ptr<train::Engine> whole(const train::EngineSetup& setup) {
-  return test::make_host_engine(setup, test::EngineKind::kWhole, {setup.pool, setup.backend});
+  return test::make_host_engine(beside_devices(setup), test::EngineKind::kWhole, {setup.pool, setup.backend});
 }
 std::unique_ptr<train::Engine> staged(const train::EngineSetup& setup) {
-  return test::make_host_engine(setup, test::EngineKind::kStaged, {setup.pool, setup.backend});
+  return test::make_host_engine(beside_devices(setup), test::EngineKind::kStaged, {setup.pool, setup.backend});
 }
 
 void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& stored, const Job& job,
@@ -170,8 +174,9 @@ TEST(Allocations, NoneOnSeveralRanksAfterTheFirstSteps) {
   for (const std::int32_t ranks : {2, 3})
     for (const std::uint64_t staleness : {0, 1}) {
       SCOPED_TRACE(testing::Message() << ranks << " ranks, staleness " << staleness);
-      comm::run_ranks(ranks,
-                      [&](comm::Communicator& comm) { expect_no_allocations(comm, stored, small_job(staleness)); });
+      for (const MakeEngine make : {usual, whole, staged})
+        comm::run_ranks(
+            ranks, [&](comm::Communicator& comm) { expect_no_allocations(comm, stored, small_job(staleness), make); });
     }
 }
 

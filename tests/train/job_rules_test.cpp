@@ -54,28 +54,37 @@ TEST(JobRules, WhatADeviceCannotTrainIsRefused) {
     job.loss.smoothing = 0.1;
     job.dropout = {.entity = 0.2, .relation = 0.1};
   }));
-  const auto refused = [&](const char* why, void (*change)(Job&)) {
-    refuse(on_device(change), {"run.device 'cuda' does not fit", why, "run.device=cpu"});
-  };
-  refused("distance", [](Job& job) { job.model.name = "transe_l1"; });
-  refused("needs negatives of its own", [](Job& job) {
+  check_fit(on_device([](Job& job) {
+    job.model.name = "transe_l1";
+    job.train.group_queries = false;
+    job.exchange.staleness = 1;
+  }));
+  check_fit(on_device([](Job& job) {
     job.loss.name = "margin";
-    job.negatives.scope = "global";
+    job.negatives.scope = "part";
     job.train.group_queries = false;
-  });
-  refused("recompute", [](Job& job) { job.exchange.scores = "recompute"; });
-  refused("exchange.mode 'rows'", [](Job& job) {
+  }));
+  check_fit(on_device([](Job& job) {
     job.exchange.mode = "rows";
+    job.exchange.scores = "recompute";
     job.train.group_queries = false;
-  });
+  }));
+  refuse(on_device([](Job& job) { job.exchange.scores = "recompute"; }),
+         {"run.device 'cuda' does not fit", "recompute", "run.device=cpu"});
 }
 
-TEST(JobRules, RowsInBfloat16NeedADevice) {
+TEST(JobRules, RowsInBfloat16NeedADeviceAndStayWhereTheyAre) {
   Job job = exact();
   job.run.rows = "bf16";
   refuse(job, {"run.rows 'bf16'", "run.device 'cpu'", "run.rows=fp32"});
   job.run.device = "cuda";
   check_fit(job);
+  job.model.name = "rotate";
+  job.train.group_queries = false;
+  refuse(job, {"run.rows 'bf16'", "rotate", "distance", "run.rows=fp32"});
+  job.model.name = "complex";
+  job.exchange.mode = "rows";
+  refuse(job, {"run.rows 'bf16'", "exchange.mode is rows", "run.rows=fp32"});
 }
 
 TEST(JobRules, SettingsOfADeviceAreIdleWithoutOne) {
@@ -240,6 +249,11 @@ TEST(JobRules, AutoTakesWhatFits) {
   distance.negatives.scope = "all";
   EXPECT_EQ(choose_exchange(distance, graph).mode, "rows");
   EXPECT_NE(choose_exchange(distance, graph).reason.find("rotate"), std::string::npos);
+  EXPECT_EQ(choose_exchange(distance, graph, true).mode, "rows");
+  Job sampled;  // of which a host moves rows
+  sampled.negatives.count = 1;
+  EXPECT_EQ(choose_exchange(sampled, graph).mode, "rows");
+  EXPECT_EQ(choose_exchange(sampled, graph, true).mode, "queries");
   Job said;
   said.exchange.mode = "queries";
   EXPECT_EQ(choose_exchange(said, graph).mode, "queries");
