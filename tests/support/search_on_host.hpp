@@ -33,6 +33,8 @@ inline const Backend& rounded_backend(kernels::GridOrder order) {
                    grid.penalties,
                    grid.targets,
                    grid.statistics,
+                   grid.negative_losses,
+                   grid.distances,
                    grid.best_rows,
                    {&kernels::host_grid_screened_ranks(grid_order), RoundedScores::kRoundoff}};
   };

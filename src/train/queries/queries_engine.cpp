@@ -16,13 +16,15 @@ using memory::Tag;
 
 namespace {
 
-// Keeping the scores saves a matrix product per pass; it may take half of what is left of the budget.
+// Keeping the scores saves a matrix product per pass; on the host it may take half of what is left of the budget.
+template <Space kSpace>
 CandidateLoss make_loss(const EngineSetup& setup, const StepSizes& sizes, std::uint64_t room_bytes) {
   CandidateLoss loss = CandidateLoss::of(setup.job);
   std::uint64_t cells = 0;
   for (const PartSizes& part : sizes.own) cells += sizes.queries * part.candidates();
-  loss.keep_scores = setup.job.exchange.scores == "keep" ||
-                     (setup.job.exchange.scores == "auto" && cells * sizeof(float) <= room_bytes / 2);
+  loss.keep_scores =
+      setup.job.exchange.scores == "keep" ||
+      (setup.job.exchange.scores == "auto" && (kSpace == Space::kDevice || cells * sizeof(float) <= room_bytes / 2));
   return loss;
 }
 
@@ -45,7 +47,7 @@ QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<R
       comm_(setup.comm),
       shard_(setup.shard),
       schedule_(item_schedule(setup)),
-      loss_of_(make_loss(setup, sizes, executor_.room_bytes())),
+      loss_of_(make_loss<kSpace>(setup, sizes, executor_.room_bytes())),
       dim_(sizes.dim),
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       optimiser_(setup.job.optimiser, setup.job.schedule),
