@@ -32,10 +32,11 @@ LAYERS = {
     "model": _MODEL,
     "exchange": _MODEL,
     "train": _ENGINE,
-    "evaluate": _ENGINE,
-    "predict": _ENGINE,
+    "search": ["core", "device", "memory", "graph", "comm", "kernels", "execution", "model"],
+    "evaluate": _MODEL + ["model", "search"],
+    "predict": _MODEL + ["model", "search"],
     "partition": ["core", "memory", "storage", "graph"],
-    "cli": _ENGINE + ["train", "evaluate", "predict", "partition"],
+    "cli": _ENGINE + ["search", "train", "evaluate", "predict", "partition"],
 }
 
 # Headers of a library (a regular expression over the whole include path) -> the modules, or the file stems inside

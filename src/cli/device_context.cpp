@@ -7,8 +7,6 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "device/device.hpp"
-#include "evaluate/device_counts.hpp"
-#include "predict/device_best.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -127,15 +125,15 @@ std::optional<DeviceMemory> plan_device_memory(const Environment& environment, c
   return std::optional<DeviceMemory>(std::in_place, *devices.own, *pool);
 }
 
-evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
-                                 std::vector<kernels::ConstDeviceMatrix> lent_rows) {
-  if (!pool) return {};
-  return evaluate::device_counts(*pool, execution::find_products(job.run.products), std::move(lent_rows));
+search::MakeRanker make_ranker(std::optional<memory::DevicePool>& pool, const Job& job,
+                               std::vector<kernels::ConstDeviceMatrix> borrowed_rows) {
+  if (!pool) return search::rank_on_host();
+  return search::rank_on_device(*pool, execution::find_products(job.run.products), std::move(borrowed_rows));
 }
 
-predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job) {
-  if (!pool) return {};
-  return predict::device_best(*pool, execution::find_products(job.run.products));
+search::MakeAnswerer make_answerer(std::optional<memory::DevicePool>& pool, const Job& job) {
+  if (!pool) return search::answer_on_host();
+  return search::answer_on_device(*pool, execution::find_products(job.run.products));
 }
 
 }  // namespace tessera::cli

@@ -5,11 +5,11 @@
 #include "cli/command.hpp"
 #include "comm/nccl/nccl_communicator.hpp"
 #include "core/job.hpp"
-#include "evaluate/evaluator.hpp"
 #include "execution/device_choice.hpp"
 #include "memory/device_use.hpp"
 #include "memory/pool.hpp"
-#include "predict/searcher.hpp"
+#include "search/answerer.hpp"
+#include "search/ranker.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -57,9 +57,9 @@ std::optional<DeviceMemory> plan_device_memory(const Environment& environment, c
 
 /// Candidates are compared on the device of `pool`, or on the host when there is none; with the rows that an engine
 /// has there, if any.
-evaluate::MakeCounts make_counts(std::optional<memory::DevicePool>& pool, const Job& job,
-                                 std::vector<kernels::ConstDeviceMatrix> lent_rows = {});
+search::MakeRanker make_ranker(std::optional<memory::DevicePool>& pool, const Job& job,
+                               std::vector<kernels::ConstDeviceMatrix> borrowed_rows = {});
 /// Answers are searched there.
-predict::MakeBest make_best(std::optional<memory::DevicePool>& pool, const Job& job);
+search::MakeAnswerer make_answerer(std::optional<memory::DevicePool>& pool, const Job& job);
 
 }  // namespace tessera::cli

@@ -11,7 +11,7 @@
 #include "evaluate/rank_file.hpp"
 #include "evaluate/report.hpp"
 #include "graph/graph_reader.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 #include "storage/string_blocks.hpp"
 
 #include <algorithm>
@@ -91,12 +91,12 @@ void evaluate_run(Environment& environment, const Options& options) {
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
   const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
-  const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
+  const search::Setup setup{comm, context.shard, *parameters, context.host};
   std::optional<memory::DevicePool> device_pool;
   comm::together(comm, [&] {
     if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
   });
-  evaluate::Evaluator evaluator(setup, evaluation_options(job, options), make_counts(device_pool, job));
+  evaluate::Evaluator evaluator(setup, evaluation_options(job, options), make_ranker(device_pool, job));
   const graph::Split split = find_split(options.split);
   const evaluate::RankFileTarget target{
       job.run.folder, graph::partition_folder(job.data.graph, job.data.parts), epoch, {.resamples = options.resamples}};

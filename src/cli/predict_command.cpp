@@ -7,10 +7,10 @@
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
-#include "model/setup.hpp"
 #include "predict/prediction_file.hpp"
 #include "predict/predictor.hpp"
 #include "predict/report.hpp"
+#include "search/setup.hpp"
 
 #include <unistd.h>
 
@@ -68,7 +68,7 @@ void predict_run(Environment& environment, const Options& options) {
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
   const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
-  const model::Setup setup{comm, context.shard, *parameters, context.backend, *context.pool, context.threads};
+  const search::Setup setup{comm, context.shard, *parameters, context.host};
   std::optional<memory::DevicePool> device_pool;
   comm::together(comm, [&] {
     if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
@@ -76,7 +76,7 @@ void predict_run(Environment& environment, const Options& options) {
   predict::SearchOptions search = options.search;
   search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
   predict::Predictor predictor(setup, {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)},
-                               questions, search, make_best(device_pool, job));
+                               questions, search, make_answerer(device_pool, job));
   std::unique_ptr<predict::PredictionFile> file;
   comm::on_root(comm, [&] {
     if (!options.output.empty())

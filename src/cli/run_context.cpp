@@ -121,7 +121,9 @@ RunContext open_context(Environment& environment, const Job& job, const std::opt
     check_same_graph(job.data.graph, loaded.manifest);
     return loaded;
   });
-  return {job, threads, std::move(pool), std::move(shard), kernels::cpu_backend()};
+  const kernels::Backend& backend = kernels::cpu_backend();
+  const execution::HostExecutor host(*pool, backend, execution::HostThreads(threads));
+  return {job, threads, std::move(pool), std::move(shard), backend, host};
 }
 
 std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,

@@ -4,6 +4,7 @@
 
 #include "cli/command.hpp"
 #include "core/job.hpp"
+#include "execution/executor.hpp"
 #include "graph/shard.hpp"
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
@@ -24,6 +25,7 @@ struct RunContext {
   std::unique_ptr<memory::Pool> pool;
   graph::Shard shard;
   const kernels::Backend& backend;
+  execution::HostExecutor host;  ///< over all of these
 };
 
 /// Collective. Reads and agrees on a job file.

@@ -9,7 +9,7 @@
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
 #include "model/model_file.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 #include "train/job_rules.hpp"
 #include "train/placement.hpp"
 #include "train/step_speed.hpp"
@@ -168,12 +168,12 @@ void train(Environment& environment, const Options& options) {
     engine = train::make_engine({comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool,
                                  items, device_pool ? &*device_pool : nullptr, links.get(), devices.ranks});
   });
-  const model::Setup setup{comm, context.shard, parameters->served(), context.backend, *context.pool, context.threads};
+  const search::Setup setup{comm, context.shard, parameters->served(), context.host};
   if (wants_validation(environment, context)) {
     // An average of rows is nowhere but on the host.
-    auto lent_rows = parameters->average() == nullptr ? engine->device_rows() : decltype(engine->device_rows()){};
+    auto there = parameters->average() == nullptr ? engine->device_rows() : decltype(engine->device_rows()){};
     evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job),
-                                                      make_counts(device_pool, job, std::move(lent_rows)));
+                                                      make_ranker(device_pool, job, std::move(there)));
   }
   train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
   if (environment.is_root()) describe(context, *parameters, *engine);

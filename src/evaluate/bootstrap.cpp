@@ -53,7 +53,7 @@ double deviation(const std::vector<double>& values) {
 
 }  // namespace
 
-Bootstrap::Bootstrap(const model::Setup& setup, BootstrapOptions options)
+Bootstrap::Bootstrap(const search::Setup& setup, BootstrapOptions options)
     : setup_(setup), options_(options), sums_(2 * ((options.resamples + kPerDraw - 1) / kPerDraw * kPerDraw)) {}
 
 std::uint64_t Bootstrap::stream_of(std::uint64_t seed, std::uint64_t triple) { return mix(seed + triple); }
@@ -78,7 +78,7 @@ void Bootstrap::add(std::span<const RankedQuery> queries) {
         {stream_of(options_.seed, triple), static_cast<std::int64_t>(kUnit / rank_of(query, TieRule::kRealistic))});
   }
   const std::size_t groups = sums_.size() / 2 / kPerDraw;
-  parallel_for((groups + kTaskGroups - 1) / kTaskGroups, setup_.threads, [&](std::size_t task) {
+  parallel_for((groups + kTaskGroups - 1) / kTaskGroups, setup_.host.workers(), [&](std::size_t task) {
     for (std::size_t g = task * kTaskGroups; g < std::min(groups, (task + 1) * kTaskGroups); ++g) add_group(g);
   });
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "evaluate/metrics.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 
 #include <array>
 #include <cstdint>
@@ -35,7 +35,7 @@ Interval interval_of(std::vector<double> means);
 /// ranks and threads change no bit. Each rank takes a share of every block; 16 bytes per resample.
 class Bootstrap {
  public:
-  Bootstrap(const model::Setup& setup, BootstrapOptions options);
+  Bootstrap(const search::Setup& setup, BootstrapOptions options);
 
   /// `queries`: all of a block, the same on every rank.
   void add(std::span<const RankedQuery> queries);
@@ -54,7 +54,7 @@ class Bootstrap {
   };
   void add_group(std::uint64_t group);
 
-  const model::Setup& setup_;
+  const search::Setup& setup_;
   BootstrapOptions options_;
   std::vector<Own> own_;            // this rank's share of a block
   std::vector<std::int64_t> sums_;  // by resample: queries; then 1 / rank

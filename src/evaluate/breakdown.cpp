@@ -42,12 +42,12 @@ Group::Side Breakdown::Sums::mean() const {
           ranks.mean(queries)};
 }
 
-Breakdown::Breakdown(const model::Setup& setup)
+Breakdown::Breakdown(const search::Setup& setup)
     : relations_(setup.shard.manifest.relation_count), classes_(evaluate::relation_classes(setup)) {
   comm::together(setup.comm, [&] {
-    by_relation_ = setup.pool.allocate<Sums>(memory::Tag::kEvaluation, 2 * relations_);
-    by_class_ = setup.pool.allocate<Sums>(memory::Tag::kEvaluation, 2 * kRelationClassCount);
-    by_degree_ = setup.pool.allocate<Sums>(memory::Tag::kEvaluation, 2 * kDegreeBuckets);
+    by_relation_ = setup.host.allocate<Sums>(memory::Tag::kEvaluation, 2 * relations_);
+    by_class_ = setup.host.allocate<Sums>(memory::Tag::kEvaluation, 2 * kRelationClassCount);
+    by_degree_ = setup.host.allocate<Sums>(memory::Tag::kEvaluation, 2 * kDegreeBuckets);
   });
 }
 

@@ -5,7 +5,7 @@
 #include "evaluate/metrics.hpp"
 #include "evaluate/relation_class.hpp"
 #include "memory/pool.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 
 #include <array>
 #include <cstddef>
@@ -63,7 +63,7 @@ std::uint64_t last_degree(std::uint64_t bucket);
 class Breakdown {
  public:
   /// Collective. Throws AgreedError(kOverBudget).
-  explicit Breakdown(const model::Setup& setup);
+  explicit Breakdown(const search::Setup& setup);
   void add(std::span<const RankedQuery> queries);
   [[nodiscard]] Groups groups() const;
 

@@ -5,14 +5,13 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
-#include "evaluate/detail/candidate_counts.hpp"
 #include "evaluate/detail/candidate_lists.hpp"
-#include "evaluate/detail/host_counts.hpp"
 #include "evaluate/detail/list_counts.hpp"
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
 #include "evaluate/detail/query_order.hpp"
-#include "model/pair_effort.hpp"
+#include "search/cost.hpp"
+#include "search/known_answers.hpp"
 #include "storage/checksum.hpp"
 
 #include <algorithm>
@@ -35,21 +34,11 @@ std::span<const Split> splits_of(Filter filter) {
   return std::span(graph::kSplits).first(filter == Filter::kTrainValid ? 2 : 3);
 }
 
-std::unique_ptr<detail::CandidateCounts> counts_with(const MakeCounts& make_counts, const model::Setup& setup,
-                                                     std::uint64_t block) {
-  if (make_counts) return make_counts(setup, block);
-  return std::make_unique<detail::HostCounts>(setup, block);
-}
-
 std::uint64_t listed_per_round(std::uint64_t block_queries) { return kListedPerQuery * block_queries; }
 
-/// The largest halving of the wished block that takes at most half of what every rank has left.
-std::uint64_t fitting_block(const model::Setup& setup, std::uint64_t wished) {
-  std::uint64_t block = std::max<std::uint64_t>(1, wished);
-  const std::uint64_t room = (setup.pool.budget_bytes() - setup.pool.used_bytes()) / 2;
-  while (block > kFewestBlockQueries && Evaluator::memory_bytes(block, setup.parameters.dim(), setup.threads) > room)
-    block /= 2;
-  return static_cast<std::uint64_t>(setup.comm.reduce(static_cast<std::int64_t>(block), comm::Reduction::kMin));
+std::uint64_t fitting_block(const search::Setup& setup, std::uint64_t wished) {
+  return search::fit_block(setup, wished, kFewestBlockQueries,
+                           [&](std::uint64_t block) { return Evaluator::bytes(search::host_sizes(setup, block)); });
 }
 
 }  // namespace
@@ -59,21 +48,22 @@ const char* name(Filter filter) { return filter == Filter::kTrainValid ? "train,
 /// The buffers of an evaluator and the steps of one block.
 class Evaluator::State {
  public:
-  State(const model::Setup& setup, const Options& options, const MakeCounts& make_counts, std::uint64_t block)
+  State(const search::Setup& setup, const Options& options, const search::MakeRanker& make_ranker, std::uint64_t block)
       : setup_(setup),
         options_(options),
         capacity_(block),
         rows_(setup.shard, setup.parameters),
         scorer_(setup_, rows_),
         block_(setup_, rows_, block),
-        counts_(counts_with(make_counts, setup_, block)),
-        listed_(setup_, rows_, scorer_, listed_per_round(block)),
-        known_(setup.shard, splits_of(options.filter)),
-        targets_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, block)),
-        positions_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, block)),
-        target_scores_(setup.pool.allocate<float>(Tag::kEvaluation, block)),
-        reduced_(setup.pool.allocate<std::int64_t>(Tag::kEvaluation, 3 * block)),
-        ranked_(setup.pool.allocate<RankedQuery>(Tag::kEvaluation, block)) {
+        ranker_(make_ranker(setup_, block)),
+        listed_(setup_, scorer_, listed_per_round(block)),
+        known_(setup.shard, rows_, splits_of(options.filter)),
+        known_lists_(known_),
+        targets_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, block)),
+        positions_(setup.host.allocate<std::uint32_t>(Tag::kEvaluation, block)),
+        target_scores_(setup.host.allocate<float>(Tag::kEvaluation, block)),
+        reduced_(setup.host.allocate<std::int64_t>(Tag::kEvaluation, 3 * block)),
+        ranked_(setup.host.allocate<RankedQuery>(Tag::kEvaluation, block)) {
     for (std::size_t i = 0; i < block; ++i) positions_[i] = static_cast<std::uint32_t>(i);
   }
 
@@ -91,7 +81,7 @@ class Evaluator::State {
  private:
   /// What a query is compared with one by one.
   [[nodiscard]] const detail::EntityLists& lists() const {
-    return candidates_ ? static_cast<const detail::EntityLists&>(*candidates_) : known_;
+    return candidates_ ? static_cast<const detail::EntityLists&>(*candidates_) : known_lists_;
   }
   void require_finite_scores() const;
   void score_targets();
@@ -101,15 +91,16 @@ class Evaluator::State {
   [[nodiscard]] std::uint32_t train_degree(EntityId own) const;
   std::span<const RankedQuery> rank_block();
 
-  model::Setup setup_;
+  search::Setup setup_;
   Options options_;
   std::uint64_t capacity_;
   model::OwnRows rows_;
   detail::PairScorer scorer_;
   detail::QueryBlock block_;
-  std::unique_ptr<detail::CandidateCounts> counts_;
+  std::unique_ptr<search::Ranker> ranker_;
   detail::ListCounts listed_;
-  detail::KnownAnswers known_;
+  search::KnownAnswers known_;
+  detail::KnownLists known_lists_;
   std::optional<detail::CandidateLists> candidates_;
   std::array<std::optional<detail::QueryOrder>, 3> orders_;
   memory::Buffer<std::uint64_t> targets_;
@@ -123,9 +114,9 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   const auto start = std::chrono::steady_clock::now();
   const detail::QueryOrder& queries = order(split);
   if (candidates_) candidates_->require_all(queries);
-  const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.threads);
-  setup_.parameters.make_operators(setup_.backend, setup_.threads);
-  counts_->begin();
+  const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.host.workers());
+  setup_.parameters.make_operators(setup_.host.kernels(), setup_.host.workers());
+  ranker_->begin();
   const bool silent = !options_.show_progress || setup_.comm.rank() != Rank(0);
   Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);
   MetricsSum sum(setup_.shard.manifest.relation_count);
@@ -145,7 +136,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   Metrics metrics = sum.mean();
   metrics.entities = setup_.shard.manifest.entity_count;
   metrics.rank_digest = hasher.digest().hex();
-  model::log_effort(setup_.comm, counts_->effort());  // some ranks may have counted elsewhere than others
+  search::log_cost(setup_.comm, ranker_->cost());  // some ranks may have counted elsewhere than others
   metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return metrics;
 }
@@ -234,10 +225,10 @@ void Evaluator::State::count() {
   const auto reduced = reduced_.span().first(3 * block_.size());
   std::fill(reduced.begin(), reduced.end(), 0);
   const detail::Counts sums = counts();
-  if (!candidates_) counts_->start(block_, sums.target_scores);
+  if (!candidates_) ranker_->start(block_.vectors(), sums.target_scores);
   listed_.add(block_, lists(), candidates_ ? 1 : -1, sums);
   if (!candidates_) {
-    counts_->finish(sums.n_greater, sums.n_equal);
+    ranker_->finish(sums.n_greater, sums.n_equal);
     count_others(sums);
   }
   setup_.comm.all_reduce(reduced, comm::Reduction::kSum);
@@ -253,13 +244,13 @@ void Evaluator::State::count_others(const detail::Counts& counts) {
   }
 }
 
-Evaluator::Evaluator(const model::Setup& setup, const Options& options, const MakeCounts& make_counts) {
+Evaluator::Evaluator(const search::Setup& setup, const Options& options, const search::MakeRanker& make_ranker) {
   if (setup.shard.manifest.entity_count > std::numeric_limits<std::uint32_t>::max())
     throw comm::AgreedError(
         ExitStatus::kUsage,
         fmt::format("{} entities are more than ranks are counted for (2^32 - 1)", setup.shard.manifest.entity_count));
   const std::uint64_t block = fitting_block(setup, options.block_queries);
-  comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, options, make_counts, block); });
+  comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, options, make_ranker, block); });
   state_->load_candidates();
 }
 
@@ -269,12 +260,15 @@ Metrics Evaluator::run(Split split, const RankConsumer& consume) { return state_
 
 std::uint64_t Evaluator::query_count(Split split) { return state_->order(split).size(); }
 
-std::uint64_t Evaluator::memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads) {
-  constexpr std::uint64_t kPerQuery = 8 + 4 + 4 + 24 + sizeof(RankedQuery);  // the buffers of State itself
-  constexpr std::uint64_t kAlignment = 20 * 64;
-  return detail::QueryBlock::memory_bytes(block_queries, dim) + detail::PairScorer::memory_bytes(dim, threads) +
-         detail::HostCounts::memory_bytes(block_queries, threads) +
-         detail::ListCounts::memory_bytes(listed_per_round(block_queries)) + kPerQuery * block_queries + kAlignment;
+std::uint64_t Evaluator::bytes(const search::Sizes& sizes) {
+  using search::host_bytes;
+  const std::uint64_t block = sizes.block_queries;
+  const std::uint64_t own = host_bytes<std::uint64_t>(block) + host_bytes<std::uint32_t>(block) +
+                            host_bytes<float>(block) + host_bytes<std::int64_t>(3 * block) +
+                            host_bytes<RankedQuery>(block);
+  return own + detail::QueryBlock::bytes(block, sizes.dim) + detail::PairScorer::bytes(sizes.dim, sizes.workers) +
+         search::RankerOn<kernels::Space::kHost>::bytes(sizes, search::plan_host_ranking(sizes)) +
+         detail::ListCounts::bytes(listed_per_round(block));
 }
 
 std::uint64_t Evaluator::block_queries() const { return state_->capacity(); }

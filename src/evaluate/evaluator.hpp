@@ -4,7 +4,8 @@
 
 #include "evaluate/metrics.hpp"
 #include "graph/split.hpp"
-#include "model/setup.hpp"
+#include "search/ranker.hpp"
+#include "search/setup.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -14,10 +15,6 @@
 #include <string>
 
 namespace tessera::evaluate {
-
-namespace detail {
-class CandidateCounts;
-}
 
 /// Whose known answers are left out when another answer to the same query is ranked.
 enum class Filter {
@@ -46,9 +43,6 @@ struct Options {
 /// Receives ranked queries on every rank: the same blocks in part order; may communicate.
 using RankConsumer = std::function<void(std::span<const RankedQuery>)>;
 
-/// Makes what compares queries with all rows of a rank, in blocks of up to that many; the setup outlives it.
-using MakeCounts = std::function<std::unique_ptr<detail::CandidateCounts>(const model::Setup&, std::uint64_t)>;
-
 /// Exact filtered ranking of the targets of a split among all entities, both directions, without gathering the table.
 /// A score is computed where its row lives; what travels is query vectors, ids of known answers (or of listed
 /// candidates) and integer counts (32 + 4 dim bytes per query to every rank, 32 bytes per query reduced). Ranks and
@@ -57,9 +51,10 @@ using MakeCounts = std::function<std::unique_ptr<detail::CandidateCounts>(const 
 class Evaluator {
  public:
   /// Collective. Takes all its memory (Tag::kEvaluation) here and reads the candidate file, if there is one. Throws
-  /// AgreedError: kOverBudget; kMissingInput and kBadData for the candidate file. Without `make_counts` the threads of
-  /// the host compare; another way (device_counts.hpp) gives the same bits.
-  Evaluator(const model::Setup& setup, const Options& options, const MakeCounts& make_counts = {});
+  /// AgreedError: kOverBudget; kMissingInput and kBadData for the candidate file. Whatever `make_ranker` makes compares
+  /// with the same bits.
+  Evaluator(const search::Setup& setup, const Options& options,
+            const search::MakeRanker& make_ranker = search::rank_on_host());
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -75,8 +70,8 @@ class Evaluator {
   /// XXH3-128 of the candidate file; empty when targets are ranked among all entities.
   [[nodiscard]] std::string candidate_digest() const;
 
-  /// Bytes that an evaluator takes from the pool, listed candidates apart.
-  static std::uint64_t memory_bytes(std::uint64_t block_queries, std::size_t dim, std::size_t threads);
+  /// Bytes that an evaluator takes of the pool when it is made and ranks on the host, listed candidates apart.
+  static std::uint64_t bytes(const search::Sizes& sizes);
   [[nodiscard]] std::uint64_t block_queries() const;
   [[nodiscard]] const Options& options() const;
 

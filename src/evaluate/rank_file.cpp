@@ -121,7 +121,7 @@ class RankFile {
   Column<std::uint8_t> unseen_;
 };
 
-void describe(storage::FileWriter& file, const model::Setup& setup, const Evaluation& evaluation) {
+void describe(storage::FileWriter& file, const search::Setup& setup, const Evaluation& evaluation) {
   const Metrics& metrics = evaluation.metrics;
   const bool listed = !evaluation.candidate_digest.empty();
   file.attribute("/", "split", std::string(graph::name(evaluation.split)));
@@ -166,10 +166,10 @@ void commit_listed(RankFile& file, const std::filesystem::path& folder, const st
 /// Translates the ids of a block together and lets rank 0 append it.
 class BlockSink {
  public:
-  BlockSink(const model::Setup& setup, const model::OriginalIds& original_ids, std::uint64_t block_queries)
+  BlockSink(const search::Setup& setup, const model::OriginalIds& original_ids, std::uint64_t block_queries)
       : setup_(setup),
         original_ids_(original_ids),
-        ids_(setup.pool.allocate<std::int64_t>(memory::Tag::kEvaluation, 2 * block_queries)) {}
+        ids_(setup.host.allocate<std::int64_t>(memory::Tag::kEvaluation, 2 * block_queries)) {}
 
   void write(std::span<const RankedQuery> queries, RankFile* file) const {
     const auto ids = ids_.span().first(2 * queries.size());
@@ -182,7 +182,7 @@ class BlockSink {
   }
 
  private:
-  const model::Setup& setup_;
+  const search::Setup& setup_;
   const model::OriginalIds& original_ids_;
   memory::Buffer<std::int64_t> ids_;
 };
@@ -193,13 +193,13 @@ std::string rank_file_name(Split split, bool listed_candidates) {
   return fmt::format("evaluation-{}{}.h5", graph::name(split), listed_candidates ? "-candidates" : "");
 }
 
-Evaluation evaluate_to_file(Evaluator& evaluator, const model::Setup& setup, Split split,
+Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Split split,
                             const RankFileTarget& target) {
   const std::uint64_t rows = evaluator.query_count(split);
   if (rows == 0)
     throw comm::AgreedError(ExitStatus::kBadData,
                             fmt::format("the graph has no {} triples to rank", graph::name(split)));
-  const model::OriginalIds original_ids(setup.comm, setup.shard, target.partition_folder, setup.pool);
+  const model::OriginalIds original_ids(setup.comm, setup.shard, target.partition_folder, setup.host.pool());
   const auto sink = comm::together(
       setup.comm, [&] { return std::make_unique<BlockSink>(setup, original_ids, evaluator.block_queries()); });
   const std::string name = rank_file_name(split, evaluator.options().candidates.given());

@@ -20,6 +20,13 @@ namespace tessera::execution {
 
 using kernels::Space;
 
+/// Bytes that a buffer of `count` elements takes of the pool of an executor.
+template <Space kSpace, class T>
+constexpr std::uint64_t buffer_bytes(std::uint64_t count) {
+  constexpr std::uint64_t kUnit = kSpace == Space::kHost ? memory::kHostUnitBytes : memory::kDeviceUnitBytes;
+  return std::max<std::uint64_t>(1, (count * sizeof(T) + kUnit - 1) / kUnit) * kUnit;
+}
+
 /// What a rank computes with: memory of one space, kernels that work there, and the order of their calls. The code of a
 /// step is written once, over an Executor; it hands out work as blocks of rows. The host cuts rows into blocks that
 /// stay in a core's cache, one thread each; a device takes all rows in one call. No bit depends on the cut.
@@ -37,6 +44,7 @@ class Executor<Space::kHost> {
       : pool_(pool), backend_(backend), threads_(threads) {}
 
   [[nodiscard]] const kernels::Backend& kernels() const { return backend_; }
+  [[nodiscard]] memory::Pool& pool() const { return pool_; }
   template <class T>
   Buffer<T> allocate(memory::Tag tag, std::uint64_t count) {
     return pool_.allocate<T>(tag, count);
@@ -52,6 +60,11 @@ class Executor<Space::kHost> {
   template <class T>
   void download(std::span<const T> from, std::span<T> to) const {
     std::copy(from.begin(), from.end(), to.begin());
+  }
+  /// Sets all elements to 0, in the order of the other work.
+  template <class T>
+  void clear(std::span<T> memory) const {
+    std::fill(memory.begin(), memory.end(), T{});
   }
   /// Blocks until all work is done.
   void synchronize() const {}
@@ -111,6 +124,10 @@ class Executor<Space::kDevice> {
   template <class T>
   void download(device::Span<const T> from, std::span<T> to) const {
     if (!to.empty()) device::copy(from, to, stream());
+  }
+  template <class T>
+  void clear(device::Span<T> memory) const {
+    if (!memory.empty()) device::clear_bytes(device::as_bytes(memory), stream());
   }
   void synchronize() const;
   /// Blocks until what `event` marks is done.

@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/best_rows.hpp"
 #include "kernels/composition.hpp"
 #include "kernels/distances.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/negative_losses.hpp"
 #include "kernels/operand.hpp"
+#include "kernels/screened_ranks.hpp"
 #include "kernels/statistics.hpp"
 #include "kernels/targets.hpp"
 
@@ -188,6 +190,13 @@ class BasicRanks {
                      Vector<std::uint32_t> n_greater, Vector<std::uint32_t> n_equal) const = 0;
 };
 
+/// How far products are from the chain, and what decides by them all the same.
+template <Space kSpace>
+struct BasicScreening {
+  const BasicScreenedRanks<kSpace>* ranks = nullptr;  ///< null: all_pairs of kDot has the bits of pairs
+  double operand_roundoff = 0;                        ///< of score_error_factor()
+};
+
 /// One implementation of every family; the references live as long as the program, or as the owner of a device's
 /// backend.
 template <Space kSpace>
@@ -205,6 +214,8 @@ struct BasicBackend {
   const BasicStatistics<kSpace>& statistics;
   const BasicNegativeLosses<kSpace>& negative_losses;
   const BasicDistances<kSpace>& distances;
+  const BasicBestRows<kSpace>& best_rows;
+  BasicScreening<kSpace> screening = {};
 };
 
 using Operand = BasicOperand<Space::kHost>;

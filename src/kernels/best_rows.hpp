@@ -46,12 +46,21 @@ inline float score_of(BestKey key) {
   return std::bit_cast<float>(bits == 0 && (key & 1U) != 0 ? 0x80000000U : bits);
 }
 
-/// Best rows before and after a tile; they do not overlap. A query has k places, in no order, 0 where it has no row.
+/// Which rows are no answers to a query of a call; asked for those alone that would be among the best.
+class RowFilter {
+ public:
+  virtual ~RowFilter() = default;
+  [[nodiscard]] virtual bool omits(std::size_t query, std::uint32_t row) const = 0;
+};
+
+/// Best rows before and after a tile. A query has k places, 0 where it has no row. `before` is as clear() or a merge
+/// left it, and does not overlap `after`; on a host that filters the two are the same memory, or do not overlap.
 template <Space kSpace>
 struct BasicBest {
   Vector<kSpace, const BestKey> before;  ///< [b, k]
   Vector<kSpace, BestKey> after;         ///< [b, k]
   std::size_t k;
+  const RowFilter* filter = nullptr;  ///< only where filters(); null: all rows are answers
 };
 
 /// What is searched: queries [b, d], rows [n, d], the first of which has number `first_row`.
@@ -85,16 +94,18 @@ template <Space kSpace>
 class BasicBestRows {
  public:
   virtual ~BasicBestRows() = default;
+  /// Whether merges ask a filter, and work in place: where the host has the scores.
+  [[nodiscard]] virtual bool filters() const { return false; }
   /// No row is among the best.
   virtual void clear(Vector<kSpace, BestKey> keys) const = 0;
   /// after = the k best of `before` and of rows first_row + j, which score scores[i][j]; scores [b, n].
   virtual void merge(BasicConstMatrix<kSpace> scores, std::uint32_t first_row, const BasicBest<kSpace>& best) const = 0;
   /// What merge() makes of Scores::all_pairs of kDot, the same keys whatever the approximation is, as long as its error
   /// is below its bound: rows that may be among the best are scored again by the chain, and with more of them than the
-  /// scratch has room for, all rows of the tile. Adds those pairs to effort[0].
+  /// scratch has room for, all rows of the tile. Adds those pairs to cost[0].
   virtual void merge_screened(const BasicBestTile<kSpace>& tile, const BasicScreenedScores<kSpace>& approximate,
                               const BasicBestScratch<kSpace>& scratch, const BasicBest<kSpace>& best,
-                              Vector<kSpace, ScreenEffort> effort) const = 0;
+                              Vector<kSpace, ScreeningCost> cost) const = 0;
 };
 
 using Best = BasicBest<Space::kHost>;
@@ -102,8 +113,5 @@ using BestTile = BasicBestTile<Space::kHost>;
 using ScreenedScores = BasicScreenedScores<Space::kHost>;
 using BestScratch = BasicBestScratch<Space::kHost>;
 using BestRows = BasicBestRows<Space::kHost>;
-
-/// Serial and obvious; scores every pair by the chain.
-const BestRows& reference_best_rows();
 
 }  // namespace tessera::kernels

@@ -43,7 +43,7 @@ struct BasicScreenScratch {
 };
 
 /// How many pairs the approximation did not decide, added up over tiles.
-struct ScreenEffort {
+struct ScreeningCost {
   std::uint64_t rescored = 0;   ///< scored again one by one
   std::uint64_t recounted = 0;  ///< in tiles that had more undecided pairs than their list has room
 };
@@ -52,7 +52,7 @@ template <Space kSpace>
 struct BasicScreenedCounts {
   Vector<kSpace, std::uint32_t> n_greater;  ///< [b]
   Vector<kSpace, std::uint32_t> n_equal;    ///< [b]
-  Vector<kSpace, ScreenEffort> effort;      ///< [1]
+  Vector<kSpace, ScreeningCost> cost;       ///< [1]
 };
 
 /// On a device calls are enqueued as those of other families are.

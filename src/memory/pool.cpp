@@ -7,9 +7,7 @@
 namespace tessera::memory {
 namespace {
 
-constexpr std::uint64_t kHostUnit = 64;
 constexpr std::uint64_t kPlanningBytes = std::uint64_t{1} << 42U;  // more than any host has
-constexpr std::uint64_t kDeviceUnit = 256;                         // what cuBLAS asks of its workspace
 constexpr const char* kHostAdvice =
     "Raise run.memory, use more ranks, or lower model.dim, train.batch_size or negatives.count";
 constexpr const char* kDeviceAdvice = "Use more devices, or lower model.dim, train.batch_size or negatives.count";
@@ -21,16 +19,16 @@ std::uint64_t offset_of(const void* block, const std::byte* base) {
 }  // namespace
 
 Pool::Pool(std::uint64_t budget_bytes)
-    : PoolUse({budget_bytes, "memory", kHostAdvice, kHostUnit}), arena_(allocator_.budget_bytes()) {}
+    : PoolUse({budget_bytes, "memory", kHostAdvice, kHostUnitBytes}), arena_(allocator_.budget_bytes()) {}
 
 // Pages of a new mapping are zero; none is used twice.
 Pool::Pool(Planning /*plan*/)
-    : PoolUse({kPlanningBytes, "memory", kHostAdvice, kHostUnit}), arena_(kPlanningBytes), clears_(false) {}
+    : PoolUse({kPlanningBytes, "memory", kHostAdvice, kHostUnitBytes}), arena_(kPlanningBytes), clears_(false) {}
 
 Pool Pool::planning() { return Pool(Planning{}); }
 
 Pool::Pool(device::Device device, std::uint64_t budget_bytes, std::size_t threads)
-    : PoolUse({budget_bytes, "pinned memory", kHostAdvice, kHostUnit}),
+    : PoolUse({budget_bytes, "pinned memory", kHostAdvice, kHostUnitBytes}),
       arena_(device, allocator_.budget_bytes(), threads) {}
 
 void* Pool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes) {
@@ -44,7 +42,8 @@ void Pool::release(const void* block) noexcept {
 }
 
 DevicePool::DevicePool(device::Device device, std::uint64_t budget_bytes)
-    : PoolUse({budget_bytes, "device memory", kDeviceAdvice, kDeviceUnit}), arena_(device, allocator_.budget_bytes()) {}
+    : PoolUse({budget_bytes, "device memory", kDeviceAdvice, kDeviceUnitBytes}),
+      arena_(device, allocator_.budget_bytes()) {}
 
 void* DevicePool::allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes) {
   const auto place = allocator_.allocate(tag, count, element_bytes);

@@ -18,6 +18,10 @@
 
 namespace tessera::memory {
 
+/// Blocks of a pool are whole units.
+inline constexpr std::uint64_t kHostUnitBytes = 64;
+inline constexpr std::uint64_t kDeviceUnitBytes = 256;  ///< what cuBLAS asks of its workspace
+
 /// What all pools share: one arena, whose bytes are reserved at once and sub-allocated best fit; nothing beyond the
 /// budget is ever asked of the system. Not thread safe: ranks allocate while they set up, not in loops.
 class PoolUse {

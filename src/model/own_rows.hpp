@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "comm/communicator.hpp"
 #include "core/ids.hpp"
 #include "graph/shard.hpp"
 #include "model/parameters.hpp"
-#include "model/setup.hpp"
 
 #include <cstddef>
 #include <cstdint>

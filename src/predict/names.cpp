@@ -73,7 +73,7 @@ ResolvedQuestion Names::resolve(const Question& question) const {
           question.side};
 }
 
-SearchQuery Names::to_search(const ResolvedQuestion& question) const {
+search::Query Names::to_search(const ResolvedQuestion& question) const {
   std::uint64_t source = 0;
   manifest_.read_rows<std::uint64_t>(graph::kNewIds, question.entity, 1, std::span(&source, 1));
   if (source >= entity_count())

@@ -31,7 +31,7 @@ class Names {
 
   /// Throws Error(question.bad_status) that suggests up to three names when one is not known.
   [[nodiscard]] ResolvedQuestion resolve(const Question& question) const;
-  [[nodiscard]] SearchQuery to_search(const ResolvedQuestion& question) const;
+  [[nodiscard]] search::Query to_search(const ResolvedQuestion& question) const;
 
   [[nodiscard]] std::uint64_t entity_count() const;
   [[nodiscard]] std::uint64_t relation_count() const;

@@ -26,8 +26,8 @@ std::vector<std::string> names_of(const std::vector<std::uint64_t>& ids, const N
 
 }  // namespace
 
-Predictor::Predictor(const model::Setup& setup, const PredictInput& input, const QuestionSource& questions,
-                     const SearchOptions& options, const MakeBest& make_best)
+Predictor::Predictor(const search::Setup& setup, const PredictInput& input, const QuestionSource& questions,
+                     const SearchOptions& options, const search::MakeAnswerer& make_answerer)
     : setup_(setup) {
   comm::on_root(setup_.comm, [&] {
     names_ = std::make_unique<Names>(input.graph_folder, input.partition_folder);
@@ -38,13 +38,13 @@ Predictor::Predictor(const model::Setup& setup, const PredictInput& input, const
   });
   question_count_ = questions_.size();
   setup_.comm.broadcast_values(std::span(&question_count_, 1), Rank(0));
-  searcher_ = std::make_unique<Searcher>(setup_, input.partition_folder, options, make_best);
+  searcher_ = std::make_unique<Searcher>(setup_, input.partition_folder, options, make_answerer);
 }
 
 void Predictor::run(const PredictionConsumer& consume) {
-  std::vector<SearchQuery> block;
+  std::vector<search::Query> block;
   for (std::uint64_t first = 0; first < question_count_; first += block.size()) {
-    block.assign(std::min(searcher_->block_queries(), question_count_ - first), SearchQuery{});
+    block.assign(std::min(searcher_->block_queries(), question_count_ - first), search::Query{});
     comm::on_root(setup_.comm, [&] {
       for (std::size_t i = 0; i < block.size(); ++i) block[i] = names_->to_search(questions_[first + i]);
     });
@@ -54,7 +54,7 @@ void Predictor::run(const PredictionConsumer& consume) {
       name_answers(std::span(questions_).subspan(first, block.size()), std::move(answers), consume);
     });
   }
-  searcher_->log_effort();
+  searcher_->log_cost();
 }
 
 void Predictor::name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "model/setup.hpp"
 #include "predict/names.hpp"
 #include "predict/question.hpp"
 #include "predict/searcher.hpp"
+#include "search/setup.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -39,8 +39,8 @@ class Predictor {
  public:
   /// Collective. `questions` is asked on rank 0 only. Every question is resolved before anything is searched: a name
   /// that does not exist is one error and no output. Throws AgreedError as Names, Searcher and the questions throw.
-  Predictor(const model::Setup& setup, const PredictInput& input, const QuestionSource& questions,
-            const SearchOptions& options, const MakeBest& make_best = {});
+  Predictor(const search::Setup& setup, const PredictInput& input, const QuestionSource& questions,
+            const SearchOptions& options, const search::MakeAnswerer& make_answerer = search::answer_on_host());
 
   /// Collective. Searches block by block; memory does not grow with the number of questions, but for 16 bytes each.
   void run(const PredictionConsumer& consume);
@@ -55,7 +55,7 @@ class Predictor {
   void name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,
                     const PredictionConsumer& consume) const;
 
-  model::Setup setup_;
+  search::Setup setup_;
   std::unique_ptr<Names> names_;             // rank 0
   std::vector<ResolvedQuestion> questions_;  // rank 0
   std::uint64_t question_count_ = 0;

@@ -5,11 +5,8 @@
 #include "comm/agreement.hpp"
 #include "model/original_ids.hpp"
 #include "model/own_rows.hpp"
-#include "predict/detail/best_candidates.hpp"
-#include "predict/detail/host_best.hpp"
-#include "predict/detail/known_answers.hpp"
-#include "predict/detail/own_best.hpp"
-#include "predict/detail/query_vectors.hpp"
+#include "search/known_answers.hpp"
+#include "search/query_vectors.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,8 +15,8 @@
 namespace tessera::predict {
 namespace {
 
-using detail::Candidate;
 using memory::Tag;
+using search::Candidate;
 
 /// What a rank tells rank 0 of one of its best.
 struct Found {
@@ -29,21 +26,16 @@ struct Found {
   std::uint8_t is_answer;  // 0: the rank has fewer than k
 };
 
-/// Of a search on the host; the buffers of a device's are its own business.
-std::uint64_t memory_bytes(const model::Setup& setup, std::uint64_t block, std::uint64_t k) {
-  const std::uint64_t per_answer =
-      (static_cast<std::uint64_t>(setup.comm.size()) + 1) * sizeof(Found) + sizeof(Candidate);
-  return block * (k * per_answer + sizeof(std::uint32_t) + sizeof(std::int64_t)) +
-         detail::HostBest::memory_bytes(block, k, setup.parameters.dim(), setup.threads) +
-         detail::QueryVectors::memory_bytes(block, setup.parameters.dim());
+KnownIn known_in(std::optional<graph::Split> split) {
+  return split ? static_cast<KnownIn>(static_cast<std::uint8_t>(*split) + 1) : KnownIn::kNowhere;
 }
 
-/// The largest halving of the wished block that takes at most half of what every rank has left.
-std::uint64_t fitting_block(const model::Setup& setup, const SearchOptions& options, std::uint64_t k) {
-  const std::uint64_t room = (setup.pool.budget_bytes() - setup.pool.used_bytes()) / 2;
-  std::uint64_t block = std::max<std::uint64_t>(1, options.block_queries);
-  while (block > 1 && memory_bytes(setup, block, k) > room) block /= 2;
-  return static_cast<std::uint64_t>(setup.comm.reduce(static_cast<std::int64_t>(block), comm::Reduction::kMin));
+std::uint64_t fitting_block(const search::Setup& setup, const SearchOptions& options) {
+  const auto ranks = static_cast<std::uint64_t>(setup.comm.size());
+  return search::fit_block(setup, options.block_queries, 1, [&](std::uint64_t block) {
+    const bool omits = options.known == KnownAnswers::kOmit;
+    return Searcher::bytes(search::host_answer_sizes(setup, block, options.k, omits), ranks);
+  });
 }
 
 }  // namespace
@@ -56,51 +48,54 @@ const char* name(KnownIn known) {
 /// Buffers of a search and its stages.
 class Searcher::State {
  public:
-  State(const model::Setup& setup, float row_magnitude, const SearchOptions& options, const MakeBest& make_best,
-        std::uint64_t block)
+  State(const search::Setup& setup, float row_magnitude, const SearchOptions& options,
+        const search::MakeAnswerer& make_answerer, std::uint64_t block)
       : setup_(setup),
         rows_(setup.shard, setup.parameters),
-        known_(setup_, rows_),
+        known_(setup_.shard, rows_, graph::kSplits),
+        row_magnitude_(row_magnitude),
         omit_known_(options.known == KnownAnswers::kOmit),
         block_(block),
         k_(options.k),
-        vectors_(setup_, rows_, row_magnitude, block),
-        best_(make(make_best)),
-        candidates_(setup.pool.allocate<Candidate>(Tag::kEvaluation, block * k_)),
-        sizes_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, block)),
-        known_counts_(setup.pool.allocate<std::int64_t>(Tag::kEvaluation, block)),
-        own_found_(setup.pool.allocate<Found>(Tag::kEvaluation, block * k_)),
+        rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
+        vectors_(setup_, rows_, block),
+        answerer_(make_answerer(setup_, {rows_, known_, omit_known_, k_, block_})),
+        candidates_(setup.host.allocate<Candidate>(Tag::kEvaluation, block * k_)),
+        sizes_(setup.host.allocate<std::uint32_t>(Tag::kEvaluation, block)),
+        known_counts_(setup.host.allocate<std::int64_t>(Tag::kEvaluation, block)),
+        own_found_(setup.host.allocate<Found>(Tag::kEvaluation, block * k_)),
         found_(
-            setup.pool.allocate<Found>(Tag::kEvaluation, static_cast<std::uint64_t>(setup.comm.size()) * block * k_)) {}
+            setup.host.allocate<Found>(Tag::kEvaluation, static_cast<std::uint64_t>(setup.comm.size()) * block * k_)) {}
 
-  std::vector<Answers> search(std::span<const SearchQuery> queries);
+  std::vector<Answers> search(std::span<const search::Query> queries);
   void read_original_ids(const std::filesystem::path& partition_folder) {
-    original_ids_.emplace(setup_.comm, setup_.shard, partition_folder, setup_.pool);
+    original_ids_.emplace(setup_.comm, setup_.shard, partition_folder, setup_.host.pool());
   }
-  void log_effort() { model::log_effort(setup_.comm, best_->effort()); }
+  void log_cost() { search::log_cost(setup_.comm, answerer_->cost()); }
   [[nodiscard]] std::uint64_t block_queries() const { return block_; }
   [[nodiscard]] std::uint64_t most_answers() const { return k_; }
 
  private:
-  std::unique_ptr<detail::OwnBest> make(const MakeBest& make_best) {
-    const detail::SearchNeeds needs{rows_, known_, omit_known_, k_, block_};
-    if (make_best) return make_best(setup_, needs);
-    return std::make_unique<detail::HostBest>(setup_, needs);
-  }
-  void search_own(std::span<const SearchQuery> queries);
+  void order_by_owner(std::span<const search::Query> queries);
+  void gather_vectors();
+  void count_known();
+  void search_own();
   void describe(std::size_t slot);
   [[nodiscard]] Answers merge_ranks(std::size_t slot, std::size_t slots) const;
 
-  model::Setup setup_;
+  search::Setup setup_;
   model::OwnRows rows_;
-  detail::KnownAnswers known_;
+  search::KnownAnswers known_;
   std::optional<model::OriginalIds> original_ids_;
+  float row_magnitude_;
   bool omit_known_;
   std::uint64_t block_;
   std::uint64_t k_;
-  detail::QueryVectors vectors_;
-  std::vector<SearchQuery> queries_;  // in the order of the vectors
-  std::unique_ptr<detail::OwnBest> best_;
+  std::vector<std::size_t> order_;       // slot -> query of the caller; slots are in the order of the owners
+  std::vector<std::size_t> rank_begin_;  // [ranks + 1] slots
+  std::vector<search::Query> queries_;   // [slots]
+  search::QueryVectors vectors_;         // [slots]
+  std::unique_ptr<search::Answerer> answerer_;
   memory::Buffer<Candidate> candidates_;       // [slots, k_]
   memory::Buffer<std::uint32_t> sizes_;        // [slots]
   memory::Buffer<std::int64_t> known_counts_;  // [slots]
@@ -108,10 +103,11 @@ class Searcher::State {
   memory::Buffer<Found> found_;                // per rank [slots, k_]
 };
 
-std::vector<Answers> Searcher::State::search(std::span<const SearchQuery> queries) {
+std::vector<Answers> Searcher::State::search(std::span<const search::Query> queries) {
   TESSERA_ASSERT(queries.size() <= block_, "a block of queries above its capacity");
-  vectors_.gather(queries);
-  search_own(queries);
+  order_by_owner(queries);
+  gather_vectors();
+  search_own();
   const std::size_t count = queries.size() * k_;
   const std::vector<std::uint64_t> bytes(static_cast<std::size_t>(setup_.comm.size()), count * sizeof(Found));
   setup_.comm.all_gather(std::as_bytes(own_found_.span().first(count)),
@@ -119,20 +115,54 @@ std::vector<Answers> Searcher::State::search(std::span<const SearchQuery> querie
   std::vector<Answers> answers;
   if (setup_.comm.rank() != Rank(0)) return answers;
   answers.resize(queries.size());
-  for (std::size_t slot = 0; slot < queries.size(); ++slot)
-    answers[vectors_.query(slot)] = merge_ranks(slot, queries.size());
+  for (std::size_t slot = 0; slot < queries.size(); ++slot) answers[order_[slot]] = merge_ranks(slot, queries.size());
   return answers;
 }
 
-void Searcher::State::search_own(std::span<const SearchQuery> queries) {
+void Searcher::State::order_by_owner(std::span<const search::Query> queries) {
+  order_.clear();
   queries_.clear();
-  for (std::size_t slot = 0; slot < queries.size(); ++slot) queries_.push_back(queries[vectors_.query(slot)]);
-  const auto known_counts = known_counts_.span().first(queries.size());
-  if (omit_known_) known_.count(queries_, known_counts);
+  for (std::size_t r = 0; r + 1 < rank_begin_.size(); ++r) {
+    rank_begin_[r] = order_.size();
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      if (setup_.shard.owner_rank(queries[i].source) != Rank(static_cast<std::int32_t>(r))) continue;
+      order_.push_back(i);
+      queries_.push_back(queries[i]);
+    }
+  }
+  rank_begin_.back() = order_.size();
+}
+
+void Searcher::State::gather_vectors() {
+  const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
+  std::optional<Error> error;
+  for (std::size_t slot = rank_begin_[me]; slot < rank_begin_[me + 1]; ++slot)
+    if (!vectors_.compose(slot - rank_begin_[me], queries_[slot], row_magnitude_) && !error)
+      error = Error(
+          ExitStatus::kBadData,
+          fmt::format("the scores of query {} are not numbers: its vector is infinite, NaN or too large; training "
+                      "has diverged",
+                      order_[slot] + 1));
+  comm::agree(setup_.comm, error);
+  vectors_.gather(rank_begin_);
+}
+
+/// Of each query, in all splits; what several splits have counts as often.
+void Searcher::State::count_known() {
+  const auto counts = known_counts_.span().first(queries_.size());
+  for (std::size_t slot = 0; slot < queries_.size(); ++slot)
+    counts[slot] =
+        rows_.owns(queries_[slot].source) ? static_cast<std::int64_t>(known_.size(queries_[slot])) : std::int64_t{0};
+  setup_.comm.all_reduce(counts, comm::Reduction::kSum);
+}
+
+void Searcher::State::search_own() {
+  if (omit_known_) count_known();
   comm::together(setup_.comm, [&] {
-    best_->search({queries_, vectors_.vectors(), known_counts}, candidates_.span(), sizes_.span());
+    answerer_->search({queries_, vectors_.vectors(), known_counts_.span().first(queries_.size())}, candidates_.span(),
+                      sizes_.span());
   });
-  for (std::size_t slot = 0; slot < queries.size(); ++slot) describe(slot);
+  for (std::size_t slot = 0; slot < queries_.size(); ++slot) describe(slot);
 }
 
 void Searcher::State::describe(std::size_t slot) {
@@ -140,7 +170,7 @@ void Searcher::State::describe(std::size_t slot) {
     own_found_[i] = {};
     if (i - slot * k_ >= sizes_[slot]) continue;
     const EntityId entity = candidates_[i].entity;
-    own_found_[i] = {candidates_[i], (*original_ids_)[entity], known_.find(queries_[slot], entity), 1};
+    own_found_[i] = {candidates_[i], (*original_ids_)[entity], known_in(known_.find_own(queries_[slot], entity)), 1};
   }
 }
 
@@ -158,23 +188,33 @@ Answers Searcher::State::merge_ranks(std::size_t slot, std::size_t slots) const 
   return answers;
 }
 
-Searcher::Searcher(const model::Setup& setup, const std::filesystem::path& partition_folder,
-                   const SearchOptions& options, const MakeBest& make_best) {
+Searcher::Searcher(const search::Setup& setup, const std::filesystem::path& partition_folder,
+                   const SearchOptions& options, const search::MakeAnswerer& make_answerer) {
   if (options.k == 0)
     throw comm::AgreedError(ExitStatus::kUsage, "0 answers per query were asked for; k must be at least 1");
   SearchOptions fitted = options;
   fitted.k = std::min(options.k, setup.shard.manifest.entity_count);
-  const float row_magnitude = model::require_finite_rows(setup.comm, setup.parameters, setup.threads);
-  setup.parameters.make_operators(setup.backend, setup.threads);
-  const std::uint64_t block = fitting_block(setup, fitted, fitted.k);
-  comm::together(setup.comm, [&] { state_ = std::make_unique<State>(setup, row_magnitude, fitted, make_best, block); });
+  const float row_magnitude = model::require_finite_rows(setup.comm, setup.parameters, setup.host.workers());
+  setup.parameters.make_operators(setup.host.kernels(), setup.host.workers());
+  const std::uint64_t block = fitting_block(setup, fitted);
+  comm::together(setup.comm,
+                 [&] { state_ = std::make_unique<State>(setup, row_magnitude, fitted, make_answerer, block); });
   state_->read_original_ids(partition_folder);
 }
 
 Searcher::~Searcher() = default;
 
-std::vector<Answers> Searcher::search(std::span<const SearchQuery> queries) { return state_->search(queries); }
-void Searcher::log_effort() { state_->log_effort(); }
+std::uint64_t Searcher::bytes(const search::AnswerSizes& of, std::uint64_t ranks) {
+  using search::host_bytes;
+  const std::uint64_t block = of.sizes.block_queries;
+  return host_bytes<Candidate>(block * of.k) + host_bytes<std::uint32_t>(block) + host_bytes<std::int64_t>(block) +
+         host_bytes<Found>(block * of.k) + host_bytes<Found>(ranks * block * of.k) +
+         search::QueryVectors::bytes(block, of.sizes.dim) +
+         search::AnswererOn<kernels::Space::kHost>::bytes(of, search::plan_host_answering(of));
+}
+
+std::vector<Answers> Searcher::search(std::span<const search::Query> queries) { return state_->search(queries); }
+void Searcher::log_cost() { state_->log_cost(); }
 std::uint64_t Searcher::block_queries() const { return state_->block_queries(); }
 std::uint64_t Searcher::most_answers() const { return state_->most_answers(); }
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/ids.hpp"
-#include "model/setup.hpp"
+#include "search/answerer.hpp"
+#include "search/setup.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -13,17 +13,6 @@
 #include <vector>
 
 namespace tessera::predict {
-
-namespace detail {
-class OwnBest;
-struct SearchNeeds;
-}  // namespace detail
-
-/// A query in the ids of the partition.
-struct SearchQuery {
-  EntityId source;      ///< global
-  RelationId relation;  ///< directed
-};
 
 /// What happens to answers that are triples of the graph.
 enum class KnownAnswers { kMark, kOmit };
@@ -48,29 +37,30 @@ struct Answer {
 /// The best answers of one query, best first. Order: score, then the smaller global id.
 using Answers = std::vector<Answer>;
 
-/// Makes what finds the best of a rank's own rows; both outlive it.
-using MakeBest = std::function<std::unique_ptr<detail::OwnBest>(const model::Setup&, const detail::SearchNeeds&)>;
-
 /// Exact top-k search over all entities. Every rank scores its own rows and keeps its k best; rank 0 merges. Whether an
 /// answer is known is looked up where the answer lives, in its queries by the inverse relation: no lists travel. The
 /// same bits on any number of ranks and threads.
 class Searcher {
  public:
   /// Collective. Takes its memory (Tag::kEvaluation) from the pool; reads the original ids of the owned parts. Throws
-  /// AgreedError(kBadData) when the model is not finite, AgreedError(kOverBudget). Without `make_best` the threads of
-  /// the host search; another way (device_best.hpp) gives the same bits.
-  Searcher(const model::Setup& setup, const std::filesystem::path& partition_folder, const SearchOptions& options,
-           const MakeBest& make_best = {});
+  /// AgreedError(kBadData) when the model is not finite, AgreedError(kOverBudget). Whatever `make_answerer` makes finds
+  /// answers with the same bits.
+  Searcher(const search::Setup& setup, const std::filesystem::path& partition_folder, const SearchOptions& options,
+           const search::MakeAnswerer& make_answerer = search::answer_on_host());
   ~Searcher();
   Searcher(const Searcher&) = delete;
   Searcher& operator=(const Searcher&) = delete;
 
+  /// Bytes that a searcher on one of `ranks` ranks takes of the pool for blocks of sizes.sizes.block_queries queries
+  /// when it answers on the host, original ids apart.
+  static std::uint64_t bytes(const search::AnswerSizes& sizes, std::uint64_t ranks);
+
   /// Collective; `queries`, at most block_queries(), are the same on every rank. Rank 0 returns the answers of each,
   /// the others nothing. Throws AgreedError(kOverBudget) when a device has no room for the known answers of a query.
-  std::vector<Answers> search(std::span<const SearchQuery> queries);
+  std::vector<Answers> search(std::span<const search::Query> queries);
 
   /// Collective. Logs how many pairs of all searches were scored twice, if any were.
-  void log_effort();
+  void log_cost();
 
   [[nodiscard]] std::uint64_t block_queries() const;
   /// k, or the entities when they are fewer.

@@ -7,9 +7,6 @@
 #include "core/error.hpp"
 #include "kernels_support.hpp"
 #include "support/rounded_scores.hpp"
-#ifdef TESSERA_CONTRACT_ON_DEVICE
-#include "gpu/staged_best_rows.hpp"
-#endif
 
 #include <functional>
 #include <memory>
@@ -27,11 +24,11 @@ struct Searcher {
 
 std::vector<Searcher> searchers() {
 #ifdef TESSERA_CONTRACT_ON_DEVICE
-  return {{&staged_best_rows(), "cuda"}};
+  return {{&staged_backend().best_rows, "cuda"}};
 #else
-  return {{&reference_best_rows(), "reference"},
-          {&host_grid_best_rows(GridOrder::kForward), "host_grid"},
-          {&host_grid_best_rows(GridOrder::kBackward), "host_grid_backward"}};
+  return {{&reference_backend().best_rows, "reference"},
+          {&host_grid_backend(GridOrder::kForward).best_rows, "host_grid"},
+          {&host_grid_backend(GridOrder::kBackward).best_rows, "host_grid_backward"}};
 #endif
 }
 
@@ -136,6 +133,30 @@ TEST_P(KernelsBestRows, NothingToMergeKeepsWhatIsThere) {
   best_rows().merge({nullptr, 0, 30, 30}, 0, {{}, {}, 4});  // no queries
 }
 
+/// Every third row is no answer to even queries.
+class EveryThird final : public RowFilter {
+ public:
+  [[nodiscard]] bool omits(std::size_t query, std::uint32_t row) const override {
+    return query % 2 == 0 && row % 3 == 0;
+  }
+};
+
+TEST_P(KernelsBestRows, FilteredInPlaceAreTheFirstOfTheOthers) {
+  if (!best_rows().filters()) GTEST_SKIP() << "nobody can be asked on a device";
+  const EveryThird filter;
+  for (const std::size_t k : {1, 10, 1000}) {
+    const Grid scores = random_grid(5, 700, 1);
+    Grid others = scores;
+    for (std::size_t i = 0; i < 5; i += 2)
+      for (std::size_t j = 0; j < 700; j += 3) others.at(i, j) = kNan;
+    Keys keys(5 * k, 99);
+    best_rows().clear(keys);
+    for (std::size_t first = 0; first < 700; first += 100)
+      best_rows().merge(scores.view().columns(first, 100), static_cast<std::uint32_t>(first), {keys, keys, k, &filter});
+    expect_sorted(keys, std::as_const(others).view(), k, fmt::format("k = {}", k));
+  }
+}
+
 TEST_P(KernelsBestRows, WrongShapesAreRefused) {
   const Grid scores = random_grid(2, 30, 1);
   Keys before(8);
@@ -148,7 +169,7 @@ TEST_P(KernelsBestRows, WrongShapesAreRefused) {
 /// Screened by approximate scores that are given; tile by tile.
 struct Screened {
   Keys keys;
-  ScreenEffort effort;
+  ScreeningCost cost;
 };
 Screened screened(const BestRows& best_rows, const Grid& queries, const Grid& rows, const Grid& approximate,
                   float factor, std::size_t k, std::size_t width, std::size_t capacity) {
@@ -162,7 +183,7 @@ Screened screened(const BestRows& best_rows, const Grid& queries, const Grid& ro
   std::vector<std::uint32_t> counts(b, 3);
   std::vector<std::uint32_t> bars(b, 3);
   std::vector<std::uint32_t> overflows(b + 1, 3);
-  std::vector<ScreenEffort> effort(1);
+  std::vector<ScreeningCost> cost(1);
   Keys before(b * k, 99);
   Keys after(before.size(), 77);
   best_rows.clear(before);
@@ -172,10 +193,10 @@ Screened screened(const BestRows& best_rows, const Grid& queries, const Grid& ro
     best_rows.merge_screened({queries.view(), rows.view().block(first, count), static_cast<std::uint32_t>(first)},
                              {scores.view().columns(first, count), query_norms,
                               std::span<const float>(row_norms).subspan(first, count), factor},
-                             {listed, counts, bars, overflows}, {before, after, k}, effort);
+                             {listed, counts, bars, overflows}, {before, after, k}, cost);
     before.swap(after);
   }
-  return {before, effort[0]};
+  return {before, cost[0]};
 }
 
 Grid chains(const Grid& queries, const Grid& rows) {
@@ -202,10 +223,10 @@ TEST_P(KernelsBestRows, ScreenedAreThoseOfTheChain) {
         const Screened result = screened(best_rows(), queries, rows, approximate, factor, k, width, width);
         expect_sorted(result.keys, exact.view(), k, fmt::format("dim {}, k = {}, tiles of {}", dim, k, width));
         if (!screens()) continue;
-        EXPECT_EQ(result.effort.recounted, 0U);
-        EXPECT_GE(result.effort.rescored, queries.rows() * std::min<std::size_t>(k, 600));
+        EXPECT_EQ(result.cost.recounted, 0U);
+        EXPECT_GE(result.cost.rescored, queries.rows() * std::min<std::size_t>(k, 600));
         if (k == 10 && width == 600) {
-          EXPECT_LT(result.effort.rescored, queries.rows() * 200);  // most is decided
+          EXPECT_LT(result.cost.rescored, queries.rows() * 200);  // most is decided
         }
       }
   }
@@ -221,16 +242,16 @@ TEST_P(KernelsBestRows, AListThatOverflowsMeansAllRows) {
     const Screened result = screened(best_rows(), queries, rows, approximate, factor, 5, 333, capacity);
     expect_sorted(result.keys, exact.view(), 5, fmt::format("capacity {}", capacity));
     if (!screens()) continue;
-    EXPECT_EQ(result.effort.recounted % 333, 0U);
+    EXPECT_EQ(result.cost.recounted % 333, 0U);
     if (capacity < 5) {
-      EXPECT_EQ(result.effort.recounted, 130U * 333U);
+      EXPECT_EQ(result.cost.recounted, 130U * 333U);
     }
     if (capacity == 333) {
-      EXPECT_EQ(result.effort.recounted, 0U);
+      EXPECT_EQ(result.cost.recounted, 0U);
     }
     if (capacity == 8) {  // some queries do, some do not
-      EXPECT_GT(result.effort.recounted, 0U);
-      EXPECT_GT(result.effort.rescored, 0U);
+      EXPECT_GT(result.cost.recounted, 0U);
+      EXPECT_GT(result.cost.rescored, 0U);
     }
   }
 }
@@ -271,7 +292,7 @@ TEST_P(KernelsBestRows, ABoundThatIsTooSmallFindsOthers) {
   if (!screens()) GTEST_SKIP() << "the reference scores all pairs";
   const Grid queries = random_grid(20, 64, 7);
   const Grid rows = random_grid(2000, 64, 8);
-  const Keys exact = merged(reference_best_rows(), chains(queries, rows).view(), 300, {2000});
+  const Keys exact = merged(reference_backend().best_rows, chains(queries, rows).view(), 300, {2000});
   Keys other = screened(best_rows(), queries, rows, rounded(queries, rows), 1e-6F, 300, 2000, 2000).keys;
   bool differs = false;
   for (std::size_t i = 0; i < 20; ++i) {

@@ -53,7 +53,8 @@ Interval interval_of(const std::vector<RankedQuery>& queries, evaluate::Bootstra
     const graph::Shard shard = shared_graph().load(comm.rank(), comm.size(), pool);
     const ModelValues values;
     const model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
-    const model::Setup setup{comm, shard, parameters, kernels::reference_backend(), pool, how.threads};
+    execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(how.threads));
+    const search::Setup setup{comm, shard, parameters, host};
     Bootstrap bootstrap(setup, options);
     const std::span<const RankedQuery> all(queries);
     for (std::size_t first = 0; first < all.size(); first += how.block)

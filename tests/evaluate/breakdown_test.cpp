@@ -68,7 +68,8 @@ TEST(RelationClassTest, CountsTheTrainingSplitOverAllRanks) {
       const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
       const ModelValues values;
       const model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
-      EXPECT_EQ(evaluate::relation_classes({comm, shard, parameters, kernels::reference_backend(), pool, 1}), expected);
+      execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(1));
+      EXPECT_EQ(evaluate::relation_classes({comm, shard, parameters, host}), expected);
     });
   }
 }
@@ -128,7 +129,8 @@ TEST(BreakdownTest, EqualsGroupingByHand) {
     const ModelValues values;
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
-    const model::Setup setup{comm, shard, parameters, kernels::reference_backend(), pool, 1};
+    execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(1));
+    const search::Setup setup{comm, shard, parameters, host};
     evaluate::Evaluator evaluator(setup, {.block_queries = 8});
     evaluate::Breakdown breakdown(setup);
     evaluator.run(Split::kTest, [&](std::span<const RankedQuery> block) {

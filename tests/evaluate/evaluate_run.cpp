@@ -15,7 +15,8 @@ Evaluated evaluate_on_ranks(const StoredGraph& stored, const ModelValues& values
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
-    evaluate::Evaluator evaluator({comm, shard, parameters, *how.backend, pool, how.threads}, how.options, how.counts);
+    execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
+    evaluate::Evaluator evaluator({comm, shard, parameters, host}, how.options, how.ranker);
     std::vector<evaluate::RankedQuery> queries;
     const evaluate::Metrics metrics = evaluator.run(how.split, [&](std::span<const evaluate::RankedQuery> block) {
       queries.insert(queries.end(), block.begin(), block.end());

@@ -18,7 +18,7 @@ struct EvaluateCase {
   evaluate::Options options;
   const kernels::Backend* backend = &kernels::reference_backend();
   std::uint64_t budget_bytes = 64U << 20U;
-  evaluate::MakeCounts counts = {};  ///< on the host
+  search::MakeRanker ranker = search::rank_on_host();
 };
 
 struct Evaluated {

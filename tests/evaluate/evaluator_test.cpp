@@ -272,8 +272,10 @@ TEST(EvaluatorMemoryTest, RepeatedRunsTakeNothingFromThePool) {
     evaluate::Options options;
     options.max_triples = 10;
     const std::uint64_t used_before = pool.used_bytes();
-    evaluate::Evaluator evaluator({comm, shard, parameters, kernels::reference_backend(), pool, 2}, options);
-    EXPECT_LE(pool.used_bytes() - used_before, evaluate::Evaluator::memory_bytes(4096, model.dim, 2));
+    execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(2));
+    const search::Setup setup{comm, shard, parameters, host};
+    evaluate::Evaluator evaluator(setup, options);
+    EXPECT_EQ(pool.used_bytes() - used_before, evaluate::Evaluator::bytes(search::host_sizes(setup, 4096)));
     const evaluate::Metrics first = evaluator.run(Split::kValid);
     const std::uint64_t allocations = pool.allocation_count();
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(evaluator.run(Split::kValid), first));

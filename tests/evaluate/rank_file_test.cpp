@@ -4,10 +4,10 @@
 
 #include "comm/agreement.hpp"
 #include "evaluate_run.hpp"
-#include "host_resident.hpp"
 #include "model/checkpoint.hpp"
 #include "storage/checksum.hpp"
 #include "storage/hdf5.hpp"
+#include "support/search_on_host.hpp"
 
 #include <gtest/gtest.h>
 
@@ -41,8 +41,9 @@ evaluate::Evaluation write_on_ranks(const StoredGraph& stored, const ModelValues
     if (with_checkpoint)
       model::CheckpointStore(stored.run_folder())
           .save(comm, shard, parameters, {.epoch = kEpoch, .best_epoch = kEpoch});
-    const model::Setup setup{comm, shard, parameters, *how.backend, pool, how.threads};
-    evaluate::Evaluator evaluator(setup, how.options, how.counts);
+    execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
+    const search::Setup setup{comm, shard, parameters, host};
+    evaluate::Evaluator evaluator(setup, how.options, how.ranker);
     auto evaluation = evaluate::evaluate_to_file(
         evaluator, setup, how.split, {stored.run_folder(), stored.partition_folder(), kEpoch, {.resamples = 100}});
     if (comm.rank() == Rank(0)) result = std::move(evaluation);
@@ -130,19 +131,19 @@ TEST(RankFileTest, HasTheSameBitsOnAnyNumberOfRanksAndThreads) {
 }
 
 TEST(RankFileTest, HasTheSameBitsWhereverCandidatesAreCounted) {
-  const auto digests_of = [](std::int32_t ranks, const evaluate::MakeCounts& counts) {
+  const auto digests_of = [](std::int32_t ranks, const search::MakeRanker& ranker) {
     EvaluateCase how;
     how.ranks = ranks;
-    how.counts = counts;
+    how.ranker = ranker;
     how.options.block_queries = 16;
     (void)write_on_ranks(shared_graph(), {}, how);
     return column_digests(open_result(shared_graph(), Split::kTest));
   };
-  const std::string expected = digests_of(1, {});
+  const std::string expected = digests_of(1, search::rank_on_host());
   for (const std::int32_t ranks : {1, 3})
     for (const kernels::GridOrder order : {kernels::GridOrder::kForward, kernels::GridOrder::kBackward}) {
-      EXPECT_EQ(digests_of(ranks, resident(kernels::host_grid_backend(order), {7, 11, 0})), expected) << ranks;
-      EXPECT_EQ(digests_of(ranks, screened(order, {7, 11, 5})), expected) << ranks;
+      EXPECT_EQ(digests_of(ranks, rank_with({kernels::host_grid_backend(order)}, {7, 11, 0})), expected) << ranks;
+      EXPECT_EQ(digests_of(ranks, rank_with({rounded_backend(order)}, {7, 11, 5})), expected) << ranks;
     }
 }
 
@@ -177,7 +178,8 @@ TEST(RankFileTest, ADamagedPartIsNamed) {
       const ModelValues values;
       const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
       model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
-      const model::Setup setup{comm, shard, parameters, kernels::reference_backend(), pool, 1};
+      execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(1));
+      const search::Setup setup{comm, shard, parameters, host};
       evaluate::Evaluator evaluator(setup, {});
       comm.barrier();
       if (comm.rank() == Rank(1))

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // Ranking on a device: the ranks of the host, and products whose error is below the bound that screening goes by.
-#include "evaluate/device_counts.hpp"
 
 #include "comm/thread/thread_communicator.hpp"
 #include "device/device.hpp"
 #include "device/memory.hpp"
+#include "evaluate/evaluator.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "support/model_fixture.hpp"
 
@@ -33,9 +33,16 @@ std::string rank_digest(const test::StoredGraph& stored, const test::ModelValues
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
     const evaluate::Options options{.block_queries = 100};
+    execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(1));
+    const search::Setup setup{comm, shard, parameters, host};
     evaluate::Evaluator evaluator(
-        {comm, shard, parameters, kernels::cpu_backend(), pool, 1}, options,
-        device_pool ? evaluate::device_counts(*device_pool, products) : evaluate::MakeCounts{});
+        setup, options, device_pool ? search::rank_on_device(*device_pool, products) : search::rank_on_host());
+    if (device_pool) {  // what was planned was taken, byte for byte
+      const search::Sizes sizes = search::device_sizes(setup, evaluator.block_queries(), products, false);
+      const search::Plan plan = search::plan_ranking(sizes, device_pool->budget_bytes());
+      EXPECT_EQ(device_pool->used_bytes(),
+                search::RankerOn<kernels::Space::kDevice>::bytes(sizes, plan) + search::executor_bytes(sizes, plan));
+    }
     const std::string mine = evaluator.run(graph::Split::kTest).rank_digest;
     EXPECT_EQ(evaluator.run(graph::Split::kTest).rank_digest, mine);
     if (comm.rank() == Rank(0)) digest = mine;
@@ -95,7 +102,7 @@ TEST(EvaluateOnDevice, ProductsAreWithinTheirBound) {
       const auto view = left.view(kCount, dim);
       kernels->backend().scores.all_pairs(kernels::Similarity::kDot, view, view, scores.view(kCount, kCount));
       exact->backend().scores.all_pairs(kernels::Similarity::kDot, view, view, chains.view(kCount, kCount));
-      kernels::make_screened_ranks(stream.view())->norms(view, norms.span(kCount));
+      kernels->backend().screening.ranks->norms(view, norms.span(kCount));
       std::vector<float> host_scores(kCount * kCount);
       std::vector<float> host_chains(kCount * kCount);
       std::vector<float> host_norms(kCount);

@@ -37,7 +37,7 @@ TEST(PredictOnDevice, HasTheAnswersOfTheHost) {
             for (const std::int32_t ranks : {1, 2})
               for (const std::uint64_t mebibytes : {34, 256}) {  // cuBLAS takes 32: windows of rows, and all of them
                 how.ranks = ranks;
-                how.make_best = test::on_device(mebibytes << 20U, products);
+                how.answerer = test::on_device(mebibytes << 20U, products);
                 EXPECT_TRUE(test::same_bits(test::predictions_of(stored, model, how, questions), expected))
                     << scorer << ", products " << static_cast<int>(products) << ", " << ranks << " ranks, k = " << k
                     << ", " << mebibytes << " MiB";

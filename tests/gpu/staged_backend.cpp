@@ -213,7 +213,8 @@ const Backend& staged_backend() {
                                staged::targets(),
                                staged::statistics(),
                                staged::negative_losses(),
-                               staged::distances()};
+                               staged::distances(),
+                               staged::best_rows()};
   return backend;
 }
 

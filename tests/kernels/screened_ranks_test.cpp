@@ -38,7 +38,7 @@ struct Vectors {
 struct Counted {
   std::vector<std::uint32_t> greater;
   std::vector<std::uint32_t> equal;
-  ScreenEffort effort{};
+  ScreeningCost cost{};
   [[nodiscard]] bool same_counts(const Counted& other) const {
     return greater == other.greater && equal == other.equal;
   }
@@ -67,16 +67,16 @@ Counted screened(const Vectors& queries, const Vectors& rows, const std::vector<
     Counted counted{std::vector<std::uint32_t>(queries.count, 7), std::vector<std::uint32_t>(queries.count, 9)};
     std::vector<std::uint32_t> pair_queries(capacity, 99), pair_rows(capacity, 99), decided(queries.count, 99);
     std::array<std::uint32_t, 1> undecided{99};
-    std::array<ScreenEffort, 1> effort{};
+    std::array<ScreeningCost, 1> cost{};
     host_grid_screened_ranks(order).count(
         {queries.view(), rows.view(), targets},
         {{scores.data(), queries.count, rows.count, rows.count}, query_norms, row_norms, factor},
-        {pair_queries, pair_rows, decided, undecided}, {counted.greater, counted.equal, effort});
-    counted.effort = effort[0];
+        {pair_queries, pair_rows, decided, undecided}, {counted.greater, counted.equal, cost});
+    counted.cost = cost[0];
     results[order == GridOrder::kForward ? 0 : 1] = counted;
   }
   EXPECT_TRUE(results[0].same_counts(results[1]));
-  EXPECT_EQ(results[0].effort.rescored, results[1].effort.rescored);
+  EXPECT_EQ(results[0].cost.rescored, results[1].cost.rescored);
   return results[0];
 }
 
@@ -109,9 +109,9 @@ TEST(ScreenedRanks, CountWhatTheChainCounts) {
     const std::vector<float> targets = targets_of(queries, rows);
     const Counted counted = rounded(queries, rows, targets, queries.count * rows.count);
     EXPECT_TRUE(counted.same_counts(exactly(queries, rows, targets))) << dim;
-    EXPECT_GE(counted.effort.rescored, queries.count);                   // the targets themselves
-    EXPECT_LT(counted.effort.rescored, queries.count * rows.count / 4);  // most is decided
-    EXPECT_EQ(counted.effort.recounted, 0U);
+    EXPECT_GE(counted.cost.rescored, queries.count);                   // the targets themselves
+    EXPECT_LT(counted.cost.rescored, queries.count * rows.count / 4);  // most is decided
+    EXPECT_EQ(counted.cost.recounted, 0U);
   }
 }
 
@@ -120,13 +120,13 @@ TEST(ScreenedRanks, ATileWithTooManyUndecidedIsCountedAgain) {
   const Vectors rows(130, 32, normals(4));
   const std::vector<float> targets = targets_of(queries, rows);
   const Counted expected = exactly(queries, rows, targets);
-  const std::uint64_t undecided = rounded(queries, rows, targets, queries.count * rows.count).effort.rescored;
+  const std::uint64_t undecided = rounded(queries, rows, targets, queries.count * rows.count).cost.rescored;
   ASSERT_GT(undecided, 1U);
   for (const std::size_t capacity : {std::size_t{0}, std::size_t{1}, undecided - 1, undecided}) {
     const Counted counted = rounded(queries, rows, targets, capacity);
     EXPECT_TRUE(counted.same_counts(expected)) << capacity;
-    EXPECT_EQ(counted.effort.rescored, capacity < undecided ? 0 : undecided);
-    EXPECT_EQ(counted.effort.recounted, capacity < undecided ? queries.count * rows.count : 0);
+    EXPECT_EQ(counted.cost.rescored, capacity < undecided ? 0 : undecided);
+    EXPECT_EQ(counted.cost.recounted, capacity < undecided ? queries.count * rows.count : 0);
   }
 }
 

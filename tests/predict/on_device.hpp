@@ -3,8 +3,7 @@
 #pragma once
 
 #include "device/device.hpp"
-#include "predict/detail/own_best.hpp"
-#include "predict/device_best.hpp"
+#include "search/answerer.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -13,24 +12,25 @@
 namespace tessera::test {
 
 /// With device memory of its own: ranks are threads here.
-class WithPool final : public predict::detail::OwnBest {
+class WithPool final : public search::Answerer {
  public:
-  WithPool(const model::Setup& setup, const predict::detail::SearchNeeds& needs, std::uint64_t device_bytes,
+  WithPool(const search::Setup& setup, const search::AnswerNeeds& needs, std::uint64_t device_bytes,
            kernels::Products products)
-      : pool_(device::Device::open(0), device_bytes), best_(predict::device_best(pool_, products)(setup, needs)) {}
-  void search(const predict::detail::SearchBlock& block, std::span<predict::detail::Candidate> found,
+      : pool_(device::Device::open(0), device_bytes),
+        answerer_(search::answer_on_device(pool_, products)(setup, needs)) {}
+  void search(const search::AnswerBlock& block, std::span<search::Candidate> found,
               std::span<std::uint32_t> sizes) override {
-    best_->search(block, found, sizes);
+    answerer_->search(block, found, sizes);
   }
-  [[nodiscard]] model::PairEffort effort() const override { return best_->effort(); }
+  [[nodiscard]] const search::Cost& cost() const override { return answerer_->cost(); }
 
  private:
   memory::DevicePool pool_;
-  std::unique_ptr<predict::detail::OwnBest> best_;
+  std::unique_ptr<search::Answerer> answerer_;
 };
 
-inline predict::MakeBest on_device(std::uint64_t bytes, kernels::Products products) {
-  return [=](const model::Setup& setup, const predict::detail::SearchNeeds& needs) {
+inline search::MakeAnswerer on_device(std::uint64_t bytes, kernels::Products products) {
+  return [=](const search::Setup& setup, const search::AnswerNeeds& needs) {
     return std::make_unique<WithPool>(setup, needs, bytes, products);
   };
 }

@@ -19,9 +19,10 @@ void predict_on_ranks(const StoredGraph& stored, const ModelValues& values, cons
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
-    const model::Setup setup{comm, shard, parameters, *how.backend, pool, how.threads};
+    execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
+    const search::Setup setup{comm, shard, parameters, host};
     predict::Predictor predictor(setup, {stored.folder(), stored.partition_folder()}, questions, how.options,
-                                 how.make_best);
+                                 how.answerer);
     use(predictor, comm.rank() == Rank(0));
   });
 }

@@ -19,7 +19,7 @@ struct PredictCase {
   predict::SearchOptions options;
   const kernels::Backend* backend = &kernels::reference_backend();
   std::uint64_t budget_bytes = 64U << 20U;
-  predict::MakeBest make_best;  ///< none: the threads of the host
+  search::MakeAnswerer answerer = search::answer_on_host();
 };
 
 /// Runs a predictor on every rank; `use` gets it and, as a second argument, whether this is rank 0.

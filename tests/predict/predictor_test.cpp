@@ -147,6 +147,23 @@ TEST(PredictorEdgeTest, ASmallBudgetMeansSmallerBlocks) {
   EXPECT_TRUE(same_bits(predictions_of(shared_graph(), {}, how, questions), expected));
 }
 
+TEST(PredictorMemoryTest, OfASearchIsWhatWasPlanned) {
+  comm::run_ranks(2, [&](comm::Communicator& comm) {
+    memory::Pool pool(64U << 20U);
+    const graph::Shard shard = shared_graph().load(comm.rank(), comm.size(), pool);
+    const ModelValues model;
+    model::Parameters parameters(shard, model.job(), model::StateShape::kNone, pool);
+    fill(model, shard, parameters);
+    execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(2));
+    const search::Setup setup{comm, shard, parameters, host};
+    const std::uint64_t before = pool.used_bytes();
+    const predict::Searcher searcher(setup, shared_graph().partition_folder(), {.k = 7});
+    const search::AnswerSizes sizes = search::host_answer_sizes(setup, searcher.block_queries(), 7, false);
+    const std::uint64_t original_ids = search::host_bytes<std::uint64_t>(sizes.sizes.rows);
+    EXPECT_EQ(pool.used_bytes() - before, predict::Searcher::bytes(sizes, 2) + original_ids);
+  });
+}
+
 struct Failure {
   ExitStatus status = ExitStatus::kDone;
   std::string message;

@@ -176,11 +176,11 @@ TEST(BFloat16RowsMemory, OfASampledStepDoesNotGrowWithTheRows) {
 class TakesStored {
  public:
   explicit TakesStored(const Backend& by)
-      : scores_(by.scores), gradients_(by.gradients), backend_{by.name,     scores_,        gradients_,
-                                                               by.softmax,  by.rows,        by.updates,
-                                                               by.ranks,    by.composition, by.penalties,
-                                                               by.targets,  by.statistics,  by.negative_losses,
-                                                               by.distances} {}
+      : scores_(by.scores), gradients_(by.gradients), backend_{by.name,      scores_,        gradients_,
+                                                               by.softmax,   by.rows,        by.updates,
+                                                               by.ranks,     by.composition, by.penalties,
+                                                               by.targets,   by.statistics,  by.negative_losses,
+                                                               by.distances, by.best_rows} {}
   [[nodiscard]] const Backend& backend() const { return backend_; }
   [[nodiscard]] int products() const { return gradients_.products; }
 

@@ -27,8 +27,8 @@ auto key(const Q& query) {
 
 }  // namespace
 
-CandidateLists::CandidateLists(const model::Setup& setup, const model::OwnRows& rows, const KnownAnswers& known,
-                               const CandidateFile& files)
+CandidateLists::CandidateLists(const search::Setup& setup, const model::OwnRows& rows,
+                               const search::KnownAnswers& known, const CandidateFile& files)
     : setup_(setup), rows_(rows), known_(known), files_(files) {
   std::uint64_t lists = 0;
   std::uint64_t candidates = 0;
@@ -37,8 +37,8 @@ CandidateLists::CandidateLists(const model::Setup& setup, const model::OwnRows& 
     candidates += record[Reader::kCount];
   });
   comm::together(setup_.comm, [&] {
-    entries_ = setup_.pool.allocate<Entry>(Tag::kEvaluation, lists);
-    candidates_ = setup_.pool.allocate<std::uint64_t>(Tag::kEvaluation, candidates);
+    entries_ = setup_.host.allocate<Entry>(Tag::kEvaluation, lists);
+    candidates_ = setup_.host.allocate<std::uint64_t>(Tag::kEvaluation, candidates);
     if (setup_.comm.rank() == Rank(0)) digest_ = storage::hash_file(files_.file).hex();
   });
   digest_ = setup_.comm.broadcast_string(digest_, Rank(0));
@@ -94,27 +94,26 @@ void CandidateLists::sort_entries() {
          std::next(twice)->line, twice->line);
 }
 
-const CandidateLists::Entry* CandidateLists::find(const QueryOrder::OwnQuery& query) const {
-  const auto wanted = std::tuple(query.source.value(), query.relation.value(), query.target.value());
+const CandidateLists::Entry* CandidateLists::find(const OwnQuery& query) const {
+  const auto wanted = std::tuple(query.query.source.value(), query.query.relation.value(), query.target.value());
   const auto entries = entries_.span();
   const auto found = std::lower_bound(entries.begin(), entries.end(), wanted,
                                       [](const Entry& entry, const auto& value) { return key(entry) < value; });
   return found != entries.end() && key(*found) == wanted ? &*found : nullptr;
 }
 
-std::uint64_t CandidateLists::size(const QueryOrder::OwnQuery& query) const {
+std::uint64_t CandidateLists::size(const OwnQuery& query) const {
   const Entry* entry = find(query);
   return entry == nullptr ? 0 : entry->count;
 }
 
-void CandidateLists::copy(const QueryOrder::OwnQuery& query, std::uint64_t first, std::uint64_t end,
-                          std::uint64_t* out) const {
+void CandidateLists::copy(const OwnQuery& query, std::uint64_t first, std::span<std::uint64_t> out) const {
   const Entry* entry = find(query);
   TESSERA_ASSERT(entry != nullptr, "a query without candidates is refused before");
-  for (std::uint64_t k = first; k < end; ++k) {
-    const std::uint64_t candidate = candidates_[entry->first + k];
-    const bool left_out = candidate == query.target.value() || known_.contains(query, candidate);
-    *out++ = left_out ? kNobody : candidate;
+  for (std::uint64_t k = 0; k < out.size(); ++k) {
+    const EntityId candidate(candidates_[entry->first + first + k]);
+    const bool left_out = candidate == query.target || known_.find(query.query, candidate);
+    out[k] = left_out ? kNobody : candidate.value();
   }
 }
 
@@ -130,8 +129,8 @@ void CandidateLists::require_all(const QueryOrder& order) const {
   if (first == kNone) return;
   std::array<std::int64_t, 3> query{};
   if (first == mine) {
-    const QueryOrder::OwnQuery owned = order.own(missing);
-    query = {static_cast<std::int64_t>(owned.source.value()), std::int64_t{owned.relation.value()},
+    const OwnQuery owned = order.own(missing);
+    query = {static_cast<std::int64_t>(owned.query.source.value()), std::int64_t{owned.query.relation.value()},
              static_cast<std::int64_t>(owned.target.value())};
   }
   comm.all_reduce(query, comm::Reduction::kSum);

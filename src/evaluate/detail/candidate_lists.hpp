@@ -6,7 +6,7 @@
 #include "evaluate/evaluator.hpp"
 #include "memory/pool.hpp"
 #include "model/own_rows.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -21,13 +21,12 @@ class CandidateLists final : public EntityLists {
  public:
   /// Collective. Rank 0 reads the file twice (to count, to fill) and hands blocks of it round; 8 bytes per candidate of
   /// an own query are taken from the pool. Throws AgreedError: kMissingInput, kBadData, kOverBudget.
-  CandidateLists(const model::Setup& setup, const model::OwnRows& rows, const KnownAnswers& known,
+  CandidateLists(const search::Setup& setup, const model::OwnRows& rows, const search::KnownAnswers& known,
                  const CandidateFile& files);
 
   [[nodiscard]] bool by_target() const override { return true; }
-  [[nodiscard]] std::uint64_t size(const QueryOrder::OwnQuery& query) const override;
-  void copy(const QueryOrder::OwnQuery& query, std::uint64_t first, std::uint64_t end,
-            std::uint64_t* out) const override;
+  [[nodiscard]] std::uint64_t size(const OwnQuery& query) const override;
+  void copy(const OwnQuery& query, std::uint64_t first, std::span<std::uint64_t> out) const override;
 
   /// Collective. Throws AgreedError(kBadData) that names a query of `order` without a list.
   void require_all(const QueryOrder& order) const;
@@ -46,11 +45,11 @@ class CandidateLists final : public EntityLists {
   using RecordConsumer = std::function<void(std::span<const std::uint64_t> record)>;
   void for_each_own_record(const RecordConsumer& consume) const;
   void sort_entries();
-  [[nodiscard]] const Entry* find(const QueryOrder::OwnQuery& query) const;
+  [[nodiscard]] const Entry* find(const OwnQuery& query) const;
 
-  const model::Setup& setup_;
+  const search::Setup& setup_;
   const model::OwnRows& rows_;
-  const KnownAnswers& known_;
+  const search::KnownAnswers& known_;
   CandidateFile files_;
   std::string digest_;
   memory::Buffer<Entry> entries_;  // sorted by (source, relation, target)

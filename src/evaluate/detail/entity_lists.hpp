@@ -3,8 +3,7 @@
 #pragma once
 
 #include "evaluate/detail/query_order.hpp"
-#include "graph/shard.hpp"
-#include "graph/split.hpp"
+#include "search/known_answers.hpp"
 
 #include <cstdint>
 #include <span>
@@ -20,29 +19,23 @@ class EntityLists {
   virtual ~EntityLists() = default;
   /// True when queries of one (source, relation) have lists of their own.
   [[nodiscard]] virtual bool by_target() const = 0;
-  [[nodiscard]] virtual std::uint64_t size(const QueryOrder::OwnQuery& query) const = 0;
-  /// Global ids at first .. end-1 of the list of `query`, or kNobody.
-  virtual void copy(const QueryOrder::OwnQuery& query, std::uint64_t first, std::uint64_t end,
-                    std::uint64_t* out) const = 0;
+  [[nodiscard]] virtual std::uint64_t size(const OwnQuery& query) const = 0;
+  /// Global ids from the `first` of the list of `query`, or kNobody.
+  virtual void copy(const OwnQuery& query, std::uint64_t first, std::span<std::uint64_t> out) const = 0;
 };
 
-/// The known answers of (source, relation): the lists of some splits, one after the other. An answer that an earlier
-/// split has too is kNobody.
-class KnownAnswers final : public EntityLists {
+/// The known answers of (source, relation). An answer that an earlier split has too is kNobody.
+class KnownLists final : public EntityLists {
  public:
-  KnownAnswers(const graph::Shard& shard, std::span<const graph::Split> splits) : shard_(shard), splits_(splits) {}
+  explicit KnownLists(const search::KnownAnswers& known) : known_(known) {}
   [[nodiscard]] bool by_target() const override { return false; }
-  [[nodiscard]] std::uint64_t size(const QueryOrder::OwnQuery& query) const override;
-  void copy(const QueryOrder::OwnQuery& query, std::uint64_t first, std::uint64_t end,
-            std::uint64_t* out) const override;
-  [[nodiscard]] bool contains(const QueryOrder::OwnQuery& query, std::uint64_t entity) const;
+  [[nodiscard]] std::uint64_t size(const OwnQuery& query) const override { return known_.size(query.query); }
+  void copy(const OwnQuery& query, std::uint64_t first, std::span<std::uint64_t> out) const override {
+    known_.copy(query.query, first, out, kNobody);
+  }
 
  private:
-  [[nodiscard]] std::span<const std::uint64_t> list(graph::Split split, const QueryOrder::OwnQuery& query) const;
-  [[nodiscard]] bool is_in_first(std::size_t splits, const QueryOrder::OwnQuery& query, std::uint64_t entity) const;
-
-  const graph::Shard& shard_;
-  std::span<const graph::Split> splits_;
+  const search::KnownAnswers& known_;
 };
 
 }  // namespace tessera::evaluate::detail

@@ -27,19 +27,20 @@ std::size_t group_of(const QueryBlock& block, std::uint64_t k) {
 
 }  // namespace
 
-ListCounts::ListCounts(const model::Setup& setup, const model::OwnRows& rows, const PairScorer& scorer,
-                       std::uint64_t round)
+ListCounts::ListCounts(const search::Setup& setup, const PairScorer& scorer, std::uint64_t round)
     : setup_(setup),
-      rows_(rows),
       scorer_(scorer),
       round_(round),
       counts_bytes_(static_cast<std::size_t>(setup.comm.size())),
-      own_entities_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, round)),
-      entities_(setup.pool.allocate<std::uint64_t>(Tag::kEvaluation, round)),
-      query_of_(setup.pool.allocate<std::uint32_t>(Tag::kEvaluation, round)),
-      scores_(setup.pool.allocate<float>(Tag::kEvaluation, round)) {}
+      own_entities_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, round)),
+      entities_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, round)),
+      query_of_(setup.host.allocate<std::uint32_t>(Tag::kEvaluation, round)),
+      scores_(setup.host.allocate<float>(Tag::kEvaluation, round)) {}
 
-std::uint64_t ListCounts::memory_bytes(std::uint64_t round) { return round * (2 * sizeof(std::uint64_t) + 8); }
+std::uint64_t ListCounts::bytes(std::uint64_t round) {
+  return 2 * search::host_bytes<std::uint64_t>(round) + search::host_bytes<std::uint32_t>(round) +
+         search::host_bytes<float>(round);
+}
 
 void ListCounts::add(const QueryBlock& block, const EntityLists& lists, int sign, const Counts& counts) {
   for (std::uint64_t first = 0; first < block.listed_count(); first += round_) {
@@ -50,7 +51,7 @@ void ListCounts::add(const QueryBlock& block, const EntityLists& lists, int sign
                   scores_.span().first(listed.size()));
     const std::size_t begin = group_of(block, listed.first);
     const std::size_t groups = group_of(block, listed.end - 1) + 1 - begin;
-    parallel_for((groups + kGroupsPerTask - 1) / kGroupsPerTask, setup_.threads, [&](std::size_t task) {
+    parallel_for((groups + kGroupsPerTask - 1) / kGroupsPerTask, setup_.host.workers(), [&](std::size_t task) {
       for (std::size_t g = task * kGroupsPerTask; g < std::min(groups, (task + 1) * kGroupsPerTask); ++g)
         add_group(block, begin + g, listed, sign, counts);
     });
@@ -78,10 +79,8 @@ void ListCounts::fill_own(const QueryBlock& block, const EntityLists& lists, Ran
     const std::uint64_t end = std::min(own.end, block.group(g + 1).first_listed);
     if (first >= end) continue;
     const QueryHeader& header = block.headers()[block.group(g).first_query];
-    const model::OwnRows::Place place = rows_.place(EntityId(header.source));
-    const QueryOrder::OwnQuery query{place.part, place.row, EntityId(header.source), RelationId(header.relation),
-                                     EntityId(header.target)};
-    lists.copy(query, first - start, end - start, own_entities_.data() + (first - own.first));
+    const OwnQuery query{{EntityId(header.source), RelationId(header.relation)}, EntityId(header.target)};
+    lists.copy(query, first - start, own_entities_.span().subspan(first - own.first, end - first));
   }
 }
 

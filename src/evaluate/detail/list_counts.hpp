@@ -6,8 +6,7 @@
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
 #include "memory/pool.hpp"
-#include "model/own_rows.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,13 +28,13 @@ struct Counts {
 class ListCounts {
  public:
   /// `round` entities of lists at a time.
-  ListCounts(const model::Setup& setup, const model::OwnRows& rows, const PairScorer& scorer, std::uint64_t round);
+  ListCounts(const search::Setup& setup, const PairScorer& scorer, std::uint64_t round);
 
   /// Collective. Adds `sign` (1 or -1) for every entity in the lists of the block that this rank owns, the target
   /// excepted. `lists` are those that the block was gathered with.
   void add(const QueryBlock& block, const EntityLists& lists, int sign, const Counts& counts);
 
-  static std::uint64_t memory_bytes(std::uint64_t round);
+  static std::uint64_t bytes(std::uint64_t round);
 
  private:
   struct Range {
@@ -48,8 +47,7 @@ class ListCounts {
   void find_queries(const QueryBlock& block, Range listed);
   void add_group(const QueryBlock& block, std::size_t group, Range listed, int sign, const Counts& counts) const;
 
-  const model::Setup& setup_;
-  const model::OwnRows& rows_;
+  const search::Setup& setup_;
   const PairScorer& scorer_;
   std::uint64_t round_;
   std::vector<std::uint64_t> counts_bytes_;

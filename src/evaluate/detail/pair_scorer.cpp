@@ -19,21 +19,21 @@ std::size_t pairs_per_task(std::size_t dim) { return std::clamp<std::size_t>(kSc
 
 }  // namespace
 
-PairScorer::PairScorer(const model::Setup& setup, const model::OwnRows& rows)
+PairScorer::PairScorer(const search::Setup& setup, const model::OwnRows& rows)
     : setup_(setup),
       rows_(rows),
       dim_(setup.parameters.dim()),
       task_pairs_(pairs_per_task(dim_)),
-      scratch_(setup.pool.allocate<float>(memory::Tag::kEvaluation, setup.threads * 2 * task_pairs_ * dim_)) {}
+      scratch_(setup.host.allocate<float>(memory::Tag::kEvaluation, setup.host.workers() * 2 * task_pairs_ * dim_)) {}
 
-std::uint64_t PairScorer::memory_bytes(std::size_t dim, std::size_t threads) {
-  return threads * 2 * pairs_per_task(dim) * dim * sizeof(float);
+std::uint64_t PairScorer::bytes(std::size_t dim, std::size_t threads) {
+  return search::host_bytes<float>(threads * 2 * pairs_per_task(dim) * dim);
 }
 
 void PairScorer::score(kernels::ConstMatrix vectors, std::span<const std::uint32_t> query_of,
                        std::span<const std::uint64_t> entities, std::span<float> scores) const {
   const std::size_t tasks = (entities.size() + task_pairs_ - 1) / task_pairs_;
-  parallel_for(tasks, setup_.threads, [&](std::size_t i, std::size_t worker) {
+  parallel_for(tasks, setup_.host.workers(), [&](std::size_t i, std::size_t worker) {
     const std::size_t first = i * task_pairs_;
     score_task(
         {first, std::min(task_pairs_, entities.size() - first), scratch_.data() + worker * 2 * task_pairs_ * dim_},
@@ -55,8 +55,8 @@ void PairScorer::score_task(Task task, kernels::ConstMatrix vectors, std::span<c
     std::memcpy(right.row(own), rows_.row(EntityId(entities[i])), dim_ * sizeof(float));
     position.at(own++) = i;
   }
-  setup_.backend.scores.pairs(setup_.parameters.scorer().similarity(), left.block(0, own), right.block(0, own),
-                              std::span(found).first(own));
+  setup_.host.kernels().scores.pairs(setup_.parameters.scorer().similarity(), left.block(0, own), right.block(0, own),
+                                     std::span(found).first(own));
   for (std::size_t k = 0; k < own; ++k) scores[position.at(k)] = found.at(k);
 }
 

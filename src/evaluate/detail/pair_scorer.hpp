@@ -5,7 +5,7 @@
 #include "kernels/matrix.hpp"
 #include "memory/pool.hpp"
 #include "model/own_rows.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,14 +16,14 @@ namespace tessera::evaluate::detail {
 /// Single scores of query vectors against owned entity rows, with the bits that the ranking kernel compares.
 class PairScorer {
  public:
-  PairScorer(const model::Setup& setup, const model::OwnRows& rows);
+  PairScorer(const search::Setup& setup, const model::OwnRows& rows);
 
   /// scores[i] = similarity(vectors[query_of[i]], row of entities[i]) when this rank owns that entity, else NaN, which
   /// compares with nothing. Spread over the threads; no allocation.
   void score(kernels::ConstMatrix vectors, std::span<const std::uint32_t> query_of,
              std::span<const std::uint64_t> entities, std::span<float> scores) const;
 
-  static std::uint64_t memory_bytes(std::size_t dim, std::size_t threads);
+  static std::uint64_t bytes(std::size_t dim, std::size_t threads);
 
  private:
   struct Task {
@@ -34,7 +34,7 @@ class PairScorer {
   void score_task(Task task, kernels::ConstMatrix vectors, std::span<const std::uint32_t> query_of,
                   std::span<const std::uint64_t> entities, std::span<float> scores) const;
 
-  const model::Setup& setup_;
+  const search::Setup& setup_;
   const model::OwnRows& rows_;
   std::size_t dim_;
   std::size_t task_pairs_;

@@ -19,21 +19,19 @@ bool continues(const Q& before, const Q& query) {
 
 }  // namespace
 
-QueryBlock::QueryBlock(const model::Setup& setup, const model::OwnRows& rows, std::uint64_t capacity)
+QueryBlock::QueryBlock(const search::Setup& setup, const model::OwnRows& rows, std::uint64_t capacity)
     : setup_(setup),
       rows_(rows),
-      dim_(setup.parameters.dim()),
+      vectors_(setup, rows, capacity),
       rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
       listed_begin_(rank_begin_.size()),
-      counts_bytes_(static_cast<std::size_t>(setup.comm.size())),
-      own_headers_(setup.pool.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
-      headers_(setup.pool.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
-      own_vectors_(setup.pool.allocate<float>(Tag::kEvaluation, capacity * dim_)),
-      vectors_(setup.pool.allocate<float>(Tag::kEvaluation, capacity * dim_)),
-      groups_(setup.pool.allocate<Group>(Tag::kEvaluation, capacity + 1)) {}
+      own_headers_(setup.host.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
+      headers_(setup.host.allocate<QueryHeader>(Tag::kEvaluation, capacity)),
+      groups_(setup.host.allocate<Group>(Tag::kEvaluation, capacity + 1)) {}
 
-std::uint64_t QueryBlock::memory_bytes(std::uint64_t capacity, std::size_t dim) {
-  return capacity * (2 * (sizeof(QueryHeader) + dim * sizeof(float)) + sizeof(Group)) + sizeof(Group);
+std::uint64_t QueryBlock::bytes(std::uint64_t capacity, std::size_t dim) {
+  return search::QueryVectors::bytes(capacity, dim) + 2 * search::host_bytes<QueryHeader>(capacity) +
+         search::host_bytes<Group>(capacity + 1);
 }
 
 void QueryBlock::gather(const QueryOrder& order, const EntityLists& lists, float row_magnitude, std::uint64_t first,
@@ -54,22 +52,20 @@ void QueryBlock::compose(const QueryOrder& order, const EntityLists& lists, floa
   const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
   const std::size_t own = rank_begin_[me + 1] - rank_begin_[me];
   const std::uint64_t first_own = first + rank_begin_[me] - order.rank_offset(me);
-  const auto similarity = setup_.parameters.scorer().similarity();
   const auto compose_one = [&](std::size_t i) {
-    const QueryOrder::OwnQuery query = order.own(first_own + i);
-    float* vector = own_vectors_.data() + i * dim_;
-    rows_.compose(query.source, query.relation, vector);
-    const bool ok = model::scores_are_finite(similarity, model::largest_magnitude(vector, dim_), row_magnitude, dim_);
-    own_headers_[i] = {query.source.value(),
+    const OwnQuery query = order.own(first_own + i);
+    const bool ok = vectors_.compose(i, query.query, row_magnitude);
+    own_headers_[i] = {query.query.source.value(),
                        query.target.value(),
                        0,
-                       query.relation.value(),
-                       static_cast<std::uint16_t>(rows_.is_unseen(query.source) ? 1 : 0),
+                       query.query.relation.value(),
+                       static_cast<std::uint16_t>(rows_.is_unseen(query.query.source) ? 1 : 0),
                        static_cast<std::uint16_t>(ok ? 1 : 0)};
-    const bool first_of_group = i == 0 || lists.by_target() || !continues(order.own(first_own + i - 1), query);
+    const bool first_of_group =
+        i == 0 || lists.by_target() || !continues(order.own(first_own + i - 1).query, query.query);
     if (first_of_group) own_headers_[i].listed = lists.size(query);
   };
-  parallel_for((own + kComposeTask - 1) / kComposeTask, setup_.threads, [&](std::size_t task) {
+  parallel_for((own + kComposeTask - 1) / kComposeTask, setup_.host.workers(), [&](std::size_t task) {
     for (std::size_t i = task * kComposeTask; i < std::min(own, (task + 1) * kComposeTask); ++i) compose_one(i);
   });
 }
@@ -77,13 +73,9 @@ void QueryBlock::compose(const QueryOrder& order, const EntityLists& lists, floa
 void QueryBlock::exchange() {
   const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
   const std::size_t own = rank_begin_[me + 1] - rank_begin_[me];
-  const auto gather = [&](auto own_values, auto values, std::size_t bytes_each) {
-    for (std::size_t r = 0; r < counts_bytes_.size(); ++r)
-      counts_bytes_[r] = (rank_begin_[r + 1] - rank_begin_[r]) * bytes_each;
-    setup_.comm.all_gather(std::as_bytes(own_values), std::as_writable_bytes(values), counts_bytes_);
-  };
-  gather(own_headers_.span().first(own), headers_.span().first(count_), sizeof(QueryHeader));
-  gather(own_vectors_.span().first(own * dim_), vectors_.span().first(count_ * dim_), dim_ * sizeof(float));
+  search::gather_by_rank<QueryHeader>(setup_.comm, rank_begin_, own_headers_.span().first(own),
+                                      headers_.span().first(count_));
+  vectors_.gather(rank_begin_);
 }
 
 void QueryBlock::find_groups(bool by_target) {

@@ -7,7 +7,8 @@
 #include "kernels/matrix.hpp"
 #include "memory/pool.hpp"
 #include "model/own_rows.hpp"
-#include "model/setup.hpp"
+#include "search/query_vectors.hpp"
+#include "search/setup.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,7 @@ struct Group {
 /// A block of consecutive queries, the same on every rank once gathered: headers, groups and query vectors.
 class QueryBlock {
  public:
-  QueryBlock(const model::Setup& setup, const model::OwnRows& rows, std::uint64_t capacity);
+  QueryBlock(const search::Setup& setup, const model::OwnRows& rows, std::uint64_t capacity);
 
   /// Collective. Queries [first, first + count) of `order` and the lengths of their lists; `row_magnitude` is the
   /// largest of any entity row. Composing is spread over the threads.
@@ -45,7 +46,7 @@ class QueryBlock {
 
   [[nodiscard]] std::size_t size() const { return count_; }
   [[nodiscard]] std::span<const QueryHeader> headers() const { return headers_.span().first(count_); }
-  [[nodiscard]] kernels::ConstMatrix vectors() const { return {vectors_.data(), count_, dim_, dim_}; }
+  [[nodiscard]] kernels::ConstMatrix vectors() const { return vectors_.vectors(); }
   [[nodiscard]] std::size_t group_count() const { return group_count_; }
   /// 0 .. group_count(); the one past the last holds the ends.
   [[nodiscard]] const Group& group(std::size_t g) const { return groups_[g]; }
@@ -55,7 +56,7 @@ class QueryBlock {
   /// Places [listed_begin(r), listed_begin(r + 1)) of the lists of the block are of queries of rank r.
   [[nodiscard]] std::uint64_t listed_begin(std::size_t rank) const { return listed_begin_[rank]; }
 
-  static std::uint64_t memory_bytes(std::uint64_t capacity, std::size_t dim);
+  static std::uint64_t bytes(std::uint64_t capacity, std::size_t dim);
 
  private:
   void split_by_rank(const QueryOrder& order, std::uint64_t first);
@@ -63,18 +64,15 @@ class QueryBlock {
   void exchange();
   void find_groups(bool by_target);
 
-  const model::Setup& setup_;
+  const search::Setup& setup_;
   const model::OwnRows& rows_;
-  std::size_t dim_;
+  search::QueryVectors vectors_;
   std::size_t count_ = 0;
   std::size_t group_count_ = 0;
   std::vector<std::size_t> rank_begin_;      // [ranks + 1]
   std::vector<std::uint64_t> listed_begin_;  // [ranks + 1]
-  std::vector<std::uint64_t> counts_bytes_;  // [ranks]
   memory::Buffer<QueryHeader> own_headers_;
   memory::Buffer<QueryHeader> headers_;
-  memory::Buffer<float> own_vectors_;
-  memory::Buffer<float> vectors_;
   memory::Buffer<Group> groups_;
 };
 

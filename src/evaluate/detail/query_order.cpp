@@ -11,8 +11,8 @@
 namespace tessera::evaluate::detail {
 namespace {
 
-std::uint64_t hash_of(const QueryOrder::OwnQuery& query, std::uint64_t relations) {
-  return triple_hash(query.source, query.relation, query.target, relations);
+std::uint64_t hash_of(const OwnQuery& query, std::uint64_t relations) {
+  return triple_hash(query.query.source, query.query.relation, query.target, relations);
 }
 
 /// Collective. Offsets by rank from each rank's count.
@@ -27,7 +27,7 @@ std::vector<std::uint64_t> offsets_by_rank(comm::Communicator& comm, std::uint64
 
 }  // namespace
 
-QueryOrder::QueryOrder(const model::Setup& setup, graph::Split split, std::uint64_t max_triples)
+QueryOrder::QueryOrder(const search::Setup& setup, graph::Split split, std::uint64_t max_triples)
     : setup_(setup), split_(split), part_offsets_(1, 0) {
   for (const graph::Part& part : setup.shard.parts)
     part_offsets_.push_back(part_offsets_.back() + part.queries(split).size());
@@ -42,7 +42,7 @@ void QueryOrder::select(std::uint64_t max_triples) {
   const auto is_chosen = [&](const OwnQuery& query) { return hash_of(query, relations) <= most; };
   for_each_own([&](std::uint64_t, const OwnQuery& query) { count += is_chosen(query) ? 1 : 0; });
   comm::together(setup_.comm,
-                 [&] { selected_ = setup_.pool.allocate<std::uint64_t>(memory::Tag::kEvaluation, count); });
+                 [&] { selected_ = setup_.host.allocate<std::uint64_t>(memory::Tag::kEvaluation, count); });
   std::size_t next = 0;
   for_each_own([&](std::uint64_t i, const OwnQuery& query) {
     if (is_chosen(query)) selected_[next++] = i;
@@ -61,7 +61,7 @@ std::uint64_t QueryOrder::threshold(std::uint64_t max_triples) const {
   for (unsigned shift = 64 - kDigit;; shift -= kDigit) {
     std::fill(histogram.begin(), histogram.end(), 0);
     for_each_own([&](std::uint64_t, const OwnQuery& query) {
-      if (query.relation.value() >= relations) return;  // each triple once
+      if (query.query.relation.value() >= relations) return;  // each triple once
       const std::uint64_t digits = hash_of(query, relations) >> shift;
       if (digits >> kDigit == prefix) ++histogram[digits & ((1U << kDigit) - 1)];
     });
@@ -73,7 +73,7 @@ std::uint64_t QueryOrder::threshold(std::uint64_t max_triples) const {
   }
 }
 
-QueryOrder::OwnQuery QueryOrder::own(std::uint64_t i) const { return at(place(is_sample_ ? selected_[i] : i)); }
+OwnQuery QueryOrder::own(std::uint64_t i) const { return at(place(is_sample_ ? selected_[i] : i)); }
 
 QueryOrder::Place QueryOrder::place(std::uint64_t i) const {
   const auto next = std::upper_bound(part_offsets_.begin(), part_offsets_.end(), i);
@@ -81,11 +81,10 @@ QueryOrder::Place QueryOrder::place(std::uint64_t i) const {
   return {part, i - part_offsets_[part]};
 }
 
-QueryOrder::OwnQuery QueryOrder::at(Place place) const {
+OwnQuery QueryOrder::at(Place place) const {
   const graph::Part& part = setup_.shard.parts[place.part];
   const Query query = part.queries(split_).query(place.position);
-  return {place.part, query.source, EntityId(part.first_entity().value() + query.source.value()), query.relation,
-          query.target};
+  return {{EntityId(part.first_entity().value() + query.source.value()), query.relation}, query.target};
 }
 
 template <class Visit>

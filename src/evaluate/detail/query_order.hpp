@@ -5,7 +5,7 @@
 #include "core/ids.hpp"
 #include "graph/split.hpp"
 #include "memory/pool.hpp"
-#include "model/setup.hpp"
+#include "search/setup.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,25 +13,24 @@
 
 namespace tessera::evaluate::detail {
 
+/// A query whose source this rank owns, and the answer that is ranked.
+struct OwnQuery {
+  search::Query query;
+  EntityId target;
+};
+
 /// The queries of one split that are ranked, in the order of the results: by part, then as the part has them. Who owns
 /// a part does not change the order.
 class QueryOrder {
  public:
   /// Collective. `max_triples` 0 takes all; else the triples with the smallest hashes, both queries of each.
-  QueryOrder(const model::Setup& setup, graph::Split split, std::uint64_t max_triples);
+  QueryOrder(const search::Setup& setup, graph::Split split, std::uint64_t max_triples);
 
   /// Queries of all ranks.
   [[nodiscard]] std::uint64_t size() const { return rank_offsets_.back(); }
   /// Those of `rank` are rank_offset(rank) .. rank_offset(rank + 1) - 1.
   [[nodiscard]] std::uint64_t rank_offset(std::size_t rank) const { return rank_offsets_[rank]; }
 
-  struct OwnQuery {
-    std::size_t part;  ///< index among the owned parts
-    LocalRow row;      ///< of the source
-    EntityId source;
-    RelationId relation;
-    EntityId target;
-  };
   /// The i-th query of this rank. O(log).
   [[nodiscard]] OwnQuery own(std::uint64_t i) const;
 
@@ -47,7 +46,7 @@ class QueryOrder {
   template <class Visit>
   void for_each_own(const Visit& visit) const;
 
-  const model::Setup& setup_;
+  const search::Setup& setup_;
   graph::Split split_;
   std::vector<std::uint64_t> part_offsets_;  // [owned parts + 1] into the queries of this rank, all of the split
   bool is_sample_ = false;

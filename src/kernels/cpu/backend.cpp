@@ -21,7 +21,8 @@ const Backend& cpu_backend() {
                                reference::targets(),
                                reference::statistics(),
                                reference::negative_losses(),
-                               cpu::distances()};
+                               cpu::distances(),
+                               reference::best_rows()};
   return backend;
 }
 

@@ -3,12 +3,12 @@
 #include "kernels/cuda/detail/best_rows.hpp"
 
 #include "kernels/cuda/detail/launch.cuh"
-#include "kernels/cuda/device_kernels.hpp"
+#include "kernels/cuda/families.hpp"
 
-namespace tessera::kernels {
+namespace tessera::kernels::cuda {
 
 std::unique_ptr<BasicBestRows<Space::kDevice>> make_best_rows(device::StreamView stream) {
-  return std::make_unique<cuda::GridBestRows<cuda::StreamLauncher>>(cuda::StreamLauncher(stream));
+  return std::make_unique<GridBestRows<StreamLauncher>>(StreamLauncher(stream));
 }
 
-}  // namespace tessera::kernels
+}  // namespace tessera::kernels::cuda

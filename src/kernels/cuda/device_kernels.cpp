@@ -24,8 +24,10 @@ class ChainKernels final : public DeviceKernels {
         statistics_(cuda::make_statistics(stream)),
         negative_losses_(cuda::make_negative_losses(stream)),
         distances_(cuda::make_distances(stream)),
-        backend_{"cuda",      *scores_,  *gradients_,  *softmax_,         *rows_,     *updates_, *ranks_, *composition_,
-                 *penalties_, *targets_, *statistics_, *negative_losses_, *distances_} {}
+        best_rows_(cuda::make_best_rows(stream)),
+        backend_{"cuda",       *scores_,          *gradients_,   *softmax_,   *rows_,
+                 *updates_,    *ranks_,           *composition_, *penalties_, *targets_,
+                 *statistics_, *negative_losses_, *distances_,   *best_rows_} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -41,6 +43,7 @@ class ChainKernels final : public DeviceKernels {
   std::unique_ptr<BasicStatistics<Space::kDevice>> statistics_;
   std::unique_ptr<BasicNegativeLosses<Space::kDevice>> negative_losses_;
   std::unique_ptr<BasicDistances<Space::kDevice>> distances_;
+  std::unique_ptr<BasicBestRows<Space::kDevice>> best_rows_;
   DeviceBackend backend_;
 };
 
@@ -52,10 +55,12 @@ class BlasKernels final : public DeviceKernels {
         blas_(stream, products, workspace),
         scores_(own().scores, blas_),
         gradients_(own().gradients, blas_),
-        backend_{"cuda_blas",     scores_,       gradients_,       own().softmax,
-                 own().rows,      own().updates, own().ranks,      own().composition,
-                 own().penalties, own().targets, own().statistics, own().negative_losses,
-                 own().distances} {}
+        screened_(cuda::make_screened_ranks(stream)),
+        backend_{"cuda_blas",     scores_,           gradients_,
+                 own().softmax,   own().rows,        own().updates,
+                 own().ranks,     own().composition, own().penalties,
+                 own().targets,   own().statistics,  own().negative_losses,
+                 own().distances, own().best_rows,   {screened_.get(), operand_roundoff(products)}} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -64,6 +69,7 @@ class BlasKernels final : public DeviceKernels {
   cuda::Blas blas_;
   cuda::BlasScores scores_;
   cuda::BlasGradients gradients_;
+  std::unique_ptr<BasicScreenedRanks<Space::kDevice>> screened_;
   DeviceBackend backend_;
 };
 

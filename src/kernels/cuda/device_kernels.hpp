@@ -5,8 +5,6 @@
 #include "device/span.hpp"
 #include "device/stream.hpp"
 #include "kernels/backend.hpp"
-#include "kernels/best_rows.hpp"
-#include "kernels/screened_ranks.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -50,12 +48,5 @@ class DeviceKernels {
 /// product above the sizes that it was made for throws. Throws Error(kUsage) in a build without CUDA.
 std::unique_ptr<DeviceKernels> make_device_kernels(device::StreamView stream, Products products,
                                                    device::Span<std::byte> workspace);
-
-/// Counts from products of any kind (kernels/screened_ranks.hpp), enqueued on `stream`. Throws Error(kUsage) in a build
-/// without CUDA.
-std::unique_ptr<BasicScreenedRanks<Space::kDevice>> make_screened_ranks(device::StreamView stream);
-
-/// The best rows (kernels/best_rows.hpp), likewise.
-std::unique_ptr<BasicBestRows<Space::kDevice>> make_best_rows(device::StreamView stream);
 
 }  // namespace tessera::kernels

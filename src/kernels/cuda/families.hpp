@@ -24,6 +24,8 @@ std::unique_ptr<BasicTargets<Space::kDevice>> make_targets(device::StreamView st
 std::unique_ptr<BasicStatistics<Space::kDevice>> make_statistics(device::StreamView stream);
 std::unique_ptr<BasicNegativeLosses<Space::kDevice>> make_negative_losses(device::StreamView stream);
 std::unique_ptr<BasicDistances<Space::kDevice>> make_distances(device::StreamView stream);
+std::unique_ptr<BasicBestRows<Space::kDevice>> make_best_rows(device::StreamView stream);
+std::unique_ptr<BasicScreenedRanks<Space::kDevice>> make_screened_ranks(device::StreamView stream);
 
 /// Rows in bfloat16, for a product that takes them; rounded to nearest, ties to even, NaN stays NaN.
 /// out[i * padded_stride(cols) + c] = from[i][c], or factors[i] * from[i][c] when there are any; what is between the

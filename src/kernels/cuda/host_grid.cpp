@@ -35,8 +35,9 @@ struct HostGrid {
         statistics(launch),
         negative_losses(launch),
         distances(launch),
-        backend{name,      scores,  gradients,  softmax,         rows,     updates, ranks, composition,
-                penalties, targets, statistics, negative_losses, distances} {}
+        best_rows(launch),
+        backend{name,      scores,  gradients,  softmax,         rows,      updates,  ranks, composition,
+                penalties, targets, statistics, negative_losses, distances, best_rows} {}
 
   cuda::GridScores<HostLauncher> scores;
   cuda::GridGradients<HostLauncher> gradients;
@@ -50,6 +51,7 @@ struct HostGrid {
   cuda::GridStatistics<HostLauncher> statistics;
   cuda::GridNegativeLosses<HostLauncher> negative_losses;
   cuda::GridDistances<HostLauncher> distances;
+  cuda::GridBestRows<HostLauncher> best_rows;
   Backend backend;
 };
 
@@ -64,12 +66,6 @@ const Backend& host_grid_backend(GridOrder order) {
 const ScreenedRanks& host_grid_screened_ranks(GridOrder order) {
   static const cuda::GridScreenedRanks<HostLauncher> forward{HostLauncher(GridOrder::kForward)};
   static const cuda::GridScreenedRanks<HostLauncher> backward{HostLauncher(GridOrder::kBackward)};
-  return order == GridOrder::kForward ? forward : backward;
-}
-
-const BestRows& host_grid_best_rows(GridOrder order) {
-  static const cuda::GridBestRows<HostLauncher> forward{HostLauncher(GridOrder::kForward)};
-  static const cuda::GridBestRows<HostLauncher> backward{HostLauncher(GridOrder::kBackward)};
   return order == GridOrder::kForward ? forward : backward;
 }
 

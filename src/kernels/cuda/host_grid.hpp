@@ -3,8 +3,6 @@
 #pragma once
 
 #include "kernels/backend.hpp"
-#include "kernels/best_rows.hpp"
-#include "kernels/screened_ranks.hpp"
 
 #include <cstdint>
 
@@ -16,6 +14,5 @@ enum class GridOrder : std::uint8_t { kForward, kBackward };
 /// slow, and what the contract tests can check of them without a device.
 const Backend& host_grid_backend(GridOrder order);
 const ScreenedRanks& host_grid_screened_ranks(GridOrder order);
-const BestRows& host_grid_best_rows(GridOrder order);
 
 }  // namespace tessera::kernels

@@ -3,12 +3,12 @@
 #include "kernels/cuda/detail/screened_ranks.hpp"
 
 #include "kernels/cuda/detail/launch.cuh"
-#include "kernels/cuda/device_kernels.hpp"
+#include "kernels/cuda/families.hpp"
 
-namespace tessera::kernels {
+namespace tessera::kernels::cuda {
 
 std::unique_ptr<BasicScreenedRanks<Space::kDevice>> make_screened_ranks(device::StreamView stream) {
-  return std::make_unique<cuda::GridScreenedRanks<cuda::StreamLauncher>>(cuda::StreamLauncher(stream));
+  return std::make_unique<GridScreenedRanks<StreamLauncher>>(StreamLauncher(stream));
 }
 
-}  // namespace tessera::kernels
+}  // namespace tessera::kernels::cuda

@@ -11,12 +11,4 @@ std::unique_ptr<DeviceKernels> make_device_kernels(device::StreamView /*stream*/
   fail(ExitStatus::kUsage, "built without CUDA: there are no kernels for a GPU in this program");
 }
 
-std::unique_ptr<BasicScreenedRanks<Space::kDevice>> make_screened_ranks(device::StreamView /*stream*/) {
-  fail(ExitStatus::kUsage, "built without CUDA: there are no kernels for a GPU in this program");
-}
-
-std::unique_ptr<BasicBestRows<Space::kDevice>> make_best_rows(device::StreamView /*stream*/) {
-  fail(ExitStatus::kUsage, "built without CUDA: there are no kernels for a GPU in this program");
-}
-
 }  // namespace tessera::kernels

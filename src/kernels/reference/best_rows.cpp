@@ -3,21 +3,27 @@
 #include "kernels/best_rows.hpp"
 
 #include "kernels/detail/best_shapes.hpp"
+#include "kernels/reference/families.hpp"
 #include "kernels/reference/similarity.hpp"
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <span>
 
-namespace tessera::kernels {
+namespace tessera::kernels::reference {
 namespace {
 
-/// The best so far with the worst of them in front.
+/// The best so far, a heap with the worst of them in front. All places empty are one, too.
 class Heap {
  public:
-  explicit Heap(std::span<BestKey> keys) : keys_(keys) { std::make_heap(keys.begin(), keys.end(), std::greater<>()); }
+  explicit Heap(std::span<BestKey> keys) : keys_(keys) {}
+  /// Lower scores are not among the best.
+  [[nodiscard]] float bar() const {
+    return keys_.front() == 0 ? -std::numeric_limits<float>::infinity() : score_of(keys_.front());
+  }
+  [[nodiscard]] bool wants(BestKey key) const { return key > keys_.front(); }
   void add(BestKey key) {
-    if (key <= keys_.front()) return;
     std::pop_heap(keys_.begin(), keys_.end(), std::greater<>());
     keys_.back() = key;
     std::push_heap(keys_.begin(), keys_.end(), std::greater<>());
@@ -27,43 +33,61 @@ class Heap {
   std::span<BestKey> keys_;
 };
 
-class ReferenceBestRows final : public BestRows {
+class HeapBestRows final : public BestRows {
  public:
+  [[nodiscard]] bool filters() const override { return true; }
+
   void clear(std::span<BestKey> keys) const override { std::fill(keys.begin(), keys.end(), BestKey{0}); }
 
   void merge(ConstMatrix scores, std::uint32_t first_row, const Best& best) const override {
     detail::check_best(best, scores.rows, first_row, scores.cols);
-    merge_with(best, scores.rows, scores.cols, first_row,
-               [&](std::size_t i, std::size_t j) { return scores.row(i)[j]; });
+    start(best);
+    for (std::size_t i = 0; i < scores.rows; ++i)
+      for (std::size_t j = 0; j < scores.cols; j += kGroup)
+        offer(best, i, {scores.row(i) + j, std::min(kGroup, scores.cols - j)},
+              first_row + static_cast<std::uint32_t>(j));
   }
 
   void merge_screened(const BestTile& tile, const ScreenedScores& approximate, const BestScratch& scratch,
-                      const Best& best, std::span<ScreenEffort> effort) const override {
+                      const Best& best, std::span<ScreeningCost> cost) const override {
     detail::check_best(best, tile.queries.rows, tile.first_row, tile.rows.rows);
     detail::check_screened(tile, approximate, scratch);
-    effort[0].recounted += tile.queries.rows * tile.rows.rows;
-    merge_with(best, tile.queries.rows, tile.rows.rows, tile.first_row, [&](std::size_t i, std::size_t j) {
-      return reference::similarity_of(Similarity::kDot, tile.queries.row(i), tile.rows.row(j), tile.rows.cols);
-    });
+    cost[0].recounted += tile.queries.rows * tile.rows.rows;
+    start(best);
+    for (std::size_t i = 0; i < tile.queries.rows; ++i)
+      for (std::size_t j = 0; j < tile.rows.rows; ++j) {
+        const float score = similarity_of(Similarity::kDot, tile.queries.row(i), tile.rows.row(j), tile.rows.cols);
+        offer(best, i, {&score, 1}, tile.first_row + static_cast<std::uint32_t>(j));
+      }
   }
 
  private:
-  template <class Score>
-  static void merge_with(const Best& best, std::size_t queries, std::size_t rows, std::uint32_t first_row,
-                         const Score& score) {
-    std::copy(best.before.begin(), best.before.end(), best.after.begin());
-    for (std::size_t i = 0; i < queries; ++i) {
-      Heap heap(best.after.subspan(i * best.k, best.k));
-      for (std::size_t j = 0; j < rows; ++j) heap.add(best_key(score(i, j), first_row + static_cast<std::uint32_t>(j)));
+  static constexpr std::size_t kGroup = 16;
+
+  static void start(const Best& best) {
+    if (best.before.data() != best.after.data()) std::copy(best.before.begin(), best.before.end(), best.after.begin());
+  }
+
+  /// A few scores of query i; most often none of them is among the best.
+  static void offer(const Best& best, std::size_t i, std::span<const float> scores, std::uint32_t first_row) {
+    Heap heap(best.after.subspan(i * best.k, best.k));
+    const float bar = heap.bar();
+    bool reaches = false;
+    for (const float score : scores) reaches |= !(score < bar);
+    if (!reaches) return;
+    for (std::size_t j = 0; j < scores.size(); ++j) {
+      const std::uint32_t row = first_row + static_cast<std::uint32_t>(j);
+      const BestKey key = best_key(scores[j], row);
+      if (heap.wants(key) && (best.filter == nullptr || !best.filter->omits(i, row))) heap.add(key);
     }
   }
 };
 
 }  // namespace
 
-const BestRows& reference_best_rows() {
-  static const ReferenceBestRows instance;
+const BestRows& best_rows() {
+  static const HeapBestRows instance;
   return instance;
 }
 
-}  // namespace tessera::kernels
+}  // namespace tessera::kernels::reference

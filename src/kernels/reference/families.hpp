@@ -19,5 +19,6 @@ const Targets& targets();
 const Statistics& statistics();
 const NegativeLosses& negative_losses();
 const Distances& distances();
+const BestRows& best_rows();
 
 }  // namespace tessera::kernels::reference

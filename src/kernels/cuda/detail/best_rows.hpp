@@ -123,11 +123,11 @@ struct SettleLists {
   Listed listed;
   std::size_t rows;
   std::uint32_t* overflows;
-  ScreenEffort* effort;
+  ScreeningCost* cost;
   TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
     const bool overflowed = listed.overflowed(i);
     const std::uint64_t pairs = overflowed ? rows : listed.counts[i];
-    add_count(overflowed ? &effort->recounted : &effort->rescored, pairs);
+    add_count(overflowed ? &cost->recounted : &cost->rescored, pairs);
     if (!overflowed) return;
     add_count(overflows, 1U);
     add_count(overflows + 1 + i / kTile, 1U);
@@ -196,7 +196,7 @@ class GridBestRows final : public BasicBestRows<Launcher::kSpace> {
 
   void merge_screened(const BasicBestTile<kSpace>& tile, const BasicScreenedScores<kSpace>& approximate,
                       const BasicBestScratch<kSpace>& scratch, const BasicBest<kSpace>& best,
-                      Vector<kSpace, ScreenEffort> effort) const override {
+                      Vector<kSpace, ScreeningCost> cost) const override {
     const std::size_t b = tile.queries.rows;
     const std::size_t n = tile.rows.rows;
     const std::size_t dim = tile.rows.cols;
@@ -215,7 +215,7 @@ class GridBestRows final : public BasicBestRows<Launcher::kSpace> {
     launch_(b, SelectBody<LowestKeys, StoreBar>{{screened}, best.before.data(), best.k, 4, {bars}});
     const ListBody list{screened, bars, listed, b};
     launch_(list.blocks(), list);
-    launch_items(launch_, b, SettleLists{listed, n, overflows, effort.data()});
+    launch_items(launch_, b, SettleLists{listed, n, overflows, cost.data()});
     launch_items(launch_, b * listed.capacity, ScoreListed{queries, rows, dim, tile.first_row, listed});
     const StoreOverflowed store{{Table(approximate.scores)}, listed};
     const ScoreOverflowedBody overflowed{{RowFactor{queries}, RowFactor{rows}, store, b, n, dim}, overflows};

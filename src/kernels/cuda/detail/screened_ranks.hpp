@@ -125,13 +125,13 @@ struct SettleQuery {
   const std::uint32_t* decided;
   std::uint64_t pairs;
   std::uint32_t* n_greater;
-  ScreenEffort* effort;
+  ScreeningCost* cost;
   TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
     const bool overflowed = undecided.overflowed();
     if (!overflowed) n_greater[i] += decided[i];
     if (i > 0) return;
-    effort->rescored += overflowed ? 0 : *undecided.count;
-    effort->recounted += overflowed ? pairs : 0;
+    cost->rescored += overflowed ? 0 : *undecided.count;
+    cost->recounted += overflowed ? pairs : 0;
   }
 };
 
@@ -207,7 +207,7 @@ class GridScreenedRanks final : public BasicScreenedRanks<Launcher::kSpace> {
                             decided,
                             undecided};
     launch_(screen.blocks(), screen);
-    launch_items(launch_, b, SettleQuery{undecided, decided, b * n, n_greater, counts.effort.data()});
+    launch_items(launch_, b, SettleQuery{undecided, decided, b * n, n_greater, counts.cost.data()});
     launch_items(launch_, undecided.capacity,
                  RescorePair{queries, rows, tile.rows.cols, targets, undecided, n_greater, n_equal});
     const RecountBody recount{
@@ -225,7 +225,7 @@ class GridScreenedRanks final : public BasicScreenedRanks<Launcher::kSpace> {
     kernels::detail::check_scores(tile.queries, tile.rows, approximate.scores);
     TESSERA_ASSERT(approximate.query_norms.size() == b && approximate.row_norms.size() == n, "one norm per vector");
     TESSERA_ASSERT(scratch.queries.size() == scratch.rows.size() && scratch.n_greater.size() >= b &&
-                       scratch.undecided.size() == 1 && counts.effort.size() == 1,
+                       scratch.undecided.size() == 1 && counts.cost.size() == 1,
                    "scratch for a tile of that many queries");
     TESSERA_ASSERT(n == 0 || b <= UINT32_MAX / n, "a tile has fewer than 2^32 pairs");
   }

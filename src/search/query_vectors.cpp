@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "search/query_vectors.hpp"
+
+namespace tessera::search {
+
+QueryVectors::QueryVectors(const Setup& setup, const model::OwnRows& rows, std::uint64_t capacity)
+    : setup_(setup),
+      rows_(rows),
+      dim_(setup.parameters.dim()),
+      own_vectors_(setup.host.allocate<float>(memory::Tag::kEvaluation, capacity * dim_)),
+      vectors_(setup.host.allocate<float>(memory::Tag::kEvaluation, capacity * dim_)) {}
+
+std::uint64_t QueryVectors::bytes(std::uint64_t capacity, std::size_t dim) {
+  return 2 * host_bytes<float>(capacity * dim);
+}
+
+bool QueryVectors::compose(std::size_t i, const Query& query, float row_magnitude) {
+  float* vector = own_vectors_.data() + i * dim_;
+  rows_.compose(query.source, query.relation, vector);
+  return model::scores_are_finite(setup_.parameters.scorer().similarity(), model::largest_magnitude(vector, dim_),
+                                  row_magnitude, dim_);
+}
+
+void QueryVectors::gather(std::span<const std::size_t> rank_begin) {
+  count_ = rank_begin.back();
+  std::vector<std::size_t> begin(rank_begin.begin(), rank_begin.end());  // of floats
+  for (std::size_t& first : begin) first *= dim_;
+  const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
+  gather_by_rank<float>(setup_.comm, begin, own_vectors_.span().first(begin[me + 1] - begin[me]),
+                        vectors_.span().first(begin.back()));
+}
+
+}  // namespace tessera::search
