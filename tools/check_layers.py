@@ -35,8 +35,9 @@ LAYERS = {
     "search": ["core", "device", "memory", "graph", "comm", "kernels", "execution", "model"],
     "evaluate": _MODEL + ["model", "search"],
     "predict": _MODEL + ["model", "search"],
+    "exports": ["core", "memory", "storage", "graph", "model"],
     "partition": ["core", "memory", "storage", "graph"],
-    "cli": _ENGINE + ["search", "train", "evaluate", "predict", "partition"],
+    "cli": _ENGINE + ["search", "train", "evaluate", "predict", "exports", "partition"],
 }
 
 # Headers of a library (a regular expression over the whole include path) -> the modules, or the file stems inside
@@ -57,7 +58,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["train", "evaluate", "predict", "cli"]),
+    (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "partition"]),
     (r"fmt/.*", EVERYWHERE),

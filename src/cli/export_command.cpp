@@ -6,12 +6,12 @@
 #include "cli/run_context.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "exports/export.hpp"
 #include "graph/graph_reader.hpp"
 #include "memory/budget.hpp"
 #include "memory/pool.hpp"
 #include "model/model_file.hpp"
 #include "model/score_sum.hpp"
-#include "predict/export.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 
@@ -28,7 +28,7 @@ namespace tessera::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using predict::ExportFormat;
+using exports::ExportFormat;
 
 const std::map<std::string, ExportFormat> kFormats = {{"hdf5", ExportFormat::kHdf5},
                                                       {"npy", ExportFormat::kNpy},
@@ -131,8 +131,8 @@ void export_runs(Environment& environment, const Options& options) {
   const Job job = job_of_model(jobs.front(), model, options.output);
   memory::Pool pool(memory::find_budget(job.run.memory, 1).host_bytes);
   storage::AtomicFolder folder(options.output);
-  storage::require_space(folder.temporary(), predict::export_bytes(model.shape(), format));
-  predict::export_model(model, graph, format, folder.temporary(), pool);
+  storage::require_space(folder.temporary(), exports::export_bytes(model.shape(), format));
+  exports::export_model(model, graph, format, folder.temporary(), pool);
   if (format == ExportFormat::kHdf5)
     storage::write_text(folder.temporary() / kJobFile, to_toml(job));
   else

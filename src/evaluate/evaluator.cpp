@@ -10,7 +10,6 @@
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
 #include "evaluate/detail/query_order.hpp"
-#include "search/cost.hpp"
 #include "search/known_answers.hpp"
 #include "storage/checksum.hpp"
 

@@ -60,8 +60,7 @@ AnswererOn<kSpace>::AnswererOn(const Setup& setup, const AnswerNeeds& needs, std
       needs_(needs),
       sizes_(sizes),
       plan_(plan),
-      comparison_(setup, std::move(executor), sizes.sizes, plan.pieces, std::move(borrowed_rows)),
-      host_keys_(setup.host.pool(), Tag::kEvaluation, plan.keys) {
+      comparison_(setup, std::move(executor), sizes.sizes, plan.pieces, std::move(borrowed_rows)) {
   Executor& memory = comparison_.executor();
   TESSERA_ASSERT(plan.pieces.tile_rows > 0 && plan.keys > 0, "answering needs memory for a row and an answer");
   TESSERA_ASSERT(
@@ -72,6 +71,8 @@ AnswererOn<kSpace>::AnswererOn(const Setup& setup, const AnswerNeeds& needs, std
          comparison_.row_count());
   keys_[0] = memory.template allocate<BestKey>(Tag::kEvaluation, sizes.sizes.workers * plan.keys);
   if (!sizes.is_in_place) keys_[1] = memory.template allocate<BestKey>(Tag::kEvaluation, plan.keys);
+  if constexpr (Comparison<kSpace>::kCopies)
+    host_keys_ = setup.host.template allocate<BestKey>(Tag::kEvaluation, plan.keys);
   comparison_.begin();
   if (!comparison_.screens()) return;
   listed_ = memory.template allocate<BestKey>(Tag::kEvaluation, plan.listed);
@@ -93,6 +94,7 @@ std::uint64_t AnswererOn<kSpace>::bytes(const AnswerSizes& sizes, const AnswerPl
 
 template <Space kSpace>
 void AnswererOn<kSpace>::search(const AnswerBlock& block, std::span<Candidate> found, std::span<std::uint32_t> sizes) {
+  comparison_.set_queries(block.vectors);
   for (std::size_t first = 0; first < block.queries.size();) {
     const Batch batch = next_batch(block, first);
     const std::span<BestKey> keys = find_keys(block, batch);
@@ -140,34 +142,31 @@ std::span<BestKey> AnswererOn<kSpace>::find_keys(const AnswerBlock& block, const
     return keys_[0].span().subspan(0, (sizes_.sizes.workers - 1) * plan_.keys + batch.size());
   };
   executor.kernels().best_rows.clear(keys_of_all());
-  comparison_.for_each_block(1, [&](std::size_t /*piece*/, const Rows& rows, std::size_t worker) {
-    const Queries queries = comparison_.upload(block.vectors.block(batch.first, batch.count));
-    comparison_.for_each_tile(rows,
-                              [&](const Rows& tile) { merge(queries, tile, worker, batch, asks ? &filter : nullptr); });
-  });
-  comparison_.add_screened(batch.count * comparison_.row_count());
-  const std::span<BestKey> keys = host_keys_.download(keys_of_all(), executor);
+  comparison_.for_each_tile(batch.first, batch.count,
+                            [&](const Queries& queries, const Rows& tile, std::size_t worker) {
+                              merge(queries, tile, worker, batch.keys, asks ? &filter : nullptr);
+                            });
+  const std::span<BestKey> keys = comparison_.download(keys_of_all(), host_keys_);
   comparison_.finish();
   return keys;
 }
 
 template <Space kSpace>
-void AnswererOn<kSpace>::merge(const Queries& queries, const Rows& tile, std::size_t worker, const Batch& batch,
+void AnswererOn<kSpace>::merge(const Queries& queries, const Rows& tile, std::size_t worker, std::uint64_t k,
                                const kernels::RowFilter* filter) {
   const kernels::BasicBestRows<kSpace>& best_rows = comparison_.executor().kernels().best_rows;
-  const auto keys_in = [&](Buffer<BestKey>& keys) { return keys.span().subspan(worker * plan_.keys, batch.size()); };
-  const kernels::BasicBest<kSpace> best{keys_in(keys_[0]), keys_in(keys_[sizes_.is_in_place ? 0 : 1]), batch.keys,
-                                        filter};
+  const std::size_t n = queries.vectors.rows;
+  const auto keys_in = [&](Buffer<BestKey>& keys) { return keys.span().subspan(worker * plan_.keys, n * k); };
+  const kernels::BasicBest<kSpace> best{keys_in(keys_[0]), keys_in(keys_[sizes_.is_in_place ? 0 : 1]), k, filter};
   const auto first_row = static_cast<std::uint32_t>(tile.first);
   const kernels::BasicMatrix<kSpace> scores = comparison_.score(queries, tile, worker);
   if (!comparison_.screens())
     best_rows.merge(scores, first_row, best);
   else
-    best_rows.merge_screened({queries.vectors, tile.rows, first_row},
-                             {scores, queries.norms, tile.norms, comparison_.error_factor()},
-                             {listed_.span().subspan(0, listed_.size() / batch.count * batch.count), counts_.span(),
-                              bars_.span(), overflows_.span()},
-                             best, comparison_.cost_memory());
+    best_rows.merge_screened(
+        {queries.vectors, tile.rows, first_row}, {scores, queries.norms, tile.norms, comparison_.error_factor()},
+        {listed_.span().subspan(0, listed_.size() / n * n), counts_.span(), bars_.span(), overflows_.span()}, best,
+        comparison_.cost_memory());
   if (!sizes_.is_in_place) std::swap(keys_[0], keys_[1]);
 }
 

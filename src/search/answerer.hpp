@@ -118,7 +118,7 @@ class AnswererOn final : public Answerer {
   [[nodiscard]] std::uint64_t keys_wanted(const AnswerBlock& block, std::size_t query) const;
   [[nodiscard]] Batch next_batch(const AnswerBlock& block, std::size_t first) const;
   std::span<kernels::BestKey> find_keys(const AnswerBlock& block, const Batch& batch);
-  void merge(const Queries& queries, const Rows& tile, std::size_t worker, const Batch& batch,
+  void merge(const Queries& queries, const Rows& tile, std::size_t worker, std::uint64_t keys,
              const kernels::RowFilter* filter);
   std::span<kernels::BestKey> merge_workers(std::span<kernels::BestKey> keys, const Batch& batch, std::size_t i) const;
   std::uint32_t take_best(const Query& query, std::span<kernels::BestKey> keys, std::span<Candidate> found) const;
@@ -129,7 +129,7 @@ class AnswererOn final : public Answerer {
   AnswerPlan plan_;
   Comparison<kSpace> comparison_;
   std::array<Buffer<kernels::BestKey>, 2> keys_;  // by worker [queries, keys of a batch]; the second unless in place
-  execution::HostCopy<kSpace, kernels::BestKey> host_keys_;
+  memory::Buffer<kernels::BestKey> host_keys_;
   // Of screening.
   Buffer<kernels::BestKey> listed_;
   Buffer<std::uint32_t> counts_;     // [queries]

@@ -2,11 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "execution/copies.hpp"
 #include "execution/executor.hpp"
 #include "execution/staging.hpp"
 #include "kernels/backend.hpp"
-#include "search/cost.hpp"
 #include "search/plan.hpp"
 #include "search/row_windows.hpp"
 #include "search/setup.hpp"
@@ -19,6 +17,15 @@
 #include <vector>
 
 namespace tessera::search {
+
+/// Pairs of a query and a row that a rank screened, and what screening left open.
+struct Cost {
+  std::uint64_t screened = 0;   ///< compared by approximate scores first; 0: all of them by their exact scores
+  std::uint64_t rescored = 0;   ///< of those: scored again exactly, one by one
+  std::uint64_t recounted = 0;  ///< of those: in tiles that were scored again as a whole
+};
+/// Collective. Logs the sum over all ranks, where anything was screened.
+void log_cost(comm::Communicator& comm, const Cost& own);
 
 /// What ranking and answering share: queries, the rows of a rank and scores of tiles of them in the memory of an
 /// executor, and the order of the work. Where the products of the executor are approximate, dot products are screened:
@@ -34,8 +41,9 @@ class Comparison {
   template <class T>
   using Buffer = typename Executor::template Buffer<T>;
 
-  /// Queries in the executor's memory.
+  /// Queries of a block in the executor's memory.
   struct Queries {
+    std::size_t first;          ///< among those of the block
     ConstMatrix vectors;        ///< [n, dim]
     Vector<const float> norms;  ///< [n], where they are screened
   };
@@ -48,8 +56,6 @@ class Comparison {
   static std::uint64_t bytes(const Sizes& sizes, const Plan& plan);
 
   [[nodiscard]] Executor& executor() { return *executor_; }
-  [[nodiscard]] const Plan& plan() const { return plan_; }
-  [[nodiscard]] execution::Staging<kSpace>& staging() { return staging_; }
   [[nodiscard]] std::uint64_t row_count() const { return rows_.size(); }
   [[nodiscard]] kernels::Similarity similarity() const { return similarity_; }
   [[nodiscard]] bool screens() const { return screening_.ranks != nullptr; }
@@ -58,37 +64,53 @@ class Comparison {
 
   /// The parameters may have changed; nothing has been compared.
   void begin();
-  /// Calls body(piece, rows, worker) for all pieces of the queries and blocks of rows that are all rows of the rank.
+  /// The block that is compared from now on: vectors [n, dim], side by side, that stay as they are until finish().
+  void set_queries(const kernels::ConstMatrix& vectors);
+  /// Calls body(queries, tile, worker) for pieces of queries first .. first + count - 1 of the block and tiles of rows:
+  /// for each piece all rows of the rank, each once.
   template <class Body>
-  void for_each_block(std::size_t pieces, const Body& body) {
+  void for_each_tile(std::size_t first, std::size_t count, const Body& body) {
+    const std::size_t pieces = (count + plan_.queries - 1) / plan_.queries;
+    cost_.screened += screens() ? count * rows_.size() : 0;
     rows_.for_each([&](std::span<const Rows> window) {
       const auto rows_in = [&](std::size_t i) { return window[i / pieces].rows.rows; };
-      executor_->for_part_blocks(window.size() * pieces, rows_in, block_rows_,
-                                 [&](std::size_t i, std::size_t first, std::size_t count, std::size_t worker) {
-                                   body(i % pieces, window[i / pieces].block(first, count), worker);
-                                 });
+      const auto compare = [&](std::size_t i, std::size_t row, std::size_t rows, std::size_t worker) {
+        const std::size_t query = i % pieces * plan_.queries;
+        const Queries some = queries(first + query, std::min<std::size_t>(plan_.queries, count - query));
+        const std::size_t step = plan_.tile_rows > 0 ? plan_.tile_rows : rows;
+        for (std::size_t t = 0; t < rows; t += step)
+          body(some, window[i / pieces].block(row + t, std::min(step, rows - t)), worker);
+      };
+      executor_->for_part_blocks(window.size() * pieces, rows_in, block_rows_, compare);
     });
   }
-  /// Calls body(tile) for tiles of a block.
-  template <class Body>
-  void for_each_tile(const Rows& block, const Body& body) const {
-    const std::size_t step = plan_.tile_rows > 0 ? plan_.tile_rows : block.rows.rows;
-    for (std::size_t first = 0; first < block.rows.rows; first += step)
-      body(block.block(first, std::min(step, block.rows.rows - first)));
-  }
-  /// Vectors [n, dim] of at most plan().queries queries, side by side: good until the next.
-  Queries upload(const kernels::ConstMatrix& vectors);
   /// Scores [queries, rows of the tile], approximate where they are screened: good until the worker's next.
   kernels::BasicMatrix<kSpace> score(const Queries& queries, const Rows& tile, std::size_t worker);
-
   /// Where kernels add up what they score again.
   [[nodiscard]] Vector<kernels::ScreeningCost> cost_memory() { return screening_cost_.span(); }
-  void add_screened(std::uint64_t pairs) { cost_.screened += screens() ? pairs : 0; }
   /// Waits for all work; then cost() is what it cost.
   void finish();
   [[nodiscard]] const Cost& cost() const { return cost_; }
 
+  /// Only a device copies what both it and the host read.
+  static constexpr bool kCopies = kSpace == kernels::Space::kDevice;
+  /// What the executor reads for `from`: a copy, where there are any.
+  Vector<const float> upload(std::span<const float> from, Buffer<float>& copy);
+  /// What the host reads of `from` after finish().
+  template <class T>
+  std::span<T> download(Vector<T> from, memory::Buffer<T>& copy) {
+    if constexpr (!kCopies) {
+      return from;
+    } else {
+      const std::span<T> to = copy.span().first(from.size());
+      executor_->download(Vector<const T>(from), to);
+      return to;
+    }
+  }
+
  private:
+  [[nodiscard]] Queries queries(std::size_t first, std::size_t count) const;
+
   std::unique_ptr<Executor> executor_;
   Plan plan_;
   std::size_t dim_;
@@ -100,11 +122,12 @@ class Comparison {
 
   execution::Staging<kSpace> staging_;
   RowWindows<kSpace> rows_;
-  execution::ExecutorCopy<kSpace, float> queries_;  // [queries, dim]
-  Buffer<float> scores_;                            // by worker [queries, tile_rows]
-  Buffer<float> query_norms_;                       // [queries]
-  Buffer<kernels::ScreeningCost> screening_cost_;   // [1]
-  execution::HostCopy<kSpace, kernels::ScreeningCost> host_cost_;
+  Buffer<float> query_copies_;                     // [block, dim]
+  ConstMatrix queries_;                            // [block, dim]
+  Buffer<float> scores_;                           // by worker [queries, tile_rows]
+  Buffer<float> query_norms_;                      // [block]
+  Buffer<kernels::ScreeningCost> screening_cost_;  // [1]
+  std::array<kernels::ScreeningCost, 1> host_cost_{};
 };
 
 extern template class Comparison<kernels::Space::kHost>;

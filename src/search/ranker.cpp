@@ -28,12 +28,15 @@ RankerOn<kSpace>::RankerOn(const Setup& setup, std::unique_ptr<Executor> executo
                            std::vector<ConstMatrix> borrowed_rows)
     : comparison_(setup, std::move(executor), sizes, plan, std::move(borrowed_rows)),
       capacity_(sizes.block_queries),
-      target_scores_(comparison_.executor(), Tag::kEvaluation, plan.queries),
-      counts_(comparison_.executor().template allocate<std::uint32_t>(Tag::kEvaluation, sizes.workers * 2 * capacity_)),
-      host_counts_(setup.host.pool(), Tag::kEvaluation, sizes.workers * 2 * capacity_) {
+      counts_(
+          comparison_.executor().template allocate<std::uint32_t>(Tag::kEvaluation, sizes.workers * 2 * capacity_)) {
   TESSERA_ASSERT(sizes.screens() == (plan.tile_rows > 0), "scores are kept where they are approximate");
-  if (!sizes.screens()) return;
   Executor& memory = comparison_.executor();
+  if constexpr (Comparison<kSpace>::kCopies) {
+    target_copies_ = memory.template allocate<float>(Tag::kEvaluation, capacity_);
+    host_counts_ = setup.host.template allocate<std::uint32_t>(Tag::kEvaluation, counts_.size());
+  }
+  if (!sizes.screens()) return;
   undecided_queries_ = memory.template allocate<std::uint32_t>(Tag::kEvaluation, undecided_pairs(plan));
   undecided_rows_ = memory.template allocate<std::uint32_t>(Tag::kEvaluation, undecided_pairs(plan));
   decided_ = memory.template allocate<std::uint32_t>(Tag::kEvaluation, plan.queries);
@@ -44,7 +47,7 @@ template <Space kSpace>
 std::uint64_t RankerOn<kSpace>::bytes(const Sizes& sizes, const Plan& plan) {
   const auto words = [](std::uint64_t count) { return buffer_bytes<kSpace, std::uint32_t>(count); };
   const std::uint64_t exact = Comparison<kSpace>::bytes(sizes, plan) +
-                              execution::ExecutorCopy<kSpace, float>::bytes(plan.queries) +
+                              (Comparison<kSpace>::kCopies ? words(sizes.block_queries) : 0) +
                               words(sizes.workers * 2 * sizes.block_queries);
   return sizes.screens() ? exact + 2 * words(undecided_pairs(plan)) + words(plan.queries) + words(1) : exact;
 }
@@ -54,42 +57,32 @@ void RankerOn<kSpace>::start(const kernels::ConstMatrix& queries, std::span<cons
   TESSERA_ASSERT(queries.rows <= capacity_, "a block above the size that ranking was made for");
   block_ = queries.rows;
   comparison_.executor().clear(counts_.span());
-  const std::size_t piece = comparison_.plan().queries;
-  comparison_.for_each_block((block_ + piece - 1) / piece, [&](std::size_t i, const Rows& rows, std::size_t worker) {
-    const std::size_t first = i * piece;
-    const std::size_t count_of = std::min(piece, block_ - first);
-    const Queries vectors = comparison_.upload(queries.block(first, count_of));
-    const Counts counts = counts_of(worker, first, target_scores.subspan(first, count_of));
-    comparison_.for_each_tile(rows, [&](const Rows& tile) { count(vectors, tile, counts); });
-  });
-  comparison_.add_screened(block_ * comparison_.row_count());
+  comparison_.set_queries(queries);
+  target_scores_ = comparison_.upload(target_scores, target_copies_);
+  comparison_.for_each_tile(
+      0, block_, [&](const Queries& some, const Rows& tile, std::size_t worker) { count(some, tile, worker); });
 }
 
 template <Space kSpace>
-typename RankerOn<kSpace>::Counts RankerOn<kSpace>::counts_of(std::size_t worker, std::size_t first,
-                                                              std::span<const float> target_scores) {
-  const std::size_t greater = 2 * worker * capacity_ + first;
-  return {target_scores_.upload(target_scores, comparison_.staging()),
-          counts_.span().subspan(greater, target_scores.size()),
-          counts_.span().subspan(greater + capacity_, target_scores.size())};
-}
-
-template <Space kSpace>
-void RankerOn<kSpace>::count(const Queries& queries, const Rows& tile, const Counts& counts) {
+void RankerOn<kSpace>::count(const Queries& queries, const Rows& tile, std::size_t worker) {
+  const std::size_t first = 2 * worker * capacity_ + queries.first;
+  const std::size_t n = queries.vectors.rows;
+  const auto targets = target_scores_.subspan(queries.first, n);
+  const auto n_greater = counts_.span().subspan(first, n);
+  const auto n_equal = counts_.span().subspan(first + capacity_, n);
   if (!comparison_.screens())
-    return comparison_.executor().kernels().ranks.count(comparison_.similarity(), queries.vectors, tile.rows,
-                                                        counts.target_scores, counts.n_greater, counts.n_equal);
-  const kernels::BasicConstMatrix<kSpace> scores = comparison_.score(queries, tile, 0);
+    return comparison_.executor().kernels().ranks.count(comparison_.similarity(), queries.vectors, tile.rows, targets,
+                                                        n_greater, n_equal);
+  const kernels::BasicConstMatrix<kSpace> scores = comparison_.score(queries, tile, worker);
   comparison_.screened().count(
-      {queries.vectors, tile.rows, counts.target_scores},
-      {scores, queries.norms, tile.norms, comparison_.error_factor()},
+      {queries.vectors, tile.rows, targets}, {scores, queries.norms, tile.norms, comparison_.error_factor()},
       {undecided_queries_.span(), undecided_rows_.span(), decided_.span(), undecided_count_.span()},
-      {counts.n_greater, counts.n_equal, comparison_.cost_memory()});
+      {n_greater, n_equal, comparison_.cost_memory()});
 }
 
 template <Space kSpace>
 void RankerOn<kSpace>::finish(std::span<std::int64_t> n_greater, std::span<std::int64_t> n_equal) {
-  const auto counts = host_counts_.download(counts_.span(), comparison_.executor());
+  const auto counts = comparison_.download(counts_.span(), host_counts_);
   comparison_.finish();
   for (std::size_t first = 0; first < counts.size(); first += 2 * capacity_)
     for (std::size_t i = 0; i < block_; ++i) {

@@ -70,24 +70,15 @@ class RankerOn final : public Ranker {
   using Rows = typename Comparison<kSpace>::Rows;
   template <class T>
   using Buffer = typename Comparison<kSpace>::template Buffer<T>;
-  template <class T>
-  using Vector = kernels::Vector<kSpace, T>;
-  /// Where a worker counts for some queries of a block.
-  struct Counts {
-    Vector<const float> target_scores;
-    Vector<std::uint32_t> n_greater;
-    Vector<std::uint32_t> n_equal;
-  };
-
-  [[nodiscard]] Counts counts_of(std::size_t worker, std::size_t first, std::span<const float> target_scores);
-  void count(const Queries& queries, const Rows& tile, const Counts& counts);
+  void count(const Queries& queries, const Rows& tile, std::size_t worker);
 
   Comparison<kSpace> comparison_;
   std::size_t capacity_;  // of a block
   std::size_t block_ = 0;
-  execution::ExecutorCopy<kSpace, float> target_scores_;  // [queries]
-  Buffer<std::uint32_t> counts_;                          // by worker: n_greater, then n_equal, [capacity] each
-  execution::HostCopy<kSpace, std::uint32_t> host_counts_;
+  Buffer<float> target_copies_;  // [capacity]
+  kernels::Vector<kSpace, const float> target_scores_;
+  Buffer<std::uint32_t> counts_;  // by worker: n_greater, then n_equal, [capacity] each
+  memory::Buffer<std::uint32_t> host_counts_;
   // Of screening.
   Buffer<std::uint32_t> undecided_queries_;
   Buffer<std::uint32_t> undecided_rows_;

@@ -31,7 +31,7 @@ ListCounts::ListCounts(const search::Setup& setup, const PairScorer& scorer, std
     : setup_(setup),
       scorer_(scorer),
       round_(round),
-      counts_bytes_(static_cast<std::size_t>(setup.comm.size())),
+      rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
       own_entities_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, round)),
       entities_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, round)),
       query_of_(setup.host.allocate<std::uint32_t>(Tag::kEvaluation, round)),
@@ -59,15 +59,13 @@ void ListCounts::add(const QueryBlock& block, const EntityLists& lists, int sign
 }
 
 void ListCounts::exchange(const QueryBlock& block, const EntityLists& lists, Range listed) {
-  for (std::size_t r = 0; r < counts_bytes_.size(); ++r) {
-    const std::uint64_t first = std::clamp(block.listed_begin(r), listed.first, listed.end);
-    const std::uint64_t end = std::clamp(block.listed_begin(r + 1), listed.first, listed.end);
-    counts_bytes_[r] = (end - first) * sizeof(std::uint64_t);
-    if (r == static_cast<std::size_t>(setup_.comm.rank().value())) fill_own(block, lists, {first, end});
-  }
-  const std::uint64_t own = counts_bytes_[static_cast<std::size_t>(setup_.comm.rank().value())] / sizeof(std::uint64_t);
-  setup_.comm.all_gather(std::as_bytes(own_entities_.span().first(own)),
-                         std::as_writable_bytes(entities_.span().first(listed.size())), counts_bytes_);
+  for (std::size_t r = 0; r < rank_begin_.size(); ++r)
+    rank_begin_[r] = std::clamp(block.listed_begin(r), listed.first, listed.end) - listed.first;
+  const auto me = static_cast<std::size_t>(setup_.comm.rank().value());
+  const Range own{listed.first + rank_begin_[me], listed.first + rank_begin_[me + 1]};
+  fill_own(block, lists, own);
+  search::gather_by_rank<std::uint64_t>(setup_.comm, rank_begin_, own_entities_.span().first(own.size()),
+                                        entities_.span().first(listed.size()));
 }
 
 void ListCounts::fill_own(const QueryBlock& block, const EntityLists& lists, Range own) {

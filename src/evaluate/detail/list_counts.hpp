@@ -50,7 +50,7 @@ class ListCounts {
   const search::Setup& setup_;
   const PairScorer& scorer_;
   std::uint64_t round_;
-  std::vector<std::uint64_t> counts_bytes_;
+  std::vector<std::size_t> rank_begin_;  // [ranks + 1] of a round
   memory::Buffer<std::uint64_t> own_entities_;
   memory::Buffer<std::uint64_t> entities_;
   memory::Buffer<std::uint32_t> query_of_;  // first query of the group of each

@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace tessera::predict::detail {
+namespace tessera::exports::detail {
 
 /// A plain file that is written from front to back. Throws Error(kIo) when writing fails, at the latest in close().
 class OutputFile {
@@ -25,4 +25,4 @@ class OutputFile {
   std::ofstream out_;
 };
 
-}  // namespace tessera::predict::detail
+}  // namespace tessera::exports::detail

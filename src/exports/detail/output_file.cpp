@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "predict/detail/output_file.hpp"
+#include "exports/detail/output_file.hpp"
 
 #include "core/error.hpp"
 #include "storage/atomic.hpp"
@@ -10,7 +10,7 @@
 #include <cstring>
 #include <utility>
 
-namespace tessera::predict::detail {
+namespace tessera::exports::detail {
 
 static_assert(std::endian::native == std::endian::little);
 
@@ -37,4 +37,4 @@ void OutputFile::check() {
   if (!out_) fail(ExitStatus::kIo, "writing '{}' failed: {}", path_.string(), std::strerror(errno));
 }
 
-}  // namespace tessera::predict::detail
+}  // namespace tessera::exports::detail

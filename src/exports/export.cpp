@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "predict/export.hpp"
+#include "exports/export.hpp"
 
 #include "core/error.hpp"
+#include "exports/detail/output_file.hpp"
 #include "model/model_file.hpp"
-#include "predict/detail/output_file.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace tessera::predict {
+namespace tessera::exports {
 namespace {
 
 using detail::OutputFile;
@@ -205,4 +205,4 @@ void export_model(const model::ScoreSum& model, const graph::GraphReader& graph,
   }
 }
 
-}  // namespace tessera::predict
+}  // namespace tessera::exports

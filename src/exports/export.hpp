@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <string>
 
-namespace tessera::predict {
+namespace tessera::exports {
 
 /// What is written for whom (docs/formats/model.md). All but kHdf5 are for other programs.
 enum class ExportFormat : std::uint8_t {
@@ -28,4 +28,4 @@ std::uint64_t export_bytes(const model::ModelShape& shape, ExportFormat format);
 void export_model(const model::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
                   const std::filesystem::path& folder, memory::Pool& pool);
 
-}  // namespace tessera::predict
+}  // namespace tessera::exports
