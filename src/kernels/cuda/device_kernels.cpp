@@ -25,8 +25,9 @@ class ChainKernels final : public DeviceKernels {
         negative_losses_(cuda::make_negative_losses(stream)),
         distances_(cuda::make_distances(stream)),
         best_rows_(cuda::make_best_rows(stream)),
-        backend_{"cuda",      *scores_,  *gradients_,  *softmax_,         *rows_,      *updates_,   *ranks_, *composition_,
-                 *penalties_, *targets_, *statistics_, *negative_losses_, *distances_, *best_rows_} {}
+        backend_{"cuda",       *scores_,          *gradients_,   *softmax_,   *rows_,
+                 *updates_,    *ranks_,           *composition_, *penalties_, *targets_,
+                 *statistics_, *negative_losses_, *distances_,   *best_rows_} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
@@ -55,21 +56,11 @@ class BlasKernels final : public DeviceKernels {
         scores_(own().scores, blas_),
         gradients_(own().gradients, blas_),
         screened_(cuda::make_screened_ranks(stream)),
-        backend_{"cuda_blas",
-                 scores_,
-                 gradients_,
-                 own().softmax,
-                 own().rows,
-                 own().updates,
-                 own().ranks,
-                 own().composition,
-                 own().penalties,
-                 own().targets,
-                 own().statistics,
-                 own().negative_losses,
-                 own().distances,
-                 own().best_rows,
-                 {screened_.get(), operand_roundoff(products)}} {}
+        backend_{"cuda_blas",     scores_,           gradients_,
+                 own().softmax,   own().rows,        own().updates,
+                 own().ranks,     own().composition, own().penalties,
+                 own().targets,   own().statistics,  own().negative_losses,
+                 own().distances, own().best_rows,   {screened_.get(), operand_roundoff(products)}} {}
   [[nodiscard]] const DeviceBackend& backend() const override { return backend_; }
 
  private:
