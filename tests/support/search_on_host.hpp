@@ -22,21 +22,12 @@ inline const Backend& rounded_backend(kernels::GridOrder order) {
   static const RoundedScores rounded;
   static const auto over = [](kernels::GridOrder grid_order) {
     const Backend& grid = kernels::host_grid_backend(grid_order);
-    return Backend{"rounded",
-                   rounded,
-                   grid.gradients,
-                   grid.softmax,
-                   grid.rows,
-                   grid.updates,
-                   grid.ranks,
-                   grid.composition,
-                   grid.penalties,
-                   grid.targets,
-                   grid.statistics,
-                   grid.negative_losses,
-                   grid.distances,
-                   grid.best_rows,
-                   {&kernels::host_grid_screened_ranks(grid_order), RoundedScores::kRoundoff}};
+    return Backend{
+        "rounded",      rounded,          grid.gradients,
+        grid.softmax,   grid.rows,        grid.updates,
+        grid.ranks,     grid.composition, grid.penalties,
+        grid.targets,   grid.statistics,  grid.negative_losses,
+        grid.distances, grid.best_rows,   {&kernels::host_grid_screened_ranks(grid_order), RoundedScores::kRoundoff}};
   };
   static const Backend forward = over(kernels::GridOrder::kForward);
   static const Backend backward = over(kernels::GridOrder::kBackward);
