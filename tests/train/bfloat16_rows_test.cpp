@@ -33,8 +33,8 @@ Job small_job() {
 }
 
 struct Trained : test::Trained {
-  Trained(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, const Backend& backend)
-      : test::Trained(comm, stored, job, EngineKind::kStaged, backend) {}
+  Trained(comm::Communicator& of, const test::StoredGraph& stored, const Job& job, const Backend& backend)
+      : test::Trained(of, stored, job, EngineKind::kStaged, backend) {}
 };
 
 Result train_alone(const test::StoredGraph& stored, const Job& job, const Backend& backend, std::uint32_t epochs = 2) {
