@@ -3,8 +3,8 @@
 #include "core/error.hpp"
 #include "device/memory.hpp"
 #include "device/stream.hpp"
+#include "execution/staging.hpp"
 #include "memory/pool.hpp"
-#include "memory/staging.hpp"
 #include "support/expect_error.hpp"
 
 #include <gtest/gtest.h>
@@ -44,21 +44,19 @@ TEST(PoolsGpu, PinnedMemoryGoesToTheDeviceAndBack) {
 // Through slots that are smaller than what travels, and not a divisor of it.
 TEST(StagingGpu, MemoryThatIsNotPinnedGoesToTheDeviceAndBack) {
   const device::Device device = device::Device::open(0);
-  const device::Stream work(device);
-  const device::Stream copies(device);
   Pool host(8 * kMiB);
   DevicePool pool(device, 8 * kMiB);
-  Place<device::Space::kDevice> place(pool, work.view(), copies.view());
-  Staging<device::Space::kDevice> staging(place, host, Tag::kExchange, 1000);
+  execution::DeviceExecutor executor(pool, {});
+  execution::Staging<device::Space::kDevice> staging(executor, host, Tag::kExchange, 1000);
   for (const std::size_t count : {0U, 1U, 250U, 251U, 500U, 1234U, 100000U}) {
     std::vector<float> there(count);
     std::vector<float> back(count);
     std::iota(there.begin(), there.end(), 1.0F);
     const std::vector<float> expected = there;
     const auto rows = pool.allocate<float>(Tag::kRows, count);
-    staging.bring(std::span<const float>(there), rows.span());
+    staging.upload(std::span<const float>(there), rows.span());
     std::fill(there.begin(), there.end(), -1.0F);  // it is free again
-    staging.fetch(device::Span<const float>(rows.span()), std::span(back));
+    staging.download(device::Span<const float>(rows.span()), std::span(back));
     EXPECT_EQ(back, expected) << count;
   }
 }
