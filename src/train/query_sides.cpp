@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kBlockQueries = 128;
 constexpr std::size_t kBlockRelations = 16;
+constexpr std::size_t kBlockOperators = 56;                  // whose products with the core are full pieces
 constexpr std::size_t kBlockCoreRows = 14;                   // a full piece of the products
 constexpr std::size_t kBlockFloats = std::size_t{1} << 18U;  // of masked operators: about a level-2 cache
 
@@ -70,11 +71,11 @@ void QuerySides<kSpace>::make_operators(std::span<const Lists> sides) {
   const ConstMatrix relations = tables_.relations().rows;
   if (makes_all_)
     return executor_.for_blocks(
-        relations.rows, kBlockRelations, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+        relations.rows, kBlockOperators, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
           kernels.gradients.to_queries(relations.block(first, count), core, operators_.block(first, count));
         });
   for (const Lists& side : sides)
-    executor_.for_blocks(side.relation_ids.size(), kBlockRelations,
+    executor_.for_blocks(side.relation_ids.size(), kBlockOperators,
                          [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
                            const Matrix chosen = chosen_.block(first, count);
                            kernels.rows.gather(relations, side.relation_ids.subspan(first, count), chosen);
@@ -226,7 +227,7 @@ void QuerySides<kSpace>::update_with_core(ConstMatrix gradients, Indices ids, co
   const auto& core = tables_.core();
   const ConstMatrix of_operators = gradients.columns(0, operator_dim_);
   const ConstMatrix chosen = chosen_.block(0, ids.size());
-  executor_.for_blocks(ids.size(), kBlockRelations, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+  executor_.for_blocks(ids.size(), kBlockOperators, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
     const auto each = workspace_.counting(count);
     const Matrix of_rows = row_gradients_.block(first, count);
     kernels.scores.all_pairs(Similarity::kDot, of_operators.block(first, count), ConstMatrix(core.rows), of_rows);
