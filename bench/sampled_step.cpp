@@ -140,7 +140,7 @@ SampledResult measure_sampled(const SampledShape& shape, const Job& job, memory:
   fill(parameters.parts().front().rows, threads);
   fill(parameters.relations(), threads);
   const auto engine = make({*comm, shard, job, parameters, threads, kernels::cpu_backend(), host,
-                            train::count_items(*comm, shard, job), device});
+                            sampling::count_items(*comm, shard, job), device});
   (void)engine->run_epoch(0);
   const auto start = std::chrono::steady_clock::now();
   SampledResult result;

@@ -6,13 +6,13 @@
 #include "comm/self/self_communicator.hpp"
 #include "core/job.hpp"
 #include "core/random.hpp"
+#include "sampling/dropout.hpp"
+#include "sampling/query_batch.hpp"
+#include "sampling/row_batch.hpp"
 #include "support/graph_fixture.hpp"
-#include "train/dropout.hpp"
 #include "train/engine.hpp"
-#include "train/job_rules.hpp"
+#include "train/loop/job_rules.hpp"
 #include "train/oracle.hpp"
-#include "train/query_batch.hpp"
-#include "train/rows/batch.hpp"
 
 #include <gtest/gtest.h>
 
@@ -78,12 +78,12 @@ void find_negatives(const Job& job, const graph::Shard& shard, memory::Pool& poo
     oracle.shift =
         std::log(static_cast<double>(shard.manifest.entity_count) / static_cast<double>(job.negatives.count));
   if (job.exchange.mode == "rows") {
-    train::Batch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
-    batch.draw(part, {job.run.seed, 0, 0, 0, count, train::Scope::kGlobal});
+    sampling::RowBatch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
+    batch.draw(part, {job.run.seed, 0, 0, 0, count, sampling::Scope::kGlobal});
     oracle.negatives.assign(batch.negative_rows().begin(), batch.negative_rows().end());
   } else {
-    train::QueryBatch batch(shard.manifest, PartId(0), {count, count, job.negatives.count}, pool);
-    batch.draw(part, train::QueryItems(part.queries(graph::Split::kTrain)), {job.run.seed, 0, 0, 0, count});
+    sampling::QueryBatch batch(shard.manifest, PartId(0), {count, count, job.negatives.count}, pool);
+    batch.draw(part, sampling::QueryItems(part.queries(graph::Split::kTrain)), {job.run.seed, 0, 0, 0, count});
     oracle.negatives.assign(batch.candidates().begin(), batch.candidates().end());
   }
 }
@@ -93,11 +93,11 @@ void find_masks(const Job& job, const graph::Shard& shard, const model::Paramete
                 Oracle& oracle) {
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
   const auto self = comm::make_self_communicator();
-  const std::uint64_t count = train::count_items(*self, shard, job).front().items;
-  const train::QueryItems items = job.train.group_queries
-                                      ? train::QueryItems(queries, train::most_answers(job), count, pool)
-                                      : train::QueryItems(queries);
-  const train::Dropout dropout(job, parameters, 1, pool);
+  const std::uint64_t count = sampling::count_items(*self, shard, job).front().items;
+  const sampling::QueryItems items = job.train.group_queries
+                                         ? sampling::QueryItems(queries, sampling::most_answers(job), count, pool)
+                                         : sampling::QueryItems(queries);
+  const sampling::Dropout dropout(job, parameters, 1, pool);
   const Permutation order(items.size(), RandomStream(job.run.seed, Purpose::kShuffle, 0, 0));
   oracle.source_masks.resize(queries.size());
   oracle.operator_masks.resize(queries.size());
@@ -136,7 +136,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
   const auto engine = train::make_engine(
-      {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(*comm, shard, job)});
+      {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(*comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   const auto& table = parameters.parts().front();
   const Vector x = flat({table.rows, parameters.relations(), parameters.core()});
