@@ -18,7 +18,7 @@ QueryBatch::QueryBatch(const graph::PartitionManifest& manifest, PartId part, co
       sources_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
       relations_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
       answers_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
-      first_queries_(pool.allocate<std::uint64_t>(Tag::kBatch, sizes.queries)),
+      first_queries_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
       first_targets_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
       targets_(pool.allocate<exchange::QueryTarget>(Tag::kBatch, sizes.targets)),
       candidates_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.candidates)),
@@ -28,22 +28,22 @@ QueryBatch::QueryBatch(const graph::PartitionManifest& manifest, PartId part, co
 
 namespace {
 
-/// Calls body(i) for i in [0, count), many of them at a time on a thread.
+/// Calls body(i) for i in [first, end), many of them at a time on a thread.
 template <class Body>
-void for_each_query(std::size_t count, std::size_t threads, const Body& body) {
+void for_each_query(std::size_t first, std::size_t end, std::size_t threads, const Body& body) {
   constexpr std::size_t kPiece = 1024;
-  parallel_for((count + kPiece - 1) / kPiece, threads, [&](std::size_t piece) {
-    const std::size_t end = std::min(count, (piece + 1) * kPiece);
-    for (std::size_t i = piece * kPiece; i < end; ++i) body(i);
+  parallel_for((end - first + kPiece - 1) / kPiece, threads, [&](std::size_t piece) {
+    const std::size_t begin = first + piece * kPiece;
+    for (std::size_t i = begin; i < std::min(end, begin + kPiece); ++i) body(i);
   });
 }
 
 }  // namespace
 
-void QueryBatch::draw(const graph::Part& part, const QueryItems& items, const Draw& draw) {
+void QueryBatch::draw(const graph::Part& part, ItemOrder& items, const Draw& draw) {
   size_ = draw.end_item - draw.first_item;
   position_ = {draw.epoch, part_.value(), draw.first_item};
-  draw_queries(part.queries(graph::Split::kTrain), items, draw);
+  draw_queries(items, draw);
   const RandomStream stream(draw.seed, Purpose::kNegatives, draw.epoch, part_.value());
   for (std::size_t j = 0; j < candidates_.size(); ++j)
     candidates_[j] = static_cast<std::uint32_t>(stream.below(draw.step * candidates_.size() + j, part.rows()));
@@ -54,25 +54,33 @@ void QueryBatch::draw(const graph::Part& part, const QueryItems& items, const Dr
   });
 }
 
-// Where a query's targets begin follows from the answers of those before it: two passes.
-void QueryBatch::draw_queries(const graph::QuerySet& queries, const QueryItems& items, const Draw& draw) {
-  const Permutation order(items.size(), RandomStream(draw.seed, Purpose::kShuffle, draw.epoch, part_.value()));
-  for_each_query(size_, draw.threads, [&](std::size_t i) {
-    const std::uint64_t item = order(draw.first_item + i);
-    first_queries_[i] = items.first(item);
-    answers_[i] = static_cast<std::uint32_t>(items.first(item + 1) - items.first(item));
-  });
+// Items are unpacked group by group; a batch may lie in several groups.
+void QueryBatch::draw_queries(ItemOrder& items, const Draw& draw) {
   target_count_ = 0;
-  for (std::size_t i = 0; i < size_; ++i) {
+  for (std::size_t i = 0; i < size_;) {
+    const std::uint64_t readable = items.seek(draw.seed, draw.epoch, draw.first_item + i);
+    const std::size_t end = std::min<std::uint64_t>(size_, readable - draw.first_item);
+    take_items(items, draw, i, end);
+    i = end;
+  }
+}
+
+// Where a query's targets begin follows from the answers of those before it: two passes.
+void QueryBatch::take_items(const ItemOrder& items, const Draw& draw, std::size_t first, std::size_t end) {
+  for_each_query(first, end, draw.threads, [&](std::size_t i) {
+    const ItemOrder::Item item = items.item(draw.first_item + i);
+    first_queries_[i] = item.first;
+    answers_[i] = item.count;
+    sources_[i] = items.source(item.first);
+    relations_[i] = items.relation(item.first);
+  });
+  for (std::size_t i = first; i < end; ++i) {
     first_targets_[i] = static_cast<std::uint32_t>(target_count_);
     target_count_ += answers_[i];
   }
-  for_each_query(size_, draw.threads, [&](std::size_t i) {
-    const std::uint64_t first = first_queries_[i];
-    sources_[i] = queries.source(first).value();
-    relations_[i] = queries.relation(first).value();
+  for_each_query(first, end, draw.threads, [&](std::size_t i) {
     for (std::uint32_t k = 0; k < answers_[i]; ++k)
-      targets_[first_targets_[i] + k] = {queries.target(first + k).value(), static_cast<std::uint32_t>(i),
+      targets_[first_targets_[i] + k] = {items.target(first_queries_[i] + k), static_cast<std::uint32_t>(i),
                                          relations_[i]};
   });
 }

@@ -8,7 +8,7 @@
 #include "graph/partition_manifest.hpp"
 #include "memory/pool.hpp"
 #include "sampling/dropout.hpp"
-#include "sampling/query_items.hpp"
+#include "sampling/item_order.hpp"
 
 #include <cstdint>
 #include <span>
@@ -37,7 +37,7 @@ class QueryBatch {
     std::size_t threads = 1;
   };
   /// Items by the epoch's permutation, candidates uniformly by counter. Same draw, same batch.
-  void draw(const graph::Part& part, const QueryItems& items, const Draw& draw);
+  void draw(const graph::Part& part, ItemOrder& items, const Draw& draw);
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::uint64_t directed_relations() const { return directed_relations_; }
@@ -53,7 +53,8 @@ class QueryBatch {
   [[nodiscard]] const exchange::Groups& by_candidate() const { return by_candidate_; }
 
  private:
-  void draw_queries(const graph::QuerySet& queries, const QueryItems& items, const Draw& draw);
+  void draw_queries(ItemOrder& items, const Draw& draw);
+  void take_items(const ItemOrder& items, const Draw& draw, std::size_t first, std::size_t end);
 
   PartId part_;
   std::uint64_t directed_relations_;
@@ -63,7 +64,7 @@ class QueryBatch {
   memory::Buffer<std::uint32_t> sources_;
   memory::Buffer<std::uint32_t> relations_;
   memory::Buffer<std::uint32_t> answers_;
-  memory::Buffer<std::uint64_t> first_queries_;  // of the set, by item
+  memory::Buffer<std::uint32_t> first_queries_;  // of the unpacked ones, by item
   memory::Buffer<std::uint32_t> first_targets_;  // of targets_
   memory::Buffer<exchange::QueryTarget> targets_;
   memory::Buffer<std::uint32_t> candidates_;

@@ -4,51 +4,42 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <span>
 
 namespace tessera::sampling {
 namespace {
 
-/// Calls visit(i) for the first query of every item; queries of one (source, relation) lie together.
-template <class Visit>
-void for_each_group(const graph::QuerySet& queries, std::uint64_t most_answers, const Visit& visit) {
-  const auto offsets = queries.relation_offsets();
-  std::uint64_t first = 0;
-  for (std::size_t r = 0; r + 1 < offsets.size(); ++r)
-    for (std::uint64_t i = offsets[r]; i < offsets[r + 1]; ++i) {
-      const bool same = i > offsets[r] && queries.sources()[i] == queries.sources()[i - 1];
-      if (same && i - first < most_answers) continue;
-      first = i;
-      visit(i);
-    }
-}
+constexpr std::uint64_t kMostAnswers = 32;
+static_assert(packing::kChunkQueries % kMostAnswers == 0, "then no item spans the chunks of a long list");
 
 ItemCount count_groups(const graph::QuerySet& queries, std::uint64_t most_answers) {
   ItemCount count;
-  std::uint64_t first = 0;
-  for_each_group(queries, most_answers, [&](std::uint64_t i) {
-    ++count.items;
-    count.largest = std::max(count.largest, i - first);
-    first = i;
-  });
-  count.largest = std::max(count.largest, queries.size() - first);
+  std::uint64_t length = 0;  // of the last list so far
+  const auto reader = std::make_unique<packing::ChunkReader>();
+  for (std::size_t chunk = 0; chunk < queries.chunk_count(); ++chunk) {
+    queries.read(chunk, *reader);
+    const auto sources = reader->sources();
+    const bool goes_on = items_span_chunks(most_answers) && queries.continues(chunk);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const bool same = i == 0 ? goes_on : sources[i] == sources[i - 1];
+      const bool starts = !same || length == most_answers;
+      count.items += starts ? 1 : 0;
+      length = starts ? 1 : length + 1;
+      count.largest = std::max(count.largest, length);
+    }
+  }
   return count;
 }
 
 }  // namespace
 
-QueryItems::QueryItems(const graph::QuerySet& queries, std::uint64_t most_answers, std::uint64_t count,
-                       memory::Pool& pool)
-    : count_(count), first_(pool.allocate<std::uint64_t>(memory::Tag::kQueries, count_ + 1)) {
-  std::uint64_t group = 0;
-  for_each_group(queries, most_answers, [&](std::uint64_t i) { first_[group++] = i; });
-  first_[count_] = queries.size();
-}
-
 std::uint64_t most_answers(const Job& job) {
-  constexpr std::uint64_t kMostAnswers = 32;
+  if (!job.train.group_queries) return 0;
   return job.loss.name == "bce" ? std::numeric_limits<std::uint64_t>::max() : kMostAnswers;
 }
+
+bool items_span_chunks(std::uint64_t most_answers) { return most_answers > kMostAnswers; }
 
 std::vector<ItemCount> count_items(comm::Communicator& comm, const graph::Shard& shard, const Job& job) {
   std::vector<ItemCount> all(shard.manifest.part_count());

@@ -5,6 +5,8 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 
+#include <algorithm>
+
 namespace tessera::sampling {
 
 using memory::Tag;
@@ -28,16 +30,17 @@ RowBatch::RowBatch(const graph::PartitionManifest& manifest, PartId part, std::u
       by_relation_(most_queries, pool),
       rows_(manifest, part, 2 * most_queries + negatives, pool) {}
 
-void RowBatch::draw(const graph::Part& part, const Draw& draw) {
-  const graph::QuerySet& queries = part.queries(graph::Split::kTrain);
-  const Permutation order(queries.size(), RandomStream(draw.seed, Purpose::kShuffle, draw.epoch, part_.value()));
+void RowBatch::draw(const graph::Part& part, ItemOrder& queries, const Draw& draw) {
   size_ = draw.end_query - draw.first_query;
   position_ = {draw.epoch, part_.value(), draw.first_query};
-  for (std::size_t i = 0; i < size_; ++i) {
-    const Query query = queries.query(order(draw.first_query + i));
-    occurrences_[i] = first_entity_ + query.source.value();
-    occurrences_[size_ + i] = query.target.value();
-    relations_[i] = query.relation.value();
+  for (std::size_t i = 0; i < size_;) {
+    const std::uint64_t readable = queries.seek(draw.seed, draw.epoch, draw.first_query + i);
+    for (const std::size_t end = std::min<std::uint64_t>(size_, readable - draw.first_query); i < end; ++i) {
+      const std::uint32_t query = queries.item(draw.first_query + i).first;
+      occurrences_[i] = first_entity_ + queries.source(query);
+      occurrences_[size_ + i] = queries.target(query);
+      relations_[i] = queries.relation(query);
+    }
   }
   const RandomStream stream(draw.seed, Purpose::kNegatives, draw.epoch, part_.value());
   const std::uint64_t first = draw.scope == Scope::kPart ? first_entity_ : 0;

@@ -8,6 +8,7 @@
 #include "graph/partition_manifest.hpp"
 #include "memory/pool.hpp"
 #include "sampling/dropout.hpp"
+#include "sampling/item_order.hpp"
 
 #include <cstdint>
 #include <span>
@@ -40,7 +41,7 @@ class RowBatch {
   };
   /// Fills the batch: queries by the epoch's permutation, negatives that are drawn uniformly by counter. Same draw,
   /// same batch.
-  void draw(const graph::Part& part, const Draw& draw);
+  void draw(const graph::Part& part, ItemOrder& queries, const Draw& draw);
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const OrderPosition& position() const { return position_; }

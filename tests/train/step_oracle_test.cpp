@@ -77,13 +77,14 @@ void find_negatives(const Job& job, const graph::Shard& shard, memory::Pool& poo
   if (job.negatives.unbiased)
     oracle.shift =
         std::log(static_cast<double>(shard.manifest.entity_count) / static_cast<double>(job.negatives.count));
+  sampling::ItemOrder items(part, {count, 0, 1}, pool);
   if (job.exchange.mode == "rows") {
     sampling::RowBatch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
-    batch.draw(part, {job.run.seed, 0, 0, 0, count, sampling::Scope::kGlobal});
+    batch.draw(part, items, {job.run.seed, 0, 0, 0, count, sampling::Scope::kGlobal});
     oracle.negatives.assign(batch.negative_rows().begin(), batch.negative_rows().end());
   } else {
     sampling::QueryBatch batch(shard.manifest, PartId(0), {count, count, job.negatives.count}, pool);
-    batch.draw(part, sampling::QueryItems(part.queries(graph::Split::kTrain)), {job.run.seed, 0, 0, 0, count});
+    batch.draw(part, items, {job.run.seed, 0, 0, 0, count});
     oracle.negatives.assign(batch.candidates().begin(), batch.candidates().end());
   }
 }
@@ -93,20 +94,19 @@ void find_masks(const Job& job, const graph::Shard& shard, const model::Paramete
                 Oracle& oracle) {
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
   const auto self = comm::make_self_communicator();
-  const std::uint64_t count = sampling::count_items(*self, shard, job).front().items;
-  const sampling::QueryItems items = job.train.group_queries
-                                         ? sampling::QueryItems(queries, sampling::most_answers(job), count, pool)
-                                         : sampling::QueryItems(queries);
+  const sampling::ItemCount count = sampling::count_items(*self, shard, job).front();
+  sampling::ItemOrder items(shard.parts[0], {queries.size(), sampling::most_answers(job), count.largest}, pool);
+  ASSERT_EQ(items.seek(job.run.seed, 0, 0), count.items) << "one group of chunks";
   const sampling::Dropout dropout(job, parameters, 1, pool);
-  const Permutation order(items.size(), RandomStream(job.run.seed, Purpose::kShuffle, 0, 0));
   oracle.source_masks.resize(queries.size());
   oracle.operator_masks.resize(queries.size());
-  for (std::uint64_t i = 0; i < items.size(); ++i) {
+  for (std::uint64_t i = 0; i < count.items; ++i) {
     std::vector<float> source(job.model.dim, 1.0F);
     std::vector<float> relation(parameters.operators().cols, 1.0F);
     dropout.mask_source({0, 0, 0}, i, source.data());
     dropout.mask_operator({0, 0, 0}, i, relation.data());
-    for (std::uint64_t k = items.first(order(i)); k < items.first(order(i) + 1); ++k) {
+    const sampling::ItemOrder::Item item = items.item(i);
+    for (std::uint32_t k = item.first; k < item.first + item.count; ++k) {
       oracle.source_masks[k].assign(source.begin(), source.end());
       oracle.operator_masks[k].assign(relation.begin(), relation.end());
     }

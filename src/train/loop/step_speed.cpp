@@ -24,14 +24,12 @@ graph::Shard make_shard(std::uint64_t entities, std::uint64_t queries, memory::P
   shard.manifest.entity_count = entities;
   shard.manifest.relation_count = 1;
   shard.manifest.offsets = {0, entities};
-  shard.manifest.figures = {{entities, queries, 0, 0}};
-  graph::QueryColumns columns;
-  columns.relation_offsets = {0, queries / 2, queries};
-  for (std::uint64_t i = 0; i < queries; ++i) {
-    columns.sources.push_back(static_cast<std::uint32_t>(i * 7 % entities));
-    columns.targets.push_back(i * 11 % entities);
-  }
-  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), columns, pool));
+  std::vector<Query> made_up;
+  for (std::uint64_t i = 0; i < queries; ++i)
+    made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 7 % entities)),
+                       RelationId(i < queries / 2 ? 0U : 1U), EntityId(i * 11 % entities)});
+  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), made_up, pool));
+  shard.manifest.figures = {{entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
 }
 

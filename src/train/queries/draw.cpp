@@ -15,11 +15,9 @@ using memory::Tag;
 
 namespace {
 
-sampling::QueryItems make_items(const EngineSetup& setup, const graph::Part& part) {
-  const graph::QuerySet& queries = part.queries(graph::Split::kTrain);
-  if (setup.job.train.group_queries)
-    return {queries, sampling::most_answers(setup.job), setup.items[part.id().index()].items, setup.pool};
-  return sampling::QueryItems(queries);
+sampling::ItemOrder::Sizes item_sizes(const EngineSetup& setup, PartId part) {
+  return {setup.shard.manifest.figures[part.index()].queries, sampling::most_answers(setup.job),
+          setup.items[part.index()].largest};
 }
 
 std::uint64_t occurrences_of(const PartSizes& sizes, std::uint64_t step_targets) {
@@ -35,7 +33,7 @@ PartDraw<kSpace>::PartDraw(const EngineSetup& setup, const graph::Part& part, co
     : part_(part),
       seed_(setup.job.run.seed),
       uses_(uses),
-      items_(make_items(setup, part)),
+      items_(part, item_sizes(setup, part.id()), setup.pool),
       batch_(setup.shard.manifest, part.id(), sizes.batch, setup.pool),
       side_(uses.side, sizes.batch.queries),
       row_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),

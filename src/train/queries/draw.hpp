@@ -7,7 +7,7 @@
 #include "exchange/queries/target_exchange.hpp"
 #include "graph/shard.hpp"
 #include "sampling/query_batch.hpp"
-#include "sampling/query_items.hpp"
+#include "sampling/item_order.hpp"
 #include "sampling/side_draw.hpp"
 #include "train/engine.hpp"
 #include "train/queries/lists.hpp"
@@ -74,7 +74,7 @@ class PartDraw {
   const graph::Part& part_;
   std::uint64_t seed_;
   Uses uses_;
-  sampling::QueryItems items_;
+  sampling::ItemOrder items_;
   sampling::QueryBatch batch_;
   sampling::SideDraw<kSpace> side_;
   std::size_t count_ = 0;  // of targets in this part

@@ -112,6 +112,8 @@ RowsDraw<kSpace>::RowsDraw(const EngineSetup& setup, execution::Executor<kSpace>
   const exchange::RowTotals totals = exchange::row_totals(shard_, sizes.rows);
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
     const graph::Part& part = shard_.parts[p];
+    orders_.emplace_back(part, sampling::ItemOrder::Sizes{shard_.manifest.figures[part.id().index()].queries, 0, 1},
+                         setup.pool);
     parts_.push_back(std::make_unique<RowsPartDraw<kSpace>>(sizes, p, totals.arriving_at[p], part.rows(), setup.pool));
     for (std::size_t slot = 0; slot < kSlots; ++slot) {
       batches_.at(slot).push_back(
@@ -126,7 +128,7 @@ void RowsDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step) {
   auto& batches = batches_[step % kSlots];
   parallel_for(batches.size(), threads_, [&](std::size_t p) {
     const PartId part = shard_.parts[p].id();
-    batches[p]->draw(shard_.parts[p],
+    batches[p]->draw(shard_.parts[p], orders_[p],
                      {seed_, epoch, step, schedule_.begin(part, step), schedule_.begin(part, step + 1), scope_});
   });
 }

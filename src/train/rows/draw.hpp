@@ -94,6 +94,7 @@ class RowsDraw {
   std::uint64_t seed_;
   sampling::Scope scope_;
   const sampling::StepSchedule& schedule_;
+  std::vector<sampling::ItemOrder> orders_;  // of each owned part
   std::array<std::vector<std::unique_ptr<sampling::RowBatch>>, kSlots> batches_;
   std::array<std::vector<exchange::RowRequests*>, kSlots> requests_;
   std::vector<std::unique_ptr<RowsPartDraw<kSpace>>> parts_;
