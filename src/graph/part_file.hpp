@@ -23,13 +23,13 @@ namespace tessera::graph {
 /// One part as it is written to part-NNNN.h5.
 struct PartContent {
   PartId part;
-  std::array<QueryColumns, 3> queries;       ///< by Split
-  std::vector<std::uint64_t> original_ids;   ///< [rows]: id in graph.h5 of each local row
-  std::vector<std::uint32_t> train_degree;   ///< [rows]: training queries with this source
+  std::array<QueryColumns, 3> queries;      ///< by Split
+  std::vector<std::uint64_t> original_ids;  ///< [rows]: id in graph.h5 of each local row
+  std::vector<std::uint32_t> train_degree;  ///< [rows]: training queries with this source
 };
 
 inline constexpr const char* kPartKind = "part";
-inline constexpr std::uint64_t kPartVersion = 2;  ///< 1: queries were not packed
+inline constexpr std::uint64_t kPartVersion = 2;                      ///< 1: queries were not packed
 inline constexpr const char* kOriginalIds = "/entities/original_id";  ///< [rows]
 
 /// "part-0003.h5".
@@ -53,6 +53,10 @@ class Part {
   [[nodiscard]] EntityId first_entity() const { return first_entity_; }
   [[nodiscard]] std::uint32_t rows() const { return rows_; }
   [[nodiscard]] const QuerySet& queries(Split split) const { return sets_.at(static_cast<std::size_t>(split)); }
+  /// Bytes of the list of targets that live in other parts.
+  [[nodiscard]] std::uint64_t elsewhere_bytes() const {
+    return elsewhere_.low.size() + elsewhere_.high.span().size_bytes() + elsewhere_.samples.span().size_bytes();
+  }
   [[nodiscard]] std::span<const std::uint32_t> train_degree() const { return train_degree_.span(); }
 
  private:
