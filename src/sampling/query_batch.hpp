@@ -15,15 +15,15 @@
 
 namespace tessera::sampling {
 
-/// The most that one part has in a step.
+/// The largest step of one part.
 struct BatchSizes {
   std::uint64_t queries = 0;
   std::uint64_t targets = 0;
   std::uint64_t candidates = 0;  ///< sampled ones; 0: all rows are candidates
 };
 
-/// What one part brings to a step when queries are moved: query vectors to make, their targets wherever these live, and
-/// the candidates that it samples from its own rows.
+/// The batch of one part in a step when queries are moved: its queries, their targets in any part, and the candidates
+/// that it samples from its own rows.
 class QueryBatch {
  public:
   QueryBatch(const graph::PartitionManifest& manifest, PartId part, const BatchSizes& sizes, memory::Pool& pool);
@@ -63,8 +63,8 @@ class QueryBatch {
   memory::Buffer<std::uint32_t> sources_;
   memory::Buffer<std::uint32_t> relations_;
   memory::Buffer<std::uint32_t> answers_;
-  memory::Buffer<std::uint64_t> first_queries_;  // of the set, by item
-  memory::Buffer<std::uint32_t> first_targets_;  // of targets_
+  memory::Buffer<std::uint64_t> first_queries_;  // first queries of the set, by item
+  memory::Buffer<std::uint32_t> first_targets_;  // first targets of targets_
   memory::Buffer<exchange::QueryTarget> targets_;
   memory::Buffer<std::uint32_t> candidates_;
   exchange::Groups by_source_;

@@ -13,8 +13,8 @@
 
 namespace tessera::sampling {
 
-/// What an epoch visits once: every training query of a part, or every distinct (source, relation) with its known
-/// targets, which costs one query vector instead of one per target.
+/// The items of a part. An epoch visits each item once. An item is a training query, or a distinct (source, relation)
+/// with its known targets, which costs one query vector instead of one for each target.
 class QueryItems {
  public:
   /// Single queries.
@@ -38,11 +38,11 @@ struct ItemCount {
   std::uint64_t largest = 1;  ///< most queries of one item
 };
 
-/// Most targets that an item of this job has. A softmax is the same when the answers of a query are cut into several
+/// The most targets of an item of this job. A softmax is the same when the answers of a query are cut into several
 /// items, and a step's memory stays bounded; the binary loss needs all at once.
 std::uint64_t most_answers(const Job& job);
 
-/// Collective. Of every part of the graph.
+/// Collective. Counts the items of every part of the graph.
 std::vector<ItemCount> count_items(comm::Communicator& comm, const graph::Shard& shard, const Job& job);
 
 }  // namespace tessera::sampling
