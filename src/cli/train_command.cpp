@@ -173,6 +173,17 @@ std::unique_ptr<evaluate::Evaluator> make_evaluator(const search::Setup& setup, 
       make_ranker(engine_setup.device_pool, engine_setup.job, std::move(borrowed)));
 }
 
+// The arguments outlive the hooks.
+train::TrainerHooks make_hooks(const Devices& devices, const std::optional<DeviceMemory>& device_memory,
+                               const comm::DeviceCommunicator* links, evaluate::Evaluator* evaluator) {
+  train::TrainerHooks hooks;
+  if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
+  if (links != nullptr) hooks.device_bytes_sent = [links] { return links->bytes_sent(); };
+  hooks.stop = &stop_requested;
+  if (evaluator != nullptr) hooks.validation_mrr = [evaluator] { return evaluator->run(graph::Split::kValid).mrr(); };
+  return hooks;
+}
+
 void train(comm::Communicator& comm, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   Job job = read_training_job(comm, options);
@@ -204,12 +215,7 @@ void train(comm::Communicator& comm, const Options& options) {
   if (comm.is_root()) describe(context, parameters, *engine);
   const std::optional<DeviceMemory> device_memory = plan_device_memory(comm, devices, device_pool.get());
   comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
-  train::TrainerHooks hooks;
-  if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
-  if (links) hooks.device_bytes_sent = [&] { return links->bytes_sent(); };
-  hooks.stop = &stop_requested;
-  if (evaluator) hooks.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
-  const train::Outcome outcome = trainer.run(hooks);
+  const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));
   if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
     describe_peaks(context, device_pool.get(), device_use);
