@@ -16,7 +16,7 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::uint64_t kHostQueries = 1024;  // that a thread compares with a block of rows
+constexpr std::uint64_t kHostQueries = 1024;  // queries that a thread compares with a block of rows
 
 /// Pairs of a tile that may be scored again one by one; with more, chains in tiles are no slower.
 std::uint64_t undecided_pairs(const Plan& plan) { return (plan.queries * plan.tile_rows + 15) / 16; }
