@@ -94,10 +94,10 @@ class BasicSoftmax {
   /// that are then added as a fixed binary tree, whatever the vector width.
   virtual void cross_entropy(Matrix logits, Vector<const float> target_scores, float shift, float scale,
                              Vector<float> losses, Vector<float> target_weights) const = 0;
-  /// A softmax whose tiles of `tile` columns are merged later, for each tile t of a row: highest[i][t] = its highest
-  /// logit (the lowest float when none is above it), logits[i][j] <- exp(logits[i][j] - highest[i][t]), sums[i][t] =
-  /// their sum in the same 16 lanes. highest and sums [b, tiles].
-  virtual void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const = 0;
+  /// A softmax whose tiles of `tile` columns are merged later, for each tile t of a row: maxima[i][t] = its maximum
+  /// logit (the lowest float when none is above it), logits[i][j] <- exp(logits[i][j] - maxima[i][t]), sums[i][t] =
+  /// their sum in the same 16 lanes. maxima and sums [b, tiles].
+  virtual void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const = 0;
   /// A binary cross entropy likewise, for each tile t of a row: softplus[i][t] = sum_j log(1 + exp(logits[i][j])),
   /// sums[i][t] = sum_j logits[i][j], both in the same lanes; logits[i][j] <- sigmoid(logits[i][j]) - offset.
   virtual void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const = 0;

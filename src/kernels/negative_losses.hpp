@@ -47,8 +47,8 @@ struct SelfAdversarialLoss {
 
   /// A negative that counts for nothing.
   TESSERA_HOST_DEVICE static bool is_masked(float score) { return score == -INFINITY; }
-  /// What scores are lowered by before they are raised to powers: the highest, or 0 where that is infinite.
-  TESSERA_HOST_DEVICE static float reference(float highest) { return std::fabs(highest) == INFINITY ? 0.0F : highest; }
+  /// What scores are lowered by before they are raised to powers: the maximum, or 0 where that is infinite.
+  TESSERA_HOST_DEVICE static float reference(float maximum) { return std::fabs(maximum) == INFINITY ? 0.0F : maximum; }
   [[nodiscard]] TESSERA_HOST_DEVICE double power(float score, float reference) const {
     return is_masked(score) ? 0.0 : static_cast<double>(std::exp(temperature * (score - reference)));
   }

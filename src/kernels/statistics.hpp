@@ -11,7 +11,7 @@
 
 namespace tessera::kernels {
 
-/// What is merged over parts for one query: of a softmax (highest score, sum of exponentials below it), of a binary
+/// What is merged over parts for one query: of a softmax (maximum score, sum of exponentials below it), of a binary
 /// cross entropy two plain sums (of softplus and of scores). In double and on the host and the device alike, but for
 /// the last bit of exp and log.
 struct Statistic {
@@ -21,8 +21,8 @@ struct Statistic {
 
 /// Online softmax (Milakov and Gimelshein, 2018): sums of exponentials below different maxima.
 TESSERA_HOST_DEVICE inline Statistic merge_softmax(const Statistic& a, const Statistic& b) {
-  const double highest = a.first < b.first ? b.first : a.first;
-  return {highest, a.second * std::exp(a.first - highest) + b.second * std::exp(b.first - highest)};
+  const double maximum = a.first < b.first ? b.first : a.first;
+  return {maximum, a.second * std::exp(a.first - maximum) + b.second * std::exp(b.first - maximum)};
 }
 
 TESSERA_HOST_DEVICE inline Statistic merge_sums(const Statistic& a, const Statistic& b) {
@@ -30,10 +30,10 @@ TESSERA_HOST_DEVICE inline Statistic merge_sums(const Statistic& a, const Statis
 }
 
 /// One part of a softmax, from its tiles in kTileLanes lanes: sums[t] are exponentials below the maximum of tile t,
-/// powers[t] = exp(that maximum - highest), and a candidate stands for exp(shift) rows.
-inline Statistic softmax_of_part(const float* powers, const float* sums, std::size_t tiles, float highest,
+/// powers[t] = exp(that maximum - the maximum of the part), and a candidate stands for exp(shift) rows.
+inline Statistic softmax_of_part(const float* powers, const float* sums, std::size_t tiles, float maximum,
                                  float shift) {
-  return {static_cast<double>(highest) + static_cast<double>(shift), lane_sum<kTileLanes>(tiles, [&](std::size_t t) {
+  return {static_cast<double>(maximum) + static_cast<double>(shift), lane_sum<kTileLanes>(tiles, [&](std::size_t t) {
             return static_cast<double>(sums[t]) * static_cast<double>(powers[t]);
           })};
 }
@@ -65,9 +65,9 @@ struct LossTerms {
   double reference;      ///< the weight of a candidate of a softmax is gain * exp(score - reference) / total
   double gain;
   double total;
-  /// The weight of an exponential below `highest` of a part.
-  [[nodiscard]] TESSERA_HOST_DEVICE float factor(float highest, float shift) const {
-    return static_cast<float>(gain * std::exp(static_cast<double>(highest) + static_cast<double>(shift) - reference) /
+  /// The weight of an exponential below `maximum` of a part.
+  [[nodiscard]] TESSERA_HOST_DEVICE float factor(float maximum, float shift) const {
+    return static_cast<float>(gain * std::exp(static_cast<double>(maximum) + static_cast<double>(shift) - reference) /
                               total);
   }
 };
@@ -117,8 +117,8 @@ class BasicStatistics {
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicStatistics() = default;
-  /// out[i] = softmax_of_part() of powers[i], sums[i], both [B, T], and highest[i].
-  virtual void of_part(ConstMatrix powers, ConstMatrix sums, Vector<const float> highest, float shift,
+  /// out[i] = softmax_of_part() of powers[i], sums[i], both [B, T], and maxima[i].
+  virtual void of_part(ConstMatrix powers, ConstMatrix sums, Vector<const float> maxima, float shift,
                        Vector<Statistic> out) const = 0;
   /// out[i] = sums_of_part() of softplus[i], sums[i], both [B, T].
   virtual void of_part(ConstMatrix softplus, ConstMatrix sums, Vector<Statistic> out) const = 0;
@@ -134,8 +134,8 @@ class BasicStatistics {
   virtual void terms(BinaryLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
                      Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
                      Vector<float> target_weights) const = 0;
-  /// out[t][i] = powers[i][t] * terms[i].factor(highest[i], shift); powers [B, T], out [T, B].
-  virtual void factors(ConstMatrix powers, Vector<const float> highest, float shift, Vector<const LossTerms> terms,
+  /// out[t][i] = powers[i][t] * terms[i].factor(maxima[i], shift); powers [B, T], out [T, B].
+  virtual void factors(ConstMatrix powers, Vector<const float> maxima, float shift, Vector<const LossTerms> terms,
                        Matrix out) const = 0;
   /// sum[0] takes the sum of the losses in kLossLanes lanes.
   virtual void add_losses(Vector<const LossTerms> terms, std::uint64_t step, Vector<LossSum> sum) const = 0;

@@ -70,13 +70,13 @@ class StagedSoftmax final : public Softmax {
     loss.back_to(losses);
     target_weight.back_to(target_weights);
   }
-  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
+  void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
     const Grid powers(logits);
-    const Grid first(highest);
+    const Grid first(maxima);
     const Grid second(sums);
     on_device().softmax.exponentials(powers.view(), tile, first.view(), second.view());
     powers.back_to(logits);
-    first.back_to(highest);
+    first.back_to(maxima);
     second.back_to(sums);
   }
   void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {

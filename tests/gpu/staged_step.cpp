@@ -106,10 +106,10 @@ class StagedTargets final : public Targets {
 
 class StagedStatistics final : public Statistics {
  public:
-  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> highest, float shift,
+  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> maxima, float shift,
                std::span<Statistic> out) const override {
     through(out, [&](device::Span<Statistic> to) {
-      on_device().statistics.of_part(Grid(powers).view(), Grid(sums).view(), Elements(highest).view(), shift, to);
+      on_device().statistics.of_part(Grid(powers).view(), Grid(sums).view(), Elements(maxima).view(), shift, to);
     });
   }
   void of_part(ConstMatrix softplus, ConstMatrix sums, std::span<Statistic> out) const override {
@@ -131,10 +131,10 @@ class StagedStatistics final : public Statistics {
              std::span<LossTerms> terms, std::span<float> target_weights) const override {
     terms_of(of, all, target_scores, first_target, terms, target_weights);
   }
-  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const LossTerms> terms,
+  void factors(ConstMatrix powers, std::span<const float> maxima, float shift, std::span<const LossTerms> terms,
                Matrix out) const override {
     const Grid result(out);
-    on_device().statistics.factors(Grid(powers).view(), Elements(highest).view(), shift, Elements(terms).view(),
+    on_device().statistics.factors(Grid(powers).view(), Elements(maxima).view(), shift, Elements(terms).view(),
                                    result.view());
     result.back_to(out);
   }

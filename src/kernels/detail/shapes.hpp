@@ -91,9 +91,9 @@ inline void check_tile_results(const auto& logits, std::size_t tile, const auto&
 }
 
 inline void check_below(std::span<const std::uint32_t> indices, std::size_t rows) {
-  std::uint32_t highest = 0;
-  for (const std::uint32_t index : indices) highest = std::max(highest, index);
-  TESSERA_ASSERT(indices.empty() || highest < rows, "row index outside the table");
+  std::uint32_t maximum = 0;
+  for (const std::uint32_t index : indices) maximum = std::max(maximum, index);
+  TESSERA_ASSERT(indices.empty() || maximum < rows, "row index outside the table");
 }
 inline void check_below(device::Span<const std::uint32_t> /*indices*/, std::size_t /*rows*/) {}
 
@@ -211,9 +211,9 @@ inline void check_part_sums(const auto& first, const auto& second, const auto& o
                  "what tiles have must be [queries, tiles]");
 }
 
-inline void check_part_statistics(const auto& powers, const auto& sums, const auto& highest, const auto& out) {
+inline void check_part_statistics(const auto& powers, const auto& sums, const auto& maxima, const auto& out) {
   check_part_sums(powers, sums, out);
-  TESSERA_ASSERT(highest.size() == out.size(), "one highest score per query");
+  TESSERA_ASSERT(maxima.size() == out.size(), "one maximum score per query");
 }
 
 inline void check_terms(const auto& all, const auto& target_scores, const auto& first_target, const auto& terms,
@@ -227,8 +227,8 @@ inline void check_terms(const auto& all, const auto& target_scores, const auto& 
         "runs of targets must rise and stay inside the targets");
 }
 
-inline void check_part_factors(const auto& powers, const auto& highest, const auto& terms, const auto& out) {
-  TESSERA_ASSERT(powers.rows == highest.size() && powers.rows == terms.size(), "one row of powers per query");
+inline void check_part_factors(const auto& powers, const auto& maxima, const auto& terms, const auto& out) {
+  TESSERA_ASSERT(powers.rows == maxima.size() && powers.rows == terms.size(), "one row of powers per query");
   TESSERA_ASSERT(out.rows == powers.cols && out.cols == powers.rows, "factors must be [tiles, queries]");
 }
 

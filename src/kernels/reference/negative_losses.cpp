@@ -28,9 +28,9 @@ RowResult weigh_row(const MarginLoss& of, std::span<float> scores, float target)
 }
 
 RowResult weigh_row(const SelfAdversarialLoss& of, std::span<float> scores, float target) {
-  float highest = -INFINITY;
-  for (const float score : scores) highest = std::max(highest, score);
-  const float reference = SelfAdversarialLoss::reference(highest);
+  float maximum = -INFINITY;
+  for (const float score : scores) maximum = std::max(maximum, score);
+  const float reference = SelfAdversarialLoss::reference(maximum);
   double total = 0;
   for (const float score : scores) total += of.power(score, reference);
   double loss = of.target_loss(target);

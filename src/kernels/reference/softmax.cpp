@@ -17,21 +17,21 @@ struct RowResult {
 };
 
 RowResult cross_entropy_row(std::span<float> logits, double target, double shift, double scale) {
-  double highest = target;
-  for (const float logit : logits) highest = std::fmax(highest, logit + shift);
+  double maximum = target;
+  for (const float logit : logits) maximum = std::fmax(maximum, logit + shift);
   double others = 0;
-  for (const float logit : logits) others += std::exp(logit + shift - highest);
-  const double total = std::exp(target - highest) + others;
-  for (float& logit : logits) logit = static_cast<float>(scale * std::exp(logit + shift - highest) / total);
-  return {std::log(total) - (target - highest), scale * -(others / total)};  // p_target - 1 = -others / total
+  for (const float logit : logits) others += std::exp(logit + shift - maximum);
+  const double total = std::exp(target - maximum) + others;
+  for (float& logit : logits) logit = static_cast<float>(scale * std::exp(logit + shift - maximum) / total);
+  return {std::log(total) - (target - maximum), scale * -(others / total)};  // p_target - 1 = -others / total
 }
 
-void exponentials_of_tile(std::span<float> logits, float& highest, float& sum_of_all) {
-  highest = std::numeric_limits<float>::lowest();
-  for (const float logit : logits) highest = std::fmax(highest, logit);
+void exponentials_of_tile(std::span<float> logits, float& maximum, float& sum_of_all) {
+  maximum = std::numeric_limits<float>::lowest();
+  for (const float logit : logits) maximum = std::fmax(maximum, logit);
   double sum = 0;
   for (float& logit : logits) {
-    const double power = std::exp(static_cast<double>(logit) - highest);
+    const double power = std::exp(static_cast<double>(logit) - maximum);
     sum += power;
     logit = static_cast<float>(power);
   }
@@ -63,12 +63,12 @@ class ReferenceSoftmax final : public Softmax {
     }
   }
 
-  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
-    detail::check_tile_results(logits, tile, highest, sums);
+  void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
+    detail::check_tile_results(logits, tile, maxima, sums);
     for (std::size_t i = 0; i < logits.rows; ++i)
-      for (std::size_t t = 0; t < highest.cols; ++t) {
+      for (std::size_t t = 0; t < maxima.cols; ++t) {
         const std::span<float> values(logits.row(i) + t * tile, std::min(tile, logits.cols - t * tile));
-        exponentials_of_tile(values, highest.row(i)[t], sums.row(i)[t]);
+        exponentials_of_tile(values, maxima.row(i)[t], sums.row(i)[t]);
       }
   }
 

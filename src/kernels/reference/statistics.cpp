@@ -10,11 +10,11 @@ namespace {
 
 class ReferenceStatistics final : public Statistics {
  public:
-  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> highest, float shift,
+  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> maxima, float shift,
                std::span<Statistic> out) const override {
-    detail::check_part_statistics(powers, sums, highest, out);
+    detail::check_part_statistics(powers, sums, maxima, out);
     for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = softmax_of_part(powers.row(i), sums.row(i), powers.cols, highest[i], shift);
+      out[i] = softmax_of_part(powers.row(i), sums.row(i), powers.cols, maxima[i], shift);
   }
 
   void of_part(ConstMatrix softplus, ConstMatrix sums, std::span<Statistic> out) const override {
@@ -44,11 +44,11 @@ class ReferenceStatistics final : public Statistics {
     find_terms(of, all, target_scores, first_target, terms, target_weights);
   }
 
-  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const LossTerms> terms,
+  void factors(ConstMatrix powers, std::span<const float> maxima, float shift, std::span<const LossTerms> terms,
                Matrix out) const override {
-    detail::check_part_factors(powers, highest, terms, out);
+    detail::check_part_factors(powers, maxima, terms, out);
     for (std::size_t i = 0; i < powers.rows; ++i) {
-      const float factor = terms[i].factor(highest[i], shift);
+      const float factor = terms[i].factor(maxima[i], shift);
       for (std::size_t t = 0; t < powers.cols; ++t) out.row(t)[i] = powers.row(i)[t] * factor;
     }
   }

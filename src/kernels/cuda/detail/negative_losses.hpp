@@ -87,12 +87,12 @@ struct MarginBody {
   }
 };
 
-/// The highest score; twice two phases for each piece, of the powers and of the losses.
+/// The maximum score; twice two phases for each piece, of the powers and of the losses.
 struct SelfAdversarialBody {
   static constexpr unsigned kThreads = kLaneThreads;
   struct Shared {
     NegativeRows::Pieces pieces;
-    LaneValues<float> highest;
+    LaneValues<float> maxima;
     double totals[kLaneRows];
   };
   struct Registers {
@@ -105,7 +105,7 @@ struct SelfAdversarialBody {
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
     const LaneAt at(index);
     if (at.row >= in.rows) return;
-    if (phase == 0) return find_highest(at, shared);
+    if (phase == 0) return find_maximum(at, shared);
     const unsigned pieces = in.pieces();
     const bool of_powers = phase - 1 < 2 * pieces;
     const unsigned piece = (phase - 1) / 2 - (of_powers ? 0 : pieces);
@@ -123,20 +123,20 @@ struct SelfAdversarialBody {
   }
 
  private:
-  TESSERA_HOST_DEVICE void find_highest(LaneAt at, Shared& shared) const {
+  TESSERA_HOST_DEVICE void find_maximum(LaneAt at, Shared& shared) const {
     const float* row = in.scores.row(at.row);
-    float highest = -INFINITY;
-    for (std::size_t j = at.lane; j < in.cols; j += kLanes) highest = row[j] > highest ? row[j] : highest;
-    shared.highest.at[at.slot][at.lane] = highest;
+    float maximum = -INFINITY;
+    for (std::size_t j = at.lane; j < in.cols; j += kLanes) maximum = row[j] > maximum ? row[j] : maximum;
+    shared.maxima.at[at.slot][at.lane] = maximum;
   }
   [[nodiscard]] TESSERA_HOST_DEVICE static float reference(LaneAt at, const Shared& shared) {
-    float highest = shared.highest.at[at.slot][0];
+    float maximum = shared.maxima.at[at.slot][0];
     TESSERA_UNROLL
     for (unsigned l = 1; l < kLanes; ++l) {
-      const float other = shared.highest.at[at.slot][l];
-      highest = other > highest ? other : highest;
+      const float other = shared.maxima.at[at.slot][l];
+      maximum = other > maximum ? other : maximum;
     }
-    return SelfAdversarialLoss::reference(highest);
+    return SelfAdversarialLoss::reference(maximum);
   }
   TESSERA_HOST_DEVICE void find_powers(LaneAt at, unsigned piece, Shared& shared) const {
     const float below = reference(at, shared);
