@@ -67,13 +67,10 @@ class BasicGradients {
   virtual void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const = 0;
   /// out[j] = sum_i weights[i][j] queries[i]; queries [b, d], out [n, d].
   virtual void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const = 0;
-  /// As to_rows for the queries factors[i] * queries[i].
-  virtual void to_rows_scaled(ConstMatrix weights, Vector<const float> factors, ConstMatrix queries,
-                              Matrix out) const = 0;
   /// out[i] += factors[t][i] * to_queries() of tile t, one tile after the other: a chain is rounded, multiplied, and
   /// the product is rounded before it is added. On the host `scratch` has the shape of out; a device needs none.
   virtual void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const = 0;
-  /// Rows of tile t as to_rows_scaled with factors[t].
+  /// The rows of tile t: to_rows() of the weights of the tile and of the queries factors[t][i] * queries[i].
   virtual void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const = 0;
 };
 

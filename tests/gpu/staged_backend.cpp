@@ -48,13 +48,6 @@ class StagedGradients final : public Gradients {
     on_device().gradients.to_rows(Grid(weights).view(), Grid(queries).view(), result.view());
     result.back_to(out);
   }
-  void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
-                      Matrix out) const override {
-    const Grid result(out);
-    on_device().gradients.to_rows_scaled(Grid(weights).view(), Elements(factors).view(), Grid(queries).view(),
-                                         result.view());
-    result.back_to(out);
-  }
 };
 
 class StagedSoftmax final : public Softmax {
