@@ -244,17 +244,18 @@ class Step {
     by.targets.add_weighted({target_weights, each, rows_, lists.targets.all(), {}}, {counting(batch + 1), each},
                             query_gradients, each);
     const DeviceMatrix relation_gradients = relation_gradients_.block(0, lists.relations.ids().size());
-    by.composition.operator_gradients(kernels::Formula::kComplEx, sources, relations_, lists.relations.ids(),
-                                      query_gradients, lists.relations.segments(), relation_gradients);
+    by.composition.operator_gradients(kernels::Formula::kComplEx,
+                                      {sources, query_gradients, lists.relations.segments()}, relations_,
+                                      lists.relations.ids(), relation_gradients);
     const DeviceMatrix source_gradients = source_gradients_.block(0, batch);
     by.composition.backward(kernels::Formula::kComplEx, relations_, lists.relations.all(), query_gradients,
                             source_gradients);
-    by.penalties.add({3, true}, 1e-6F, {times_.data, batch}, rows_, lists.sources.all(), source_gradients, each);
+    by.penalties.add({3, true}, 1e-6F, {rows_, lists.sources.all(), {times_.data, batch}}, source_gradients, each);
 
     by.gradients.to_rows_tiled(weights, query_operand, gradients_);
     by.targets.add_weighted({target_weights, each, queries, each, {}}, lists.targets.segments(), gradients_,
                             lists.targets.ids());
-    by.penalties.add({3, true}, 1e-6F, {times_.data, lists.targets.ids().size()}, rows_, lists.targets.ids(),
+    by.penalties.add({3, true}, 1e-6F, {rows_, lists.targets.ids(), {times_.data, lists.targets.ids().size()}},
                      gradients_, lists.targets.ids());
     const DeviceMatrix source_sums = source_sums_.block(0, lists.sources.ids().size());
     by.rows.sum_segments(source_gradients, lists.sources.segments().offsets, lists.sources.segments().positions,
@@ -293,8 +294,8 @@ class Step {
     by.softmax.exponentials(values, kTile, maxima, sums_.block(0, batch));
     by.softmax.exponentials(maxima, kTiles, part_maxima_.block(0, batch), {factors_.data, batch, 1, 1});
     by.statistics.of_part(maxima, sums_.block(0, batch), part_maxima, 0, statistics);
-    by.statistics.terms(kernels::SoftmaxLoss{1.0F / static_cast<float>(batch), true}, statistics, scores,
-                        counting(batch + 1), terms, {weights_.data, batch});
+    by.statistics.terms(kernels::SoftmaxLoss{1.0F / static_cast<float>(batch), true}, statistics,
+                        {scores, counting(batch + 1), {weights_.data, batch}}, terms);
     by.statistics.factors(maxima, part_maxima, 0, terms, factors_.columns(0, batch));
     by.statistics.add_losses(terms, 0, losses_.span());
     return by.gradients.pack(Weights{values, factors_.columns(0, batch), kTile}, packed_weights_.span());

@@ -16,15 +16,15 @@ namespace tessera::kernels {
 /// multiplied; products are exact and sums in fp32, in any order, whether they are rounded or cut off.
 float score_error_factor(double operand_roundoff, std::size_t dim);
 
-/// What is compared: queries [b, d], rows [n, d], target_scores [b]; b * n < 2^32.
+/// Queries [b, d] whose targets are compared with rows [n, d]; b * n < 2^32.
 template <Space kSpace>
 struct BasicRankTile {
   BasicConstMatrix<kSpace> queries;
   BasicConstMatrix<kSpace> rows;
-  Vector<kSpace, const float> target_scores;
+  Vector<kSpace, const float> target_scores;  ///< [b]
 };
 
-/// Dot products of a tile, and how good they are.
+/// Approximate dot products of a tile, and what bounds their error.
 template <Space kSpace>
 struct BasicApproximateScores {
   BasicConstMatrix<kSpace> scores;          ///< [b, n]
@@ -48,11 +48,11 @@ struct ScreeningCost {
   std::uint64_t recounted = 0;  ///< in tiles that had more undecided pairs than their list has room
 };
 
+/// Counts of b queries, which calls add to.
 template <Space kSpace>
-struct BasicScreenedCounts {
-  Vector<kSpace, std::uint32_t> n_greater;  ///< [b]
-  Vector<kSpace, std::uint32_t> n_equal;    ///< [b]
-  Vector<kSpace, ScreeningCost> cost;       ///< [1]
+struct BasicRankCounts {
+  Vector<kSpace, std::uint32_t> n_greater;
+  Vector<kSpace, std::uint32_t> n_equal;
 };
 
 /// On a device calls are enqueued as those of other families are.
@@ -64,14 +64,16 @@ class BasicScreenedRanks {
   virtual void norms(BasicConstMatrix<kSpace> rows, Vector<kSpace, float> out) const = 0;
   /// Adds to `counts` what Ranks::count of kDot adds, the same numbers whatever the approximation is, as long as its
   /// error is below its bound. A tile with more undecided pairs than the scratch has room for is counted by the chain.
+  /// Adds the undecided pairs to cost[0].
   virtual void count(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
-                     const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) const = 0;
+                     const BasicScreenScratch<kSpace>& scratch, const BasicRankCounts<kSpace>& counts,
+                     Vector<kSpace, ScreeningCost> cost) const = 0;
 };
 
 using RankTile = BasicRankTile<Space::kHost>;
 using ApproximateScores = BasicApproximateScores<Space::kHost>;
 using ScreenScratch = BasicScreenScratch<Space::kHost>;
-using ScreenedCounts = BasicScreenedCounts<Space::kHost>;
+using RankCounts = BasicRankCounts<Space::kHost>;
 using ScreenedRanks = BasicScreenedRanks<Space::kHost>;
 
 }  // namespace tessera::kernels

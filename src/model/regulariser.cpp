@@ -25,7 +25,7 @@ Regulariser find_regulariser(const Job::Regulariser& job) {
 void add_power_gradient(float power, bool is_complex, float factor, const float* row, std::size_t dim,
                         float* gradient) {
   const kernels::RowPower of{power, is_complex};
-  of.add_gradient(factor, row, dim, gradient, {0, of.columns(dim)});
+  of.add_gradient(factor, row, gradient, {0, of.columns(dim), dim});
 }
 
 double power_value(double power, bool is_complex, const float* row, std::size_t dim) {

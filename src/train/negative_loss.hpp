@@ -33,13 +33,13 @@ struct NegativeLoss {
              kernels::Vector<kSpace, float> target_weights) const {
     switch (kind) {
       case LossKind::kSoftmax:
-        return by.softmax.cross_entropy(scores, target_scores, shift, scale, losses, target_weights);
+        return by.softmax.cross_entropy(scores, {target_scores, losses, target_weights}, shift, scale);
       case LossKind::kMargin:
-        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores, target_scores, losses,
-                                        target_weights);
+        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores,
+                                        {target_scores, losses, target_weights});
       case LossKind::kSelfAdversarial:
-        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores, target_scores,
-                                        losses, target_weights);
+        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores,
+                                        {target_scores, losses, target_weights});
       case LossKind::kBinary: break;
     }
     TESSERA_ASSERT(false, "binary cross entropy has no negatives");

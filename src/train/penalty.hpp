@@ -35,7 +35,7 @@ template <kernels::Space kSpace>
 void penalise(const kernels::BasicBackend<kSpace>& kernels, kernels::RowPower power, float factor,
               const PenalisedRows<kSpace>& of, kernels::BasicMatrix<kSpace> gradients,
               kernels::Vector<kSpace, const std::uint32_t> to) {
-  if (factor != 0.0F) kernels.penalties.add(power, factor, of.times, of.table, of.rows, gradients, to);
+  if (factor != 0.0F) kernels.penalties.add(power, factor, {of.table, of.rows, of.times}, gradients, to);
 }
 
 }  // namespace tessera::train

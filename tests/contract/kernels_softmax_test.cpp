@@ -23,8 +23,8 @@ struct Result {
 Result run(const Backend& backend, const Batch& batch) {
   Result result{batch.logits, std::vector<float>(batch.targets.size(), kNan),
                 std::vector<float>(batch.targets.size(), kNan)};
-  backend.softmax.cross_entropy(result.weights.view(), batch.targets, batch.shift, batch.scale, result.losses,
-                                result.target_weights);
+  backend.softmax.cross_entropy(result.weights.view(), {batch.targets, result.losses, result.target_weights},
+                                batch.shift, batch.scale);
   return result;
 }
 
@@ -179,8 +179,8 @@ TEST_P(KernelsSoftmax, WrongShapesAreRefused) {
   Grid logits(3, 4);
   std::vector<float> two(2);
   std::vector<float> three(3);
-  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), two, 0, 1, three, three));
-  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), three, 0, 1, two, three));
+  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), {two, three, three}, 0, 1));
+  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), {three, two, three}, 0, 1));
 }
 
 TEST(KernelsSoftmaxBits, AreTheSameOnEveryInstructionSetAndInKernelBodies) {

@@ -72,7 +72,7 @@ TEST_P(KernelsStatistics, AreASoftmaxOverPartsAndTiles) {
   constexpr float kScale = 0.125F;
   std::vector<LossTerms> terms(Softmax150::kQueries);
   std::vector<float> target_weights(target_scores.size(), kNan);
-  backend().statistics.terms(SoftmaxLoss{kScale, true}, all, target_scores, in.first_target, terms, target_weights);
+  backend().statistics.terms(SoftmaxLoss{kScale, true}, all, {target_scores, in.first_target, target_weights}, terms);
   std::vector<LossSum> sum{{10, LossSum::kNone}};
   backend().statistics.add_losses(terms, 3, sum);
   long double total = 10;
@@ -110,7 +110,7 @@ TEST_P(KernelsStatistics, SampledByHand) {
   const std::vector<std::uint32_t> first{0, 1, 2};
   std::vector<LossTerms> terms(2);
   std::vector<float> weights(2);
-  backend().statistics.terms(SoftmaxLoss{0.5F, false}, all, targets, first, terms, weights);
+  backend().statistics.terms(SoftmaxLoss{0.5F, false}, all, {targets, first, weights}, terms);
   const double others = 12 * std::exp(1.0);
   const double total = others + std::exp(2.0);
   EXPECT_NEAR(terms[0].loss, std::log(total) - 2, 1e-12);
@@ -142,7 +142,7 @@ TEST_P(KernelsStatistics, AreABinaryCrossEntropyOverPartsAndTiles) {
   const BinaryLoss of{0.25F, kSmoothing, static_cast<float>(kSmoothing / Softmax150::kRows)};
   std::vector<LossTerms> terms(Softmax150::kQueries);
   std::vector<float> weights(target_scores.size(), kNan);
-  backend().statistics.terms(of, of_part[0], target_scores, in.first_target, terms, weights);
+  backend().statistics.terms(of, of_part[0], {target_scores, in.first_target, weights}, terms);
   for (std::size_t i = 0; i < Softmax150::kQueries; ++i) {
     std::vector<long double> labels(Softmax150::kRows, kSmoothing / Softmax150::kRows);
     for (std::uint32_t e = in.first_target[i]; e < in.first_target[i + 1]; ++e) {
@@ -237,7 +237,7 @@ TEST_P(KernelsStatistics, HaveTheBitsOfTheReference) {
     by.merge(part.statistics, all);
     terms[k].resize(6);
     std::vector<float> weights(target_scores.size());
-    by.terms(SoftmaxLoss{0.25F, false}, all, target_scores, in.first_target, terms[k], weights);
+    by.terms(SoftmaxLoss{0.25F, false}, all, {target_scores, in.first_target, weights}, terms[k]);
     by.factors(part.maxima.view(), part.maximum_of_part, 1.5F, terms[k], factors[k].view());
     sums[k].resize(1);
     by.add_losses(terms[k], 1, sums[k]);
@@ -263,9 +263,9 @@ TEST_P(KernelsStatistics, OfManyTargetsHaveTheBitsOfTheReference) {
       terms[k].resize(7);
       weights[k].assign(400, kNan);
       if (smoothing == 0)
-        by.terms(SoftmaxLoss{0.25F, true}, all, scores, first, terms[k], weights[k]);
+        by.terms(SoftmaxLoss{0.25F, true}, all, {scores, first, weights[k]}, terms[k]);
       else
-        by.terms(BinaryLoss{0.25F, smoothing, 0.01F}, all, scores, first, terms[k], weights[k]);
+        by.terms(BinaryLoss{0.25F, smoothing, 0.01F}, all, {scores, first, weights[k]}, terms[k]);
     }
     for (std::size_t i = 0; i < 7; ++i) EXPECT_EQ(terms[0][i].loss, terms[1][i].loss) << i;
     EXPECT_TRUE(same_bits(weights[0], weights[1]));

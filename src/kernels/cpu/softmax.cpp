@@ -71,29 +71,36 @@ float exponentials(float* logits, std::size_t count, float maximum) {
 
 float exponential_of(float x) { return hn::GetLane(exponential(One(), hn::Set(One(), x))); }
 
-void cross_entropy_row(float* logits, std::size_t count, float target, float shift, float scale, float* loss,
-                       float* target_weight) {
+/// The results of a row besides its weights.
+struct RowResult {
+  float loss;
+  float target_weight;
+};
+
+RowResult cross_entropy_row(float* logits, std::size_t count, float target, float shift, float scale) {
   const float maximum = maximum_logit(logits, count);
   const float sum = exponentials(logits, count, maximum);
-  const float ahead = (target - maximum) - shift;  // of the target before the best candidate
+  const float ahead = (target - maximum) - shift;  // how far the target is before the best candidate
   const float reference = ahead > 0 ? ahead : 0;
   const float target_power = exponential_of(ahead - reference);
   const float candidate_power = exponential_of(-reference);
   const float others = sum * candidate_power;
   const float total = target_power + others;
-  *loss = static_cast<float>(std::log(static_cast<double>(target_power) + static_cast<double>(others)) -
-                             static_cast<double>(ahead - reference));
-  *target_weight = scale * -(others / total);  // p_target - 1 without cancellation
   const float factor = scale * candidate_power / total;
   for_columns(count, [=](auto d, std::size_t j) HWY_ATTR {
     hn::StoreU(hn::Mul(hn::LoadU(d, logits + j), hn::Set(d, factor)), d, logits + j);
   });
+  const double log_total = std::log(static_cast<double>(target_power) + static_cast<double>(others));
+  return {static_cast<float>(log_total - static_cast<double>(ahead - reference)),
+          scale * -(others / total)};  // p_target - 1 without cancellation
 }
 
-void cross_entropy(Matrix logits, const float* target_scores, float shift, float scale, float* losses,
-                   float* target_weights) {
-  for (std::size_t i = 0; i < logits.rows; ++i)
-    cross_entropy_row(logits.row(i), logits.cols, target_scores[i], shift, scale, losses + i, target_weights + i);
+void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) {
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    const RowResult result = cross_entropy_row(logits.row(i), logits.cols, targets.scores[i], shift, scale);
+    targets.losses[i] = result.loss;
+    targets.weights[i] = result.target_weight;
+  }
 }
 
 void all_exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) {
@@ -201,11 +208,9 @@ namespace {
 
 class CpuSoftmax final : public Softmax {
  public:
-  void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
-                     std::span<float> losses, std::span<float> target_weights) const override {
-    kernels::detail::check_losses(logits, target_scores, losses, target_weights);
-    HWY_DYNAMIC_DISPATCH(cross_entropy)
-    (logits, target_scores.data(), shift, scale, losses.data(), target_weights.data());
+  void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) const override {
+    kernels::detail::check_losses(logits, targets);
+    HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, targets, shift, scale);
   }
 
   void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {

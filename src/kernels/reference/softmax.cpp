@@ -10,7 +10,7 @@
 namespace tessera::kernels::reference {
 namespace {
 
-/// One row of the contract, in double.
+/// The results of a row besides its weights; all of them are computed in double.
 struct RowResult {
   double loss;
   double target_weight;
@@ -53,13 +53,12 @@ void logistic_of_tile(std::span<float> logits, float offset, float& softplus, fl
 
 class ReferenceSoftmax final : public Softmax {
  public:
-  void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
-                     std::span<float> losses, std::span<float> target_weights) const override {
-    detail::check_losses(logits, target_scores, losses, target_weights);
+  void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) const override {
+    detail::check_losses(logits, targets);
     for (std::size_t i = 0; i < logits.rows; ++i) {
-      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, target_scores[i], shift, scale);
-      losses[i] = static_cast<float>(result.loss);
-      target_weights[i] = static_cast<float>(result.target_weight);
+      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, targets.scores[i], shift, scale);
+      targets.losses[i] = static_cast<float>(result.loss);
+      targets.weights[i] = static_cast<float>(result.target_weight);
     }
   }
 

@@ -32,16 +32,16 @@ class ReferenceStatistics final : public Statistics {
     for (std::size_t i = 0; i < into.size(); ++i) into[i] = merge_sums(into[i], right[i]);
   }
 
-  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
-             std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
-             std::span<float> target_weights) const override {
-    find_terms(of, all, target_scores, first_target, terms, target_weights);
-  }
-
-  void terms(BinaryLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
-             std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
-             std::span<float> target_weights) const override {
-    find_terms(of, all, target_scores, first_target, terms, target_weights);
+  void terms(const CandidateLoss& loss, std::span<const Statistic> all, const QueryTargets& targets,
+             std::span<LossTerms> terms) const override {
+    detail::check_terms(all, targets, terms);
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const std::size_t first = targets.first[i];
+      const std::size_t count = targets.first[i + 1] - first;
+      const double score_sum = target_score_sum(targets.scores.data() + first, count);
+      terms[i] = std::visit([&](const auto& of) { return loss_terms(of, all[i], score_sum, count); }, loss);
+      std::fill_n(targets.weights.data() + first, count, static_cast<float>(terms[i].target_weight));
+    }
   }
 
   void factors(ConstMatrix powers, std::span<const float> maxima, float shift, std::span<const LossTerms> terms,
@@ -68,20 +68,6 @@ class ReferenceStatistics final : public Statistics {
   void add_each_loss(std::span<const float> losses, std::uint64_t step, std::span<LossSum> sum) const override {
     TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
     for (const float loss : losses) sum[0].add(static_cast<double>(loss), step);
-  }
-
- private:
-  template <class Loss>
-  static void find_terms(Loss of, std::span<const Statistic> all, std::span<const float> target_scores,
-                         std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
-                         std::span<float> target_weights) {
-    detail::check_terms(all, target_scores, first_target, terms, target_weights);
-    for (std::size_t i = 0; i < terms.size(); ++i) {
-      const std::size_t first = first_target[i];
-      const std::size_t count = first_target[i + 1] - first;
-      terms[i] = loss_terms(of, all[i], target_score_sum(target_scores.data() + first, count), count);
-      std::fill_n(target_weights.data() + first, count, static_cast<float>(terms[i].target_weight));
-    }
   }
 };
 

@@ -6,7 +6,6 @@
 #include "kernels/cuda/detail/product.hpp"
 #include "kernels/cuda/detail/screened_ranks.hpp"
 #include "kernels/cuda/detail/select.hpp"
-#include "kernels/cuda/detail/targets.hpp"
 #include "kernels/detail/best_shapes.hpp"
 
 #include <cstdint>
@@ -134,7 +133,7 @@ struct SettleLists {
   }
 };
 
-/// The chain of one listed pair.
+/// Scores one listed pair again.
 struct ScoreListed {
   ConstTable queries;
   ConstTable rows;
@@ -145,11 +144,8 @@ struct ScoreListed {
     const std::size_t i = k / listed.capacity;
     if (listed.overflowed(i) || k % listed.capacity >= listed.counts[i]) return;
     const auto j = static_cast<std::size_t>(listed.keys[k]);
-    const float* query = queries.row(i);
-    const float* row = rows.row(j);
-    float sum = 0;
-    for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
-    listed.keys[k] = best_key(DotChain::finish(sum), first_row + static_cast<std::uint32_t>(j));
+    const float score = chain_of<DotChain>(queries.row(i), rows.row(j), dim);
+    listed.keys[k] = best_key(score, first_row + static_cast<std::uint32_t>(j));
   }
 };
 
@@ -163,7 +159,7 @@ struct StoreOverflowed {
   }
 };
 
-/// The chains of all rows for queries whose lists overflowed, in tiles that have one of them.
+/// Scores all rows again for queries whose lists overflowed, in tiles that have such a query.
 struct ScoreOverflowedBody {
   using Product = ProductBody<DotChain, RowFactor, RowFactor, StoreOverflowed>;
   static constexpr unsigned kThreads = Product::kThreads;
@@ -173,8 +169,7 @@ struct ScoreOverflowedBody {
   const std::uint32_t* overflows;
   TESSERA_HOST_DEVICE unsigned phases() const { return overflows[0] > 0 ? product.phases() : 0; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& registers) const {
-    const std::size_t column_tiles = (product.cols + kTile - 1) / kTile;
-    if (overflows[1 + at.block / column_tiles] > 0) product.run(phase, at, shared, registers);
+    if (overflows[1 + at.block / product.shape.column_tiles()] > 0) product.run(phase, at, shared, registers);
   }
 };
 
@@ -218,7 +213,7 @@ class GridBestRows final : public BasicBestRows<Launcher::kSpace> {
     launch_items(launch_, b, SettleLists{listed, n, overflows, cost.data()});
     launch_items(launch_, b * listed.capacity, ScoreListed{queries, rows, dim, tile.first_row, listed});
     const StoreOverflowed store{{Table(approximate.scores)}, listed};
-    const ScoreOverflowedBody overflowed{{RowFactor{queries}, RowFactor{rows}, store, b, n, dim}, overflows};
+    const ScoreOverflowedBody overflowed{{RowFactor{queries}, RowFactor{rows}, store, {b, n, dim}}, overflows};
     launch_(overflowed.product.blocks(), overflowed);
     select(ListedKeys{listed, {ConstTable(scores), n, tile.first_row}}, b, best);
   }

@@ -35,7 +35,8 @@ class GridGradients final : public BasicGradients<Launcher::kSpace> {
     kernels::detail::check_tiled(tiled, out, rows);
     kernels::detail::for_each_tile(tiled, [&](TileRange tile) {
       launch_product<DotChain>(launch_, RowFactor{ConstTable(tiled.weights.columns(tile.first, tile.count))},
-                               ColumnFactor{ConstTable(rows.block(tile.first, tile.count))}, tile.count, out,
+                               ColumnFactor{ConstTable(rows.block(tile.first, tile.count))},
+                               ProductShape{out.rows, out.cols, tile.count},
                                AddScaledProduct{Table(out), tiled.factors.row(tile.index)});
     });
   }

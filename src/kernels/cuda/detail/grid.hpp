@@ -46,6 +46,23 @@ concept InPhases = requires {
 /// Blocks of `size` that `count` things need.
 constexpr std::size_t blocks_of(std::size_t size, std::size_t count) { return (count + size - 1) / size; }
 
+/// Calls item(k) for k = 0 .. count - 1, one a thread.
+template <class Item>
+struct ItemsBody {
+  static constexpr unsigned kThreads = 128;
+  Item item;
+  std::size_t count;
+  TESSERA_HOST_DEVICE void run(At at) const {
+    const std::size_t k = at.block * kThreads + at.thread;
+    if (k < count) item(k);
+  }
+};
+
+template <class Launcher, class Item>
+void launch_items(const Launcher& launch, std::size_t count, Item item) {
+  launch(blocks_of(ItemsBody<Item>::kThreads, count), ItemsBody<Item>{item, count});
+}
+
 /// Adds to a counter that other blocks may add to; whole numbers, so the order does not matter.
 TESSERA_HOST_DEVICE inline void add_count(std::uint32_t* counter, std::uint32_t count) {
   if (count == 0) return;
@@ -65,7 +82,7 @@ TESSERA_HOST_DEVICE inline void add_count(std::uint64_t* counter, std::uint64_t 
 #endif
 }
 
-/// Takes the next place of a list that others take places of; in what order does not matter.
+/// Takes the next place of a list. Other threads take places too; their order does not matter.
 TESSERA_HOST_DEVICE inline std::uint32_t take_place(std::uint32_t* counter) {
 #if defined(__CUDA_ARCH__)
   return atomicAdd(counter, 1U);

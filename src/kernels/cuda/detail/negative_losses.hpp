@@ -8,8 +8,9 @@
 
 namespace tessera::kernels::cuda {
 
-/// The rows of a loss, each the work of 16 lanes: all of them compute the terms of a piece of the row, then the first
-/// adds these up one after the other. So the chain is that of the contract, and what is costly is shared.
+/// The rows of a loss, each the work of 16 lanes. All lanes compute the terms of a piece of the row, then the first
+/// lane adds them up one after the other. So the sum is the chain of the contract, and the lanes share its costly
+/// terms.
 struct NegativeRows {
   static constexpr unsigned kPieceColumns = 8 * kLanes;
   struct Pieces {
@@ -21,6 +22,14 @@ struct NegativeRows {
   const float* target_scores;
   float* losses;
   float* target_weights;
+  template <Space kSpace>
+  NegativeRows(BasicMatrix<kSpace> of, const BasicTargetLosses<kSpace>& targets)
+      : scores(of),
+        rows(of.rows),
+        cols(of.cols),
+        target_scores(targets.scores.data()),
+        losses(targets.losses.data()),
+        target_weights(targets.weights.data()) {}
 
   [[nodiscard]] TESSERA_HOST_DEVICE unsigned pieces() const {
     return static_cast<unsigned>((cols + kPieceColumns - 1) / kPieceColumns);
@@ -46,7 +55,7 @@ struct NegativeRows {
   }
 };
 
-/// Two phases for each piece, and one for the result.
+/// A piece takes two phases, and the result one more.
 struct MarginBody {
   static constexpr unsigned kThreads = kLaneThreads;
   struct Shared {
@@ -87,7 +96,7 @@ struct MarginBody {
   }
 };
 
-/// The maximum score; twice two phases for each piece, of the powers and of the losses.
+/// The first phase finds the maximum score. Then each piece takes two phases for its powers and two for its losses.
 struct SelfAdversarialBody {
   static constexpr unsigned kThreads = kLaneThreads;
   struct Shared {
@@ -152,33 +161,23 @@ struct SelfAdversarialBody {
   }
 };
 
+inline MarginBody body_of(const NegativeRows& rows, const MarginLoss& of) { return {rows, of}; }
+inline SelfAdversarialBody body_of(const NegativeRows& rows, const SelfAdversarialLoss& of) { return {rows, of}; }
+
 template <class Launcher>
 class GridNegativeLosses final : public BasicNegativeLosses<Launcher::kSpace> {
-  using Matrix = BasicMatrix<Launcher::kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<Launcher::kSpace, T>;
-
  public:
   explicit GridNegativeLosses(Launcher launch) : launch_(launch) {}
 
-  void weigh(const MarginLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
-             Vector<float> target_weights) const override {
-    launch<MarginBody>(of, scores, target_scores, losses, target_weights);
-  }
-  void weigh(const SelfAdversarialLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
-             Vector<float> target_weights) const override {
-    launch<SelfAdversarialBody>(of, scores, target_scores, losses, target_weights);
+  void weigh(const SampledLoss& loss, BasicMatrix<Launcher::kSpace> scores,
+             const BasicTargetLosses<Launcher::kSpace>& targets) const override {
+    kernels::detail::check_negatives(scores, targets);
+    std::visit(
+        [&](const auto& of) { launch_(blocks_of(kLaneRows, scores.rows), body_of(NegativeRows(scores, targets), of)); },
+        loss);
   }
 
  private:
-  template <class Body, class Loss>
-  void launch(const Loss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
-              Vector<float> target_weights) const {
-    kernels::detail::check_negatives(scores, target_scores, losses, target_weights);
-    const NegativeRows rows{Table(scores),        scores.rows,   scores.cols,
-                            target_scores.data(), losses.data(), target_weights.data()};
-    launch_(blocks_of(kLaneRows, scores.rows), Body{rows, of});
-  }
   Launcher launch_;
 };
 

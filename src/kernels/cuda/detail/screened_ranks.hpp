@@ -4,7 +4,6 @@
 
 #include "kernels/cuda/detail/lanes.hpp"
 #include "kernels/cuda/detail/ranks.hpp"
-#include "kernels/cuda/detail/targets.hpp"
 #include "kernels/screened_ranks.hpp"
 
 #include <cmath>
@@ -12,7 +11,7 @@
 
 namespace tessera::kernels::cuda {
 
-/// What is added to every norm; score_error_factor() says why.
+/// Every norm has this added; score_error_factor() says why.
 TESSERA_HOST_DEVICE inline double tiny_norm(std::size_t dim) { return sqrt(static_cast<double>(dim)) * 0x1p-50; }
 
 /// Norms in double, rounded up: squares of floats are exact, their sum loses less than 2^-21 for up to 2^30 elements.
@@ -26,20 +25,18 @@ struct NormsBody {
   float* out;
 
   TESSERA_HOST_DEVICE unsigned phases() const { return 2; }
-  TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& /*registers*/) const {
-    const unsigned slot = at.thread / kLanes;
-    const unsigned lane = at.thread % kLanes;
-    const std::size_t i = at.block * kLaneRows + slot;
-    if (i >= count) return;
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& /*registers*/) const {
+    const LaneAt at(index);
+    if (at.row >= count) return;
     if (phase == 0) {
       double squares = 0;
-      for (std::size_t c = lane; c < cols; c += kLanes) {
-        const auto value = static_cast<double>(rows.row(i)[c]);
+      for (std::size_t c = at.lane; c < cols; c += kLanes) {
+        const auto value = static_cast<double>(rows.row(at.row)[c]);
         squares += value * value;
       }
-      shared.at[slot][lane] = squares;
-    } else if (lane == 0) {
-      out[i] = static_cast<float>(sqrt(sum_tree(shared.at[slot])) * (1 + 0x1p-20) + tiny_norm(cols));
+      shared.at[at.slot][at.lane] = squares;
+    } else if (at.lane == 0) {
+      out[at.row] = static_cast<float>(sqrt(sum_tree(shared.at[at.slot])) * (1 + 0x1p-20) + tiny_norm(cols));
     }
   }
 };
@@ -119,7 +116,7 @@ struct ScreenBody {
   }
 };
 
-/// Takes over what was decided, unless everything is counted again.
+/// Takes over the decided counts, unless the tile is counted again.
 struct SettleQuery {
   Undecided undecided;
   const std::uint32_t* decided;
@@ -135,25 +132,19 @@ struct SettleQuery {
   }
 };
 
-/// The chain of one undecided pair.
+/// Scores one undecided pair again.
 struct RescorePair {
   ConstTable queries;
   ConstTable rows;
   std::size_t dim;
-  const float* targets;
   Undecided undecided;
-  std::uint32_t* n_greater;
-  std::uint32_t* n_equal;
+  CountScores counts;
   TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
     if (undecided.overflowed() || k >= *undecided.count) return;
     const std::size_t i = undecided.queries[k];
-    const float* query = queries.row(i);
-    const float* row = rows.row(undecided.rows[k]);
-    float sum = 0;
-    for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
-    const float score = DotChain::finish(sum);
-    add_count(n_greater + i, score > targets[i] ? 1 : 0);
-    add_count(n_equal + i, score == targets[i] ? 1 : 0);
+    const float score = chain_of<DotChain>(queries.row(i), rows.row(undecided.rows[k]), dim);
+    add_count(counts.n_greater + i, score > counts.targets[i] ? 1 : 0);
+    add_count(counts.n_equal + i, score == counts.targets[i] ? 1 : 0);
   }
 };
 
@@ -184,49 +175,47 @@ class GridScreenedRanks final : public BasicScreenedRanks<Launcher::kSpace> {
   }
 
   void count(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
-             const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) const override {
+             const BasicScreenScratch<kSpace>& scratch, const BasicRankCounts<kSpace>& counts,
+             Vector<kSpace, ScreeningCost> cost) const override {
     check(tile, approximate, scratch, counts);
+    TESSERA_ASSERT(cost.size() == 1, "the cost is added to one place");
     const std::size_t b = tile.queries.rows;
     const std::size_t n = tile.rows.rows;
+    const std::size_t dim = tile.rows.cols;
     if (b == 0 || n == 0) return;
     const Undecided undecided(scratch);
     std::uint32_t* decided = scratch.n_greater.data();
-    std::uint32_t* n_greater = counts.n_greater.data();
-    std::uint32_t* n_equal = counts.n_equal.data();
-    const float* targets = tile.target_scores.data();
+    const CountScores exact(tile, counts);
     const ConstTable queries(tile.queries);
     const ConstTable rows(tile.rows);
     launch_items(launch_, b, ClearScreen{decided, undecided.count});
     const ScreenBody screen{ConstTable(approximate.scores),
                             approximate.query_norms.data(),
                             approximate.row_norms.data(),
-                            targets,
+                            exact.targets,
                             approximate.error_factor,
                             b,
                             n,
                             decided,
                             undecided};
     launch_(screen.blocks(), screen);
-    launch_items(launch_, b, SettleQuery{undecided, decided, b * n, n_greater, counts.cost.data()});
-    launch_items(launch_, undecided.capacity,
-                 RescorePair{queries, rows, tile.rows.cols, targets, undecided, n_greater, n_equal});
-    const RecountBody recount{
-        {RowFactor{queries}, RowFactor{rows}, CountScores{targets, n_greater, n_equal}, b, n, tile.rows.cols},
-        undecided};
+    launch_items(launch_, b, SettleQuery{undecided, decided, b * n, exact.n_greater, cost.data()});
+    launch_items(launch_, undecided.capacity, RescorePair{queries, rows, dim, undecided, exact});
+    const RecountBody recount{{RowFactor{queries}, RowFactor{rows}, exact, {b, n, dim}}, undecided};
     launch_(recount.count.blocks(), recount);
   }
 
  private:
   static void check(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
-                    const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) {
+                    const BasicScreenScratch<kSpace>& scratch, const BasicRankCounts<kSpace>& counts) {
     const std::size_t b = tile.queries.rows;
     const std::size_t n = tile.rows.rows;
-    kernels::detail::check_ranks(tile.queries, tile.rows, tile.target_scores, counts.n_greater, counts.n_equal);
+    kernels::detail::check_ranks(tile, counts);
     kernels::detail::check_scores(tile.queries, tile.rows, approximate.scores);
     TESSERA_ASSERT(approximate.query_norms.size() == b && approximate.row_norms.size() == n, "one norm per vector");
-    TESSERA_ASSERT(scratch.queries.size() == scratch.rows.size() && scratch.n_greater.size() >= b &&
-                       scratch.undecided.size() == 1 && counts.cost.size() == 1,
-                   "scratch for a tile of that many queries");
+    TESSERA_ASSERT(
+        scratch.queries.size() == scratch.rows.size() && scratch.n_greater.size() >= b && scratch.undecided.size() == 1,
+        "scratch for a tile of that many queries");
     TESSERA_ASSERT(n == 0 || b <= UINT32_MAX / n, "a tile has fewer than 2^32 pairs");
   }
 

@@ -12,7 +12,7 @@
 
 namespace tessera::kernels::cuda {
 
-/// Of tile t of query i, what is added up over tiles; and what the sum makes of the part.
+/// term() is what tile t adds to the statistic of query i; finish() makes the statistic of their sum.
 struct SoftmaxTiles {
   ConstTable powers;
   ConstTable sums;
@@ -110,7 +110,7 @@ struct QueryTermsBody {
   }
 };
 
-/// Of tile t and query i.
+/// The factor of tile t and query i.
 struct FactorElement {
   ConstTable powers;
   const float* maxima;
@@ -153,16 +153,16 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
     launch_items(launch_, into.size(), AddStatistic{right.data(), into.data()});
   }
 
-  void terms(SoftmaxLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
-             Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
-             Vector<float> target_weights) const override {
-    launch_terms(of, all, target_scores, first_target, terms, target_weights);
-  }
-
-  void terms(BinaryLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
-             Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
-             Vector<float> target_weights) const override {
-    launch_terms(of, all, target_scores, first_target, terms, target_weights);
+  void terms(const CandidateLoss& loss, Vector<const Statistic> all, const BasicQueryTargets<Launcher::kSpace>& targets,
+             Vector<LossTerms> terms) const override {
+    kernels::detail::check_terms(all, targets, terms);
+    std::visit(
+        [&]<class Loss>(const Loss& of) {
+          launch_(blocks_of(kLaneRows, terms.size()),
+                  QueryTermsBody<Loss>{of, all.data(), targets.scores.data(), targets.first.data(), terms.size(),
+                                       terms.data(), targets.weights.data()});
+        },
+        loss);
   }
 
   void factors(ConstMatrix powers, Vector<const float> maxima, float shift, Vector<const LossTerms> terms,
@@ -189,16 +189,6 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
   template <class Tiles>
   void launch_part(Tiles of, std::size_t tiles, Vector<Statistic> out) const {
     launch_(blocks_of(kLaneRows, out.size()), PartStatisticBody<Tiles>{of, out.size(), tiles, out.data()});
-  }
-
-  template <class Loss>
-  void launch_terms(Loss of, Vector<const Statistic> all, Vector<const float> target_scores,
-                    Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
-                    Vector<float> target_weights) const {
-    kernels::detail::check_terms(all, target_scores, first_target, terms, target_weights);
-    launch_(blocks_of(kLaneRows, terms.size()),
-            QueryTermsBody<Loss>{of, all.data(), target_scores.data(), first_target.data(), terms.size(), terms.data(),
-                                 target_weights.data()});
   }
 
   template <class Losses>
