@@ -17,11 +17,11 @@ namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
 void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) {
-  product<DotChain>(RowFactor{weights.data, weights.stride}, StraightFactor{rows}, rows.rows, out);
+  product<DotChain>(RowFactor{weights.data, weights.stride}, ScaledFactor{rows}, rows.rows, out);
 }
 
 void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) {
-  product<DotChain>(ColumnFactor{weights.data, weights.stride}, StraightFactor{queries}, queries.rows, out);
+  product<DotChain>(ColumnFactor{weights.data, weights.stride}, ScaledFactor{queries}, queries.rows, out);
 }
 
 void to_rows_scaled(ConstMatrix weights, const float* factors, ConstMatrix queries, Matrix out) {
