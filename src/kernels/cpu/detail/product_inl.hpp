@@ -20,8 +20,8 @@
 
 // A product is out[i][j] = finish(chain over s of step(left(i, s), right(s, j))). Loops, from outside: blocks of steps
 // (out holds the unfinished chains between them), blocks of rows (the part of the left factor that stays in the level-2
-// cache), panels of columns (packed, in the level-1 cache), pieces of kMaxRows rows (in registers). None of this changes
-// a chain, so none of it changes a bit.
+// cache), panels of columns (packed, in the level-1 cache), pieces of kMaxRows rows (in registers). None of this
+// changes a chain, so none of it changes a bit.
 HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
@@ -100,7 +100,7 @@ struct Piece {
 
 /// Prefetches the piece's memory before it is written.
 template <std::size_t kRows, std::size_t kVectors>
-HWY_INLINE void prefetch_piece(Piece out) {
+HWY_INLINE void prefetch_piece(const Piece& out) {
 #if HWY_COMPILER_GCC
   constexpr std::size_t kCacheLine = 64 / sizeof(float);
   HWY_UNROLL(16)
@@ -113,7 +113,7 @@ HWY_INLINE void prefetch_piece(Piece out) {
 
 /// kRows x (kVectors registers) chains through `steps` steps.
 template <class Chain, class Left, std::size_t kRows, std::size_t kVectors>
-void advance_piece(Left left, const float* HWY_RESTRICT panel, std::size_t steps, Piece out) {
+void advance_piece(Left left, const float* HWY_RESTRICT panel, std::size_t steps, const Piece& out) {
   const Full d;
   Vec<Full> sums[kRows][kVectors];
   HWY_UNROLL(16)
@@ -140,7 +140,7 @@ void advance_piece(Left left, const float* HWY_RESTRICT panel, std::size_t steps
 }
 
 template <class Left>
-using AdvancePiece = void (*)(Left, const float*, std::size_t, Piece);
+using AdvancePiece = void (*)(Left, const float*, std::size_t, const Piece&);
 
 /// advance_piece for 1, 2, 3 ... rows.
 template <class Chain, class Left, std::size_t kVectors, std::size_t... kIndex>
@@ -155,7 +155,7 @@ HWY_INLINE void copy_columns(const float* from, float* to, std::size_t columns) 
 
 /// Advances a piece whose last register is not full: it goes through a buffer.
 template <class Left>
-void advance_edge(AdvancePiece<Left> advance, Left left, const float* panel, std::size_t steps, Piece out) {
+void advance_edge(AdvancePiece<Left> advance, Left left, const float* panel, std::size_t steps, const Piece& out) {
   HWY_ALIGN float buffer[max_rows(2) * kMaxWidth];
   Piece whole = out;
   whole.data = buffer;
@@ -169,20 +169,20 @@ void advance_edge(AdvancePiece<Left> advance, Left left, const float* panel, std
 /// Advances the rows of `out` by one packed panel of kVectors registers. The rows are cut into pieces of nearly equal
 /// height.
 template <class Chain, std::size_t kVectors, class Left>
-void advance_panel(Left left, const float* panel, std::size_t steps, Piece out) {
+void advance_panel(Left left, const float* panel, std::size_t steps, const Piece& out) {
   constexpr std::size_t kMaxRows = max_rows(kVectors);
   static constexpr auto kAdvance = pieces_by_rows<Chain, Left, kVectors>(std::make_index_sequence<kMaxRows>());
   const std::size_t count = (out.rows + kMaxRows - 1) / kMaxRows;
+  Piece target = out;
   std::size_t i = 0;
   for (std::size_t piece = 0; piece < count; ++piece) {
-    Piece target = out;
-    target.data = out.row(i);
     target.rows = out.rows / count + (piece < out.rows % count ? 1 : 0);
     if (out.columns == kVectors * kLanes)
       kAdvance[target.rows - 1](left.from(i, 0), panel, steps, target);
     else
       advance_edge<Left>(kAdvance[target.rows - 1], left.from(i, 0), panel, steps, target);
     i += target.rows;
+    target.data = out.row(i);
   }
 }
 
