@@ -17,8 +17,8 @@ struct BasicSegments {
   [[nodiscard]] std::size_t size() const { return offsets.size() - 1; }
 };
 
-/// What the gradients of operators are made of: sources, gradients of their query vectors, both [b, dim], and segments
-/// of the queries that have the same operator.
+/// The sources of queries and the gradients of their query vectors, both [b, dim], and segments of the queries that
+/// have the same operator.
 template <Space kSpace>
 struct BasicOperatorQueries {
   BasicConstMatrix<kSpace> sources;

@@ -10,7 +10,7 @@
 
 namespace tessera::kernels {
 
-/// How a query vector q and an entity row e give a score; larger is better.
+/// The score of a query vector q and an entity row e; larger is better.
 enum class Similarity : std::uint8_t {
   kDot,         ///< sum_k q[k] e[k]
   kNegativeL1,  ///< -sum_k |q[k] - e[k]|

@@ -205,7 +205,7 @@ inline std::size_t relation_dim(Formula formula, std::size_t dim) {
   return with_formula(formula, [&](auto f) { return decltype(f)::relation_dim(dim); });
 }
 
-/// power * modulus^(power - 2): what a real or complex number is multiplied with to give the gradient of its power.
+/// power * modulus^(power - 2): a real or complex number times this is the gradient of its power.
 TESSERA_HOST_DEVICE inline float power_slope(float power, float squared_modulus) {
   if (power == 2.0F) return 2.0F;
   if (power == 3.0F) return 3.0F * std::sqrt(squared_modulus);
@@ -214,7 +214,7 @@ TESSERA_HOST_DEVICE inline float power_slope(float power, float squared_modulus)
   return squared_modulus > 0 ? power * std::pow(squared_modulus, power / 2 - 1) : 0.0F;
 }
 
-/// |x|^power of a row, its numbers being real, or complex (real parts, then imaginary parts).
+/// |x|^power over the numbers x of a row, which are real, or complex (real parts, then imaginary parts).
 struct RowPower {
   float power = 2;
   bool is_complex = false;

@@ -10,7 +10,7 @@
 
 namespace tessera::kernels {
 
-/// What a negative adds to the loss of its query, and the weight of its score: scale * d loss / d score.
+/// A negative's part of the loss of its query, and the weight of its score: scale * d loss / d score.
 struct NegativeTerm {
   double loss;
   float weight;
@@ -19,7 +19,7 @@ struct NegativeTerm {
 
 TESSERA_HOST_DEVICE inline float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
-/// -log sigmoid(x), stably.
+/// -log sigmoid(x), computed stably.
 TESSERA_HOST_DEVICE inline float negative_log_sigmoid(float x) {
   const float linear = -x < 0.0F ? 0.0F : -x;  // NaN stays
   return linear + std::log1p(std::exp(-std::fabs(x)));
@@ -67,7 +67,7 @@ struct SelfAdversarialLoss {
   }
 };
 
-/// Scores of the targets of b queries, and what a loss makes of each: its value, and the weight of the target's score.
+/// Scores of the targets of b queries; a loss writes its value for each, and the weight of the target's score.
 template <Space kSpace>
 struct BasicTargetLosses {
   Vector<kSpace, const float> scores;

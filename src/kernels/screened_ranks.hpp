@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// Counts with the bits of Ranks::count from approximate dot products: a score decides where its error cannot matter,
-// and what it leaves open is scored again by the chain.
+// The counts of Ranks::count from approximate dot products. A score decides where its error cannot matter; the chain
+// scores the other pairs again.
 namespace tessera::kernels {
 
 /// The f of |approximate - chain| <= f * norm(q) * norm(e) for dot products of `dim` elements, norms being those of
@@ -33,19 +33,19 @@ struct BasicApproximateScores {
   float error_factor;                       ///< score_error_factor()
 };
 
-/// Memory for one tile at a time; what is in it before does not matter.
+/// Memory for one tile at a time. Its content before a call does not matter.
 template <Space kSpace>
 struct BasicScreenScratch {
-  Vector<kSpace, std::uint32_t> queries;    ///< [capacity] of undecided pairs
+  Vector<kSpace, std::uint32_t> queries;    ///< [capacity], of undecided pairs
   Vector<kSpace, std::uint32_t> rows;       ///< [capacity]
   Vector<kSpace, std::uint32_t> n_greater;  ///< [b or more]
   Vector<kSpace, std::uint32_t> undecided;  ///< [1]
 };
 
-/// How many pairs the approximation did not decide, added up over tiles.
+/// The pairs that the approximation did not decide, counted over tiles.
 struct ScreeningCost {
-  std::uint64_t rescored = 0;   ///< scored again one by one
-  std::uint64_t recounted = 0;  ///< in tiles that had more undecided pairs than their list has room
+  std::uint64_t rescored = 0;   ///< pairs scored again one by one
+  std::uint64_t recounted = 0;  ///< pairs of tiles whose list had no room for all undecided pairs
 };
 
 /// Counts of b queries, which calls add to.
@@ -55,7 +55,7 @@ struct BasicRankCounts {
   Vector<kSpace, std::uint32_t> n_equal;
 };
 
-/// On a device calls are enqueued as those of other families are.
+/// On a device calls are enqueued, as in other families.
 template <Space kSpace>
 class BasicScreenedRanks {
  public:

@@ -12,9 +12,9 @@
 
 namespace tessera::kernels {
 
-/// What parts know of one query and merge. A softmax has the maximum score and the sum of exponentials below it, a
-/// binary cross entropy has two plain sums, of softplus and of scores. Host and device compute in double and give the
-/// same bits, but for the last bit of exp and log.
+/// A part's knowledge of one query, which is merged over parts. A softmax has the maximum score and the sum of
+/// exponentials below it, a binary cross entropy has two plain sums, of softplus and of scores. Host and device compute
+/// in double and give the same bits, but for the last bit of exp and log.
 struct Statistic {
   double first;
   double second;

@@ -21,7 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
-/// Zero has no sign here: which of 0 and -0 is met first depends on the registers.
+/// The maximum has no -0: the registers decide which of 0 and -0 comes first.
 float maximum_logit(const float* logits, std::size_t count) {
   constexpr std::size_t kRegisters = 4;  // hide the latency of one maximum
   constexpr std::size_t kBlock = kRegisters * hn::MaxLanes(Full());
@@ -117,7 +117,7 @@ void all_exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sum
 /// Running sums of the logistic loss in the 16 fixed lanes. log(1 + e_1) + log(1 + e_2) + ... is the logarithm of a
 /// product, which is taken before the product can overflow.
 struct LogisticSums {
-  static constexpr int kFactors = 64;  // of at most 2
+  static constexpr int kFactors = 64;  // each is at most 2
   Vec<Part16> positive[kParts];
   Vec<Part16> logits[kParts];
   Vec<Part16> product[kParts];
@@ -163,7 +163,7 @@ struct LogisticSums {
     factors = 0;
   }
 
-  /// Of all lanes, as their tree.
+  /// The sum over all lanes, added as their tree.
   double sum_logarithms() {
     take_logarithm();
     for (std::size_t width = kFixedLanes / 2; width > 0; width /= 2)

@@ -42,7 +42,8 @@ Blas::Blas(device::StreamView stream, Products products, device::Span<std::byte>
   device::make_current(stream.device());
   TESSERA_CUBLAS_TRY(cublasCreate(&handle_), stream.device());
   TESSERA_CUBLAS_TRY(cublasSetStream(handle_, stream.handle()), stream.device());
-  // After cublasSetStream, which sets it back: with a workspace of its own, results repeat and nothing is allocated.
+  // cublasSetStream sets the workspace back, so this follows it. With a workspace of our own, results repeat and cuBLAS
+  // allocates nothing.
   TESSERA_CUBLAS_TRY(cublasSetWorkspace(handle_, workspace.data(), kBlasBytes), stream.device());
 }
 
@@ -85,7 +86,7 @@ void Blas::multiply(const Factor& left, const Factor& right, DeviceMatrix out, R
   const Packed b = packed(right, workspace);
   const auto steps = checked_cast<int>(left.transposed ? left.elements.weights.rows : left.elements.weights.cols);
   const float one = 1;
-  const float kept = result == Result::kAdded ? 1 : 0;  // of what is there
+  const float kept = result == Result::kAdded ? 1 : 0;  // the share of `out` that stays
   device::make_current(stream_.device());
   // Row-major out = a b is column-major out^T = b^T a^T, and each matrix in memory is its own transpose already.
   TESSERA_CUBLAS_TRY(

@@ -8,7 +8,7 @@
 namespace tessera::kernels {
 namespace {
 
-/// cuBLAS for the products, our own bodies for the rest.
+/// Products by cuBLAS, and all else by our own bodies.
 class BlasKernels final : public DeviceKernels {
  public:
   BlasKernels(device::StreamView stream, Products products, device::Span<std::byte> workspace)

@@ -70,7 +70,7 @@ struct RowFactor {
   const float* data;
   std::size_t stride;
   HWY_INLINE const float* at(std::size_t i, std::size_t s) const { return data + i * stride + s; }
-  /// One cache line with every step: within a block of steps all lines of kStepBlock / 8 rows.
+  /// Fetches one cache line with every step, and so all lines of kStepBlock / 8 rows within a block of steps.
   HWY_INLINE void prefetch(std::size_t i, std::size_t s) const {
     constexpr std::size_t kLines = kStepBlock * sizeof(float) / 64;
     hwy::Prefetch(at(i + s / kLines, s % kLines * (64 / sizeof(float))));

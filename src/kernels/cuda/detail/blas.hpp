@@ -35,11 +35,11 @@ class Blas {
 
   /// Bytes of a copy that is rounded, or multiplied by its factors, its rows padded; 0 where none is needed.
   [[nodiscard]] std::uint64_t packed_bytes(const Elements& elements) const;
-  /// Whether rows in bfloat16 are such a copy already.
+  /// Whether rows in bfloat16 already have the form of such a copy.
   [[nodiscard]] bool takes_bfloat16(std::size_t cols, std::size_t stride) const {
     return products_ == Products::kBfloat16 && stride == padded_stride(cols);
   }
-  /// Makes that copy at the beginning of `memory`, and returns it.
+  /// Makes the copy at the beginning of `memory`, and returns it.
   device::Span<const std::byte> pack(const Elements& elements, device::Span<std::byte> memory) const;
   enum class Result { kWritten, kAdded };
   /// out = left * right, or out += left * right, all row-major, none of them empty. The workspace takes the copies of

@@ -6,7 +6,7 @@
 #include "kernels/cuda/detail/blas.hpp"
 #include "kernels/detail/shapes.hpp"
 
-// The two families that multiply, by cuBLAS; what is no product, or empty, goes to the chains.
+// The two families that multiply, by cuBLAS. The chains take calls that are no product, or empty.
 namespace tessera::kernels::cuda {
 
 inline Factor factor(const BasicOperand<Space::kDevice>& operand, bool transposed = false) {
@@ -77,7 +77,7 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
     return blas_.takes_bfloat16(cols, stride);
   }
 
-  // One product over all tiles: the factors go into the copy of the weights.
+  // All tiles are one product: the copy of the weights has the factors in it.
   void add_to_queries_tiled(TiledWeights tiled, Operand rows, Matrix scratch, Matrix out) const override {
     if (is_empty(out, rows.matrix.rows)) return chains_.add_to_queries_tiled(tiled, rows, scratch, out);
     kernels::detail::check_tiled(tiled, out, rows.matrix);

@@ -10,7 +10,7 @@
 
 namespace tessera::kernels::cuda {
 
-/// Column c of query i, by the formula.
+/// Computes column c of query i by the formula.
 template <class F>
 struct ComposeElement {
   ConstTable sources;

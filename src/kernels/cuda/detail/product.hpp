@@ -88,7 +88,7 @@ struct ProductShape {
   }
 };
 
-/// Where a phase works: its tile, its first step, and the first output of its thread.
+/// The place of a phase: its tile, its first step, and the first output of its thread.
 struct TileStep {
   std::size_t row;
   std::size_t col;
@@ -111,7 +111,7 @@ struct FactorTile {
   std::size_t steps;
 };
 
-/// Brings kTileSteps x kTile values of a factor, neighbours in memory by neighbouring threads; 0 where it ends.
+/// Loads kTileSteps x kTile values of a factor, neighbours in memory by neighbouring threads, and 0 beyond its end.
 template <class Factor>
 TESSERA_HOST_DEVICE void load_tile(const Factor& factor, FactorTile at, unsigned thread,
                                    float (&to)[kTileSteps][kTile + 4]) {
@@ -159,7 +159,7 @@ struct ProductBody {
   }
 
  private:
-  /// A step that is not there must not be taken: adding a product of zeros would turn -0 into 0.
+  /// Takes no step beyond the end: adding a product of zeros would turn -0 into 0.
   TESSERA_HOST_DEVICE void multiply(unsigned thread, std::size_t left_over, const Shared& shared, Sums& sums) const {
     if (left_over >= kTileSteps) {
       TESSERA_UNROLL

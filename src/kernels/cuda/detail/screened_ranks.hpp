@@ -14,7 +14,8 @@ namespace tessera::kernels::cuda {
 /// Every norm has this added; score_error_factor() says why.
 TESSERA_HOST_DEVICE inline double tiny_norm(std::size_t dim) { return sqrt(static_cast<double>(dim)) * 0x1p-50; }
 
-/// Norms in double, rounded up: squares of floats are exact, their sum loses less than 2^-21 for up to 2^30 elements.
+/// Norms are computed in double and rounded up. Squares of floats are exact; their sum loses less than 2^-21 for up to
+/// 2^30 elements.
 struct NormsBody {
   static constexpr unsigned kThreads = kLaneThreads;
   using Shared = LaneValues<double>;
@@ -59,7 +60,7 @@ struct Undecided {
     queries[place] = static_cast<std::uint32_t>(i);
     rows[place] = static_cast<std::uint32_t>(j);
   }
-  /// Known once all pairs have been added.
+  /// Whether the list had no room for a pair; valid once all pairs have been added.
   TESSERA_HOST_DEVICE bool overflowed() const { return *count > capacity; }
 };
 
@@ -72,13 +73,55 @@ struct ClearScreen {
   }
 };
 
-/// Whether an approximate score is above a target, below it, or too near to say.
+/// Approximate scores of a tile, and what bounds their errors.
+struct ScreenedTile {
+  ConstTable scores;
+  const float* query_norms;
+  const float* row_norms;
+  float factor;
+  std::size_t queries;
+  std::size_t rows;
+  template <class Approximate>
+  explicit ScreenedTile(const Approximate& of)
+      : scores(of.scores),
+        query_norms(of.query_norms.data()),
+        row_norms(of.row_norms.data()),
+        factor(of.error_factor),
+        queries(of.scores.rows),
+        rows(of.scores.cols) {}
+  /// norm(q) * norm(e) of a pair.
+  [[nodiscard]] TESSERA_HOST_DEVICE float magnitude(std::size_t i, std::size_t j) const {
+    return query_norms[i] * row_norms[j];
+  }
+  /// Whether the error of a score has a bound.
+  TESSERA_HOST_DEVICE static bool is_sound(float score, float magnitude) {
+    return magnitude < 0x1p126F && score - score == 0;
+  }
+
+  /// A block looks at kColumns scores of one query.
+  static constexpr unsigned kThreads = 256;
+  static constexpr std::size_t kColumns = 4096;
+  [[nodiscard]] std::size_t blocks() const { return queries * blocks_of(kColumns, rows); }
+  [[nodiscard]] TESSERA_HOST_DEVICE std::size_t query(At at) const { return at.block / pieces(); }
+  /// Calls body(j) for the rows of a thread.
+  template <class Body>
+  TESSERA_HOST_DEVICE void for_rows(At at, const Body& body) const {
+    const std::size_t first = at.block % pieces() * kColumns;
+    const std::size_t end = rows - first < kColumns ? rows : first + kColumns;
+    for (std::size_t j = first + at.thread; j < end; j += kThreads) body(j);
+  }
+
+ private:
+  [[nodiscard]] TESSERA_HOST_DEVICE std::size_t pieces() const { return (rows + kColumns - 1) / kColumns; }
+};
+
+/// An approximate score is above a target, below it, or too near to decide.
 enum class Verdict : std::uint8_t { kAbove, kBelow, kUndecided };
 
-/// `magnitude` = norm(q) * norm(e). The difference of two floats is rounded once, by less than the margin of `factor`;
-/// a target that is infinite is above or below every score that cannot overflow, NaN leaves everything undecided.
+/// The difference of two floats is rounded once, by less than the margin of `factor`. A target that is infinite is
+/// above or below every score that cannot overflow; NaN leaves everything undecided.
 TESSERA_HOST_DEVICE inline Verdict screen(float score, float target, float magnitude, float factor) {
-  const bool is_sound = magnitude < 0x1p126F && score - score == 0;
+  const bool is_sound = ScreenedTile::is_sound(score, magnitude);
   const float difference = score - target;
   const float bound = factor * magnitude;
   if (is_sound && difference > bound) return Verdict::kAbove;
@@ -86,32 +129,22 @@ TESSERA_HOST_DEVICE inline Verdict screen(float score, float target, float magni
   return Verdict::kUndecided;
 }
 
-/// A block screens kColumns scores of one query.
+/// Counts the scores of a tile that are above their targets, and lists the undecided ones.
 struct ScreenBody {
-  static constexpr unsigned kThreads = 256;
-  static constexpr std::size_t kColumns = 4096;
-  ConstTable scores;
-  const float* query_norms;
-  const float* row_norms;
+  static constexpr unsigned kThreads = ScreenedTile::kThreads;
+  ScreenedTile tile;
   const float* targets;
-  float factor;
-  std::size_t queries;
-  std::size_t rows;
   std::uint32_t* n_greater;
   Undecided undecided;
 
-  [[nodiscard]] std::size_t blocks() const { return queries * blocks_of(kColumns, rows); }
   TESSERA_HOST_DEVICE void run(At at) const {
-    const std::size_t pieces = (rows + kColumns - 1) / kColumns;
-    const std::size_t i = at.block / pieces;
-    const std::size_t first = at.block % pieces * kColumns;
-    const std::size_t end = rows - first < kColumns ? rows : first + kColumns;
+    const std::size_t i = tile.query(at);
     std::uint32_t greater = 0;
-    for (std::size_t j = first + at.thread; j < end; j += kThreads) {
-      const Verdict verdict = screen(scores.row(i)[j], targets[i], query_norms[i] * row_norms[j], factor);
+    tile.for_rows(at, [&](std::size_t j) {
+      const Verdict verdict = screen(tile.scores.row(i)[j], targets[i], tile.magnitude(i, j), tile.factor);
       greater += verdict == Verdict::kAbove ? 1 : 0;
       if (verdict == Verdict::kUndecided) undecided.add(i, j);
-    }
+    });
     add_count(n_greater + i, greater);
   }
 };
@@ -148,7 +181,7 @@ struct RescorePair {
   }
 };
 
-/// Counts a tile by the chain if its list overflowed, else does nothing.
+/// Counts a tile by the chain if its list overflowed, and else does nothing.
 struct RecountBody {
   using Count = ProductBody<DotChain, RowFactor, RowFactor, CountScores>;
   static constexpr unsigned kThreads = Count::kThreads;
@@ -189,16 +222,8 @@ class GridScreenedRanks final : public BasicScreenedRanks<Launcher::kSpace> {
     const ConstTable queries(tile.queries);
     const ConstTable rows(tile.rows);
     launch_items(launch_, b, ClearScreen{decided, undecided.count});
-    const ScreenBody screen{ConstTable(approximate.scores),
-                            approximate.query_norms.data(),
-                            approximate.row_norms.data(),
-                            exact.targets,
-                            approximate.error_factor,
-                            b,
-                            n,
-                            decided,
-                            undecided};
-    launch_(screen.blocks(), screen);
+    const ScreenedTile screened(approximate);
+    launch_(screened.blocks(), ScreenBody{screened, exact.targets, decided, undecided});
     launch_items(launch_, b, SettleQuery{undecided, decided, b * n, exact.n_greater, cost.data()});
     launch_items(launch_, undecided.capacity, RescorePair{queries, rows, dim, undecided, exact});
     const RecountBody recount{{RowFactor{queries}, RowFactor{rows}, exact, {b, n, dim}}, undecided};

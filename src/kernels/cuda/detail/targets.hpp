@@ -58,7 +58,7 @@ struct ScorePair {
   }
 };
 
-/// One column of one sum, added in the order of its positions.
+/// A column of a sum, added up in the order of its positions.
 template <class From>
 struct AddWeightedElement {
   using Value = float;
