@@ -71,13 +71,13 @@ void RankerOn<kSpace>::count(const Queries& queries, const Rows& tile, std::size
   const auto n_greater = counts_.span().subspan(first, n);
   const auto n_equal = counts_.span().subspan(first + capacity_, n);
   if (!comparison_.screens())
-    return comparison_.executor().kernels().ranks.count(comparison_.similarity(), queries.vectors, tile.rows, targets,
-                                                        n_greater, n_equal);
+    return comparison_.executor().kernels().ranks.count(comparison_.similarity(), {queries.vectors, tile.rows, targets},
+                                                        {n_greater, n_equal});
   const kernels::BasicConstMatrix<kSpace> scores = comparison_.score(queries, tile, worker);
   comparison_.screened().count(
       {queries.vectors, tile.rows, targets}, {scores, queries.norms, tile.norms, comparison_.error_factor()},
       {undecided_queries_.span(), undecided_rows_.span(), decided_.span(), undecided_count_.span()},
-      {n_greater, n_equal, comparison_.cost_memory()});
+      {n_greater, n_equal}, comparison_.cost_memory());
 }
 
 template <Space kSpace>

@@ -40,13 +40,13 @@ struct NegativeLoss {
              const BlockTargets<kSpace>& targets) const {
     switch (kind) {
       case LossKind::kSoftmax:
-        return by.softmax.cross_entropy(scores, targets.scores, shift, scale, targets.losses, targets.weights);
+        return by.softmax.cross_entropy(scores, {targets.scores, targets.losses, targets.weights}, shift, scale);
       case LossKind::kMargin:
-        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores, targets.scores, targets.losses,
-                                        targets.weights);
+        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores,
+                                        {targets.scores, targets.losses, targets.weights});
       case LossKind::kSelfAdversarial:
         return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores,
-                                        targets.scores, targets.losses, targets.weights);
+                                        {targets.scores, targets.losses, targets.weights});
       case LossKind::kBinary: break;
     }
     TESSERA_ASSERT(false, "binary cross entropy has no negatives");

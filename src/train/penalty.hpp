@@ -42,7 +42,7 @@ struct PenalisedRows {
 template <kernels::Space kSpace>
 void penalise(const kernels::BasicBackend<kSpace>& kernels, const PenaltyTerm& term, const PenalisedRows<kSpace>& of,
               kernels::BasicMatrix<kSpace> gradients, kernels::Vector<kSpace, const std::uint32_t> to) {
-  if (term.factor != 0.0F) kernels.penalties.add(term.power, term.factor, of.times, of.table, of.rows, gradients, to);
+  if (term.factor != 0.0F) kernels.penalties.add(term.power, term.factor, {of.table, of.rows, of.times}, gradients, to);
 }
 
 }  // namespace tessera::train

@@ -154,9 +154,11 @@ void QuerySides<kSpace>::relation_gradients(std::span<const Lists> sides, std::s
         const Matrix leaf = part.leaf.block(first, count);
         if (!dropout_.drops_relations())
           kernels.composition.operator_gradients(
-              scorer_.formula(), part.sources, operators(), operators_of_relations(side, first, count),
-              part.query_gradients, {side.by_relation.offsets.subspan(first, count + 1), side.by_relation.positions},
-              leaf.columns(0, operator_dim_));
+              scorer_.formula(),
+              {part.sources,
+               part.query_gradients,
+               {side.by_relation.offsets.subspan(first, count + 1), side.by_relation.positions}},
+              operators(), operators_of_relations(side, first, count), leaf.columns(0, operator_dim_));
         finish_leaf(side, {first, count, worker}, penalty, leaf);
       });
 }
@@ -203,8 +205,9 @@ void QuerySides<kSpace>::drop_and_compute(const Lists& side, const Part& part, c
   const Matrix masked = masked_[positions.worker].block(0, positions.count);
   kernels.rows.gather(operators(), side.sorted_relations.subspan(positions.first, positions.count), masked);
   kernels.rows.drop(mask, queries, masked);
-  kernels.composition.operator_gradients(scorer_.formula(), part.sources, masked, memory_.counting(positions.count),
-                                         part.query_gradients, {memory_.counting(positions.count + 1), queries}, out);
+  kernels.composition.operator_gradients(
+      scorer_.formula(), {part.sources, part.query_gradients, {memory_.counting(positions.count + 1), queries}},
+      masked, memory_.counting(positions.count), out);
   kernels.rows.drop(mask, queries, out);
 }
 

@@ -33,7 +33,7 @@ TEST(Regulariser, GradientsMatchFiniteDifferences) {
       for (std::size_t k = 0; k < row.size(); ++k) {
         std::vector<float> gradient(row.size(), 1.0F);
         const kernels::RowPower row_power{power, complex};
-        row_power.add_gradient(2.0F, row.data(), row.size(), gradient.data(), {0, row_power.columns(row.size())});
+        row_power.add_gradient(2.0F, row.data(), gradient.data(), {0, row_power.columns(row.size()), row.size()});
         constexpr float kStep = 1.0F / 1024;
         std::vector<float> up = row;
         std::vector<float> down = row;
@@ -56,7 +56,7 @@ TEST(Regulariser, ZerosStayWhereTheyAre) {
   const std::vector<float> row(4, 0.0F);
   for (const float power : {1.0F, 1.5F, 3.0F}) {
     std::vector<float> gradient(4, 0.0F);
-    kernels::RowPower{power, true}.add_gradient(1.0F, row.data(), 4, gradient.data(), {0, 2});
+    kernels::RowPower{power, true}.add_gradient(1.0F, row.data(), gradient.data(), {0, 2, 4});
     EXPECT_EQ(gradient, row);
   }
 }

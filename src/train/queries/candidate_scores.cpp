@@ -314,11 +314,11 @@ void CandidateScores<kSpace>::weigh_queries(const Lists& lists, Vector<const Sta
   const auto first_target = lists.first_target.subspan(queries.first, queries.count + 1);
   const auto target_weights = target_weights_.span().subspan(0, lists.targets);
   if (loss_.binary)
-    kernels.statistics.terms(loss_.binary_over(entities_, scale), statistics, target_scores(lists), first_target, terms,
-                             target_weights);
+    kernels.statistics.terms(loss_.binary_over(entities_, scale), statistics,
+                             {target_scores(lists), first_target, target_weights}, terms);
   else
-    kernels.statistics.terms(loss_.softmax(scale), statistics, target_scores(lists), first_target, terms,
-                             target_weights);
+    kernels.statistics.terms(loss_.softmax(scale), statistics, {target_scores(lists), first_target, target_weights},
+                             terms);
   for (const Part& part : parts_) {
     const Matrix factors = part.factors.columns(queries.first, queries.count);
     if (loss_.binary)

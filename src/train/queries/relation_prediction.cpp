@@ -104,14 +104,15 @@ void RelationPrediction<kSpace>::compute_targets(std::size_t p, const TargetList
 
   kernels.rows.gather(step.sources, list.query.subspan(first, count), sources);
   kernels.rows.gather(tables_.part(p).rows, list.row.subspan(first, count), targets);
-  kernels.composition.operator_gradients(formula, sources, step.operators, relations, targets,
-                                         memory_.one_by_one(count), contexts);
+  kernels.composition.operator_gradients(formula, {sources, targets, memory_.one_by_one(count)}, step.operators,
+                                         relations, contexts);
   kernels.scores.all_pairs(Similarity::kDot, ConstMatrix(contexts), step.operators, weights);
   kernels.targets.read(weights, right, each, scores);
   kernels.targets.fill(-std::numeric_limits<float>::infinity(), {each, each, memory_.counting(count, 1), relations},
                        weights);
-  kernels.softmax.cross_entropy(weights, scores, 0, step.weight * step.scale,
-                                vector_of(losses_.columns(list.first + first, count), count), target_weights);
+  kernels.softmax.cross_entropy(weights,
+                                {scores, vector_of(losses_.columns(list.first + first, count), count), target_weights},
+                                0, step.weight * step.scale);
   kernels.targets.write(target_weights, right, weights);
 
   const Matrix mixed = scratch.mixed.block(0, count);

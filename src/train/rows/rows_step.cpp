@@ -161,11 +161,11 @@ void RowsStep<kSpace>::query_gradients(const Lists& lists, std::size_t p, const 
   const ConstMatrix queries = part.queries.block(block.first, block.count);
   const Matrix gradients = part.query_gradients.block(block.first, block.count);
   kernels::gradients_to_queries(executor_.kernels(), scorer_.similarity(),
-                                ConstMatrix(part.weights.block(block.first, block.count)), queries,
-                                ConstMatrix(part.negatives), gradients);
-  executor_.kernels().distances.pairs(scorer_.similarity(), scratch.weights.subspan(0, block.count),
-                                      scratch.of_targets.subspan(0, block.count), queries, targets, gradients,
-                                      part.gradients.block(lists.sides[p].queries + block.first, block.count));
+                                {part.weights.block(block.first, block.count), queries, part.negatives}, gradients);
+  executor_.kernels().distances.pairs(
+      scorer_.similarity(),
+      {scratch.weights.subspan(0, block.count), scratch.of_targets.subspan(0, block.count), queries, targets},
+      gradients, part.gradients.block(lists.sides[p].queries + block.first, block.count));
 }
 
 template <Space kSpace>
@@ -175,10 +175,10 @@ void RowsStep<kSpace>::negative_gradients(const Lists& lists) {
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
         const Part& part = parts_[p];
         const std::size_t n = lists.sides[p].queries;
-        kernels::gradients_to_rows(
-            executor_.kernels(), scorer_.similarity(), ConstMatrix(part.weights.block(0, n).columns(first, count)),
-            ConstMatrix(part.queries.block(0, n)), ConstMatrix(part.negatives.block(first, count)),
-            part.gradients.block(2 * n + first, count));
+        kernels::gradients_to_rows(executor_.kernels(), scorer_.similarity(),
+                                   {part.weights.block(0, n).columns(first, count), part.queries.block(0, n),
+                                    part.negatives.block(first, count)},
+                                   part.gradients.block(2 * n + first, count));
       });
 }
 
