@@ -123,8 +123,10 @@ Part::Part(const PartitionManifest& manifest, PartId part)
 void Part::view(Split split) {
   const auto s = static_cast<std::size_t>(split);
   const Columns& columns = columns_.at(s);
-  const QueryChunkColumns view{columns.relation_chunks.span(), columns.first_sources.span(),
-                               columns.first_queries.span(), columns.offsets.span(),
+  const QueryChunkColumns view{columns.relation_chunks.span(),
+                               columns.first_sources.span(),
+                               columns.first_queries.span(),
+                               columns.offsets.span(),
                                columns.bytes.span().first(columns.stored ? 0 : columns.bytes.size() - kPadding),
                                columns.stored.get()};
   sets_.at(s) = QuerySet(split, view, *targets_, rows_);
@@ -146,7 +148,8 @@ void Part::load_columns(const storage::FileReader& file, Split split, memory::Po
   columns.first_queries = load_column<std::uint32_t>(file, group + "/first_query", pool);
   columns.offsets = load_column<std::uint32_t>(file, group + "/offset", pool);
   if (place == QueryPlace::kFile)
-    columns.stored = std::make_unique<StoredChunks>(StoredChunks{file, group + "/chunks", file.length(group + "/chunks")});
+    columns.stored =
+        std::make_unique<StoredChunks>(StoredChunks{file, group + "/chunks", file.length(group + "/chunks")});
   else
     columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
 }
@@ -182,7 +185,8 @@ void Part::pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool) {
     const auto s = static_cast<std::size_t>(split);
     const QueryChunks chunks = pack_queries(splits.at(s), rows, elsewhere);
     columns_.at(s) = {copied(chunks.relation_chunks, pool), copied(chunks.first_sources, pool),
-                      copied(chunks.first_queries, pool), copied(chunks.offsets, pool), copied(chunks.bytes, pool), nullptr};
+                      copied(chunks.first_queries, pool),   copied(chunks.offsets, pool),
+                      copied(chunks.bytes, pool),           nullptr};
     view(split);
   }
 }

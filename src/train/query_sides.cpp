@@ -206,8 +206,8 @@ void QuerySides<kSpace>::drop_and_compute(const Lists& side, const Part& part, c
   kernels.rows.gather(operators(), side.sorted_relations.subspan(positions.first, positions.count), masked);
   kernels.rows.drop(mask, queries, masked);
   kernels.composition.operator_gradients(
-      scorer_.formula(), {part.sources, part.query_gradients, {memory_.counting(positions.count + 1), queries}},
-      masked, memory_.counting(positions.count), out);
+      scorer_.formula(), {part.sources, part.query_gradients, {memory_.counting(positions.count + 1), queries}}, masked,
+      memory_.counting(positions.count), out);
   kernels.rows.drop(mask, queries, out);
 }
 

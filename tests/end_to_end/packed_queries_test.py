@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reader of docs/formats, in numpy, finds in packed parts exactly the triples of the graph."""
 
+import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -70,6 +70,17 @@ class PackedQueries(support.ProgramTest):
             self.skipTest("WordNet's data files are not there (package wordnet-base)")
         self.succeed("import", WORDNET / "data.verb", WORDNET / "data.adv", "--format", "wordnet", "-o", "words.kg")
         self.check("words.kg", 3)
+
+    def test_where_queries_lie_changes_no_bit(self):
+        self.make_graph()
+        digests = set()
+        for place, ranks in (("memory", 1), ("stream", 1), ("stream", 2)):
+            run = f"run-{place}-{ranks}"
+            job = self.write_job(**{"run.folder": f'"{run}"', "memory.queries": f'"{place}"'})
+            result = json.loads(self.succeed("train", "--json", job, ranks=ranks))
+            ranked = json.loads(self.succeed("evaluate", "--json", run, ranks=ranks))
+            digests.add((result["parameter_digest"], ranked["mrr"]))
+        self.assertEqual(len(digests), 1)
 
     def test_long_lists(self):
         """A hub with more targets than a chunk has queries."""
