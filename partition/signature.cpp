@@ -11,7 +11,6 @@
 namespace tessera::partition {
 namespace {
 
-constexpr std::uint64_t kBlockTriples = std::uint64_t{1} << 18U;
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
 // Entities in classes of equal signature so far; the classes form a list in signature order. Adding a relation moves
@@ -121,16 +120,15 @@ std::vector<std::uint32_t> signature_ranks(const graph::GraphReader& reader, con
   Classes classes(reader.entity_count());
   Progress progress("signatures", 2 * reader.triple_count(graph::Split::kTrain), "triples");
   std::uint64_t done = 0;
-  std::vector<std::uint64_t> sources;
   for (const RelationId relation : relations_by_frequency(summary)) {
     const bool is_inverse = relation.value() >= reader.relation_count();
     const Range range = triples_of(summary, relation);
-    for (std::uint64_t read = 0; read < range.count; read += sources.size()) {
-      sources.resize(std::min(kBlockTriples, range.count - read));
-      reader.file().read_rows<std::uint64_t>(is_inverse ? "/splits/train/tail" : "/splits/train/head",
-                                             range.first + read, sources.size(), sources);
-      for (const std::uint64_t entity : sources) classes.move(entity);
-    }
+    const RelationId stored(static_cast<std::uint32_t>(relation.value() % reader.relation_count()));
+    reader.for_each_block_of(graph::Split::kTrain, stored, range.first, range.count,
+                             [&](std::span<const Triple> block) {
+                               for (const Triple& triple : block)
+                                 classes.move((is_inverse ? triple.tail : triple.head).value());
+                             });
     classes.end_relation();
     progress.update(done += range.count);
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: The Tessera authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the packed queries of part files without Tessera: numpy and h5py only. Layout: packed_queries.md.
+"""Reads packed queries and triples without Tessera: numpy and h5py only. Layout: packed_queries.md, graph.md.
 
   read_queries.py PART.h5 [train|valid|test]    prints: source (local row), directed relation, target (global id)
 """
@@ -116,6 +116,19 @@ def read_queries(part, split):
         for column, values in zip(columns, (sources, np.full(len(sources), relations[k]), entities[targets])):
             column.append(values)
     return [np.concatenate(column) if column else np.zeros(0, np.int64) for column in columns]
+
+
+def read_triples(graph, split):
+    """Columns of a split of graph.h5: heads, relations, tails (original ids)."""
+    columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for name in sorted(graph[f"splits/{split}"] if f"splits/{split}" in graph else []):
+        segment = graph[f"splits/{split}/{name}"]
+        offsets, data = segment["offset"][:].astype(int), segment["chunks"][:].tobytes()
+        for k, relation in enumerate(segment["relation"][:]):
+            heads, tails = read_chunk(data[offsets[k] : offsets[k + 1]], int(segment["first_head"][k]))
+            for column, values in zip(columns, (heads, np.full(len(heads), relation, np.int64), tails)):
+                column.append(values)
+    return [np.concatenate(column) for column in columns]
 
 
 if __name__ == "__main__":

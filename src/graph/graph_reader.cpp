@@ -21,30 +21,37 @@ storage::FileReader open_graph(const std::filesystem::path& folder) {
 
 GraphReader::GraphReader(const std::filesystem::path& folder)
     : file_(open_graph(folder)),
+      is_packed_(file_.integer("/", "format_version") > 1),
       entity_count_(file_.integer("/", "entities")),
       relation_count_(file_.integer("/", "relations")),
       digest_(storage::FolderChecksums::load(folder).digests().at(kGraphFile).hex()) {
   if (entity_count_ == 0 || relation_count_ == 0 || relation_count_ > kMostRelations)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file_.path().string(),
          entity_count_, relation_count_);
-  // Every entity and relation has a triple or an attribute value, and those have 8 bytes at least: what is allocated by
-  // these counts is in proportion to the file.
-  const std::uint64_t most = std::filesystem::file_size(file_.path()) / 8;
+  // Every entity and relation has a name and a triple or a value, which have a bit at least: what is allocated by these
+  // counts is in proportion to the file.
+  const std::uint64_t most = std::filesystem::file_size(file_.path()) * 8;
   if (entity_count_ > most || relation_count_ > most)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are more than the file can hold",
          file_.path().string(), entity_count_, relation_count_);
   for (const Split split : kSplits) {
-    const std::string head = fmt::format("/splits/{}/head", name(split));
-    if (!file_.has(head)) continue;
-    const std::uint64_t count = file_.length(head);
-    for (const char* column : {"relation", "tail"}) {
-      const std::string path = fmt::format("/splits/{}/{}", name(split), column);
-      if (file_.length(path) != count)
-        fail(ExitStatus::kBadData, "'{}', {}: has {} values where {} has {}", file_.path().string(), path,
-             file_.length(path), head, count);
-    }
-    triple_counts_.at(static_cast<std::size_t>(split)) = count;
+    const std::string group = fmt::format("/splits/{}", name(split));
+    if (file_.has(group))
+      triple_counts_.at(static_cast<std::size_t>(split)) =
+          is_packed_ ? file_.integer(group, "triples") : plain_length(split);
   }
+}
+
+std::uint64_t GraphReader::plain_length(Split split) const {
+  const std::string head = fmt::format("/splits/{}/head", name(split));
+  const std::uint64_t count = file_.length(head);
+  for (const char* column : {"relation", "tail"}) {
+    const std::string path = fmt::format("/splits/{}/{}", name(split), column);
+    if (file_.length(path) != count)
+      fail(ExitStatus::kBadData, "'{}', {}: has {} values where {} has {}", file_.path().string(), path,
+           file_.length(path), head, count);
+  }
+  return count;
 }
 
 storage::StringBlocks GraphReader::names(const std::string& group, std::uint64_t count) const {
@@ -60,19 +67,41 @@ storage::StringBlocks GraphReader::entity_names() const { return names("/entitie
 storage::StringBlocks GraphReader::relation_names() const { return names("/relations/names", relation_count_); }
 
 void GraphReader::for_each_block(Split split, const std::function<void(std::span<const Triple>)>& consume) const {
+  if (!is_packed_) return for_each_plain_block(split, 0, triple_count(split), consume);
   const std::string group = fmt::format("/splits/{}", name(split));
-  const std::uint64_t total = triple_count(split);
+  if (triple_count(split) == 0) return;
+  std::uint64_t found = 0;
+  read_packed_triples(file_, group, {entity_count_, relation_count_}, [&](std::span<const Triple> triples) {
+    found += triples.size();
+    consume(triples);
+  });
+  if (found != triple_count(split))
+    fail(ExitStatus::kBadData, "'{}', {}: {} triples where {} are said to be", file_.path().string(), group, found,
+         triple_count(split));
+}
+
+void GraphReader::for_each_block_of(Split split, RelationId relation, std::uint64_t first, std::uint64_t count,
+                                    const std::function<void(std::span<const Triple>)>& consume) const {
+  if (!is_packed_) return for_each_plain_block(split, first, count, consume);
+  if (count > 0)
+    read_packed_relation(file_, fmt::format("/splits/{}", name(split)), {entity_count_, relation_count_}, relation,
+                         consume);
+}
+
+void GraphReader::for_each_plain_block(Split split, std::uint64_t first, std::uint64_t count,
+                                       const std::function<void(std::span<const Triple>)>& consume) const {
+  const std::string group = fmt::format("/splits/{}", name(split));
   std::vector<Triple> triples;
-  for (std::uint64_t first = 0; first < total; first += kBlockTriples) {
-    const std::uint64_t count = std::min(kBlockTriples, total - first);
-    std::vector<std::uint64_t> heads(count);
-    std::vector<std::uint32_t> relations(count);
-    std::vector<std::uint64_t> tails(count);
-    file_.read_rows<std::uint64_t>(group + "/head", first, count, heads);
-    file_.read_rows<std::uint32_t>(group + "/relation", first, count, relations);
-    file_.read_rows<std::uint64_t>(group + "/tail", first, count, tails);
+  for (const std::uint64_t end = first + count; first < end; first += triples.size()) {
+    const std::uint64_t rows = std::min(kBlockTriples, end - first);
+    std::vector<std::uint64_t> heads(rows);
+    std::vector<std::uint32_t> relations(rows);
+    std::vector<std::uint64_t> tails(rows);
+    file_.read_rows<std::uint64_t>(group + "/head", first, rows, heads);
+    file_.read_rows<std::uint32_t>(group + "/relation", first, rows, relations);
+    file_.read_rows<std::uint64_t>(group + "/tail", first, rows, tails);
     triples.clear();
-    for (std::uint64_t i = 0; i < count; ++i) {
+    for (std::uint64_t i = 0; i < rows; ++i) {
       if (heads[i] >= entity_count_ || tails[i] >= entity_count_ || relations[i] >= relation_count_)
         fail(ExitStatus::kBadData, "'{}', {}: triple {} has an id out of range", file_.path().string(), group,
              first + i);

@@ -18,7 +18,8 @@
 
 namespace tessera::graph {
 
-/// Reads a folder DATA.kg. Everything is checked: a damaged or foreign file is an Error(kBadData).
+/// Reads a folder DATA.kg. Everything is checked: a damaged or foreign file is an Error(kBadData). Files of
+/// version 1, whose triples are not packed, are read, too.
 class GraphReader {
  public:
   /// Throws Error(kMissingInput) when the folder or its graph.h5 is not there.
@@ -37,11 +38,18 @@ class GraphReader {
   [[nodiscard]] storage::StringBlocks relation_names() const;
   /// Calls `consume` with consecutive blocks of a split; ids are checked against the counts.
   void for_each_block(Split split, const std::function<void(std::span<const Triple>)>& consume) const;
+  /// The same for the triples of one relation: the `first` to `first` + `count` - 1 of the split.
+  void for_each_block_of(Split split, RelationId relation, std::uint64_t first, std::uint64_t count,
+                         const std::function<void(std::span<const Triple>)>& consume) const;
   [[nodiscard]] const storage::FileReader& file() const { return file_; }
 
  private:
   [[nodiscard]] storage::StringBlocks names(const std::string& group, std::uint64_t count) const;
+  [[nodiscard]] std::uint64_t plain_length(Split split) const;
+  void for_each_plain_block(Split split, std::uint64_t first, std::uint64_t count,
+                            const std::function<void(std::span<const Triple>)>& consume) const;
   storage::FileReader file_;
+  bool is_packed_;  // version 1 is not
   std::uint64_t entity_count_;
   std::uint64_t relation_count_;
   std::array<std::uint64_t, 3> triple_counts_{};

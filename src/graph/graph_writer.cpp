@@ -5,17 +5,15 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 
-#include <vector>
-
 namespace tessera::graph {
-
-using storage::DatasetWriter;
-using storage::ElementType;
 
 GraphWriter::GraphWriter(const std::filesystem::path& folder)
     : folder_(folder), file_(folder_.temporary() / kGraphFile, kGraphKind, kGraphVersion) {}
 
 void GraphWriter::names(const storage::StringBlocks& entities, const storage::StringBlocks& relations) {
+  if (entities.size() > kMostEntities)
+    fail(ExitStatus::kUsage, "{} entities are more than {}, the most that a graph has",
+         text::with_thousands(entities.size()), text::with_thousands(kMostEntities));
   entities.write(file_, "/entities/names", "entity names, ascending: the rank of a name is the entity id");
   relations.write(file_, "/relations/names", "relation names, ascending: the rank of a name is the relation id");
   file_.attribute("/", "entities", entities.size());
@@ -24,36 +22,17 @@ void GraphWriter::names(const storage::StringBlocks& entities, const storage::St
 
 void GraphWriter::begin_split(Split split, std::uint64_t count) {
   finish_split();
-  const std::string group = fmt::format("/splits/{}", name(split));
-  const auto column = [&](const char* what, ElementType type, const char* meaning) {
-    return std::make_unique<DatasetWriter>(file_.dataset(group + "/" + what, type, {count}, {meaning, "1"}));
-  };
-  heads_ = column("head", ElementType::kU64, "entity id of the head");
-  relations_ = column("relation", ElementType::kU32, "relation id");
-  tails_ = column("tail", ElementType::kU64, "entity id of the tail");
-  file_.attribute(group, "triples", count);
+  split_.emplace(file_, fmt::format("/splits/{}", name(split)));
+  announced_ = count;
 }
 
-void GraphWriter::append(std::span<const Triple> triples) {
-  std::vector<std::uint64_t> heads;
-  std::vector<std::uint32_t> relations;
-  std::vector<std::uint64_t> tails;
-  for (const Triple& triple : triples) {
-    heads.push_back(triple.head.value());
-    relations.push_back(triple.relation.value());
-    tails.push_back(triple.tail.value());
-  }
-  heads_->append<std::uint64_t>(heads);
-  relations_->append<std::uint32_t>(relations);
-  tails_->append<std::uint64_t>(tails);
-}
+void GraphWriter::append(std::span<const Triple> triples) { split_->append(triples); }
 
 void GraphWriter::finish_split() {
-  if (!heads_) return;
-  for (auto* writer : {&heads_, &relations_, &tails_}) {
-    (*writer)->finish();
-    writer->reset();
-  }
+  if (!split_) return;
+  TESSERA_ASSERT(split_->size() == announced_, "a split has as many triples as were announced");
+  split_->finish();
+  split_.reset();
 }
 
 void GraphWriter::datatypes(const storage::StringBlocks& datatypes) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "graph/packed_triples.hpp"
 #include "graph/split.hpp"
 #include "storage/atomic.hpp"
 #include "storage/hdf5.hpp"
@@ -10,14 +11,14 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 namespace tessera::graph {
 
 inline constexpr const char* kGraphKind = "graph";
-inline constexpr std::uint64_t kGraphVersion = 1;
+inline constexpr std::uint64_t kGraphVersion = 2;  ///< 1: triples were not packed
 inline constexpr const char* kGraphFile = "graph.h5";
 inline constexpr std::uint64_t kMostRelations = std::uint64_t{1} << 30U;  ///< 2R directed relations have 32-bit ids
 
@@ -45,6 +46,7 @@ class GraphWriter {
   /// Throws Error(kUsage) when the folder exists.
   explicit GraphWriter(const std::filesystem::path& folder);
 
+  /// Throws Error(kUsage) for more than 2^32 entities.
   void names(const storage::StringBlocks& entities, const storage::StringBlocks& relations);
   /// Announces `count` triples of one split; they follow in append(), sorted by (relation, head, tail), distinct.
   void begin_split(Split split, std::uint64_t count);
@@ -61,9 +63,8 @@ class GraphWriter {
   void finish_split();
   storage::AtomicFolder folder_;
   storage::FileWriter file_;
-  std::unique_ptr<storage::DatasetWriter> heads_;
-  std::unique_ptr<storage::DatasetWriter> relations_;
-  std::unique_ptr<storage::DatasetWriter> tails_;
+  std::optional<PackedTriplesWriter> split_;
+  std::uint64_t announced_ = 0;
   std::uint64_t attribute_count_ = 0;
   std::uint64_t source_count_ = 0;
 };

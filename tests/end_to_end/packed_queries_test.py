@@ -33,8 +33,7 @@ class PackedQueries(support.ProgramTest):
         with h5py.File(self.folder / graph / "graph.h5") as file:
             relations = int(file.attrs["relations"])
             for split in ("train", "valid", "test"):
-                columns = [file["splits"][split][name][:].astype(np.int64) for name in ("head", "relation", "tail")]
-                head, relation, tail = columns
+                head, relation, tail = read_queries.read_triples(file, split)
                 expected = np.concatenate([np.stack([head, relation, tail]), np.stack([tail, relation + relations, head])], 1)
                 found = np.concatenate([self.queries(folder / f"part-{p:04}.h5", split, original) for p in range(parts)], 1)
                 self.assertTrue(np.array_equal(self.ordered(expected), self.ordered(found)), split)

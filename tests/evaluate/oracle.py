@@ -17,6 +17,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "formats"))
+
 try:
     import h5py
     import numpy as np
@@ -53,10 +55,7 @@ class Files:
 
     @staticmethod
     def columns(file, split):
-        group = f"splits/{split}"
-        if group not in file:
-            return np.zeros((0, 3), np.int64)
-        return np.stack([file[f"{group}/{name}"][:].astype(np.int64) for name in ("head", "relation", "tail")], axis=1)
+        return np.stack(read_triples(file, split), axis=1)
 
 
 def text(value):

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/graph_writer.hpp"
+#include "packing/query_chunk.hpp"
 #include "storage/checksum.hpp"
 #include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
@@ -33,9 +34,9 @@ class GraphFolder : public testing::Test {
  protected:
   [[nodiscard]] std::filesystem::path folder() const { return temporary_.path() / "data.kg"; }
   /// A folder whose graph.h5 is written by hand, and vouched for.
-  void store(const std::function<void(FileWriter&)>& fill) const {
+  void store(const std::function<void(FileWriter&)>& fill, std::uint64_t version = 1) const {
     std::filesystem::create_directories(folder());
-    FileWriter file(folder() / graph::kGraphFile, graph::kGraphKind, graph::kGraphVersion);
+    FileWriter file(folder() / graph::kGraphFile, graph::kGraphKind, version);
     fill(file);
     file.close();
     auto checksums = storage::FolderChecksums::load(folder());
@@ -69,7 +70,8 @@ TEST_F(GraphFolder, RoundTrip) {
   constexpr std::uint64_t kTriples = 600000;
   std::vector<Triple> triples;
   for (std::uint64_t i = 0; i < kTriples; ++i)
-    triples.push_back({EntityId(i % 1000), RelationId(static_cast<std::uint32_t>(i % 7)), EntityId(i * i % 1000)});
+    triples.push_back({EntityId(i % 100000 / 100), RelationId(static_cast<std::uint32_t>(i / 100000)),
+                       EntityId(i % 100 * 10 + i / 100000)});
   {
     GraphWriter writer(folder());
     writer.names(names(1000), names(7));
@@ -120,7 +122,89 @@ TEST_F(GraphFolder, FewerTriplesThanAnnouncedIsADefect) {
   writer.names(names(3), names(1));
   writer.begin_split(Split::kTrain, 2);
   writer.append(std::vector<Triple>(1));
-  test::expect_error(ExitStatus::kInternal, {"/splits/train/head"}, [&] { writer.commit(); });
+  test::expect_error(ExitStatus::kInternal, {"announced"}, [&] { writer.commit(); });
+}
+
+TEST_F(GraphFolder, TriplesOutOfOrderAreADefect) {
+  GraphWriter writer(folder());
+  writer.names(names(3), names(2));
+  writer.begin_split(Split::kTrain, 2);
+  const std::vector<Triple> triples = {{EntityId(0), RelationId(1), EntityId(1)},
+                                       {EntityId(0), RelationId(0), EntityId(1)}};
+  test::expect_error(ExitStatus::kInternal, {"ascend"}, [&] { writer.append(triples); });
+}
+
+// Version 1 had plain columns.
+TEST_F(GraphFolder, PlainTriplesAreStillRead) {
+  store([](FileWriter& file) {
+    counts(file, 10, 2);
+    split(file, {1, 2, 3}, {0, 1, 1}, {4, 5, 6});
+  });
+  std::vector<Triple> read;
+  GraphReader(folder()).for_each_block(
+      Split::kTrain, [&](std::span<const Triple> block) { read.insert(read.end(), block.begin(), block.end()); });
+  EXPECT_EQ(read, (std::vector<Triple>{{EntityId(1), RelationId(0), EntityId(4)},
+                                       {EntityId(2), RelationId(1), EntityId(5)},
+                                       {EntityId(3), RelationId(1), EntityId(6)}}));
+}
+
+/// The columns of one segment with one chunk of three triples, and what is said about them.
+struct Segment {
+  std::vector<std::uint32_t> relations{1};
+  std::vector<std::uint32_t> first_heads{2};
+  std::vector<std::uint32_t> offsets;
+  std::vector<std::uint8_t> bytes;
+  std::uint64_t triples = 3;
+  std::uint64_t segments = 1;
+
+  Segment() {
+    packing::encode_chunk(std::vector<std::uint32_t>{2, 2, 5}, std::vector<std::uint32_t>{1, 9, 0}, bytes);
+    offsets = {0, static_cast<std::uint32_t>(bytes.size())};
+  }
+};
+
+TEST_F(GraphFolder, PackedTriplesThatCannotBeRight) {
+  const auto stored = [&](const std::function<void(Segment&)>& change) {
+    Segment segment;
+    change(segment);
+    store(
+        [&](FileWriter& file) {
+          counts(file, 10, 2);
+          file.write<std::uint32_t>("/splits/train/000000/relation", segment.relations, {"x"});
+          file.write<std::uint32_t>("/splits/train/000000/first_head", segment.first_heads, {"x"});
+          file.write<std::uint32_t>("/splits/train/000000/offset", segment.offsets, {"x"});
+          file.write<std::uint8_t>("/splits/train/000000/chunks", segment.bytes, {"x"});
+          file.attribute("/splits/train", "triples", segment.triples);
+          file.attribute("/splits/train", "segments", segment.segments);
+        },
+        2);
+  };
+  stored([](Segment&) {});
+  std::uint64_t found = 0;
+  GraphReader(folder()).for_each_block(Split::kTrain, [&](std::span<const Triple> block) { found += block.size(); });
+  EXPECT_EQ(found, 3U);
+  const std::vector<std::function<void(Segment&)>> changes = {
+      [](Segment& s) { s.relations[0] = 2; },
+      [](Segment& s) { s.first_heads[0] = 7; },
+      [](Segment& s) { s.offsets[1] = 1000; },
+      [](Segment& s) { s.offsets.clear(); },
+      [](Segment& s) { s.first_heads.push_back(3); },
+      [](Segment& s) { s.bytes.push_back(0); },
+      [](Segment& s) { s.bytes[0] ^= 1; },
+      [](Segment& s) { s.triples = 4; },
+      [](Segment& s) { s.segments = 2; },
+      [](Segment& s) { s.segments = ~std::uint64_t{0}; },
+      [](Segment& s) {  // the same chunk twice
+        s.relations.push_back(1);
+        s.first_heads.push_back(2);
+        s.bytes.insert(s.bytes.end(), s.bytes.begin(), s.bytes.end());
+        s.offsets.push_back(static_cast<std::uint32_t>(s.bytes.size()));
+      }};
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    SCOPED_TRACE(i);
+    stored(changes[i]);
+    refuse({"graph.h5", "/splits/train"});
+  }
 }
 
 TEST_F(GraphFolder, WhatIsNotThere) {

@@ -79,15 +79,6 @@ TEST(BadGraph, Missing) {
   expect_refused(options, ExitStatus::kMissingInput, {"/nowhere/data.kg", "tessera import"});
 }
 
-TEST(BadGraph, TriplesOutOfOrder) {
-  TestGraph graph{4, 2, {}};
-  graph.split(graph::Split::kTrain) = {{EntityId(0), RelationId(1), EntityId(1)},
-                                       {EntityId(0), RelationId(0), EntityId(1)}};
-  const GraphOnDisk disk(graph);
-  expect_refused(disk.options("metis", 2), ExitStatus::kBadData, {"graph.h5", "not ordered"});
-  EXPECT_EQ(disk.files(), kGraphAlone);
-}
-
 TEST(BadGraph, PartitionedAlready) {
   const GraphOnDisk disk(random_graph({}));
   partition::partition_graph(disk.options("random", 2));

@@ -4,6 +4,7 @@
 // outlive it.
 
 #include "core/error.hpp"
+#include "core/random.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/graph_writer.hpp"
 #include "storage/atomic.hpp"
@@ -153,15 +154,20 @@ TEST_F(DiskFull, AGraphFolderIsWholeOrNotThere) {
         count, [&](std::uint64_t i) { return std::string_view(name = fmt::format("{:08}", i)); });
   };
   expect_whole_or_nothing("data.kg", 970, 1030, [&](std::uint64_t kibibytes) {
-    const std::uint64_t triples = kibibytes * 1024 / 20;
+    std::vector<Triple> triples;  // of 5.7 bytes each, packed
+    const RandomStream random(1, Purpose::kSplit);
+    for (std::uint64_t i = 0, head = 0; i < kibibytes * 1024 * 10 / 57; ++i) {
+      head += 1 + random.below(2 * i, 1U << 13U);
+      triples.push_back({EntityId(head), RelationId(0), EntityId(random.below(2 * i + 1, std::uint64_t{1} << 32U))});
+    }
     {
       graph::GraphWriter writer(folder() / "data.kg");
       writer.names(names(5), names(1));
-      writer.begin_split(graph::Split::kTrain, triples);
-      writer.append(std::vector<Triple>(triples));
+      writer.begin_split(graph::Split::kTrain, triples.size());
+      writer.append(triples);
       writer.commit();
     }
-    EXPECT_EQ(graph::GraphReader(folder() / "data.kg").triple_count(graph::Split::kTrain), triples);
+    EXPECT_EQ(graph::GraphReader(folder() / "data.kg").triple_count(graph::Split::kTrain), triples.size());
   });
 }
 

@@ -1,0 +1,180 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/packed_triples.hpp"
+
+#include "core/error.hpp"
+#include "packing/query_chunk.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <tuple>
+
+namespace tessera::graph {
+namespace {
+
+auto key(const Triple& triple) { return std::tie(triple.relation, triple.head, triple.tail); }
+
+std::string segment_name(std::uint64_t segment) { return fmt::format("{:06}", segment); }
+
+struct Segment {
+  std::vector<std::uint32_t> relations;
+  std::vector<std::uint32_t> first_heads;
+  std::vector<std::uint32_t> offsets;
+  std::vector<std::uint8_t> bytes;  // and the padding
+
+  [[nodiscard]] bool is_sound() const {
+    return !offsets.empty() && offsets.front() == 0 && std::is_sorted(offsets.begin(), offsets.end()) &&
+           offsets.back() + packing::kPadding == bytes.size();
+  }
+  [[nodiscard]] std::span<const std::uint8_t> chunk(std::size_t c) const {
+    return std::span(bytes).subspan(offsets[c], offsets[c + 1] - offsets[c]);
+  }
+};
+
+/// Rows [first, end) of a column.
+template <class T>
+std::vector<T> read_rows(const storage::FileReader& file, const std::string& path, std::uint64_t first,
+                         std::uint64_t end) {
+  std::vector<T> rows(end - first);
+  if (end > first) file.read_rows<T>(path, first, end - first, rows);
+  return rows;
+}
+
+/// The chunks [first, end) of a segment; their offsets begin at 0.
+Segment read_segment(const storage::FileReader& file, const std::string& group, std::uint64_t first,
+                     std::uint64_t end) {
+  Segment segment;
+  segment.relations = read_rows<std::uint32_t>(file, group + "/relation", first, end);
+  segment.first_heads = read_rows<std::uint32_t>(file, group + "/first_head", first, end);
+  segment.offsets = read_rows<std::uint32_t>(file, group + "/offset", first, end + 1);
+  const std::uint64_t begin = segment.offsets.front();
+  const std::uint64_t size = segment.offsets.back() - begin;
+  if (begin > segment.offsets.back() || segment.offsets.back() > file.length(group + "/chunks")) return {};
+  for (std::uint32_t& offset : segment.offsets) offset -= static_cast<std::uint32_t>(begin);
+  segment.bytes = read_rows<std::uint8_t>(file, group + "/chunks", begin, begin + size);
+  segment.bytes.resize(size + packing::kPadding);
+  return segment;
+}
+
+/// Unpacks one chunk after the other and checks their order.
+class TripleScan {
+ public:
+  TripleScan(const storage::FileReader& file, const TripleBounds& bounds,
+             const std::function<void(std::span<const Triple>)>& consume)
+      : file_(file), bounds_(bounds), consume_(consume) {}
+
+  /// Chunks [first, end) of a segment.
+  void scan(const std::string& group, std::uint64_t first, std::uint64_t end) {
+    const Segment segment = read_segment(file_, group, first, end);
+    if (!segment.is_sound()) refuse(group);
+    for (std::size_t c = 0; c < segment.relations.size(); ++c) {
+      if (segment.relations[c] >= bounds_.relations ||
+          !reader_->read(segment.chunk(c), segment.first_heads[c], {bounds_.entities, bounds_.entities}))
+        refuse(group);
+      unpack(RelationId(segment.relations[c]), group);
+      consume_(triples_);
+    }
+  }
+
+ private:
+  void unpack(RelationId relation, const std::string& group) {
+    const bool is_first = triples_.empty();
+    const Triple last = is_first ? Triple() : triples_.back();
+    triples_.clear();
+    for (std::size_t i = 0; i < reader_->sources().size(); ++i)
+      triples_.push_back({EntityId(reader_->sources()[i]), relation, EntityId(reader_->targets()[i])});
+    if (!is_first && key(last) >= key(triples_.front())) refuse(group);
+  }
+
+ public:
+  /// Chunks of a segment. Its columns must fit each other.
+  [[nodiscard]] std::uint64_t chunk_count(const std::string& group) const {
+    const std::uint64_t chunks = file_.length(group + "/relation");
+    if (file_.length(group + "/first_head") != chunks || file_.length(group + "/offset") != chunks + 1) refuse(group);
+    std::uint32_t end = 0;
+    file_.read_rows<std::uint32_t>(group + "/offset", chunks, 1, std::span(&end, 1));
+    if (file_.length(group + "/chunks") != end) refuse(group);
+    return chunks;
+  }
+  [[noreturn]] void refuse(const std::string& group) const {
+    fail(ExitStatus::kBadData, "'{}', {}: packed triples are damaged, out of range or out of order",
+         file_.path().string(), group);
+  }
+
+ private:
+  const storage::FileReader& file_;
+  TripleBounds bounds_;
+  const std::function<void(std::span<const Triple>)>& consume_;
+  std::unique_ptr<packing::ChunkReader> reader_ = std::make_unique<packing::ChunkReader>();
+  std::vector<Triple> triples_;
+};
+
+}  // namespace
+
+void PackedTriplesWriter::append(std::span<const Triple> triples) {
+  for (const Triple& triple : triples) {
+    TESSERA_ASSERT(size_ == 0 || key(last_) < key(triple), "triples ascend by (relation, head, tail)");
+    if (!heads_.empty() && (triple.relation != last_.relation || heads_.size() == packing::kChunkQueries)) end_chunk();
+    last_ = triple;
+    ++size_;
+    heads_.push_back(static_cast<std::uint32_t>(triple.head.value()));
+    tails_.push_back(static_cast<std::uint32_t>(triple.tail.value()));
+  }
+}
+
+void PackedTriplesWriter::end_chunk() {
+  relations_.push_back(last_.relation.value());
+  first_heads_.push_back(heads_.front());
+  packing::encode_chunk(heads_, tails_, bytes_);
+  offsets_.push_back(static_cast<std::uint32_t>(bytes_.size()));
+  segment_size_ += heads_.size();
+  heads_.clear();
+  tails_.clear();
+  if (segment_size_ >= kSegmentTriples) end_segment();
+}
+
+void PackedTriplesWriter::end_segment() {
+  const std::string group = group_ + "/" + segment_name(segments_++);
+  file_.write<std::uint32_t>(group + "/relation", relations_, {"relation id of each chunk"});
+  file_.write<std::uint32_t>(group + "/first_head", first_heads_, {"entity id of the first head of each chunk"});
+  file_.write<std::uint32_t>(group + "/offset", offsets_, {"where the chunk begins in chunks; then the end", "byte"});
+  file_.write<std::uint8_t>(group + "/chunks", bytes_, {"packed triples", "byte"});
+  segment_size_ = 0;
+  relations_.clear();
+  first_heads_.clear();
+  offsets_.assign(1, 0);
+  bytes_.clear();
+}
+
+void PackedTriplesWriter::finish() {
+  if (!heads_.empty()) end_chunk();
+  if (segment_size_ > 0) end_segment();
+  file_.attribute(group_, "triples", size_);
+  file_.attribute(group_, "segments", segments_);
+}
+
+void read_packed_triples(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
+                         const std::function<void(std::span<const Triple>)>& consume) {
+  TripleScan scan(file, bounds, consume);
+  const std::uint64_t segments = file.integer(group, "segments");
+  for (std::uint64_t s = 0; s < segments; ++s) {
+    const std::string segment = group + "/" + segment_name(s);
+    scan.scan(segment, 0, scan.chunk_count(segment));
+  }
+}
+
+void read_packed_relation(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
+                          RelationId relation, const std::function<void(std::span<const Triple>)>& consume) {
+  TripleScan scan(file, bounds, consume);
+  const std::uint64_t segments = file.integer(group, "segments");
+  for (std::uint64_t s = 0; s < segments; ++s) {
+    const std::string segment = group + "/" + segment_name(s);
+    (void)scan.chunk_count(segment);
+    const auto relations = file.read<std::uint32_t>(segment + "/relation");
+    const auto [first, end] = std::equal_range(relations.begin(), relations.end(), relation.value());
+    scan.scan(segment, static_cast<std::uint64_t>(first - relations.begin()),
+              static_cast<std::uint64_t>(end - relations.begin()));
+  }
+}
+
+}  // namespace tessera::graph

@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "storage/hdf5.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tessera::graph {
+
+inline constexpr std::uint64_t kMostEntities = std::uint64_t{1} << 32U;  ///< of a graph; their ids are packed
+
+/// Packs the triples of a split into segments of a file, as they come: at most a segment of them is in memory. Triples
+/// are distinct and ordered by (relation, head, tail), else Error(kInternal); entity ids are below 2^32. Layout:
+/// docs/formats/graph.md.
+class PackedTriplesWriter {
+ public:
+  static constexpr std::uint64_t kSegmentTriples = std::uint64_t{1} << 22U;
+
+  /// Both outlive this.
+  PackedTriplesWriter(storage::FileWriter& file, std::string group) : file_(file), group_(std::move(group)) {}
+  void append(std::span<const Triple> triples);
+  /// Writes the last segment.
+  void finish();
+  /// Triples so far.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+
+ private:
+  void end_chunk();
+  void end_segment();
+
+  storage::FileWriter& file_;
+  std::string group_;
+  std::uint64_t size_ = 0;
+  std::uint64_t segments_ = 0;
+  Triple last_;
+  std::vector<std::uint32_t> heads_;
+  std::vector<std::uint32_t> tails_;
+  std::uint64_t segment_size_ = 0;
+  std::vector<std::uint32_t> relations_;  // columns of the segment, by chunk
+  std::vector<std::uint32_t> first_heads_;
+  std::vector<std::uint32_t> offsets_{0};
+  std::vector<std::uint8_t> bytes_;
+};
+
+/// What a graph file may hold.
+struct TripleBounds {
+  std::uint64_t entities = 0;
+  std::uint64_t relations = 0;
+};
+
+/// Calls `consume` with the triples of every chunk of the split at `group`, in order. Throws Error(kBadData) when the
+/// chunks are damaged or out of order.
+void read_packed_triples(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
+                         const std::function<void(std::span<const Triple>)>& consume);
+
+/// The same for the triples of one relation. Reads the relation of every chunk, and the chunks of this relation.
+void read_packed_relation(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
+                          RelationId relation, const std::function<void(std::span<const Triple>)>& consume);
+
+}  // namespace tessera::graph
