@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <queue>
+#include <system_error>
 #include <utility>
 
 namespace tessera::graph {
@@ -65,12 +66,23 @@ Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const
   return shard;
 }
 
+namespace {
+
+/// 0 for a file that is not there: who loads it says so.
+std::uint64_t file_bytes(const std::filesystem::path& file) {
+  std::error_code error;
+  const std::uintmax_t bytes = std::filesystem::file_size(file, error);
+  return error ? 0 : bytes;
+}
+
+}  // namespace
+
 QueryPlace choose_query_place(const std::string& setting, const std::filesystem::path& partition_folder, Rank rank,
                               const Placement& placement, std::uint64_t budget_bytes) {
   if (setting != "auto") return setting == "stream" ? QueryPlace::kFile : QueryPlace::kMemory;
   std::uint64_t bytes = 0;
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
-    bytes += std::filesystem::file_size(partition_folder / part_file_name(part));
+    bytes += file_bytes(partition_folder / part_file_name(part));
   if (bytes <= budget_bytes / 4) return QueryPlace::kMemory;
   bytes = 0;
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "formats")
 try:
     import h5py
     import numpy as np
+    from read_queries import read_triples
 except ImportError as missing:
     print(f"oracle.py: skipped: {missing}")
     sys.exit(77)

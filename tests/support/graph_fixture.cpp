@@ -61,8 +61,10 @@ void write_graph(const std::filesystem::path& folder, const TestGraph& graph) {
   graph::GraphWriter writer(folder);
   writer.names(names(graph.entities, entity_name), names(graph.relations, relation_name));
   for (const Split split : graph::kSplits) {
-    writer.begin_split(split, graph.split(split).size());
-    writer.append(graph.split(split));
+    std::vector<Triple> triples = graph.split(split);
+    std::sort(triples.begin(), triples.end(), file_order);
+    writer.begin_split(split, triples.size());
+    writer.append(triples);
   }
   writer.commit();
 }
