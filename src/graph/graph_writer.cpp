@@ -15,11 +15,11 @@ using storage::ElementType;
 GraphWriter::GraphWriter(const std::filesystem::path& folder)
     : folder_(folder), file_(folder_.temporary() / kGraphFile, kGraphKind, kGraphVersion) {}
 
-void GraphWriter::names(const storage::StringBlocks& entities, const storage::StringBlocks& relations) {
+void GraphWriter::names(const storage::PackedStrings& entities, const storage::PackedStrings& relations) {
   entities.write(file_, "/entities/names", "entity names, ascending: the rank of a name is the entity id");
   relations.write(file_, "/relations/names", "relation names, ascending: the rank of a name is the relation id");
-  file_.attribute("/", "entities", entities.size());
-  file_.attribute("/", "relations", relations.size());
+  file_.attribute("/", "entities", entities.count);
+  file_.attribute("/", "relations", relations.count);
 }
 
 void GraphWriter::begin_split(Split split, std::uint64_t count) {
@@ -56,7 +56,7 @@ void GraphWriter::finish_split() {
   }
 }
 
-void GraphWriter::datatypes(const storage::StringBlocks& datatypes) {
+void GraphWriter::datatypes(const storage::PackedStrings& datatypes) {
   datatypes.write(file_, "/attributes/datatypes", "datatype IRIs and @language tags");
 }
 
