@@ -40,8 +40,8 @@ class Dice {
  public:
   Dice(const RandomStream& stream, std::uint64_t name) : stream_(stream), at_(name << 8U) {}
   std::uint64_t below(std::uint64_t bound) { return stream_.below(at_++, bound); }
-  /// Small numbers more often: about as the words of a language.
-  std::uint64_t skewed(std::uint64_t bound) { return below(1 + below(1 + below(bound))); }
+  /// Small numbers more often.
+  std::uint64_t skewed(std::uint64_t bound) { return below(1 + below(bound)); }
 
  private:
   const RandomStream& stream_;
@@ -80,7 +80,7 @@ std::string place(Dice& dice) {
   static constexpr std::array<std::string_view, 12> kRegions = {"Texas",       "Ohio",    "California", "Pennsylvania",
                                                                 "New_York",    "Bavaria", "Ontario",    "Queensland",
                                                                 "North_Wales", "Kent",    "Iowa",       "Punjab"};
-  std::string name = word(dice.skewed(60'000));
+  std::string name = word(dice.skewed(200'000));
   if (dice.below(3) == 0) name.insert(0, dice.below(2) == 0 ? "San_" : "New_");
   if (dice.below(2) == 0) name.append(",_").append(kRegions.at(dice.skewed(kRegions.size())));
   return name;
@@ -90,8 +90,8 @@ std::string work(Dice& dice) {
   static constexpr std::array<std::string_view, 8> kKinds = {"film", "album", "novel",      "TV_series",
                                                              "song", "band",  "video_game", "magazine"};
   std::string name = dice.below(3) == 0 ? "The_" : "";
-  name += word(dice.skewed(20'000));
-  for (std::uint64_t more = dice.below(3); more > 0; --more) name += "_" + word(dice.skewed(20'000));
+  name += word(dice.skewed(60'000));
+  for (std::uint64_t more = dice.below(3); more > 0; --more) name += "_" + word(dice.skewed(60'000));
   if (dice.below(2) == 0) name.append("_(").append(kKinds.at(dice.skewed(kKinds.size()))).append(")");
   return name;
 }
@@ -101,7 +101,7 @@ std::string person(Dice& dice) {
                                                               "cricketer",  "writer",     "ice_hockey", "baseball"};
   std::string name = first_name(dice);
   if (dice.below(5) == 0) name.append("_").append(1, static_cast<char>('A' + dice.below(26))).append(".");
-  name += "_" + word(dice.skewed(100'000));
+  name += "_" + word(dice.skewed(400'000));
   if (dice.below(8) == 0) name.append("_(").append(kTrades.at(dice.skewed(kTrades.size()))).append(")");
   return name;
 }

@@ -6,9 +6,10 @@
 #include "storage/hdf5.hpp"
 #include "storage/string_blocks.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 namespace tessera::storage {
 namespace {
@@ -78,10 +79,14 @@ void append_page(std::span<const std::string> strings, BucketWriter& writer, std
   out.insert(out.end(), heads.begin(), heads.end());
   for (const std::uint64_t offset : starts) append_number(offset, width, out);
   out.insert(out.end(), coded.begin(), coded.end());
-  append_number(page_hash(std::span(out).subspan(start)), kPageHashBytes, out);
+  append_number(PackedStrings::page_hash(std::span(out).subspan(start)), PackedStrings::kHashBytes, out);
 }
 
 }  // namespace
+
+std::uint32_t PackedStrings::page_hash(std::span<const std::uint8_t> bytes) {
+  return static_cast<std::uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
+}
 
 PackedStrings PackedStrings::encode(std::uint64_t count, const StringAt& string) {
   PackedStrings packed;

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +20,7 @@ class FileReader;
 /// Ascending, distinct strings in their packed form, as files have them (docs/formats/string_blocks.md).
 struct PackedStrings {
   std::uint64_t count = 0;
-  std::vector<std::uint8_t> symbols;  ///< rows of 9 bytes
+  std::vector<std::uint8_t> symbols;  ///< rows of kSymbolBytes
   std::vector<std::uint8_t> bytes;    ///< all pages
   std::vector<std::uint64_t> page_offsets;
   std::vector<std::uint8_t> separators;  ///< one of each page, side by side
@@ -28,6 +30,11 @@ struct PackedStrings {
   /// them twice. O(bytes).
   static PackedStrings encode(std::uint64_t count, const std::function<std::string_view(std::uint64_t)>& string);
   void write(FileWriter& file, const std::string& group, const std::string& long_name) const;
+
+  static constexpr std::size_t kSymbolBytes = 9;
+  static constexpr std::size_t kHashBytes = 4;
+  /// What the last kHashBytes of a page say of the bytes before them: the low bits of their XXH3-64.
+  static std::uint32_t page_hash(std::span<const std::uint8_t> bytes);
 };
 
 namespace detail {

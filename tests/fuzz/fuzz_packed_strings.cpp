@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One page of packed strings: number of strings, number of symbols, symbols, page. Its hash is always right.
 #include "fuzz_target.hpp"
-#include "storage/detail/packed_store.hpp"
 #include "storage/string_blocks.hpp"
 
 #include <algorithm>
@@ -12,9 +11,8 @@ namespace {
 
 using tessera::storage::PackedStrings;
 using tessera::storage::StringBlocks;
-namespace detail = tessera::storage::detail;
 
-constexpr std::size_t kSymbolBytes = sizeof(detail::Symbol);
+constexpr std::size_t kSymbolBytes = PackedStrings::kSymbolBytes;
 
 PackedStrings to_strings(std::string_view data) {
   PackedStrings strings;
@@ -29,7 +27,7 @@ PackedStrings to_strings(std::string_view data) {
   strings.symbols = take(kSymbolBytes * (head[1] + std::size_t{256} * head[2]));
   strings.symbols.resize(strings.symbols.size() / kSymbolBytes * kSymbolBytes);
   strings.bytes = take(data.size());
-  const std::uint32_t hash = detail::page_hash(strings.bytes);
+  const std::uint32_t hash = PackedStrings::page_hash(strings.bytes);
   strings.bytes.resize(strings.bytes.size() + sizeof(hash));
   std::memcpy(strings.bytes.data() + strings.bytes.size() - sizeof(hash), &hash, sizeof(hash));
   strings.page_offsets = {0, strings.bytes.size()};
@@ -44,7 +42,7 @@ std::string seed_of(const std::vector<std::string>& names) {
   std::string seed = {static_cast<char>(names.size() - 1), static_cast<char>(symbols % 256),
                       static_cast<char>(symbols / 256)};
   seed.append(packed.symbols.begin(), packed.symbols.end());
-  return seed.append(packed.bytes.begin(), packed.bytes.end() - detail::kPageHashBytes);
+  return seed.append(packed.bytes.begin(), packed.bytes.end() - PackedStrings::kHashBytes);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace {
 
 static_assert(StringStore::kBlockStrings % kPageStrings == 0);
 static_assert(PageCache::kPadding >= kBucketPadding);
+static_assert(PackedStrings::kSymbolBytes == sizeof(Symbol));
 
 [[noreturn]] void fail_damaged() { fail(ExitStatus::kBadData, "a block of strings is damaged"); }
 
@@ -56,10 +57,10 @@ PageView PackedStore::page(std::uint64_t index) {
         std::uint32_t stored = 0;
         const std::size_t size = read.size() - std::min(read.size(), sizeof(stored));
         std::memcpy(&stored, read.data() + size, read.size() - size);
-        if (read.size() < sizeof(stored) || stored != page_hash(read.first(size)))
+        if (read.size() < sizeof(stored) || stored != PackedStrings::page_hash(read.first(size)))
           fail(ExitStatus::kBadData, "{}: page {} is damaged", cache_.source().name(), index);
       });
-  return {bytes.first(bytes.size() - kPageHashBytes), std::min(kPageStrings, count_ - index * kPageStrings)};
+  return {bytes.first(bytes.size() - PackedStrings::kHashBytes), std::min(kPageStrings, count_ - index * kPageStrings)};
 }
 
 std::string PackedStore::get(std::uint64_t rank) {

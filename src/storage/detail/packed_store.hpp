@@ -22,10 +22,6 @@ namespace tessera::storage::detail {
 inline constexpr std::uint64_t kBucketStrings = 8;
 inline constexpr std::uint64_t kPageBuckets = 32;
 inline constexpr std::uint64_t kPageStrings = kBucketStrings * kPageBuckets;
-inline constexpr std::size_t kPageHashBytes = 4;
-
-/// Low bits of the XXH3-64 of a page without them.
-std::uint32_t page_hash(std::span<const std::uint8_t> page);
 
 /// The first bytes of a string as a number that orders as they do; zeros behind the end.
 template <class Head>

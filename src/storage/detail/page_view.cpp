@@ -3,8 +3,6 @@
 #include "core/error.hpp"
 #include "storage/detail/packed_store.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -16,10 +14,6 @@ constexpr std::size_t kHeadBytes = sizeof(std::uint32_t);
 [[noreturn]] void fail_damaged() { fail(ExitStatus::kBadData, "a block of strings is damaged"); }
 
 }  // namespace
-
-std::uint32_t page_hash(std::span<const std::uint8_t> page) {
-  return static_cast<std::uint32_t>(XXH3_64bits(page.data(), page.size()));
-}
 
 PageView::PageView(std::span<const std::uint8_t> bytes, std::uint64_t strings)
     : bytes_(bytes), strings_(strings), buckets_((strings + kBucketStrings - 1) / kBucketStrings) {
