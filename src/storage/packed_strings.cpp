@@ -14,7 +14,13 @@
 namespace tessera::storage {
 namespace {
 
-using namespace detail;
+using detail::BucketWriter;
+using detail::head_of;
+using detail::kBucketStrings;
+using detail::kPageStrings;
+using detail::shared_bytes;
+using detail::SymbolTable;
+using detail::SymbolTrainer;
 
 using StringAt = std::function<std::string_view(std::uint64_t)>;
 
@@ -121,7 +127,7 @@ void PackedStrings::write(FileWriter& file, const std::string& group, const std:
   file.write<std::uint64_t>(group + "/page_offsets", page_offsets,
                             {"start of each page in bytes, and the end", "byte"});
   file.write<std::uint8_t>(group + "/symbols", symbols, {"rows: bits of the code, kind, 7 bytes of text"},
-                           {symbols.size() / sizeof(Symbol), sizeof(Symbol)});
+                           {symbols.size() / kSymbolBytes, kSymbolBytes});
   file.write<std::uint8_t>(group + "/separators", separators, {"start of the first string of each page", "byte"});
   file.write<std::uint64_t>(group + "/separator_offsets", separator_offsets,
                             {"start of each separator, and the end", "byte"});

@@ -26,7 +26,7 @@ std::uint32_t escape_cost(const SymbolTable& table) {
 }
 
 std::uint64_t load_big_endian(const std::uint8_t* bytes) {
-  std::uint64_t word;
+  std::uint64_t word = 0;
   std::memcpy(&word, bytes, sizeof(word));
   return __builtin_bswap64(word);
 }
@@ -102,7 +102,7 @@ void BucketReader::start(std::span<const std::uint8_t> bucket, std::string_view 
 }
 
 /// Room for the text of one window.
-char* BucketReader::make_room(char* out) {
+char* BucketReader::make_room(const char* out) {
   const auto used = static_cast<std::size_t>(out - buffer_.data());
   buffer_.resize(std::max<std::size_t>(256, 2 * buffer_.size()));
   return buffer_.data() + used;

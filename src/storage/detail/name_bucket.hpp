@@ -63,7 +63,7 @@ class BucketReader {
   [[nodiscard]] bool is_at_end() const { return (bit_ + 7) / 8 == end_bit_ / 8; }
 
  private:
-  char* make_room(char* out);
+  char* make_room(const char* out);
   std::uint64_t take(unsigned bits);
 
   const std::uint64_t* decode_;

@@ -27,8 +27,8 @@ SymbolTable::SymbolTable(std::vector<Symbol> symbols) : symbols_(std::move(symbo
   std::size_t first = 0;  // of the entries that the next code takes
   unsigned bits = 1;
   for (const Symbol& symbol : symbols_) {
-    const std::size_t entries = kMostSymbols >> symbol.bits;
-    if (!is_sound(symbol) || symbol.bits < bits || first + entries > kMostSymbols)
+    const std::size_t entries = is_sound(symbol) ? kMostSymbols >> symbol.bits : 0;
+    if (entries == 0 || symbol.bits < bits || first + entries > kMostSymbols)
       fail(ExitStatus::kBadData, "the symbols of strings are not a prefix code");
     bits = symbol.bits;
     codes_.push_back(static_cast<std::uint16_t>(first / entries));
