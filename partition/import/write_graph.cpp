@@ -13,8 +13,8 @@
 namespace tessera::partition {
 namespace {
 
-storage::StringBlocks encode(const SortedNames& names) {
-  return storage::StringBlocks::encode(names.size(), [&](std::uint64_t rank) { return names[rank]; });
+storage::PackedStrings encode(const SortedNames& names) {
+  return storage::PackedStrings::encode(names.size(), [&](std::uint64_t rank) { return names[rank]; });
 }
 
 // The rows of one attribute. It is held as a whole: the writer takes columns.

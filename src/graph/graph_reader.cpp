@@ -55,7 +55,7 @@ std::uint64_t GraphReader::plain_length(Split split) const {
 }
 
 storage::StringBlocks GraphReader::names(const std::string& group, std::uint64_t count) const {
-  auto names = storage::StringBlocks::read(file_, group);
+  auto names = storage::StringBlocks::open(file_, group);
   if (names.size() != count)
     fail(ExitStatus::kBadData, "'{}', {}: {} names where {} are needed", file_.path().string(), group, names.size(),
          count);

@@ -33,7 +33,7 @@ class GraphReader {
   /// The checksum of graph.h5: partitions and runs remember which graph they belong to.
   [[nodiscard]] const std::string& digest() const { return digest_; }
 
-  /// Loads the compressed names.
+  /// The names stay in the file.
   [[nodiscard]] storage::StringBlocks entity_names() const;
   [[nodiscard]] storage::StringBlocks relation_names() const;
   /// Calls `consume` with consecutive blocks of a split; ids are checked against the counts.

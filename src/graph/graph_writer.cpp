@@ -10,14 +10,14 @@ namespace tessera::graph {
 GraphWriter::GraphWriter(const std::filesystem::path& folder)
     : folder_(folder), file_(folder_.temporary() / kGraphFile, kGraphKind, kGraphVersion) {}
 
-void GraphWriter::names(const storage::StringBlocks& entities, const storage::StringBlocks& relations) {
-  if (entities.size() > kMostEntities)
+void GraphWriter::names(const storage::PackedStrings& entities, const storage::PackedStrings& relations) {
+  if (entities.count > kMostEntities)
     fail(ExitStatus::kUsage, "{} entities are more than {}, the most that a graph has",
-         text::with_thousands(entities.size()), text::with_thousands(kMostEntities));
+         text::with_thousands(entities.count), text::with_thousands(kMostEntities));
   entities.write(file_, "/entities/names", "entity names, ascending: the rank of a name is the entity id");
   relations.write(file_, "/relations/names", "relation names, ascending: the rank of a name is the relation id");
-  file_.attribute("/", "entities", entities.size());
-  file_.attribute("/", "relations", relations.size());
+  file_.attribute("/", "entities", entities.count);
+  file_.attribute("/", "relations", relations.count);
 }
 
 void GraphWriter::begin_split(Split split, std::uint64_t count) {
@@ -35,7 +35,7 @@ void GraphWriter::finish_split() {
   split_.reset();
 }
 
-void GraphWriter::datatypes(const storage::StringBlocks& datatypes) {
+void GraphWriter::datatypes(const storage::PackedStrings& datatypes) {
   datatypes.write(file_, "/attributes/datatypes", "datatype IRIs and @language tags");
 }
 

@@ -47,12 +47,12 @@ class GraphWriter {
   explicit GraphWriter(const std::filesystem::path& folder);
 
   /// Throws Error(kUsage) for more than 2^32 entities.
-  void names(const storage::StringBlocks& entities, const storage::StringBlocks& relations);
+  void names(const storage::PackedStrings& entities, const storage::PackedStrings& relations);
   /// Announces `count` triples of one split; they follow in append(), sorted by (relation, head, tail), distinct.
   void begin_split(Split split, std::uint64_t count);
   void append(std::span<const Triple> triples);
   /// Datatype IRIs and "@language" tags that AttributeColumn::datatypes points into, sorted.
-  void datatypes(const storage::StringBlocks& datatypes);
+  void datatypes(const storage::PackedStrings& datatypes);
   void attribute(const AttributeColumn& column);
   void source(const SourceFile& source);
   /// A count for people: "duplicates", "bad_lines", ...

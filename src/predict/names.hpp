@@ -20,7 +20,7 @@ struct ResolvedQuestion {
   Side side = Side::kTail;
 };
 
-/// Names and ids of a graph and its partition; used on rank 0. Names stay compressed; no table of all entities.
+/// Names and ids of a graph and its partition; used on rank 0. Names stay in their file; no table of all entities.
 class Names {
  public:
   /// Throws Error(kMissingInput), Error(kBadData): the partition is of another graph, a file is damaged.
@@ -35,7 +35,7 @@ class Names {
 
   [[nodiscard]] std::uint64_t entity_count() const;
   [[nodiscard]] std::uint64_t relation_count() const;
-  /// By original id; valid until the next call, cheapest in ascending order.
+  /// By original id; valid until the next call.
   [[nodiscard]] const std::string& entity(std::uint64_t id) const;
   [[nodiscard]] const std::string& relation(std::uint64_t id) const;
 

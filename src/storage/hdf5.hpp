@@ -3,6 +3,7 @@
 #pragma once
 
 #include "storage/checksum.hpp"
+#include "storage/dataset_bytes.hpp"
 
 #include <concepts>
 #include <cstdint>
@@ -159,6 +160,8 @@ class FileReader {
   void read_rows(const std::string& path, std::uint64_t first, std::uint64_t count, std::span<T> out) const {
     read_block(path, element_type<T>(), first, count, std::as_writable_bytes(out));
   }
+  /// A dataset of bytes with one axis, to be read piece by piece without this reader; no checksum.
+  [[nodiscard]] DatasetBytes open_bytes(const std::string& path) const;
   [[nodiscard]] std::uint64_t integer(const std::string& path, const std::string& name) const;
   [[nodiscard]] double real(const std::string& path, const std::string& name) const;
   [[nodiscard]] std::string string(const std::string& path, const std::string& name) const;

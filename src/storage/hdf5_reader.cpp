@@ -234,6 +234,23 @@ void FileReader::read_block(const std::string& path, ElementType type, std::uint
   checked(H5Dread(dataset.id(), detail::memory_type(type), in_memory.id(), in_file.id(), H5P_DEFAULT, out.data()), at);
 }
 
+DatasetBytes FileReader::open_bytes(const std::string& path) const {
+  const std::scoped_lock lock(library_lock());
+  const std::uint64_t size = length(path);
+  const Place at{path_, "dataset " + path};
+  const Handle dataset = open_dataset(path);
+  if (stored_type(dataset.id(), at) != ElementType::kU8) bad_file(path_, at.object, "must hold bytes");
+  const haddr_t offset = H5Dget_offset(dataset.id());
+  if (size == 0 || offset == HADDR_UNDEF) {  // compact: it lies in the header of the dataset
+    std::vector<std::uint8_t> bytes(size);
+    read_block(path, ElementType::kU8, 0, size, std::as_writable_bytes(std::span(bytes)));
+    return DatasetBytes(std::move(bytes));
+  }
+  void* descriptor = nullptr;
+  checked(H5Fget_vfd_handle(file_.id(), H5P_DEFAULT, &descriptor), at);
+  return {*static_cast<const int*>(descriptor), offset, size, path_, path};
+}
+
 ElementType FileReader::check(const std::string& path) const {
   const std::scoped_lock lock(library_lock());
   const std::optional<ElementType> type = stored_type(open_dataset(path).id(), {path_, "dataset " + path});

@@ -24,9 +24,9 @@ using graph::GraphWriter;
 using graph::Split;
 using storage::FileWriter;
 
-storage::StringBlocks names(std::uint64_t count) {
+storage::PackedStrings names(std::uint64_t count) {
   std::string name;
-  return storage::StringBlocks::encode(
+  return storage::PackedStrings::encode(
       count, [&](std::uint64_t i) { return std::string_view(name = fmt::format("name {:06}", i)); });
 }
 

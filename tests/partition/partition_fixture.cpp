@@ -11,9 +11,9 @@
 namespace tessera::test {
 namespace {
 
-storage::StringBlocks names(std::uint64_t count, std::string (*make)(std::uint64_t)) {
+storage::PackedStrings names(std::uint64_t count, std::string (*make)(std::uint64_t)) {
   std::string name;
-  return storage::StringBlocks::encode(count, [&](std::uint64_t i) { return std::string_view(name = make(i)); });
+  return storage::PackedStrings::encode(count, [&](std::uint64_t i) { return std::string_view(name = make(i)); });
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace tessera::predict::detail {
 namespace {
 
 NameIndex index_of(const std::vector<std::string>& sorted) {
-  return NameIndex(
-      storage::StringBlocks::encode(sorted.size(), [&](std::uint64_t i) { return std::string_view(sorted[i]); }));
+  return NameIndex(storage::StringBlocks(
+      storage::PackedStrings::encode(sorted.size(), [&](std::uint64_t i) { return std::string_view(sorted[i]); })));
 }
 
 TEST(NameIndexTest, FindsEveryNameAndNothingElse) {

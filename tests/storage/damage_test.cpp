@@ -52,7 +52,7 @@ void write_sample(const std::filesystem::path& file) {
   writer.attribute("/b", "count", std::uint64_t{42});
   writer.attribute("/b", "ratio", 0.25);
   std::string name;
-  const auto names = storage::StringBlocks::encode(1500, [&](std::uint64_t i) {
+  const auto names = storage::PackedStrings::encode(1500, [&](std::uint64_t i) {
     name = fmt::format("name {:05}", i);
     return std::string_view(name);
   });
@@ -77,7 +77,7 @@ std::string read_everything(const FileReader& file) {
   add(file.read<float>("/empty"));
   all += std::to_string(file.integer("/b", "count")) + std::to_string(file.real("/b", "ratio"));
   all += file.string("/", "kind") + std::to_string(file.integer("/", "format_version"));
-  const auto names = storage::StringBlocks::read(file, "/names");
+  const auto names = storage::StringBlocks::open(file, "/names");
   for (std::uint64_t block = 0; block < names.block_count(); ++block)
     for (const std::string& string : names.block(block)) all += string;
   return all;

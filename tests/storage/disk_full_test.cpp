@@ -150,7 +150,7 @@ TEST_F(DiskFull, SpaceIsAskedForBeforeWriting) {
 TEST_F(DiskFull, AGraphFolderIsWholeOrNotThere) {
   std::string name;
   const auto names = [&](std::uint64_t count) {
-    return storage::StringBlocks::encode(
+    return storage::PackedStrings::encode(
         count, [&](std::uint64_t i) { return std::string_view(name = fmt::format("{:08}", i)); });
   };
   expect_whole_or_nothing("data.kg", 970, 1030, [&](std::uint64_t kibibytes) {

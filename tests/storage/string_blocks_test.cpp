@@ -6,14 +6,17 @@
 #include "core/random.hpp"
 #include "core/text.hpp"
 #include "storage/hdf5.hpp"
+#include "storage/string_samples.hpp"
 #include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,26 +25,14 @@ namespace {
 
 using storage::FileReader;
 using storage::FileWriter;
+using storage::PackedStrings;
 using storage::StringBlocks;
 
-StringBlocks encode(const std::vector<std::string>& strings) {
-  return StringBlocks::encode(strings.size(), [&](std::uint64_t i) { return std::string_view(strings[i]); });
+PackedStrings pack(const std::vector<std::string>& strings) {
+  return PackedStrings::encode(strings.size(), [&](std::uint64_t i) { return std::string_view(strings[i]); });
 }
 
-/// Distinct random strings in byte order; many share prefixes, some are empty, long, or any bytes.
-std::vector<std::string> random_strings(std::size_t count) {
-  const RandomStream stream(count, Purpose::kSplit);
-  const std::vector<std::string> stems = {
-      "http://example.org/resource/", "été/", "日本語/", "\xF0\x9F\x98\x80", "", "a"};
-  std::set<std::string> strings;
-  if (count > 0) strings.insert("");
-  if (count > 1) strings.insert(std::string(5000, 'z') + "end");
-  if (count > 2) strings.insert(std::string("nul\0inside", 10));
-  if (count > 3) strings.insert("\xFF\xFE");
-  for (std::uint64_t i = 0; strings.size() < count; ++i)
-    strings.insert(stems[stream.below(2 * i, stems.size())] + std::to_string(stream.below(2 * i + 1, 10 * count)));
-  return {strings.begin(), strings.end()};  // std::string compares bytes as unsigned
-}
+StringBlocks encode(const std::vector<std::string>& strings) { return StringBlocks(pack(strings)); }
 
 class StringBlocksOf : public testing::TestWithParam<std::size_t> {
  protected:
@@ -52,11 +43,11 @@ class StringBlocksOf : public testing::TestWithParam<std::size_t> {
 };
 
 TEST_P(StringBlocksOf, RoundTrip) {
-  const auto strings = random_strings(GetParam());
+  const auto strings = test::random_strings(GetParam());
   FileWriter writer(file(), "test", 1);
-  encode(strings).write(writer, "/names", "names");
+  pack(strings).write(writer, "/names", "names");
   writer.close();
-  const StringBlocks blocks = StringBlocks::read(FileReader::open_unverified(file()), "/names");
+  const StringBlocks blocks = StringBlocks::open(FileReader::open_unverified(file()), "/names");
   ASSERT_EQ(blocks.size(), strings.size());
   ASSERT_EQ(blocks.block_count(), (strings.size() + 1023) / 1024);
   std::vector<std::string> scanned;
@@ -67,12 +58,15 @@ TEST_P(StringBlocksOf, RoundTrip) {
 }
 
 TEST_P(StringBlocksOf, Find) {
-  const auto strings = random_strings(GetParam());
+  const auto strings = test::random_strings(GetParam());
   const StringBlocks blocks = encode(strings);
   for (std::size_t i = 0; i < strings.size(); i += 1 + strings.size() / 150) {
     EXPECT_EQ(blocks.find(strings[i]), i);
     const std::string absent = strings[i] + "!";
     EXPECT_EQ(blocks.find(absent).has_value(), std::binary_search(strings.begin(), strings.end(), absent)) << absent;
+    for (const std::string& any : {absent, strings[i].substr(0, strings[i].size() / 2), "\x01" + strings[i]})
+      EXPECT_EQ(blocks.lower_bound(any), std::lower_bound(strings.begin(), strings.end(), any) - strings.begin())
+          << any;
   }
   for (const std::size_t edge :
        {std::size_t{0}, std::size_t{1022}, std::size_t{1023}, std::size_t{1024}, strings.size() - 1}) {
@@ -83,7 +77,8 @@ TEST_P(StringBlocksOf, Find) {
   EXPECT_EQ(blocks.find("not there"), std::nullopt);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, StringBlocksOf, testing::Values(0, 1, 2, 1023, 1024, 1025, 2048, 5000));
+INSTANTIATE_TEST_SUITE_P(Sizes, StringBlocksOf,
+                         testing::Values(0, 1, 2, 7, 8, 9, 255, 256, 257, 1023, 1024, 1025, 2048, 5000, 100000));
 
 TEST(StringBlocks, NothingIsBelowTheFirst) {
   const StringBlocks blocks = encode({"b", "c"});
@@ -99,6 +94,52 @@ TEST(StringBlocks, VeryCompressibleStrings) {
   }
 }
 
+// Pages whose strings begin alike in more bytes than a prefix or a head has.
+TEST(StringBlocks, LongCommonStarts) {
+  for (const std::size_t length : {std::size_t{3}, std::size_t{255}, std::size_t{256}, std::size_t{70'000}}) {
+    std::vector<std::string> strings;
+    for (int i = 0; i < 600; ++i)
+      strings.push_back(std::string(length, 'x') + std::string(static_cast<std::size_t>(i % 7), '\0') +
+                        fmt::format("{:04}", i));
+    std::sort(strings.begin(), strings.end());
+    const StringBlocks blocks = encode(strings);
+    for (std::size_t i = 0; i < strings.size(); i += 5) {
+      EXPECT_TRUE(blocks.get(i) == strings[i]) << i;
+      EXPECT_EQ(blocks.find(strings[i]), i);
+      EXPECT_EQ(blocks.find(strings[i] + "0"), std::nullopt);
+      EXPECT_EQ(blocks.find(strings[i].substr(0, length)), std::nullopt);
+    }
+    EXPECT_EQ(blocks.lower_bound("w"), 0U);
+    EXPECT_EQ(blocks.lower_bound("y"), strings.size());
+  }
+}
+
+// Strings that the sample for the symbols does not show.
+TEST(StringBlocks, BytesThatNoSymbolHas) {
+  std::vector<std::string> strings;
+  for (int i = 0; i < 100'000; ++i) strings.push_back(fmt::format("name{:06}", i));
+  strings.back() = "z";
+  for (int byte = 0; byte < 256; ++byte) strings.back() += static_cast<char>(byte);
+  EXPECT_EQ(encode(strings).get(strings.size() - 1), strings.back());
+}
+
+TEST(StringBlocks, NamesTakeHalfOfTheirBytes) {
+  std::vector<std::string> strings;
+  const std::vector<std::string> first = {"Albert", "Anna", "John", "Maria", "Peter", "William"};
+  const std::vector<std::string> end = {"", "_(film)", "_(footballer)", "_(politician)"};
+  const RandomStream stream(5, Purpose::kSplit);
+  std::set<std::string> names;
+  for (std::uint64_t i = 0; names.size() < 20'000; ++i) {
+    std::string name = first[stream.below(9 * i, first.size())] + "_";
+    for (std::uint64_t k = 1; k < 8; ++k) name += static_cast<char>('a' + stream.below(9 * i + k, 26));
+    names.insert(name + end[stream.below(9 * i + 8, end.size())]);
+  }
+  std::size_t raw = 0;
+  for (const std::string& name : names) raw += name.size();
+  const PackedStrings packed = pack({names.begin(), names.end()});
+  EXPECT_LT(packed.bytes.size() + packed.symbols.size(), raw / 2);
+}
+
 TEST(StringBlocks, OutOfRangeIsADefect) {
   const StringBlocks blocks = encode({"a"});
   test::expect_error(ExitStatus::kInternal, {"out of range"}, [&] { (void)blocks.get(1); });
@@ -106,7 +147,7 @@ TEST(StringBlocks, OutOfRangeIsADefect) {
 }
 
 TEST(StringBlocks, NearestIsASortByDistance) {
-  const auto strings = random_strings(1500);
+  const auto strings = test::random_strings(1500);
   const StringBlocks blocks = encode(strings);
   for (const std::string name : {"été/12", "a1", "", "http://example.org/resource/77", "x"}) {
     std::vector<std::pair<std::size_t, std::string>> expected;
@@ -122,122 +163,165 @@ TEST(StringBlocks, NearestIsASortByDistance) {
   EXPECT_TRUE(encode({}).nearest("a", 3).empty());
 }
 
-/// A group as StringBlocks writes it, with one thing changed.
-class DamagedBlocks : public testing::Test {
+/// A group as PackedStrings writes it, with one thing changed.
+class DamagedStrings : public testing::Test {
  protected:
-  struct Parts {
-    std::vector<std::uint8_t> bytes;
-    std::vector<std::uint64_t> offsets;
-    std::uint64_t count = 0;
-    std::uint64_t version = 1;
-  };
-  DamagedBlocks() {
-    FileWriter writer(file(), "test", 1);
-    encode(random_strings(2500)).write(writer, "/names", "names");
-    writer.close();
-    const FileReader reader = FileReader::open_unverified(file());
-    sound_ = {reader.read<std::uint8_t>("/names/bytes"), reader.read<std::uint64_t>("/names/block_offsets"), 2500, 1};
-  }
-  [[nodiscard]] StringBlocks stored(const Parts& parts) const {
-    FileWriter writer(file(), "test", 1);
-    writer.write<std::uint8_t>("/names/bytes", parts.bytes, {"bytes"});
-    writer.write<std::uint64_t>("/names/block_offsets", parts.offsets, {"offsets"});
-    writer.attribute("/names", "count", parts.count);
-    writer.attribute("/names", "encoding_version", parts.version);
-    writer.close();
-    return StringBlocks::read(FileReader::open_unverified(file()), "/names");
-  }
-  void refuse(const Parts& parts) const {
-    test::expect_error(ExitStatus::kBadData, {"names.h5", "/names", "inconsistent"}, [&] { (void)stored(parts); });
-  }
+  static constexpr std::uint64_t kCount = 2500;
+  DamagedStrings() : strings_(test::random_strings(kCount)), sound_(pack(strings_)) {}
   [[nodiscard]] std::filesystem::path file() const { return temporary_.path() / "names.h5"; }
-  [[nodiscard]] const Parts& sound() const { return sound_; }
-
- private:
-  test::TemporaryFolder temporary_;
-  Parts sound_;
-};
-
-TEST_F(DamagedBlocks, SoundOnesAreRead) { EXPECT_EQ(stored(sound()).get(2499), random_strings(2500).back()); }
-
-TEST_F(DamagedBlocks, CountsThatDoNotFitTheOffsets) {
-  for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{2048}, std::uint64_t{3073},
-                                    std::uint64_t{1} << 40U, ~std::uint64_t{0}, ~std::uint64_t{0} - 1022}) {
-    Parts parts = sound();
-    parts.count = count;
-    refuse(parts);
+  void write(const PackedStrings& strings) const {
+    FileWriter writer(file(), "test", 1);
+    strings.write(writer, "/names", "names");
+    writer.close();
   }
-  Parts nothing = sound();
-  nothing.bytes.clear();
-  nothing.offsets = {0};
-  nothing.count = ~std::uint64_t{0};
-  refuse(nothing);
-  nothing.offsets.clear();
-  refuse(nothing);
-  nothing.count = 0;
-  refuse(nothing);
-  nothing.offsets = {0};
-  EXPECT_EQ(stored(nothing).size(), 0U);
-}
-
-TEST_F(DamagedBlocks, OffsetsOutOfOrder) {
-  Parts parts = sound();
-  std::swap(parts.offsets[1], parts.offsets[2]);
-  refuse(parts);
-  parts = sound();
-  parts.offsets[0] = 1;
-  refuse(parts);
-  parts = sound();
-  ++parts.offsets.back();
-  refuse(parts);
-  parts = sound();
-  parts.offsets[1] = ~std::uint64_t{0};
-  refuse(parts);
-  parts = sound();
-  parts.version = 2;
-  refuse(parts);
-}
-
-// The dataset has a checksum, but whoever made the file made that too.
-TEST_F(DamagedBlocks, DamagedBytesAreRefusedOrGiveStringsButNeverMore) {
-  const RandomStream stream(9, Purpose::kSplit);
-  int refused = 0;
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    Parts parts = sound();
-    for (std::uint64_t k = 0; k <= i % 3; ++k)
-      parts.bytes[stream.below(100 * i + 2 * k, parts.bytes.size())] =
-          static_cast<std::uint8_t>(stream.bits(100 * i + 2 * k + 1));
-    const StringBlocks blocks = stored(parts);
-    for (std::uint64_t block = 0; block < blocks.block_count(); ++block) {
+  [[nodiscard]] StringBlocks stored(const PackedStrings& strings) const {
+    write(strings);
+    return StringBlocks::open(FileReader::open_unverified(file()), "/names");
+  }
+  void refuse(const PackedStrings& strings) const {
+    test::expect_error(ExitStatus::kBadData, {"names.h5", "/names", "inconsistent"}, [&] { (void)stored(strings); });
+  }
+  /// Makes the hash of each page what its bytes say: whoever made the file could do that.
+  static void forge(PackedStrings& strings) {
+    for (std::size_t page = 0; page + 1 < strings.page_offsets.size(); ++page) {
+      const std::span<std::uint8_t> bytes =
+          std::span(strings.bytes)
+              .subspan(strings.page_offsets[page], strings.page_offsets[page + 1] - strings.page_offsets[page]);
+      const std::uint32_t hash = PackedStrings::page_hash(bytes.first(bytes.size() - sizeof(hash)));
+      std::memcpy(bytes.data() + bytes.size() - sizeof(hash), &hash, sizeof(hash));
+    }
+  }
+  /// Reads everything in every way; returns how often that was refused.
+  [[nodiscard]] int read_all(const StringBlocks& blocks) const {
+    int refused = 0;
+    const auto attempt = [&](const auto& read) {
       try {
-        EXPECT_EQ(blocks.block(block).size(), std::min<std::uint64_t>(1024, 2500 - 1024 * block));
+        read();
       } catch (const Error& error) {
         EXPECT_EQ(error.status(), ExitStatus::kBadData) << error.what();
         ++refused;
       }
+    };
+    for (std::uint64_t block = 0; block < blocks.block_count(); ++block)
+      attempt([&] { EXPECT_EQ(blocks.block(block).size(), std::min<std::uint64_t>(1024, kCount - 1024 * block)); });
+    for (std::uint64_t i = 0; i < kCount; i += 50) {
+      attempt([&] { (void)blocks.get(i); });
+      attempt([&] { EXPECT_LE(blocks.lower_bound(strings_[i]), kCount); });
     }
+    return refused;
+  }
+
+  test::TemporaryFolder temporary_;
+  std::vector<std::string> strings_;
+  PackedStrings sound_;
+};
+
+TEST_F(DamagedStrings, SoundStringsHaveNoFault) { EXPECT_EQ(read_all(stored(sound_)), 0); }
+
+TEST_F(DamagedStrings, CountsThatDoNotFitAreRefused) {
+  for (const std::uint64_t count : {std::uint64_t{0}, kCount - 256, kCount + 256, ~std::uint64_t{0}}) {
+    PackedStrings strings = sound_;
+    strings.count = count;
+    refuse(strings);
+  }
+  for (const auto offsets : {&PackedStrings::page_offsets, &PackedStrings::separator_offsets}) {
+    PackedStrings strings = sound_;
+    std::swap((strings.*offsets)[1], (strings.*offsets)[3]);
+    refuse(strings);
+    strings = sound_;
+    ++(strings.*offsets)[0];
+    refuse(strings);
+    strings = sound_;
+    ++(strings.*offsets).back();
+    refuse(strings);
+    strings = sound_;
+    (strings.*offsets)[1] = ~std::uint64_t{0};
+    refuse(strings);
+    strings = sound_;
+    (strings.*offsets).pop_back();
+    refuse(strings);
+  }
+}
+
+TEST_F(DamagedStrings, SymbolsThatAreNoCodeAreRefused) {
+  const auto refuse_symbols = [&](const PackedStrings& strings) {
+    test::expect_error(ExitStatus::kBadData, {"symbols"}, [&] { (void)stored(strings); });
+  };
+  for (const int bits : {0, 1, 13, 255}) {
+    PackedStrings strings = sound_;
+    strings.symbols[9 * 20] = static_cast<std::uint8_t>(bits);
+    refuse_symbols(strings);
+  }
+  for (const int kind : {0, 11, 15, 255}) {
+    PackedStrings strings = sound_;
+    strings.symbols[1] = static_cast<std::uint8_t>(kind);
+    refuse_symbols(strings);
+  }
+}
+
+TEST_F(DamagedStrings, AnotherVersionIsRefused) {
+  FileWriter writer(file(), "test", 1);
+  writer.write<std::uint8_t>("/names/bytes", sound_.bytes, {"bytes"});
+  writer.attribute("/names", "count", kCount);
+  writer.attribute("/names", "encoding_version", std::uint64_t{3});
+  writer.close();
+  test::expect_error(ExitStatus::kBadData, {"names.h5", "/names", "encoding 3"},
+                     [&] { (void)StringBlocks::open(FileReader::open_unverified(file()), "/names"); });
+}
+
+TEST_F(DamagedStrings, AChangedByteOfAPageIsNoticed) {
+  for (std::size_t at = 0; at < sound_.bytes.size(); at += 997) {
+    PackedStrings strings = sound_;
+    strings.bytes[at] ^= 16;
+    const StringBlocks blocks = stored(strings);
+    const auto page =
+        static_cast<std::uint64_t>(std::upper_bound(strings.page_offsets.begin(), strings.page_offsets.end(), at) -
+                                   strings.page_offsets.begin() - 1);
+    test::expect_error(ExitStatus::kBadData, {"names.h5", "/names/bytes", "page " + std::to_string(page), "damaged"},
+                       [&] { (void)blocks.get(256 * page); });
+    EXPECT_EQ(blocks.get((256 * page + 256) % 2304), strings_[(256 * page + 256) % 2304]) << "another page";
+  }
+}
+
+TEST_F(DamagedStrings, ForgedPagesAreRefusedOrGiveStringsButNeverMore) {
+  const RandomStream stream(9, Purpose::kSplit);
+  int refused = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    PackedStrings strings = sound_;
+    for (std::uint64_t k = 0; k <= i % 3; ++k)
+      strings.bytes[stream.below(100 * i + 2 * k, strings.bytes.size())] =
+          static_cast<std::uint8_t>(stream.bits(100 * i + 2 * k + 1));
+    forge(strings);
+    refused += read_all(stored(strings));
   }
   EXPECT_GT(refused, 100);
 }
 
-TEST_F(DamagedBlocks, AFrameThatClaimsGigabytesIsRefused) {
-  Parts parts = sound();
-  // Magic number, a frame header with an 8-byte content size, then nothing.
-  parts.bytes = {0x28, 0xB5, 0x2F, 0xFD, 0xE0, 0xFF, 0xFF, 0xFF, 0x7F, 0, 0, 0, 0};
-  parts.offsets = {0, parts.bytes.size()};
-  parts.count = 5;
-  const StringBlocks blocks = stored(parts);
-  test::expect_error(ExitStatus::kBadData, {"block of strings is damaged"}, [&] { (void)blocks.block(0); });
+// Each page lies elsewhere in the file than its offsets say.
+TEST_F(DamagedStrings, ForgedOffsetsOfPages) {
+  for (const std::uint64_t by : {1, 7, 40}) {
+    PackedStrings strings = sound_;
+    for (std::size_t page = 1; page + 1 < strings.page_offsets.size(); ++page) strings.page_offsets[page] += by;
+    EXPECT_GT(read_all(stored(strings)), 0);
+    forge(strings);
+    EXPECT_GE(read_all(stored(strings)), 0);
+  }
 }
 
-TEST_F(DamagedBlocks, ABlockWithTooManyStringsIsRefused) {
-  Parts parts = sound();
-  parts.count = 2499;
-  const StringBlocks blocks = stored(parts);
-  test::expect_error(ExitStatus::kBadData, {"block of strings is damaged"}, [&] { (void)blocks.block(2); });
-  parts.count = 2501;
-  const StringBlocks more = stored(parts);
-  test::expect_error(ExitStatus::kBadData, {"block of strings is damaged"}, [&] { (void)more.block(2); });
+// No signal: the pages that are gone give an error.
+TEST_F(DamagedStrings, AFileThatBecomesShorterWhileItIsOpen) {
+  const StringBlocks blocks = stored(sound_);
+  EXPECT_EQ(blocks.get(0), strings_[0]);
+  std::filesystem::resize_file(file(), 1000);
+  test::expect_error(ExitStatus::kBadData, {"names.h5", "/names/bytes", "become shorter"},
+                     [&] { (void)blocks.get(kCount - 1); });
+  EXPECT_EQ(blocks.get(0), strings_[0]) << "that page is kept";
+}
+
+TEST_F(DamagedStrings, AFileThatIsReplacedStaysReadable) {
+  const StringBlocks blocks = stored(sound_);
+  std::filesystem::remove(file());
+  EXPECT_EQ(read_all(blocks), 0);
 }
 
 }  // namespace

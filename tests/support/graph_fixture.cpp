@@ -55,8 +55,8 @@ class TripleSource {
 void write_graph(const std::filesystem::path& folder, const TestGraph& graph) {
   std::string name;
   const auto names = [&](std::uint64_t count, std::string (*make)(std::uint64_t)) {
-    return storage::StringBlocks::encode(count,
-                                         [&name, make](std::uint64_t i) { return std::string_view(name = make(i)); });
+    return storage::PackedStrings::encode(count,
+                                          [&name, make](std::uint64_t i) { return std::string_view(name = make(i)); });
   };
   graph::GraphWriter writer(folder);
   writer.names(names(graph.entities, entity_name), names(graph.relations, relation_name));

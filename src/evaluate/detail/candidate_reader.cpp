@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 
 namespace tessera::evaluate::detail {
@@ -19,6 +20,7 @@ using storage::StringBlocks;
 constexpr const char* kManifestKind = "partition";  // docs/formats/partition.md
 constexpr std::uint64_t kManifestVersion = 1;
 constexpr std::size_t kBlockNames = std::size_t{1} << 19U;
+constexpr std::uint64_t kBlockIds = 1024;
 constexpr std::size_t kSuggestions = 3;
 constexpr const char* kForm = "a line is head, relation, tail, 'head' or 'tail', and the candidates, with tabs between";
 
@@ -108,31 +110,26 @@ void CandidateReader::parse(std::string_view line, std::vector<std::uint64_t>& r
   records[start + kCount] = records.size() - start - kHeader;
 }
 
-/// Walks the sorted names of the graph and the sorted names of the block together: each block of names is decoded once.
+/// In the order of names: neighbours are in one page of the names and in one block of the ids.
 void CandidateReader::resolve(std::vector<std::uint64_t>& records) {
   std::sort(slots_.begin(), slots_.end(), [](const Slot& a, const Slot& b) { return a.name < b.name; });
   const Slot* unknown = nullptr;
-  const auto note_unknown = [&](const Slot& slot) {
-    if (unknown == nullptr || slot.line < unknown->line) unknown = &slot;
-  };
-  auto slot = slots_.begin();
-  std::array<std::uint64_t, StringBlocks::kBlockStrings> ids{};
-  for (std::uint64_t block = 0; block < entities_.block_count() && slot != slots_.end(); ++block) {
-    const std::vector<std::string> names = entities_.block(block);
-    if (slot->name > names.back()) continue;
-    partition_.read_rows<std::uint64_t>("/new_ids", block * StringBlocks::kBlockStrings, names.size(),
-                                        std::span(ids).first(names.size()));
-    auto name = names.begin();
-    for (; slot != slots_.end() && slot->name <= names.back(); ++slot) {
-      name = std::lower_bound(name, names.end(), slot->name);
-      const std::uint64_t id = ids.at(static_cast<std::size_t>(name - names.begin()));
-      if (*name != slot->name) note_unknown(*slot);
-      if (id >= graph_.entity_count())
-        fail(ExitStatus::kBadData, "'{}', /new_ids: ids out of range", partition_.path().string());
-      records[slot->record_position] = id;
+  std::vector<std::uint64_t> ids;
+  std::uint64_t first = 0;  // original id of the first of `ids`
+  for (const Slot& slot : slots_) {
+    const std::optional<std::uint64_t> found = entities_.find(slot.name);
+    if (!found && (unknown == nullptr || slot.line < unknown->line)) unknown = &slot;
+    if (!found) continue;
+    if (*found >= first + ids.size()) {
+      first = *found - *found % kBlockIds;
+      ids.resize(std::min(kBlockIds, entities_.size() - first));
+      partition_.read_rows<std::uint64_t>("/new_ids", first, ids.size(), std::span(ids));
     }
+    const std::uint64_t id = ids[*found - first];
+    if (id >= graph_.entity_count())
+      fail(ExitStatus::kBadData, "'{}', /new_ids: ids out of range", partition_.path().string());
+    records[slot.record_position] = id;
   }
-  for (; slot != slots_.end(); ++slot) note_unknown(*slot);
   if (unknown != nullptr) fail_unknown(*unknown);
 }
 
@@ -154,7 +151,7 @@ std::string CandidateReader::describe(EntityId source, RelationId relation, Enti
 }
 
 std::string CandidateReader::name_of(EntityId entity) const {
-  std::array<std::uint64_t, StringBlocks::kBlockStrings> ids{};
+  std::array<std::uint64_t, kBlockIds> ids{};
   for (std::uint64_t first = 0; first < entities_.size(); first += ids.size()) {
     const auto block = std::span(ids).first(std::min<std::uint64_t>(ids.size(), entities_.size() - first));
     partition_.read_rows<std::uint64_t>("/new_ids", first, block.size(), block);

@@ -19,7 +19,7 @@
 namespace tessera::evaluate::detail {
 
 /// A file of candidates (docs/formats/candidates.md) as records in global ids, some lines at a time; used on rank 0.
-/// Names stay compressed and are looked up in order, a block of lines at once; no table of all entities.
+/// Names stay in their file and are looked up in order, a block of lines at once; no table of all entities.
 class CandidateReader {
  public:
   /// Throws Error(kMissingInput), Error(kBadData).
