@@ -96,6 +96,7 @@ graph::PartContent make_content(const PartSources& sources, PartId part, QueryLi
     content.original_ids.push_back(sources.old_ids[id]);
     content.train_degree.push_back(sources.degree[sources.old_ids[id]]);
   }
+  content.more = [&sources, part](storage::FileWriter& file) { sources.attributes.write(part, file); };
   return content;
 }
 
@@ -110,7 +111,7 @@ std::uint64_t partition_bytes(const PartSources& sources) {
   for (const auto& part : sources.manifest.figures) halo_rows += part.halo_rows;
   const std::uint64_t offsets = 3 * (2 * sources.manifest.relation_count + 1) + parts + 1;
   return queries * 12 + halo_rows * 8 + sources.manifest.entity_count * 20 + parts * offsets * 8 +
-         (parts + 1) * kPerFile;
+         (parts + 1) * kPerFile + sources.attributes.bytes();
 }
 
 void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,

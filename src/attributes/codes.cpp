@@ -29,8 +29,8 @@ std::int64_t in_order(std::int64_t bits) { return bits ^ ((bits >> 63) & kLarges
 
 double to_double(std::int64_t number) { return std::bit_cast<double>(in_order(number)); }
 
-/// Of `center` - 3 .. `center` + 3, the first whose value is not below (above) the constant. The value of center is near
-/// the constant.
+/// Of `center` - 3 .. `center` + 3, the first whose value is not below (above) the constant. The value of center is
+/// near the constant.
 std::optional<std::int64_t> first_near(const Code& code, std::int64_t center, const Constant& constant, bool above) {
   const Comparison comparison(above ? Relation::kAbove : Relation::kAtLeast, constant);
   for (std::int64_t number = center - 3; number <= center + 3; ++number)
@@ -93,8 +93,8 @@ std::optional<std::int64_t> DoubleCode::first(const Constant& constant, bool abo
   const auto of = [](double value) { return in_order(std::bit_cast<std::int64_t>(value)); };
   if (number.exponent > kMostExponent) return number.negative ? std::optional(of(-HUGE_VAL)) : std::nullopt;
   double value = 0;  // what is too small for a double is near it
-  const std::string text = fmt::format("{}0.{}e{}", number.negative ? "-" : "", number.digits.empty() ? "0" : number.digits,
-                                       number.exponent);
+  const std::string text = fmt::format("{}0.{}e{}", number.negative ? "-" : "",
+                                       number.digits.empty() ? "0" : number.digits, number.exponent);
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc() && number.exponent > 0)  // above the largest
     return number.negative ? std::optional(of(-HUGE_VAL)) : std::nullopt;

@@ -41,8 +41,12 @@ TypeCounts count_types(const ColumnContent& content) {
   return counts;
 }
 
-Column::Column(std::span<const std::uint8_t> bytes, std::uint64_t entities, std::uint64_t datatypes)
-    : bytes_(bytes.size()) {
+Column::Column(std::span<const std::uint8_t> bytes, std::uint64_t entities, std::uint64_t datatypes, std::string where)
+    : where_(std::move(where)), bytes_(bytes.size()) {
+  detail::located(where_, [&] { open(bytes, entities, datatypes); });
+}
+
+void Column::open(std::span<const std::uint8_t> bytes, std::uint64_t entities, std::uint64_t datatypes) {
   detail::ByteReader reader(bytes);
   const std::uint8_t type = reader.byte();
   const std::uint8_t encoding = reader.byte();
@@ -62,12 +66,14 @@ Column::Column(Column&&) noexcept = default;
 Column& Column::operator=(Column&&) noexcept = default;
 Column::~Column() = default;
 
-std::string Column::text(std::uint64_t value) const { return values_->text(value); }
+std::string Column::text(std::uint64_t value) const {
+  return detail::located(where_, [&] { return values_->text(value); });
+}
 
 std::uint64_t Column::datatype(std::uint64_t value) const {
   if (local_datatypes_.size() == 1) return local_datatypes_.front();
   const auto code = static_cast<std::uint64_t>(datatype_codes_[value]);
-  if (code >= local_datatypes_.size()) detail::damaged("a datatype is out of range");
+  if (code >= local_datatypes_.size()) detail::located(where_, [] { detail::damaged("a datatype is out of range"); });
   return local_datatypes_[code];
 }
 
@@ -76,24 +82,26 @@ void Column::for_each(const Visit& visit) const {
   std::uint64_t next = 0;
   ValueRange of;
   std::uint64_t entity = 0;
-  values_->for_each([&](std::uint64_t i, std::string_view text) {
+  const auto visit_value = [&](std::uint64_t i, std::string_view text) {
     if (i == of.end) {
       of = entities_.values(next);
       entity = entities_.entity(next++);
     }
     visit(entity, i, text);
-  });
+  };
+  detail::located(where_, [&] { values_->for_each(visit_value); });
 }
 
 void Column::select(const Comparison& comparison, std::span<std::uint64_t> rows) const {
   if (count_ == 0) return;
   std::vector<std::uint64_t> bits((count_ + 63) / 64);
-  values_->select(comparison, bits);
+  detail::located(where_, [&] { values_->select(comparison, bits); });
   entities_.select(bits, rows);
 }
 
 void Column::select_all(std::span<std::uint64_t> rows) const {
-  entities_.for_each([&](std::uint64_t entity, const ValueRange&) { rows[entity / 64] |= std::uint64_t{1} << (entity % 64); });
+  entities_.for_each(
+      [&](std::uint64_t entity, const ValueRange&) { rows[entity / 64] |= std::uint64_t{1} << (entity % 64); });
 }
 
 }  // namespace tessera::attributes

@@ -25,9 +25,9 @@ class Values;
 
 /// The values of one attribute as they are read: rows of values, ordered by entity.
 struct ColumnContent {
-  std::span<const std::uint64_t> entities;  ///< [values] ascending; an entity may have several values
-  std::span<const std::uint64_t> offsets;   ///< [values + 1] into `text`
-  std::span<const char> text;               ///< UTF-8
+  std::span<const std::uint64_t> entities;   ///< [values] ascending; an entity may have several values
+  std::span<const std::uint64_t> offsets;    ///< [values + 1] into `text`
+  std::span<const char> text;                ///< UTF-8
   std::span<const std::uint32_t> datatypes;  ///< [values] which datatype or language each has
   [[nodiscard]] std::uint64_t size() const { return entities.size(); }
   [[nodiscard]] std::string_view value(std::uint64_t i) const {
@@ -56,8 +56,10 @@ std::vector<std::uint8_t> encode_column(const ColumnContent& content, Type type)
 class Column {
  public:
   /// `bytes` begin at a multiple of 8 and have packing::kPadding readable bytes behind them; entities are below
-  /// `entities`, datatypes below `datatypes`. Throws Error(kBadData). O(entities of the column).
-  Column(std::span<const std::uint8_t> bytes, std::uint64_t entities, std::uint64_t datatypes);
+  /// `entities`, datatypes below `datatypes`; `where` is for messages. Throws Error(kBadData), as all that reads
+  /// values. O(entities of the column).
+  Column(std::span<const std::uint8_t> bytes, std::uint64_t entities, std::uint64_t datatypes,
+         std::string where = "a packed column");
   Column(Column&&) noexcept;
   Column& operator=(Column&&) noexcept;
   ~Column();
@@ -85,11 +87,13 @@ class Column {
   void select_all(std::span<std::uint64_t> rows) const;
 
  private:
+  void open(std::span<const std::uint8_t> bytes, std::uint64_t entities, std::uint64_t datatypes);
+
+  std::string where_;
   Type type_ = Type::kText;
   Encoding encoding_ = Encoding::kBlocks;
   std::uint64_t count_ = 0;
   std::uint64_t bytes_ = 0;
-  std::uint64_t datatypes_ = 0;
   EntityList entities_;
   std::vector<std::uint64_t> local_datatypes_;
   Numbers datatype_codes_;  // none when all values have one datatype

@@ -59,7 +59,8 @@ Packed pack_coded(const ColumnContent& content, Encoding encoding, const Code& c
   return {encoding, std::move(header), coded.exceptions()};
 }
 
-/// The digits behind the point that are the fewest and the most, of which a sample of the column takes the fewest bytes.
+/// The digits behind the point that are the fewest and the most, of which a sample of the column takes the fewest
+/// bytes.
 std::pair<unsigned, unsigned> choose_decimals(const ColumnContent& content) {
   std::vector<std::string_view> sample;
   const std::uint64_t step = std::max<std::uint64_t>(1, content.size() / kSample);
@@ -67,7 +68,8 @@ std::pair<unsigned, unsigned> choose_decimals(const ColumnContent& content) {
   std::array<bool, DecimalCode::kMost + 1> occurs{};
   occurs[0] = true;
   for (const std::string_view text : sample)
-    if (const auto value = parse_fixed_point(text); value && value->decimals < occurs.size()) occurs.at(value->decimals) = true;
+    if (const auto value = parse_fixed_point(text); value && value->decimals < occurs.size())
+      occurs.at(value->decimals) = true;
   std::pair<unsigned, unsigned> best{0, 0};
   std::size_t best_bytes = SIZE_MAX;
   for (unsigned most = 0; most <= DecimalCode::kMost; ++most) {
@@ -114,7 +116,8 @@ std::optional<Packed> pack_split(const ColumnContent& content) {
   }
   Packed packed{Encoding::kSplit, {}, wholes.exceptions()};
   detail::put_varint(packed.bytes, texts.size());
-  FrontCoded::encode(texts.size(), [&](std::uint64_t i) { return texts[i]; }, packed.bytes);
+  FrontCoded::encode(
+      texts.size(), [&](std::uint64_t i) { return texts[i]; }, packed.bytes);
   wholes.write(packed.bytes);
   if (texts.size() > 1) Numbers::encode(codes, packed.bytes);
   return packed;
@@ -150,14 +153,16 @@ std::optional<Packed> pack_dictionary(const ColumnContent& content, Type type) {
   for (std::uint64_t i = 0; i < content.size(); ++i) of_value.push_back(codes.at(content.value(i)));
   Packed packed{Encoding::kDictionary, {}, 0};
   detail::put_varint(packed.bytes, texts.size());
-  FrontCoded::encode(texts.size(), [&](std::uint64_t i) { return texts[i]; }, packed.bytes);
+  FrontCoded::encode(
+      texts.size(), [&](std::uint64_t i) { return texts[i]; }, packed.bytes);
   Numbers::encode(of_value, packed.bytes);
   return packed;
 }
 
 Packed pack_blocks(const ColumnContent& content) {
   Packed packed;
-  TextBlocks::encode(content.size(), [&](std::uint64_t i) { return content.value(i); }, packed.bytes);
+  TextBlocks::encode(
+      content.size(), [&](std::uint64_t i) { return content.value(i); }, packed.bytes);
   return packed;
 }
 

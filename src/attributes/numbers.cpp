@@ -179,8 +179,8 @@ void Numbers::select_block(const Block& block, const Interval& interval, std::ui
   Half values;
   block.low.read(block.data, values.data());
   if (!block.is_wide)
-    return packing::select_range(values.data(), count, static_cast<std::uint32_t>(low), static_cast<std::uint32_t>(high),
-                                 bits);
+    return packing::select_range(values.data(), count, static_cast<std::uint32_t>(low),
+                                 static_cast<std::uint32_t>(high), bits);
   Half upper;
   block.high.read(block.high_data(), upper.data());
   for (std::size_t i = 0; i < count; ++i) {

@@ -61,8 +61,8 @@ class PlainStrings {
   detail::ByteSpan bytes_;
 };
 
-/// Strings in any order in blocks of about 16 KiB, each compressed by zstd, with a trained dictionary where it pays. One
-/// of them is found by unpacking its block.
+/// Strings in any order in blocks of about 16 KiB, each compressed by zstd, with a trained dictionary where it pays.
+/// One of them is found by unpacking its block.
 class TextBlocks {
  public:
   static void encode(std::uint64_t count, const StringAt& string, detail::Bytes& out);

@@ -41,7 +41,8 @@ detail::Bytes train(const std::vector<std::string>& blocks, std::uint64_t all_by
   constexpr std::size_t kPiece = 1024;  // many short samples teach it more than few long ones
   for (std::size_t i = 0; i < blocks.size(); i += step) {
     samples += blocks[i];
-    for (std::size_t at = 0; at < blocks[i].size(); at += kPiece) sizes.push_back(std::min(kPiece, blocks[i].size() - at));
+    for (std::size_t at = 0; at < blocks[i].size(); at += kPiece)
+      sizes.push_back(std::min(kPiece, blocks[i].size() - at));
   }
   const std::size_t size = ZDICT_trainFromBuffer(dictionary.data(), dictionary.size(), samples.data(), sizes.data(),
                                                  static_cast<unsigned>(sizes.size()));
@@ -61,11 +62,10 @@ detail::Bytes compress(const std::vector<std::string>& blocks, const detail::Byt
     const std::size_t start = bytes.size();
     bytes.resize(start + ZSTD_compressBound(block.size()));
     const std::size_t room = bytes.size() - start;
-    const std::size_t size =
-        dictionary.empty()
-            ? ZSTD_compressCCtx(context.get(), bytes.data() + start, room, block.data(), block.size(), kLevel)
-            : ZSTD_compress_usingCDict(context.get(), bytes.data() + start, room, block.data(), block.size(),
-                                       learned.get());
+    const std::size_t size = dictionary.empty() ? ZSTD_compressCCtx(context.get(), bytes.data() + start, room,
+                                                                    block.data(), block.size(), kLevel)
+                                                : ZSTD_compress_usingCDict(context.get(), bytes.data() + start, room,
+                                                                           block.data(), block.size(), learned.get());
     TESSERA_ASSERT(ZSTD_isError(size) == 0, ZSTD_getErrorName(size));
     bytes.resize(start + size);
     ends.push_back(static_cast<std::int64_t>(bytes.size()));

@@ -144,7 +144,8 @@ ScaledFloor scaled_floor(const Number& value, unsigned scale) {
   const std::int64_t places = value.exponent + static_cast<std::int64_t>(scale);  // digits before the point
   if (value.digits.empty()) return {0, true};
   if (places > static_cast<std::int64_t>(kMostDigits))
-    return {value.negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max(), false};
+    return {value.negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max(),
+            false};
   std::int64_t whole = 0;
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(0, places));
   for (std::size_t i = 0; i < count; ++i) whole = whole * 10 + (i < value.digits.size() ? value.digits[i] - '0' : 0);
@@ -177,7 +178,8 @@ std::optional<FixedPoint> parse_fixed_point(std::string_view text) {
 std::string to_text(std::int64_t mantissa, unsigned decimals) {
   std::array<char, 48> buffer;  // 20 digits, up to 18 zeros before them, a sign and a point
   const bool negative = mantissa < 0;
-  const std::uint64_t magnitude = negative ? 0 - static_cast<std::uint64_t>(mantissa) : static_cast<std::uint64_t>(mantissa);
+  const std::uint64_t magnitude =
+      negative ? 0 - static_cast<std::uint64_t>(mantissa) : static_cast<std::uint64_t>(mantissa);
   char* end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), magnitude).ptr;
   std::string digits(buffer.data(), end);
   if (digits.size() <= decimals) digits.insert(0, decimals + 1 - digits.size(), '0');

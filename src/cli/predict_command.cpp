@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/candidate_choice.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
 #include "cli/option_checks.hpp"
@@ -31,6 +32,8 @@ struct Options {
   std::string queries_file;
   std::string output;
   std::optional<std::uint64_t> epoch;
+  std::string where;
+  std::vector<std::string> show;
   bool omit_known = false;
   bool json = false;
   predict::SearchOptions search;
@@ -63,10 +66,12 @@ void predict_run(Environment& environment, const Options& options) {
     if (!options.output.empty()) check_output(options.output);
   });
   const Job job = job_of_run(environment, options.run, options.overrides);
-  const Devices devices = open_devices(environment, job);
+  // Candidates of a condition are asked for one by one, on the host.
+  const Devices devices = options.where.empty() ? open_devices(environment, job) : Devices{};
   RunContext context = open_context(environment, job);
   std::optional<model::Parameters> parameters;
   comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
+  const auto candidates = choose_candidates(environment, context, "--where", options.where);
   const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
   const search::Setup setup{comm, context.shard, *parameters, context.host};
   std::optional<memory::DevicePool> device_pool;
@@ -75,13 +80,15 @@ void predict_run(Environment& environment, const Options& options) {
   });
   predict::SearchOptions search = options.search;
   search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
-  predict::Predictor predictor(setup, {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)},
+  search.among = candidates ? &*candidates : nullptr;
+  predict::Predictor predictor(setup,
+                               {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts), options.show},
                                questions, search, make_answerer(device_pool, job));
   std::unique_ptr<predict::PredictionFile> file;
   comm::on_root(comm, [&] {
     if (!options.output.empty())
       file = std::make_unique<predict::PredictionFile>(options.output, predictor.names(), predictor.question_count(),
-                                                       predictor.most_answers());
+                                                       predictor.most_answers(), predictor.shown());
   });
   const bool prints = options.output.empty() || options.json;
   const bool answers_on_terminal = prints && isatty(STDOUT_FILENO) == 1;  // they would tear the line apart
@@ -95,8 +102,8 @@ void predict_run(Environment& environment, const Options& options) {
   progress.finish();
   comm::on_root(comm, [&] {
     if (!file) return;
-    file->commit(
-        {parameters->scorer().name(), parameters->dim(), epoch, context.shard.manifest.graph_digest, search.known});
+    file->commit({parameters->scorer().name(), parameters->dim(), epoch, context.shard.manifest.graph_digest,
+                  search.known, options.where});
     log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
   });
 }
@@ -116,6 +123,14 @@ Command add_predict(const Parser& parser) {
   parser.add("-k", options->search.k, "Answers per query").check(whole_number(1)).show_default();
   parser.add_flag("--omit-known", options->omit_known,
                   "Leave out facts that the graph has already (default: mark them)");
+  parser
+      .add("--where", options->where,
+           "Answers are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
+           "(docs/user/attributes.md)")
+      .type_name("CONDITION");
+  parser.add("--show", options->show, "Attributes to show beside answers; several with commas")
+      .cut_at(',')
+      .type_name("NAME");
   parser.add("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing");
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));
@@ -124,7 +139,8 @@ Command add_predict(const Parser& parser) {
       "Examples:\n"
       "  tessera predict RUN --query dog.n.01 hypernym          what is a dog?\n"
       "  tessera predict RUN --query '?' hypernym dog.n.01      what are kinds of dogs?\n"
-      "  tessera predict RUN --queries queries.tsv -k 3 --json\n");
+      "  tessera predict RUN --queries queries.tsv -k 3 --json\n"
+      "  tessera predict RUN --query '?' born_in Paris --where 'birth_year > 1950' --show birth_year\n");
   return {[options](Environment& environment) { predict_run(environment, *options); }, true};
 }
 

@@ -17,7 +17,7 @@
 namespace tessera::graph {
 
 inline constexpr const char* kGraphKind = "graph";
-inline constexpr std::uint64_t kGraphVersion = 1;
+inline constexpr std::uint64_t kGraphVersion = 2;  ///< version 1 is read, too
 inline constexpr const char* kGraphFile = "graph.h5";
 inline constexpr std::uint64_t kMostRelations = std::uint64_t{1} << 30U;  ///< 2R directed relations have 32-bit ids
 
@@ -27,15 +27,6 @@ struct SourceFile {
   std::uint64_t bytes = 0;
   std::uint64_t lines = 0;
   std::string xxh3_128;
-};
-
-/// Values of one attribute, by entity.
-struct AttributeColumn {
-  std::string name;
-  std::span<const std::uint64_t> entities;       ///< ascending; an entity may have several values
-  std::span<const std::uint64_t> value_offsets;  ///< [entities + 1] into value_bytes
-  std::span<const char> value_bytes;             ///< UTF-8
-  std::span<const std::uint16_t> datatypes;      ///< index into GraphWriter::datatypes
 };
 
 /// Writes the folder DATA.kg; it appears whole at commit() or not at all. Splits are streamed, never held.
@@ -49,9 +40,11 @@ class GraphWriter {
   /// Announces `count` triples of one split; they follow in append(), sorted by (relation, head, tail), distinct.
   void begin_split(Split split, std::uint64_t count);
   void append(std::span<const Triple> triples);
-  /// Datatype IRIs and "@language" tags that AttributeColumn::datatypes points into, sorted.
-  void datatypes(const storage::StringBlocks& datatypes);
-  void attribute(const AttributeColumn& column);
+  /// Where the caller writes the group /attributes, which has so many columns.
+  storage::FileWriter& attributes(std::uint64_t columns) {
+    attribute_count_ = columns;
+    return file_;
+  }
   void source(const SourceFile& source);
   /// A count for people: "duplicates", "bad_lines", ...
   void count(const std::string& name, std::uint64_t value);

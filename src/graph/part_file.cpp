@@ -97,6 +97,7 @@ void write_part(const std::filesystem::path& folder, const PartitionManifest& ma
   file.write<std::uint64_t>("/halo/owner_offsets", content.halo_offsets,
                             {"halo entities owned by part p are offsets[p] .. offsets[p+1]-1"});
   file.write<std::uint64_t>("/halo/entity", content.halo_entities, {"global ids of training targets in other parts"});
+  if (content.more) content.more(file);
   file.close();
 }
 

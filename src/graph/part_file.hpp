@@ -7,10 +7,12 @@
 #include "graph/query_set.hpp"
 #include "graph/split.hpp"
 #include "memory/pool.hpp"
+#include "storage/hdf5.hpp"
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,11 +32,12 @@ QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relat
 /// One part as it is written to part-NNNN.h5.
 struct PartContent {
   PartId part;
-  std::array<QueryColumns, 3> queries;       ///< by Split
-  std::vector<std::uint64_t> original_ids;   ///< [rows]: id in graph.h5 of each local row
-  std::vector<std::uint32_t> train_degree;   ///< [rows]: training queries with this source
-  std::vector<std::uint64_t> halo_offsets;   ///< [P + 1] into halo_entities, by owner
-  std::vector<std::uint64_t> halo_entities;  ///< distinct training targets in other parts, ascending
+  std::array<QueryColumns, 3> queries;             ///< by Split
+  std::vector<std::uint64_t> original_ids;         ///< [rows]: id in graph.h5 of each local row
+  std::vector<std::uint32_t> train_degree;         ///< [rows]: training queries with this source
+  std::vector<std::uint64_t> halo_offsets;         ///< [P + 1] into halo_entities, by owner
+  std::vector<std::uint64_t> halo_entities;        ///< distinct training targets in other parts, ascending
+  std::function<void(storage::FileWriter&)> more;  ///< writes what else belongs in the file, if anything
 };
 
 inline constexpr const char* kPartKind = "part";

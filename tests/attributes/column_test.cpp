@@ -49,27 +49,82 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  const Texts hard = {"-0", "+5", "1e5", "007", "1.10", "NaN", "-INF", "0", "-0.0", "5.", ".5", "1e-300",
-                      "123456789012345678901234567890", "-9223372036854775808", "0.000000000000000001"};
+  const Texts hard = {"-0",
+                      "+5",
+                      "1e5",
+                      "007",
+                      "1.10",
+                      "NaN",
+                      "-INF",
+                      "0",
+                      "-0.0",
+                      "5.",
+                      ".5",
+                      "1e-300",
+                      "123456789012345678901234567890",
+                      "-9223372036854775808",
+                      "0.000000000000000001"};
   const auto years = [](std::uint64_t r) { return fmt::format("{}", 1900 + r % 120); };
-  const auto twelfths = [](std::uint64_t r) { return fmt::format("{}.{}", 1500 + r % 520, Texts{"0", "08333333", "5", "91666667"}.at(r / 520 % 4)); };
+  const auto twelfths = [](std::uint64_t r) {
+    return fmt::format("{}.{}", 1500 + r % 520, Texts{"0", "08333333", "5", "91666667"}.at(r / 520 % 4));
+  };
   std::vector<Case> all = {
       {"hard numbers", hard, Type::kNumber, {}},
       {"many hard numbers", repeat(hard, 3000), Type::kNumber, Encoding::kDictionary},
       {"years", made(5000, years), Type::kNumber, Encoding::kDecimal},
-      {"large whole numbers", made(3000, [](std::uint64_t r) { return fmt::format("{}", static_cast<std::int64_t>(r % 2'000'000'000'000'000) - 1'000'000'000'000'000); }), Type::kNumber, Encoding::kDecimal},
+      {"large whole numbers",
+       made(3000,
+            [](std::uint64_t r) {
+              return fmt::format("{}", static_cast<std::int64_t>(r % 2'000'000'000'000'000) - 1'000'000'000'000'000);
+            }),
+       Type::kNumber, Encoding::kDecimal},
       {"years and months", made(5000, twelfths), Type::kNumber, Encoding::kSplit},
       {"years with .0", made(1500, [&](std::uint64_t r) { return years(r) + ".0"; }), Type::kNumber, Encoding::kSplit},
-      {"negative split", made(2100, [](std::uint64_t r) { return fmt::format("{}{}.{}", r % 2 == 0 ? "-" : "", r / 2 % 5000, r / 10000 % 2 == 0 ? "25" : "750"); }), Type::kNumber, Encoding::kSplit},
-      {"degrees", made(4000, [](std::uint64_t r) { return to_text(static_cast<std::int64_t>(r % 360'000'000) - 180'000'000, 6); }), Type::kNumber, Encoding::kDecimal},
-      {"prices", made(2000, [](std::uint64_t r) { return to_text(static_cast<std::int64_t>(r % 10'000'000), 2); }), Type::kNumber, Encoding::kDecimal},
-      {"few exceptions", made(4000, [&](std::uint64_t r) { return r % 400 == 0 ? "+" + years(r) : r % 401 == 0 ? "NaN" : years(r); }), Type::kNumber, Encoding::kDecimal},
-      {"doubles", made(3000, [](std::uint64_t r) { return shortest(std::ldexp(static_cast<double>(static_cast<std::int64_t>(r)), static_cast<int>(r % 300) - 150)); }), Type::kNumber, Encoding::kDouble},
-      {"dates", made(3000, [](std::uint64_t r) { return date_text(static_cast<std::int64_t>(r % 40000) - 20000); }), Type::kDate, Encoding::kDate},
-      {"any date", made(700, [](std::uint64_t r) { return date_text(kFirstDay + static_cast<std::int64_t>(r % static_cast<std::uint64_t>(kLastDay - kFirstDay))); }), Type::kDate, Encoding::kDate},
+      {"negative split",
+       made(2100,
+            [](std::uint64_t r) {
+              return fmt::format("{}{}.{}", r % 2 == 0 ? "-" : "", r / 2 % 5000, r / 10000 % 2 == 0 ? "25" : "750");
+            }),
+       Type::kNumber, Encoding::kSplit},
+      {"degrees",
+       made(4000, [](std::uint64_t r) { return to_text(static_cast<std::int64_t>(r % 360'000'000) - 180'000'000, 6); }),
+       Type::kNumber, Encoding::kDecimal},
+      {"prices", made(2000, [](std::uint64_t r) { return to_text(static_cast<std::int64_t>(r % 10'000'000), 2); }),
+       Type::kNumber, Encoding::kDecimal},
+      {"few exceptions",
+       made(4000, [&](std::uint64_t r) { return r % 400 == 0   ? "+" + years(r)
+                                                : r % 401 == 0 ? "NaN"
+                                                               : years(r); }),
+       Type::kNumber, Encoding::kDecimal},
+      {"doubles",
+       made(3000,
+            [](std::uint64_t r) {
+              return shortest(
+                  std::ldexp(static_cast<double>(static_cast<std::int64_t>(r)), static_cast<int>(r % 300) - 150));
+            }),
+       Type::kNumber, Encoding::kDouble},
+      {"dates", made(3000, [](std::uint64_t r) { return date_text(static_cast<std::int64_t>(r % 40000) - 20000); }),
+       Type::kDate, Encoding::kDate},
+      {"any date",
+       made(700,
+            [](std::uint64_t r) {
+              return date_text(kFirstDay +
+                               static_cast<std::int64_t>(r % static_cast<std::uint64_t>(kLastDay - kFirstDay)));
+            }),
+       Type::kDate, Encoding::kDate},
       {"dates out of range", {"2021-02-30", "0000-01-01", "12345-01-01", "1999-01-01"}, Type::kText, {}},
-      {"few words", made(5000, [](std::uint64_t r) { return Texts{"", "Person", "Stadt", "Überland", "人"}.at(r % 5); }), Type::kText, Encoding::kDictionary},
-      {"sentences", made(3000, [](std::uint64_t r) { return fmt::format("the {} entity of number {} and of {} is here", r, r % 1000, r % 77); }), Type::kText, Encoding::kBlocks},
+      {"few words",
+       made(5000,
+            [](std::uint64_t r) {
+              return Texts{"", "Person", "Stadt", "Überland", "人"}.at(r % 5);
+            }),
+       Type::kText, Encoding::kDictionary},
+      {"sentences",
+       made(3000,
+            [](std::uint64_t r) {
+              return fmt::format("the {} entity of number {} and of {} is here", r, r % 1000, r % 77);
+            }),
+       Type::kText, Encoding::kBlocks},
       {"empty strings", Texts(100, ""), Type::kText, {}},
       {"one", {"x"}, Type::kText, {}},
       {"long text", {std::string(200'000, 'x') + "y", std::string("a\0b", 3), "\xF0\x9F\x98\x80"}, Type::kText, {}},
@@ -133,8 +188,8 @@ std::vector<Constant> constants(const TestColumn& column) {
     if (number.kind == Number::Kind::kFinite) found.push_back(number);
   }
   if (column.column().type() == Type::kNumber)
-    for (const char* text : {"0", "-0.5", "1e400", "-1e400", "1950.5", "1e-400", "-1e-400", "1e25", "1.10", "2000.08333333",
-                             "99999999999999999999", "-3", "-2.25"})
+    for (const char* text : {"0", "-0.5", "1e400", "-1e400", "1950.5", "1e-400", "-1e-400", "1e25", "1.10",
+                             "2000.08333333", "99999999999999999999", "-3", "-2.25"})
       found.push_back(Number::parse(text).value());
   if (column.column().type() == Type::kText) found.push_back("M");
   return found;
@@ -160,7 +215,8 @@ TEST(Column, DamageIsAnErrorOrAnotherText) {
     for (int i = 0; i < 300; ++i) {
       std::vector<std::uint8_t> bytes = column.packed();
       for (std::uint64_t k = 1 + random() % 3; k > 0; --k)
-        bytes[random() % std::min<std::size_t>(bytes.size(), i % 2 == 0 ? 64 : bytes.size())] ^= static_cast<std::uint8_t>(1 + random() % 255);
+        bytes[random() % std::min<std::size_t>(bytes.size(), i % 2 == 0 ? 64 : bytes.size())] ^=
+            static_cast<std::uint8_t>(1 + random() % 255);
       if (random() % 4 == 0) bytes.resize(random() % bytes.size());
       const std::size_t size = bytes.size();
       bytes.resize(size + packing::kPadding);

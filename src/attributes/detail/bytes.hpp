@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,8 +31,22 @@ inline void put_bytes(Bytes& out, ByteSpan bytes) { out.insert(out.end(), bytes.
 
 inline void align(Bytes& out) { out.resize((out.size() + kAlignment - 1) / kAlignment * kAlignment); }
 
-/// The file says something that cannot be: Error(kBadData); whoever knows the file and the column adds them.
-[[noreturn]] inline void damaged(std::string_view what) { fail(ExitStatus::kBadData, "{}", what); }
+/// A file says something that cannot be. Whoever knows the file and the column adds them (located()).
+class Damage : public Error {
+ public:
+  explicit Damage(std::string_view what) : Error(ExitStatus::kBadData, std::string(what)) {}
+};
+[[noreturn]] inline void damaged(std::string_view what) { throw Damage(what); }
+
+/// Calls work(); what it finds damaged is damaged at `where`.
+template <class Work>
+auto located(const std::string& where, const Work& work) {
+  try {
+    return work();
+  } catch (const Damage& damage) {
+    fail(ExitStatus::kBadData, "{}: {}", where, damage.what());
+  }
+}
 
 /// Reads bytes from front to back; throws Error(kBadData) instead of passing their end. The bytes begin at a multiple
 /// of kAlignment and have packing::kPadding readable ones behind them.
