@@ -34,24 +34,20 @@ class Draws {
   Permutation spread_;
 };
 
-graph::QueryColumns draw_queries(const SampledShape& shape, std::size_t threads) {
+std::vector<Query> draw_queries(const SampledShape& shape, std::size_t threads) {
   const std::uint64_t count = shape.batch * shape.steps;
   const Draws draws(shape);
-  graph::QueryColumns columns;
-  const auto directed = static_cast<double>(2 * shape.relations);
-  for (std::uint64_t r = 0; r <= 2 * shape.relations; ++r)  // the number below relation r, of relations R u^2
-    columns.relation_offsets.push_back(
-        static_cast<std::uint64_t>(static_cast<double>(count) * std::sqrt(static_cast<double>(r) / directed)));
-  columns.relation_offsets.back() = count;
-  columns.sources.resize(count);
-  columns.targets.resize(count);
+  const RandomStream relations(shape.seed, Purpose::kInit);
+  std::vector<Query> queries(count);
   parallel_for(threads, threads, [&](std::size_t t) {
     for (std::uint64_t i = count * t / threads; i < count * (t + 1) / threads; ++i) {
-      columns.sources[i] = static_cast<std::uint32_t>(draws.entity(2 * i));
-      columns.targets[i] = draws.entity(2 * i + 1);
+      const double u = relations.uniform(i);  // relation R u^2
+      queries[i] = {LocalRow(static_cast<std::uint32_t>(draws.entity(2 * i))),
+                    RelationId(static_cast<std::uint32_t>(static_cast<double>(2 * shape.relations) * u * u)),
+                    EntityId(draws.entity(2 * i + 1))};
     }
   });
-  return columns;
+  return queries;
 }
 
 graph::Shard draw_shard(const SampledShape& shape, std::size_t threads, memory::Pool& pool) {
@@ -60,8 +56,8 @@ graph::Shard draw_shard(const SampledShape& shape, std::size_t threads, memory::
   shard.manifest.entity_count = shape.entities;
   shard.manifest.relation_count = shape.relations;
   shard.manifest.offsets = {0, shape.entities};
-  shard.manifest.figures = {{shape.entities, shape.batch * shape.steps, 0, 0}};
   shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), draw_queries(shape, threads), pool));
+  shard.manifest.figures = {{shape.entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
 }
 
@@ -83,9 +79,9 @@ double distinct_rows(const SampledShape& shape, const graph::QuerySet& queries) 
   const RandomStream stream(shape.seed, Purpose::kNegatives);
   std::vector<std::uint64_t> rows;
   for (std::uint64_t i = 0; i < shape.batch; ++i) {
-    const std::uint64_t query = i * shape.steps;
-    rows.push_back(queries.source(query).value());
-    rows.push_back(queries.target(query).value());
+    const Query query = queries.query(i * queries.size() / shape.batch);
+    rows.push_back(query.source.value());
+    rows.push_back(query.target.value());
   }
   for (std::uint64_t k = 0; k < shape.negatives; ++k) rows.push_back(stream.below(k, shape.entities));
   std::sort(rows.begin(), rows.end());
@@ -140,7 +136,7 @@ SampledResult measure_sampled(const SampledShape& shape, const Job& job, memory:
   fill(parameters.parts().front().rows, threads);
   fill(parameters.relations(), threads);
   const auto engine = make({*comm, shard, job, parameters, threads, kernels::cpu_backend(), host,
-                            train::count_items(*comm, shard, job), device});
+                            sampling::count_items(*comm, shard, job), device});
   (void)engine->run_epoch(0);
   const auto start = std::chrono::steady_clock::now();
   SampledResult result;

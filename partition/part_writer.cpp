@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 namespace tessera::partition {
@@ -71,24 +72,9 @@ std::vector<QueryLists> gather(const PartSources& sources, const std::vector<Que
   return lists;
 }
 
-// Distinct targets in other parts; being ordered by id they are ordered by owner.
-void find_halo(const graph::PartitionManifest& manifest, const std::vector<Query>& train, graph::PartContent& content) {
-  const std::uint64_t first = manifest.offsets[content.part.index()];
-  const std::uint64_t end = manifest.offsets[content.part.index() + 1];
-  auto& halo = content.halo_entities;
-  for (const Query& query : train)
-    if (query.target.value() < first || query.target.value() >= end) halo.push_back(query.target.value());
-  std::sort(halo.begin(), halo.end());
-  halo.erase(std::unique(halo.begin(), halo.end()), halo.end());
-  for (const std::uint64_t offset : manifest.offsets)
-    content.halo_offsets.push_back(
-        static_cast<std::uint64_t>(std::lower_bound(halo.begin(), halo.end(), offset) - halo.begin()));
-}
-
 graph::PartContent make_content(const PartSources& sources, PartId part, QueryLists lists) {
   graph::PartContent content;
   content.part = part;
-  find_halo(sources.manifest, lists[0], content);
   for (std::size_t s = 0; s < 3; ++s)
     content.queries.at(s) = graph::to_columns(std::exchange(lists.at(s), {}), 2 * sources.manifest.relation_count);
   for (std::uint64_t id = sources.manifest.offsets[part.index()]; id < sources.manifest.offsets[part.index() + 1];
@@ -102,16 +88,19 @@ graph::PartContent make_content(const PartSources& sources, PartId part, QueryLi
 
 }  // namespace
 
+// Packed queries take less than a set of as many random ones would: log2(possible / actual) + 1.44 bits each.
 std::uint64_t partition_bytes(const PartSources& sources) {
-  constexpr std::uint64_t kPerFile = 64 << 10U;  // headers and attributes
+  constexpr std::uint64_t kPerFile = 16 << 10U;  // headers and attributes
+  constexpr double kHeaders = 4;                 // bits of a query's share of chunks and their columns
   const std::uint64_t parts = sources.manifest.part_count();
+  const std::uint64_t directed = 2 * sources.manifest.relation_count;
   std::uint64_t queries = 0;
   for (const Split split : graph::kSplits) queries += 2 * sources.reader.triple_count(split);
-  std::uint64_t halo_rows = 0;
-  for (const auto& part : sources.manifest.figures) halo_rows += part.halo_rows;
-  const std::uint64_t offsets = 3 * (2 * sources.manifest.relation_count + 1) + parts + 1;
-  return queries * 12 + halo_rows * 8 + sources.manifest.entity_count * 20 + parts * offsets * 8 +
-         (parts + 1) * kPerFile + sources.attributes.bytes();
+  const auto entities = static_cast<double>(sources.manifest.entity_count);
+  const double possible = entities * entities * static_cast<double>(directed);
+  const double bits = std::log2(std::max(2.0, possible / static_cast<double>(std::max<std::uint64_t>(1, queries))));
+  return static_cast<std::uint64_t>(static_cast<double>(queries) * (bits + 1.44 + kHeaders) / 8) +
+         sources.manifest.entity_count * 20 + parts * 3 * (directed + 1) * 4 + (parts + 1) * kPerFile + sources.attributes.bytes();
 }
 
 void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,

@@ -6,9 +6,9 @@
   check_layers.py [ROOT]       check the tree (default: the one this script is in)
   check_layers.py --self-test  build small trees that break one rule each, and expect to be told
 
-Rules: a module includes only the modules that LAYERS allows it, never the detail/ of another; a library's headers
-are included only in its home (HOMES); every source file begins with the two SPDX lines and is not too long; every
-module has a short README. Prints one line per violation and ends with 1 if there is any.
+Rules: a module includes exactly the modules that LAYERS lists for it, never the detail/ of another; a library's
+headers are included only in its home (HOMES); every source file begins with the two SPDX lines and is not too long;
+every module has a short README. Prints one line per violation and ends with 1 if there is any.
 """
 
 import argparse
@@ -17,27 +17,35 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Module -> what it may use, besides itself. The order is the order of the layers.
-_MODEL = ["core", "device", "memory", "storage", "graph", "comm", "kernels", "execution"]
-_ENGINE = _MODEL + ["model", "exchange"]
+# Module -> the modules that it uses, besides itself. The order is the order of the layers.
 LAYERS = {
     "core": [],
     "device": ["core"],
     "memory": ["core", "device"],
-    "storage": ["core", "memory"],
-    "graph": ["core", "device", "memory", "storage"],
-    "comm": ["core", "device", "memory"],
-    "kernels": ["core", "device", "memory"],
+    "storage": ["core"],
+    "packing": [],
+    "graph": ["core", "memory", "storage", "packing"],
+    "attributes": ["core", "memory", "storage", "packing", "graph"],
+    "comm": ["core", "device"],
+    "kernels": ["core", "device"],
     "execution": ["core", "device", "memory", "comm", "kernels"],
-    "model": _MODEL,
-    "exchange": _MODEL,
-    "train": _ENGINE,
-    "search": ["core", "device", "memory", "graph", "comm", "kernels", "execution", "model"],
-    "evaluate": _MODEL + ["model", "search"],
-    "predict": _MODEL + ["model", "search"],
-    "exports": ["core", "memory", "storage", "graph", "model"],
-    "partition": ["core", "memory", "storage", "graph"],
-    "cli": _ENGINE + ["search", "train", "evaluate", "predict", "exports", "partition"],
+    "model": ["core", "memory", "graph", "comm", "kernels"],
+    "checkpoint": ["core", "memory", "storage", "graph", "comm", "kernels", "model"],
+    "exchange": ["core", "device", "memory", "graph", "comm", "kernels", "execution"],
+    "sampling": ["core", "memory", "graph", "comm", "kernels", "execution", "model", "exchange"],
+    "train": [
+        "core", "memory", "storage", "graph", "comm", "kernels", "execution", "model", "checkpoint", "exchange",
+        "sampling",
+    ],
+    "search": ["core", "memory", "storage", "graph", "comm", "kernels", "execution", "model"],
+    "evaluate": ["core", "memory", "storage", "graph", "comm", "kernels", "model", "search"],
+    "predict": ["core", "memory", "storage", "graph", "attributes", "comm", "model", "search"],
+    "exports": ["core", "memory", "storage", "graph", "checkpoint"],
+    "partition": ["core", "memory", "storage", "graph", "attributes"],
+    "cli": [
+        "core", "device", "memory", "storage", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
+        "search", "evaluate", "predict", "exports", "partition",
+    ],
 }
 
 # Headers of a library (a regular expression over the whole include path) -> the modules, or the file stems inside
@@ -49,7 +57,7 @@ HOMES = [
     (r"hdf5(_hl)?\.h|H5[A-Z]\w*\.h", ["storage"]),
     (r"metis\.h", ["partition"]),
     (r"cblas\.h|openblas.*|f77blas\.h", ["kernels"]),
-    (r"hwy/.*", ["kernels"]),
+    (r"hwy/.*", ["kernels", "packing"]),
     (r"\w*intrin\.h|arm_(neon|sve)\.h", ["kernels"]),
     (r"omp\.h", ["core/parallel", "kernels"]),
     (r"cublas.*", ["kernels"]),
@@ -60,7 +68,7 @@ HOMES = [
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
     (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
-    (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "partition"]),
+    (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"fmt/.*", EVERYWHERE),
 ]
 TEST_ONLY = r"(gtest|gmock|benchmark)/.*"
@@ -161,13 +169,17 @@ def check_module(root, module):
     problem = check_readme(folder)
     if problem:
         yield problem
+    unused = dict.fromkeys(LAYERS[module])
     for path in source_files(folder):
         for line, problem in check_shape(path):
             yield f"{path}:{line}: {problem}"
         for line, included, quoted in includes(path):
+            unused.pop(included.partition("/")[0], None)
             problem = check_include(module, path.relative_to(folder), included, quoted)
             if problem:
                 yield f"{path}:{line}: {problem}"
+    for target in unused:
+        yield f"{folder}: LAYERS of tools/check_layers.py allows {target}, but no file of {module} includes it"
 
 
 def check_tests(root, folder):
@@ -194,10 +206,17 @@ def check_tree(root):
 
 # --- self-test --------------------------------------------------------------------------------------------------
 
+
+def use(modules):
+    """The text of a file that includes a header of each module."""
+    return "\n".join(f'#include "{module}/header.hpp"' for module in modules)
+
+
 # Name of the case -> files to add to a sound tree, and the words that the complaint must have (none: no complaint).
 CASES = {
     "sound": ({}, None),
     "include upwards": ({"src/core/a.hpp": '#include "graph/b.hpp"'}, "core may use only: nothing"),
+    "edge that no include uses": ({"src/kernels/uses.cpp": use(["core"])}, "allows device, but no file of kernels"),
     "include sideways": ({"src/train/a.hpp": '#include "evaluate/b.hpp"'}, "train may use only"),
     "storage must not know devices": ({"src/storage/a.hpp": '#include "device/b.hpp"'}, "storage may use only"),
     "kernels must not know comm": ({"src/kernels/cpu/a.cpp": '#include "comm/b.hpp"'}, "kernels may use only"),
@@ -216,13 +235,13 @@ CASES = {
     "metis.h outside": ({"src/graph/a.cpp": "#include <metis.h>"}, "whose home is partition"),
     "right module, wrong file": ({"src/core/log.cpp": "#include <omp.h>"}, "whose home is core/parallel, kernels"),
     "right file": ({"src/core/parallel.hpp": "#include <omp.h>"}, None),
-    "zstd in the engine": ({"src/train/a.cpp": "#include <zstd.h>"}, "whose home is storage, partition"),
+    "zstd in the engine": ({"src/train/a.cpp": "#include <zstd.h>"}, "whose home is storage, attributes, partition"),
     "unknown library": ({"src/graph/a.cpp": "#include <boost/graph.hpp>"}, "has no home yet"),
     "gtest in a module": ({"src/graph/a.cpp": "#include <gtest/gtest.h>"}, "belongs in tests/"),
     "no SPDX lines": ({"src/core/a.hpp": None}, "SPDX"),
     "long header": ({"src/core/a.hpp": "\n" * HEADER_LINES}, "more than 250"),
     "long source": ({"tests/core/a.cpp": "\n" * SOURCE_LINES}, "more than 400"),
-    "no README": ({"src/memory/a.hpp": ""}, "has no README.md"),
+    "no README": ({"src/memory/a.hpp": use(LAYERS["memory"])}, "has no README.md"),
     "long README": ({"src/core/README.md": "line\n" * (README_LINES + 1)}, "more than 40"),
     "unknown module": ({"src/helpers/a.hpp": ""}, "is not a module"),
 }
@@ -247,6 +266,7 @@ def run_case(files):
         root = Path(folder)
         for module in ("core", "storage", "graph", "comm", "kernels", "model", "train", "cli", "partition"):
             write(root, f"{module_folder(Path(), module)}/README.md", "# a module\n")
+            write(root, f"{module_folder(Path(), module)}/uses.cpp", use(LAYERS[module]))
         for name, text in {**SOUND, **files}.items():
             write(root, name, text)
         return list(check_tree(root))

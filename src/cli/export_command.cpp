@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/model_file.hpp"
+#include "checkpoint/score_sum.hpp"
 #include "cli/command.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/results_json.hpp"
@@ -10,8 +12,6 @@
 #include "graph/graph_reader.hpp"
 #include "memory/budget.hpp"
 #include "memory/pool.hpp"
-#include "model/model_file.hpp"
-#include "model/score_sum.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 
@@ -64,14 +64,14 @@ Words sort_words(const Options& options) {
   return words;
 }
 
-model::Member open_member(const Job& job, const std::string& name, const Options& options, std::size_t i) {
+checkpoint::Member open_member(const Job& job, const std::string& name, const Options& options, std::size_t i) {
   const fs::path partition = graph::partition_folder(job.data.graph, job.data.parts);
-  return {model::open_stored_model(job.run.folder, partition, options.epoch), name,
+  return {checkpoint::open_stored_model(job.run.folder, partition, options.epoch), name,
           options.weights.empty() ? 1 : options.weights[i]};
 }
 
 // The names are read from this graph: it must be the one that the models are of.
-graph::GraphReader open_graph(const Job& job, const model::ModelShape& shape) {
+graph::GraphReader open_graph(const Job& job, const checkpoint::ModelShape& shape) {
   graph::GraphReader graph(job.data.graph);
   if (graph.digest() != shape.graph_digest)
     fail(ExitStatus::kBadData, "graph '{}' is not the one that '{}' was trained on", job.data.graph, job.run.folder);
@@ -80,7 +80,7 @@ graph::GraphReader open_graph(const Job& job, const model::ModelShape& shape) {
 
 // What evaluate, predict and info need: the graph, its partition, and what the rows are. A sum has no recipe of its
 // own.
-Job job_of_model(const Job& first, const model::ScoreSum& model, const std::string& folder) {
+Job job_of_model(const Job& first, const checkpoint::ScoreSum& model, const std::string& folder) {
   Job job = first;
   if (model.origins().size() > 1) {
     job = {};
@@ -102,17 +102,17 @@ void list_files(const fs::path& folder) {
   checksums.commit();
 }
 
-void print(const model::ScoreSum& model, const Options& options) {
+void print(const checkpoint::ScoreSum& model, const Options& options) {
   if (options.json) {
     std::printf("%s\n", to_json(model).c_str());
     return;
   }
-  const model::ModelShape& shape = model.shape();
+  const checkpoint::ModelShape& shape = model.shape();
   std::printf("wrote       %s (%s)\n", options.output.c_str(), options.format.c_str());
   std::printf("model       %s, dim %s, %s entities, %s relations\n", shape.name.c_str(),
               text::with_thousands(shape.dim).c_str(), text::with_thousands(shape.entity_count).c_str(),
               text::with_thousands(shape.relation_count).c_str());
-  for (const model::ModelOrigin& origin : model.origins())
+  for (const checkpoint::ModelOrigin& origin : model.origins())
     std::printf("of          %s, epoch %llu, weight %g\n", origin.run.c_str(),
                 static_cast<unsigned long long>(origin.epoch), origin.weight);
 }
@@ -121,12 +121,12 @@ void export_runs(Environment& environment, const Options& options) {
   const Words words = sort_words(options);
   const ExportFormat format = kFormats.at(options.format);
   std::vector<Job> jobs;
-  std::vector<model::Member> members;
+  std::vector<checkpoint::Member> members;
   for (const std::string& run : words.runs) {
     jobs.push_back(job_of_run(environment, run, words.overrides));
     members.push_back(open_member(with_absolute_paths(jobs.back()), run, options, members.size()));
   }
-  const model::ScoreSum model(std::move(members));
+  const checkpoint::ScoreSum model(std::move(members));
   const graph::GraphReader graph = open_graph(jobs.front(), model.shape());
   const Job job = job_of_model(jobs.front(), model, options.output);
   memory::Pool pool(memory::find_budget(job.run.memory, 1).host_bytes);

@@ -3,6 +3,8 @@
 #include "cli/inspect.hpp"
 
 #include "attributes/table.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/model_file.hpp"
 #include "cli/inspect_attributes.hpp"
 #include "cli/inspect_run.hpp"
 #include "core/error.hpp"
@@ -10,10 +12,8 @@
 #include "core/text.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/partition_manifest.hpp"
-#include "model/checkpoint.hpp"
-#include "model/model_file.hpp"
 #include "storage/hdf5.hpp"
-#include "train/placement.hpp"
+#include "train/loop/placement.hpp"
 
 #include <algorithm>
 #include <string>
@@ -119,11 +119,11 @@ Json describe_checksums(const fs::path& path) {
 // `path` has no trailing slash and is no symbolic link.
 Json describe_folder(const fs::path& path) {
   if (fs::exists(path / graph::kGraphFile)) return describe_graph(path);
-  if (model::is_exported(path)) return describe_exported(path);
+  if (checkpoint::is_exported(path)) return describe_exported(path);
   if (fs::exists(path / kJobFile)) return describe_run(path);
   if (fs::exists(path / graph::kManifestFile))
-    return manifest_kind(path) == model::kCheckpointKind ? describe_checkpoint(path) : describe_partition(path);
-  if (path.filename() == model::kCheckpointsFolder) return describe_checkpoints(path);
+    return manifest_kind(path) == checkpoint::kCheckpointKind ? describe_checkpoint(path) : describe_partition(path);
+  if (path.filename() == checkpoint::kCheckpointsFolder) return describe_checkpoints(path);
   fail(ExitStatus::kBadData,
        "'{}' is not a folder of Tessera: it has no graph.h5 (graph), manifest.h5 (partition, checkpoint), model.h5 "
        "(exported model) or job.toml (run)",

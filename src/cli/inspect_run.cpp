@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/inspect_run.hpp"
 
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/model_file.hpp"
 #include "core/error.hpp"
 #include "core/job.hpp"
-#include "model/checkpoint.hpp"
-#include "model/model_file.hpp"
-#include "train/metrics_log.hpp"
-#include "train/placement.hpp"
+#include "train/loop/metrics_log.hpp"
+#include "train/loop/placement.hpp"
 
 #include <cmath>
 #include <string>
@@ -95,7 +95,7 @@ Json results_in(const fs::path& folder) {
   return out;
 }
 
-std::string state_in_words(const model::RunState& state) {
+std::string state_in_words(const checkpoint::RunState& state) {
   return fmt::format("{} after epoch {}", state.finished ? "finished" : "not finished", state.epoch);
 }
 
@@ -105,7 +105,7 @@ void add_results(const storage::FileReader& file, Json& out) {
   const std::string kind = file.string("/", "kind");
   if (kind == train::kMetricsKind) out.update(metrics_of_columns(file));
   if (kind == "evaluation") out.update(evaluation_of(file));
-  if (kind == model::kModelKind) out.update(model_of(file));
+  if (kind == checkpoint::kModelKind) out.update(model_of(file));
 }
 
 Json describe_metrics_log(const fs::path& file) {
@@ -123,8 +123,8 @@ Json describe_job(const fs::path& file) {
 }
 
 Json describe_checkpoint(const fs::path& folder) {
-  const auto file = storage::FileReader::open_verified(folder / graph::kManifestFile, model::kCheckpointKind,
-                                                       model::kCheckpointVersion);
+  const auto file = storage::FileReader::open_verified(folder / graph::kManifestFile, checkpoint::kCheckpointKind,
+                                                       checkpoint::kCheckpointVersion);
   Json out = {{"what", "checkpoint"}, {"sound", verify_folder(folder)}};
   out["model"] = file.string("/", "model");
   out["dim"] = file.integer("/", "dim");
@@ -134,7 +134,7 @@ Json describe_checkpoint(const fs::path& folder) {
 }
 
 Json describe_checkpoints(const fs::path& folder) {
-  const model::CheckpointStore store(folder.parent_path());
+  const checkpoint::CheckpointStore store(folder.parent_path());
   Json out = {{"what", "checkpoints"}, {"checkpoints", Json::array()}};
   for (const std::uint64_t epoch : store.epochs()) {
     const fs::path checkpoint = store.epoch_folder(epoch);
@@ -148,7 +148,7 @@ Json describe_checkpoints(const fs::path& folder) {
 Json describe_exported(const fs::path& folder) {
   const Job job = read_job(folder / kJobFile);
   Json out = {{"what", "exported model"}, {"sound", verify_folder(folder)}, {"graph", job.data.graph}};
-  out.update(model_of(storage::FileReader::open_unverified(folder / model::kModelFile)));
+  out.update(model_of(storage::FileReader::open_unverified(folder / checkpoint::kModelFile)));
   out["results"] = results_in(folder);
   return out;
 }
@@ -160,12 +160,12 @@ Json describe_run(const fs::path& folder) {
               {"graph", job.data.graph},
               {"model", job.model.name},
               {"dim", job.model.dim}};
-  const model::CheckpointStore store(folder);
+  const checkpoint::CheckpointStore store(folder);
   const auto epochs = store.epochs();
   out["state"] = epochs.empty() ? "no complete checkpoint yet" : state_in_words(store.read_state(epochs.back()));
   out["starts"] = starts_of(folder / train::kStartsLog);
   out["metrics"] = metrics_of_log(folder / train::kMetricsLog);
-  out["checkpoints"] = describe_checkpoints(folder / model::kCheckpointsFolder)["checkpoints"];
+  out["checkpoints"] = describe_checkpoints(folder / checkpoint::kCheckpointsFolder)["checkpoints"];
   out["results"] = results_in(folder);
   return out;
 }

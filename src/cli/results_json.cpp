@@ -26,8 +26,8 @@ std::string to_json(const train::Outcome& outcome, const Job& job, const std::op
   return out.dump();
 }
 
-std::string to_json(const model::ScoreSum& model, int indent) {
-  const model::ModelShape& shape = model.shape();
+std::string to_json(const checkpoint::ScoreSum& model, int indent) {
+  const checkpoint::ModelShape& shape = model.shape();
   Json out;
   out["model"] = shape.name;
   out["dim"] = shape.dim;
@@ -36,7 +36,7 @@ std::string to_json(const model::ScoreSum& model, int indent) {
   out["entities"] = shape.entity_count;
   out["relations"] = shape.relation_count;
   out["graph_digest"] = shape.graph_digest;
-  for (const model::ModelOrigin& origin : model.origins()) {
+  for (const checkpoint::ModelOrigin& origin : model.origins()) {
     Json member;
     member["run"] = origin.run;
     member["epoch"] = origin.epoch;

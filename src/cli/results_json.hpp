@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "checkpoint/score_sum.hpp"
 #include "core/job.hpp"
 #include "memory/device_use.hpp"
-#include "model/score_sum.hpp"
-#include "train/trainer.hpp"
+#include "train/loop/trainer.hpp"
 
 #include <optional>
 #include <string>
@@ -16,6 +16,6 @@ namespace tessera::cli {
 std::string to_json(const train::Outcome& outcome, const Job& job, const std::optional<memory::DeviceUse>& device_use);
 
 /// What a model is a sum of: one line, or with `indent` spaces of indentation.
-std::string to_json(const model::ScoreSum& model, int indent = -1);
+std::string to_json(const checkpoint::ScoreSum& model, int indent = -1);
 
 }  // namespace tessera::cli

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run_context.hpp"
 
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/model_file.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "memory/budget.hpp"
-#include "model/checkpoint.hpp"
-#include "model/model_file.hpp"
 #include "storage/checksum.hpp"
 
 #include <sched.h>
@@ -50,9 +50,9 @@ std::uint64_t load_exported(Environment& environment, const RunContext& context,
                             model::Parameters& parameters) {
   const Job& job = context.job;
   const std::uint64_t exported_epoch = comm::together(environment.comm, [&] {
-    if (epoch) model::refuse_epoch_of_exported(job.run.folder);
-    return model::load_model_file(job.run.folder, graph::partition_folder(job.data.graph, job.data.parts),
-                                  context.shard, parameters);
+    if (epoch) checkpoint::refuse_epoch_of_exported(job.run.folder);
+    return checkpoint::load_model_file(job.run.folder, graph::partition_folder(job.data.graph, job.data.parts),
+                                       context.shard, parameters);
   });
   if (environment.is_root()) log::info("exported model '{}'", job.run.folder);
   return exported_epoch;
@@ -129,12 +129,12 @@ RunContext open_context(Environment& environment, const Job& job, const std::opt
 std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
                               model::Parameters& parameters) {
   comm::Communicator& comm = environment.comm;
-  const bool exported = model::is_exported(context.job.run.folder);
+  const bool exported = checkpoint::is_exported(context.job.run.folder);
   if (comm.reduce(exported ? 1 : 0, comm::Reduction::kMax) != 0)
     return load_exported(environment, context, epoch, parameters);
-  const model::CheckpointStore checkpoints(context.job.run.folder);
+  const checkpoint::CheckpointStore checkpoints(context.job.run.folder);
   if (epoch) comm::on_root(comm, [&] { checkpoints.require(*epoch); });
-  const model::RunState state =
+  const checkpoint::RunState state =
       epoch ? comm::together(comm, [&] { return checkpoints.load(*epoch, context.shard, parameters); })
             : checkpoints.load_best(comm, context.shard, parameters);
   if (environment.is_root()) log::info("checkpoint after epoch {} of '{}'", state.epoch, context.job.run.folder);

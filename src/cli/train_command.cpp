@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/model_file.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
 #include "cli/results_json.hpp"
@@ -8,12 +9,11 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
-#include "model/model_file.hpp"
 #include "search/setup.hpp"
-#include "train/job_rules.hpp"
-#include "train/placement.hpp"
-#include "train/step_speed.hpp"
-#include "train/trainer.hpp"
+#include "train/loop/job_rules.hpp"
+#include "train/loop/placement.hpp"
+#include "train/loop/step_speed.hpp"
+#include "train/loop/trainer.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -138,7 +138,7 @@ void train(Environment& environment, const Options& options) {
   comm::Communicator& comm = environment.comm;
   Job job = read_job_together(environment, options.job_file, options.overrides);
   comm::together(comm, [&] {
-    if (model::is_exported(job.run.folder))
+    if (checkpoint::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
            job.run.folder);
     if (options.resume && job.exchange.mode == "auto") job.exchange.mode = mode_of_run(job);
@@ -159,7 +159,7 @@ void train(Environment& environment, const Options& options) {
   std::optional<memory::DevicePool> device_pool;
   std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits
   std::unique_ptr<train::Engine> engine;
-  const auto items = train::count_items(comm, context.shard, job);
+  const auto items = sampling::count_items(comm, context.shard, job);
   comm::together(comm, [&] {
     parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
                        train::halo_rows(context.shard, job));

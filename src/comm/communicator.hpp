@@ -43,8 +43,8 @@ class Request {
 };
 
 /// The ranks of a job. Host memory only. Every collective must be called by all ranks in the same order; integers are
-/// the only thing that is ever reduced here: floating-point sums follow the parts (exchange/part_tree.hpp), not the
-/// ranks. One thread per rank calls it.
+/// the only thing that is ever reduced here: floating-point sums follow the parts (exchange/tree/part_tree.hpp), not
+/// the ranks. One thread per rank calls it.
 class Communicator {
  public:
   virtual ~Communicator() = default;

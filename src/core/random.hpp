@@ -16,7 +16,9 @@ enum class Purpose : std::uint32_t {
   kPartition = 5,
   kDropout = 6,
   kBootstrap = 7,
-  kRounding = 8
+  kRounding = 8,
+  kShuffleChunks = 9,
+  kShuffleGroups = 10
 };
 
 /// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of

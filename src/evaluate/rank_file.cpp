@@ -5,7 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "evaluate/detail/group_tables.hpp"
-#include "model/original_ids.hpp"
+#include "search/original_ids.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 #include "storage/hdf5.hpp"
@@ -171,7 +171,7 @@ void commit_listed(RankFile& file, const std::filesystem::path& folder, const st
 /// Translates the ids of a block together and lets rank 0 append it.
 class BlockSink {
  public:
-  BlockSink(const search::Setup& setup, const model::OriginalIds& original_ids, std::uint64_t block_queries)
+  BlockSink(const search::Setup& setup, const search::OriginalIds& original_ids, std::uint64_t block_queries)
       : setup_(setup),
         original_ids_(original_ids),
         ids_(setup.host.allocate<std::int64_t>(memory::Tag::kEvaluation, 2 * block_queries)) {}
@@ -188,7 +188,7 @@ class BlockSink {
 
  private:
   const search::Setup& setup_;
-  const model::OriginalIds& original_ids_;
+  const search::OriginalIds& original_ids_;
   memory::Buffer<std::int64_t> ids_;
 };
 
@@ -204,7 +204,7 @@ Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Sp
   if (rows == 0)
     throw comm::AgreedError(ExitStatus::kBadData,
                             fmt::format("the graph has no {} triples to rank", graph::name(split)));
-  const model::OriginalIds original_ids(setup.comm, setup.shard, target.partition_folder, setup.host.pool());
+  const search::OriginalIds original_ids(setup.comm, setup.shard, target.partition_folder, setup.host.pool());
   const auto sink = comm::together(
       setup.comm, [&] { return std::make_unique<BlockSink>(setup, original_ids, evaluator.block_queries()); });
   const std::string name = rank_file_name(split, evaluator.options().are_some());

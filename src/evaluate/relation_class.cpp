@@ -6,17 +6,6 @@
 #include <span>
 
 namespace tessera::evaluate {
-namespace {
-
-/// Distinct values of a sorted list.
-std::int64_t distinct(std::span<const std::uint32_t> sorted) {
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < sorted.size(); ++i) count += i == 0 || sorted[i] != sorted[i - 1] ? 1 : 0;
-  return count;
-}
-
-}  // namespace
-
 const char* name(RelationClass relation_class) {
   constexpr std::array<const char*, kRelationClassCount> kNames = {"1-1", "1-N", "N-1", "N-N", "unseen"};
   return kNames.at(static_cast<std::size_t>(relation_class));
@@ -36,12 +25,10 @@ std::vector<RelationClass> relation_classes(const search::Setup& setup) {
   std::vector<std::int64_t> sums(2 * directed);        // by directed relation: queries, then distinct sources
   for (const graph::Part& part : setup.shard.parts) {  // a source is in one part only
     const graph::QuerySet& train = part.queries(graph::Split::kTrain);
-    if (train.relation_offsets().empty()) continue;
-    for (std::uint64_t r = 0; r < directed; ++r) {
-      const std::uint64_t first = train.relation_offsets()[r];
-      const std::uint64_t count = train.relation_offsets()[r + 1] - first;
-      sums[r] += static_cast<std::int64_t>(count);
-      sums[directed + r] += distinct(train.sources().subspan(first, count));
+    for (std::size_t chunk = 0; chunk < train.chunk_count(); ++chunk) {
+      const std::size_t r = train.relation(chunk).index();
+      sums[r] += static_cast<std::int64_t>(train.chunk_queries(chunk));
+      sums[directed + r] += std::int64_t{train.list_count(chunk)} - (train.continues(chunk) ? 1 : 0);
     }
   }
   setup.comm.all_reduce(sums, comm::Reduction::kSum);

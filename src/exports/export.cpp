@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exports/export.hpp"
 
+#include "checkpoint/model_file.hpp"
 #include "core/error.hpp"
 #include "exports/detail/output_file.hpp"
-#include "model/model_file.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -42,7 +42,7 @@ std::string field(std::string_view name) {
 
 std::vector<std::string> relation_names(const graph::GraphReader& graph) {
   std::vector<std::string> names;
-  model::for_each_name(graph.relation_names(), [&](std::string_view name) { names.push_back(field(name)); });
+  checkpoint::for_each_name(graph.relation_names(), [&](std::string_view name) { names.push_back(field(name)); });
   return names;
 }
 
@@ -50,7 +50,7 @@ std::vector<std::string> relation_names(const graph::GraphReader& graph) {
 /// r.
 void write_names(const graph::GraphReader& graph, const fs::path& folder) {
   OutputFile entities(folder / "entities.tsv");
-  model::for_each_name(graph.entity_names(), [&](std::string_view name) { entities.write(field(name) + "\n"); });
+  checkpoint::for_each_name(graph.entity_names(), [&](std::string_view name) { entities.write(field(name) + "\n"); });
   entities.close();
   OutputFile relations(folder / "relations.tsv");
   for (const bool asks_head : {false, true})
@@ -59,9 +59,9 @@ void write_names(const graph::GraphReader& graph, const fs::path& folder) {
   relations.close();
 }
 
-void write_hdf5(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+void write_hdf5(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
                 memory::Pool& pool) {
-  model::ModelFileWriter file(folder / model::kModelFile, model.shape(), model.origins());
+  checkpoint::ModelFileWriter file(folder / checkpoint::kModelFile, model.shape(), model.origins());
   file.write_relations(model.relations(), model.core());
   file.write_names("/entities", graph.entity_names());
   file.write_names("/relations", graph.relation_names());
@@ -82,9 +82,9 @@ std::string npy_header(std::uint64_t rows, std::uint64_t cols) {
   return std::string("\x93NUMPY\x01\x00", 8) + low + high + text;
 }
 
-void write_npy(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+void write_npy(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
                memory::Pool& pool) {
-  const model::ModelShape& shape = model.shape();
+  const checkpoint::ModelShape& shape = model.shape();
   OutputFile relations(folder / "relations.npy");
   relations.write(npy_header(2 * shape.relation_count, shape.relation_dim));
   relations.write(model.relations());
@@ -110,7 +110,7 @@ Json tensor(std::uint64_t rows, std::uint64_t cols, std::uint64_t& at) {
 }
 
 /// Header of https://huggingface.co/docs/safetensors: its length, then JSON, padded to a multiple of 8.
-std::string safetensors_header(const model::ModelShape& shape) {
+std::string safetensors_header(const checkpoint::ModelShape& shape) {
   std::uint64_t at = 0;
   Json header;
   header["__metadata__"] = {
@@ -125,7 +125,7 @@ std::string safetensors_header(const model::ModelShape& shape) {
   return length + json;
 }
 
-void write_safetensors(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+void write_safetensors(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
                        memory::Pool& pool) {
   OutputFile file(folder / "model.safetensors");
   file.write(safetensors_header(model.shape()));
@@ -141,7 +141,7 @@ void append_numbers(std::string& line, std::span<const float> row) {
   line += '\n';
 }
 
-void write_core_lines(const model::ScoreSum& model, const fs::path& folder) {
+void write_core_lines(const checkpoint::ScoreSum& model, const fs::path& folder) {
   const std::vector<float> core = model.core();
   const std::size_t width = model.shape().operator_dim;
   OutputFile file(folder / "core.tsv");
@@ -153,7 +153,7 @@ void write_core_lines(const model::ScoreSum& model, const fs::path& folder) {
   file.close();
 }
 
-void write_relation_lines(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder) {
+void write_relation_lines(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder) {
   const std::vector<std::string> names = relation_names(graph);
   const std::vector<float> rows = model.relations();
   const std::size_t width = model.shape().relation_dim;
@@ -166,7 +166,7 @@ void write_relation_lines(const model::ScoreSum& model, const graph::GraphReader
   file.close();
 }
 
-void write_tsv(const model::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
+void write_tsv(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
                memory::Pool& pool) {
   const storage::StringBlocks names = graph.entity_names();
   const std::size_t width = model.shape().dim;
@@ -189,13 +189,13 @@ void write_tsv(const model::ScoreSum& model, const graph::GraphReader& graph, co
 
 }  // namespace
 
-std::uint64_t export_bytes(const model::ModelShape& shape, ExportFormat format) {
+std::uint64_t export_bytes(const checkpoint::ModelShape& shape, ExportFormat format) {
   const std::uint64_t numbers = shape.entity_count * shape.dim + 2 * shape.relation_count * shape.relation_dim +
                                 shape.relation_dim * shape.operator_dim;
   return numbers * (format == ExportFormat::kTsv ? kTextBytes : sizeof(float));
 }
 
-void export_model(const model::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
+void export_model(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
                   const fs::path& folder, memory::Pool& pool) {
   switch (format) {
     case ExportFormat::kHdf5: return write_hdf5(model, graph, folder, pool);

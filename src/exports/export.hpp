@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "checkpoint/score_sum.hpp"
 #include "graph/graph_reader.hpp"
 #include "memory/pool.hpp"
-#include "model/score_sum.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -21,11 +21,11 @@ enum class ExportFormat : std::uint8_t {
 };
 
 /// Bytes that export_model() writes, about.
-std::uint64_t export_bytes(const model::ModelShape& shape, ExportFormat format);
+std::uint64_t export_bytes(const checkpoint::ModelShape& shape, ExportFormat format);
 
 /// Writes a model into `folder`, which is there and becomes whole or is thrown away: rows in order of the ids of the
 /// graph, and its names. O(free half of the pool + names, compressed) of memory. Throws Error(kIo), Error(kBadData).
-void export_model(const model::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
+void export_model(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
                   const std::filesystem::path& folder, memory::Pool& pool);
 
 }  // namespace tessera::exports

@@ -4,101 +4,205 @@
 
 #include "core/cast.hpp"
 #include "core/error.hpp"
+#include "graph/detail/plain_queries.hpp"
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
-#include <tuple>
+#include <utility>
 
 namespace tessera::graph {
 namespace {
 
-constexpr const char* kPlainEncoding = "plain";
+using memory::Tag;
+using packing::kPadding;
 
-void write_queries(storage::FileWriter& file, Split split, const QueryColumns& queries) {
-  const std::string group = fmt::format("/queries/{}", name(split));
-  file.write<std::uint64_t>(group + "/relation_offsets", queries.relation_offsets,
-                            {"queries of directed relation r are rows offsets[r] .. offsets[r+1]-1 below"});
-  file.write<std::uint32_t>(group + "/source", queries.sources, {"local row of the source"});
-  file.write<std::uint64_t>(group + "/target", queries.targets, {"global id of the target"});
-  file.attribute(group, "encoding", std::string(kPlainEncoding));
+constexpr const char* kElsewhere = "/targets_elsewhere";
+
+std::string group_of(Split split) { return fmt::format("/queries/{}", name(split)); }
+
+void write_queries(storage::FileWriter& file, Split split, const QueryChunks& queries) {
+  const std::string group = group_of(split);
+  file.write<std::uint32_t>(group + "/relation_chunks", queries.relation_chunks,
+                            {"chunks of directed relation r are rows [r] .. [r + 1] - 1 below"});
+  file.write<std::uint32_t>(group + "/first_source", queries.first_sources, {"local row of the first source"});
+  file.write<std::uint32_t>(group + "/first_query", queries.first_queries, {"queries before the chunk; then all"});
+  file.write<std::uint32_t>(group + "/offset", queries.offsets, {"where the chunk begins in chunks; then the end", "byte"});
+  file.write<std::uint8_t>(group + "/chunks", queries.view().bytes, {"packed queries", "byte"});
+}
+
+void write_elsewhere(storage::FileWriter& file, const std::vector<std::uint64_t>& elsewhere) {
+  const auto packed = packing::EliasFano::encode(elsewhere);
+  const std::string group = kElsewhere;
+  file.write<std::uint8_t>(group + "/low", std::span(packed.low).first(packed.low.size() - kPadding),
+                           {"low bits of the global ids, side by side", "byte"});
+  file.write<std::uint64_t>(group + "/high", packed.high, {"bit i + (id i without its low bits) is set"});
+  file.attribute(group, "count", packed.count);
+  file.attribute(group, "low_width", std::uint64_t{packed.low_width});
 }
 
 template <class T>
-memory::Buffer<T> load_column(const storage::FileReader& file, const std::string& path, memory::Pool& pool) {
-  auto buffer = pool.allocate<T>(memory::Tag::kQueries, file.length(path));
-  file.read_to<T>(path, buffer.span());
+memory::Buffer<T> load_column(const storage::FileReader& file, const std::string& path, memory::Pool& pool,
+                              std::size_t padding = 0) {
+  const std::uint64_t length = file.length(path);
+  auto buffer = pool.allocate<T>(Tag::kQueries, length + padding);
+  file.read_to<T>(path, buffer.span().first(length));
+  std::fill_n(buffer.data() + length, padding, T{});
   return buffer;
 }
 
-// Inside every relation strictly ascending by (source, target): then a query set is its own filter index.
-bool is_in_order(const QuerySet& queries) {
-  const auto offsets = queries.relation_offsets();
-  for (std::size_t r = 0; r + 1 < offsets.size(); ++r)
-    for (std::uint64_t i = offsets[r] + 1; i < offsets[r + 1]; ++i)
-      if (std::tuple(queries.source(i - 1), queries.target(i - 1)) >= std::tuple(queries.source(i), queries.target(i)))
-        return false;
+template <class T>
+memory::Buffer<T> copied(const std::vector<T>& from, memory::Pool& pool) {
+  auto to = pool.allocate<T>(Tag::kQueries, from.size());
+  std::copy(from.begin(), from.end(), to.data());
+  return to;
+}
+
+/// Whether `ends` are the ends of `count` things, one after the other.
+bool are_ends(std::span<const std::uint32_t> ends, std::uint64_t count) {
+  return !ends.empty() && ends.front() == 0 && ends.back() == count && std::is_sorted(ends.begin(), ends.end());
+}
+
+bool has_sound_columns(const QueryChunkColumns& columns, std::uint64_t directed_relations) {
+  const std::size_t chunks = columns.first_sources.size();
+  return columns.relation_chunks.size() == directed_relations + 1 && are_ends(columns.relation_chunks, chunks) &&
+         columns.first_queries.size() == chunks + 1 && columns.offsets.size() == chunks + 1 &&
+         are_ends(columns.first_queries, columns.first_queries.back()) &&
+         are_ends(columns.offsets, columns.bytes.size());
+}
+
+/// Unpacks every chunk. Queries must ascend from chunk to chunk of a relation, and a list that goes on in another chunk
+/// must have chunks of its own. Counts the queries of each source.
+bool is_sound(const QuerySet& queries, std::span<std::uint32_t> degrees) {
+  packing::ChunkReader reader;
+  std::pair<std::uint32_t, std::uint32_t> last;
+  for (std::size_t chunk = 0; chunk < queries.chunk_count(); ++chunk) {
+    queries.read(chunk, reader);
+    const auto sources = reader.sources();
+    if (sources.size() != queries.chunk_queries(chunk)) return false;
+    if (chunk > 0 && queries.relation(chunk) == queries.relation(chunk - 1)) {
+      if (last >= std::pair(sources.front(), reader.targets().front())) return false;
+      if (last.first == sources.front() && !queries.continues(chunk)) return false;
+    }
+    if (queries.continues(chunk) && sources.back() != sources.front()) return false;
+    last = {sources.back(), reader.targets().back()};
+    for (const std::uint32_t source : sources) ++degrees[source];
+  }
   return true;
 }
 
-void check_queries(const storage::FileReader& file, const std::string& group, const QuerySet& queries,
-                   const PartitionManifest& manifest, std::uint64_t rows) {
-  const auto offsets = queries.relation_offsets();
-  const bool sound =
-      offsets.size() == 2 * manifest.relation_count + 1 && offsets.front() == 0 && offsets.back() == queries.size() &&
-      std::is_sorted(offsets.begin(), offsets.end()) && queries.targets().size() == queries.size() &&
-      std::all_of(queries.sources().begin(), queries.sources().end(), [&](auto s) { return s < rows; }) &&
-      std::all_of(queries.targets().begin(), queries.targets().end(),
-                  [&](auto t) { return t < manifest.entity_count; }) &&
-      is_in_order(queries);
-  if (!sound)
-    fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(), group);
-}
-
-void check_degrees(const storage::FileReader& file, const QuerySet& train, std::span<const std::uint32_t> degrees,
-                   std::uint32_t rows) {
-  const bool right = degrees.size() == rows;  // as many as the file has: then they may be allocated
-  std::vector<std::uint32_t> counted(right ? rows : 0, 0);
-  if (right)
-    for (const std::uint32_t source : train.sources()) ++counted[source];
-  if (!right || !std::equal(counted.begin(), counted.end(), degrees.begin(), degrees.end()))
-    fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
-         file.path().string());
+[[noreturn]] void refuse_queries(const storage::FileReader& file, Split split) {
+  fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(),
+       group_of(split));
 }
 
 }  // namespace
 
-QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relations) {
-  std::sort(queries.begin(), queries.end(), [](const Query& a, const Query& b) {
-    return std::tie(a.relation, a.source, a.target) < std::tie(b.relation, b.source, b.target);
-  });
-  QueryColumns columns;
-  columns.relation_offsets.assign(directed_relations + 1, 0);
-  columns.sources.reserve(queries.size());
-  columns.targets.reserve(queries.size());
-  for (const Query& query : queries) {
-    ++columns.relation_offsets[query.relation.index() + 1];
-    columns.sources.push_back(query.source.value());
-    columns.targets.push_back(query.target.value());
-  }
-  for (std::size_t r = 0; r < directed_relations; ++r) columns.relation_offsets[r + 1] += columns.relation_offsets[r];
-  return columns;
-}
-
 std::string part_file_name(PartId part) { return fmt::format("part-{:04}.h5", part.value()); }
 
 void write_part(const std::filesystem::path& folder, const PartitionManifest& manifest, const PartContent& content) {
+  const PartRows rows{manifest.offsets[content.part.index()], manifest.rows(content.part)};
+  const auto elsewhere = targets_elsewhere(content.queries, rows);
   storage::FileWriter file(folder / part_file_name(content.part), kPartKind, kPartVersion);
   file.attribute("/", "part", std::uint64_t{content.part.value()});
   file.attribute("/", "graph_digest", manifest.graph_digest);
-  file.attribute("/", "first_entity", manifest.offsets[content.part.index()]);
-  for (const Split split : kSplits) write_queries(file, split, content.queries.at(static_cast<std::size_t>(split)));
+  file.attribute("/", "first_entity", rows.first);
+  for (const Split split : kSplits)
+    write_queries(file, split, pack_queries(content.queries.at(static_cast<std::size_t>(split)), rows, elsewhere));
+  write_elsewhere(file, elsewhere);
   file.write<std::uint64_t>(kOriginalIds, content.original_ids, {"entity id in graph.h5 of each local row"});
   file.write<std::uint32_t>("/entities/train_degree", content.train_degree, {"training queries with this source"});
-  file.write<std::uint64_t>("/halo/owner_offsets", content.halo_offsets,
-                            {"halo entities owned by part p are offsets[p] .. offsets[p+1]-1"});
-  file.write<std::uint64_t>("/halo/entity", content.halo_entities, {"global ids of training targets in other parts"});
   if (content.more) content.more(file);
   file.close();
+}
+
+Part::Part(const PartitionManifest& manifest, PartId part)
+    : id_(part),
+      first_entity_(manifest.offsets[part.index()]),
+      rows_(checked_cast<std::uint32_t>(manifest.rows(part))) {}
+
+void Part::view(Split split) {
+  const auto s = static_cast<std::size_t>(split);
+  const Columns& columns = columns_.at(s);
+  const QueryChunkColumns view{columns.relation_chunks.span(), columns.first_sources.span(),
+                               columns.first_queries.span(), columns.offsets.span(),
+                               columns.bytes.span().first(columns.bytes.size() - kPadding)};
+  sets_.at(s) = QuerySet(split, view, *targets_, rows_);
+}
+
+void Part::view_targets(std::uint64_t count, unsigned low_width, memory::Pool& pool) {
+  constexpr std::uint64_t kEach = packing::EliasFanoView::kSampled;
+  elsewhere_.samples = pool.allocate<std::uint32_t>(Tag::kQueries, (count + kEach - 1) / kEach);
+  packing::EliasFanoView::sample(elsewhere_.high.span(), elsewhere_.samples.span());
+  *targets_ = TargetIds(first_entity_, rows_,
+                        {count, low_width, elsewhere_.low.span(), elsewhere_.high.span(), elsewhere_.samples.span()});
+}
+
+void Part::load_columns(const storage::FileReader& file, Split split, memory::Pool& pool) {
+  const std::string group = group_of(split);
+  Columns& columns = columns_.at(static_cast<std::size_t>(split));
+  columns.relation_chunks = load_column<std::uint32_t>(file, group + "/relation_chunks", pool);
+  columns.first_sources = load_column<std::uint32_t>(file, group + "/first_source", pool);
+  columns.first_queries = load_column<std::uint32_t>(file, group + "/first_query", pool);
+  columns.offsets = load_column<std::uint32_t>(file, group + "/offset", pool);
+  columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
+}
+
+void Part::load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool) {
+  const std::string group = kElsewhere;
+  const std::uint64_t count = file.integer(group, "count");
+  const std::uint64_t low_width = file.integer(group, "low_width");
+  elsewhere_.low = load_column<std::uint8_t>(file, group + "/low", pool, kPadding);
+  elsewhere_.high = load_column<std::uint64_t>(file, group + "/high", pool);
+  const bool sound = low_width <= 64 && packing::EliasFanoView::is_sound(
+                                            count, static_cast<unsigned>(low_width), elsewhere_.low.span(),
+                                            elsewhere_.high.span(), manifest.entity_count);
+  if (sound) view_targets(count, static_cast<unsigned>(low_width), pool);
+  if (!sound || !targets_->is_sound())
+    fail(ExitStatus::kBadData, "'{}', {}: ids out of range or out of order", file.path().string(), group);
+  for (const Split split : kSplits) {
+    load_columns(file, split, pool);
+    view(split);
+    if (!has_sound_columns(queries(split).columns(), 2 * manifest.relation_count)) refuse_queries(file, split);
+  }
+}
+
+void Part::pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool) {
+  const PartRows rows{first_entity_.value(), rows_};
+  const auto elsewhere = targets_elsewhere(splits, rows);
+  const auto packed = packing::EliasFano::encode(elsewhere);
+  elsewhere_.low = copied(packed.low, pool);
+  elsewhere_.high = copied(packed.high, pool);
+  view_targets(packed.count, packed.low_width, pool);
+  for (const Split split : kSplits) {
+    const auto s = static_cast<std::size_t>(split);
+    const QueryChunks chunks = pack_queries(splits.at(s), rows, elsewhere);
+    columns_.at(s) = {copied(chunks.relation_chunks, pool), copied(chunks.first_sources, pool),
+                      copied(chunks.first_queries, pool), copied(chunks.offsets, pool), copied(chunks.bytes, pool)};
+    view(split);
+  }
+}
+
+// Training queries of every row are counted twice: here, and by the writer.
+void Part::check(const storage::FileReader& file, const PartitionManifest& manifest) const {
+  const std::uint64_t planned = manifest.figures.at(id_.index()).queries;
+  if (queries(Split::kTrain).size() != planned)
+    fail(ExitStatus::kBadData, "'{}' has {} training queries where '{}' says {}", file.path().string(),
+         queries(Split::kTrain).size(), (file.path().parent_path() / kManifestFile).string(), planned);
+  if (train_degree_.size() != rows_)
+    fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
+         file.path().string());
+  std::vector<std::uint32_t> counted(rows_, 0);
+  for (const Split split : {Split::kValid, Split::kTest, Split::kTrain}) {
+    std::fill(counted.begin(), counted.end(), 0);
+    try {
+      if (!is_sound(queries(split), counted)) refuse_queries(file, split);
+    } catch (const Error& error) {
+      fail(error.status(), "'{}', {}: {}", file.path().string(), group_of(split), error.what());
+    }
+  }
+  if (!std::equal(counted.begin(), counted.end(), train_degree_.data()))
+    fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
+         file.path().string());
 }
 
 Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
@@ -108,47 +212,19 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
       file.integer("/", "first_entity") != manifest.offsets[part.index()])
     fail(ExitStatus::kBadData, "'{}' belongs to another data set or part than '{}'", file.path().string(),
          (folder / kManifestFile).string());
-  Part loaded;
-  loaded.id_ = part;
-  loaded.first_entity_ = EntityId(manifest.offsets[part.index()]);
-  loaded.rows_ = checked_cast<std::uint32_t>(manifest.rows(part));
-  for (const Split split : kSplits) {
-    const std::string group = fmt::format("/queries/{}", name(split));
-    if (file.string(group, "encoding") != kPlainEncoding)
-      fail(ExitStatus::kBadData, "'{}', {}: unknown encoding '{}'", file.path().string(), group,
-           file.string(group, "encoding"));
-    Columns& columns = loaded.columns_.at(static_cast<std::size_t>(split));
-    columns.relation_offsets = load_column<std::uint64_t>(file, group + "/relation_offsets", pool);
-    columns.sources = load_column<std::uint32_t>(file, group + "/source", pool);
-    columns.targets = load_column<std::uint64_t>(file, group + "/target", pool);
-    QuerySet& set = loaded.sets_.at(static_cast<std::size_t>(split));
-    set = QuerySet(columns.relation_offsets.span(), columns.sources.span(), columns.targets.span());
-    check_queries(file, group, set, manifest, loaded.rows_);
-  }
-  const std::uint64_t planned = manifest.figures.at(part.index()).queries;
-  if (loaded.queries(Split::kTrain).size() != planned)
-    fail(ExitStatus::kBadData, "'{}' has {} training queries where '{}' says {}", file.path().string(),
-         loaded.queries(Split::kTrain).size(), (folder / kManifestFile).string(), planned);
+  Part loaded(manifest, part);
+  if (file.integer("/", "format_version") == 1)
+    loaded.pack(detail::load_plain_queries(file, manifest, loaded.rows_), pool);
+  else
+    loaded.load_packed(file, manifest, pool);
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
-  check_degrees(file, loaded.queries(Split::kTrain), loaded.train_degree(), loaded.rows_);
+  loaded.check(file, manifest);
   return loaded;
 }
 
-Part Part::made(const PartitionManifest& manifest, PartId part, const QueryColumns& train, memory::Pool& pool) {
-  Part made;
-  made.id_ = part;
-  made.first_entity_ = EntityId(manifest.offsets[part.index()]);
-  made.rows_ = checked_cast<std::uint32_t>(manifest.rows(part));
-  const auto copied = [&]<class T>(const std::vector<T>& from) {
-    auto to = pool.allocate<T>(memory::Tag::kQueries, from.size());
-    std::copy(from.begin(), from.end(), to.data());
-    return to;
-  };
-  Columns& columns = made.columns_.front();
-  columns.relation_offsets = copied(train.relation_offsets);
-  columns.sources = copied(train.sources);
-  columns.targets = copied(train.targets);
-  made.sets_.front() = QuerySet(columns.relation_offsets.span(), columns.sources.span(), columns.targets.span());
+Part Part::made(const PartitionManifest& manifest, PartId part, const std::vector<Query>& train, memory::Pool& pool) {
+  Part made(manifest, part);
+  if (!train.empty()) made.pack({to_columns(train, 2 * manifest.relation_count), {}, {}}, pool);
   return made;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "graph/packed_queries.hpp"
 #include "graph/partition_manifest.hpp"
 #include "graph/query_set.hpp"
 #include "graph/split.hpp"
@@ -13,52 +14,42 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace tessera::graph {
 
-/// Queries of one split as they are written.
-struct QueryColumns {
-  std::vector<std::uint64_t> relation_offsets;  ///< [2R + 1]
-  std::vector<std::uint32_t> sources;           ///< local rows
-  std::vector<std::uint64_t> targets;           ///< global ids
-};
-
-/// Sorts by (relation, source, target) and lays out as columns. Queries are distinct.
-QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relations);
-
 /// One part as it is written to part-NNNN.h5.
 struct PartContent {
   PartId part;
-  std::array<QueryColumns, 3> queries;             ///< by Split
-  std::vector<std::uint64_t> original_ids;         ///< [rows]: id in graph.h5 of each local row
-  std::vector<std::uint32_t> train_degree;         ///< [rows]: training queries with this source
-  std::vector<std::uint64_t> halo_offsets;         ///< [P + 1] into halo_entities, by owner
-  std::vector<std::uint64_t> halo_entities;        ///< distinct training targets in other parts, ascending
+  std::array<QueryColumns, 3> queries;       ///< by Split
+  std::vector<std::uint64_t> original_ids;   ///< [rows]: id in graph.h5 of each local row
+  std::vector<std::uint32_t> train_degree;   ///< [rows]: training queries with this source
   std::function<void(storage::FileWriter&)> more;  ///< writes what else belongs in the file, if anything
 };
 
 inline constexpr const char* kPartKind = "part";
-inline constexpr std::uint64_t kPartVersion = 1;
+inline constexpr std::uint64_t kPartVersion = 2;  ///< 1: queries were not packed
 inline constexpr const char* kOriginalIds = "/entities/original_id";  ///< [rows]
 
 /// "part-0003.h5".
 std::string part_file_name(PartId part);
 
-/// Writes the chunk of one part; the caller records and commits the checksums.
+/// Packs the queries of one part and writes its chunk; the caller records and commits the checksums. Throws as
+/// pack_queries().
 void write_part(const std::filesystem::path& folder, const PartitionManifest& manifest, const PartContent& content);
 
-/// A part in memory: its queries in the pool, the rest in small vectors.
+/// A part in memory: its packed queries and degrees, in the pool.
 class Part {
  public:
-  /// Reads and checks a chunk against the manifest; every id is range-checked. Throws Error(kBadData),
-  /// Error(kMissingInput).
+  /// Reads and checks a chunk against the manifest; every query is unpacked once, every id is range-checked. A file of
+  /// version 1 is packed while it is read. Throws Error(kBadData), Error(kMissingInput).
   static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
                    memory::Pool& pool);
-  /// A part that was drawn, for a benchmark: training queries alone, each of them in range, by relation.
-  static Part made(const PartitionManifest& manifest, PartId part, const QueryColumns& train, memory::Pool& pool);
+  /// A part that was made up: training queries alone, each in range.
+  static Part made(const PartitionManifest& manifest, PartId part, const std::vector<Query>& train, memory::Pool& pool);
 
   [[nodiscard]] PartId id() const { return id_; }
   [[nodiscard]] EntityId first_entity() const { return first_entity_; }
@@ -67,15 +58,33 @@ class Part {
   [[nodiscard]] std::span<const std::uint32_t> train_degree() const { return train_degree_.span(); }
 
  private:
+  /// What the views below are of.
   struct Columns {
-    memory::Buffer<std::uint64_t> relation_offsets;
-    memory::Buffer<std::uint32_t> sources;
-    memory::Buffer<std::uint64_t> targets;
+    memory::Buffer<std::uint32_t> relation_chunks;
+    memory::Buffer<std::uint32_t> first_sources;
+    memory::Buffer<std::uint32_t> first_queries;
+    memory::Buffer<std::uint32_t> offsets;
+    memory::Buffer<std::uint8_t> bytes;  // and the padding
   };
+  struct Elsewhere {
+    memory::Buffer<std::uint8_t> low;  // and the padding
+    memory::Buffer<std::uint64_t> high;
+    memory::Buffer<std::uint32_t> samples;
+  };
+  Part(const PartitionManifest& manifest, PartId part);
+  void load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool);
+  void load_columns(const storage::FileReader& file, Split split, memory::Pool& pool);
+  void pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool);
+  void view_targets(std::uint64_t count, unsigned low_width, memory::Pool& pool);
+  void view(Split split);
+  void check(const storage::FileReader& file, const PartitionManifest& manifest) const;
+
   PartId id_;
   EntityId first_entity_;
   std::uint32_t rows_ = 0;
   std::array<Columns, 3> columns_;
+  Elsewhere elsewhere_;
+  std::unique_ptr<TargetIds> targets_ = std::make_unique<TargetIds>();  // stays where it is when the part moves
   std::array<QuerySet, 3> sets_;
   memory::Buffer<std::uint32_t> train_degree_;
 };

@@ -3,49 +3,88 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "graph/split.hpp"
+#include "graph/target_ids.hpp"
+#include "packing/query_chunk.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace tessera::graph {
 
-/// The queries of one part in one split: a view, ordered by (relation, source, target). Being ordered, it is its own
-/// filter index: the known targets of (source, relation) are one range.
+/// The columns of a QuerySet, wherever they lie.
+struct QueryChunkColumns {
+  std::span<const std::uint32_t> relation_chunks;  ///< [2R + 1]: chunks of directed relation r are [r] .. [r + 1] - 1
+  std::span<const std::uint32_t> first_sources;    ///< [chunks]: local row
+  std::span<const std::uint32_t> first_queries;    ///< [chunks + 1]: queries before the chunk
+  std::span<const std::uint32_t> offsets;          ///< [chunks + 1] into `bytes`
+  std::span<const std::uint8_t> bytes;             ///< with kPadding readable bytes behind them
+};
+
+/// The queries of one part in one split: a view of packed chunks, ordered by (relation, source, target). Being ordered,
+/// it is its own filter index: the known targets of (source, relation) are one range. A list of one (relation, source)
+/// lies in one chunk; if it is longer than a chunk, it has chunks of its own.
 class QuerySet {
  public:
   QuerySet() = default;
-  /// `relation_offsets` [2R + 1]: queries of relation r are relation_offsets[r] .. relation_offsets[r + 1] - 1.
-  QuerySet(std::span<const std::uint64_t> relation_offsets, std::span<const std::uint32_t> sources,
-           std::span<const std::uint64_t> targets)
-      : relation_offsets_(relation_offsets), sources_(sources), targets_(targets) {}
+  /// `targets` outlives this.
+  QuerySet(Split split, const QueryChunkColumns& columns, const TargetIds& targets, std::uint32_t rows);
 
-  [[nodiscard]] std::uint64_t size() const { return sources_.size(); }
-  [[nodiscard]] RelationId relation(std::uint64_t i) const {
-    const auto next = std::upper_bound(relation_offsets_.begin(), relation_offsets_.end(), i);
-    return RelationId(static_cast<std::uint32_t>(next - relation_offsets_.begin() - 1));
+  [[nodiscard]] std::uint64_t size() const { return columns_.first_queries.empty() ? 0 : columns_.first_queries.back(); }
+  [[nodiscard]] std::size_t chunk_count() const { return columns_.first_sources.size(); }
+  [[nodiscard]] const QueryChunkColumns& columns() const { return columns_; }
+  /// Bytes of the set in memory, all columns together.
+  [[nodiscard]] std::uint64_t bytes() const;
+
+  [[nodiscard]] RelationId relation(std::size_t chunk) const;
+  [[nodiscard]] std::uint64_t first_query(std::size_t chunk) const { return columns_.first_queries[chunk]; }
+  [[nodiscard]] std::uint64_t chunk_queries(std::size_t chunk) const {
+    return first_query(chunk + 1) - first_query(chunk);
   }
-  [[nodiscard]] LocalRow source(std::uint64_t i) const { return LocalRow(sources_[i]); }
-  [[nodiscard]] EntityId target(std::uint64_t i) const { return EntityId(targets_[i]); }
-  [[nodiscard]] Query query(std::uint64_t i) const { return {source(i), relation(i), target(i)}; }
+  /// Distinct sources of a chunk. O(1).
+  [[nodiscard]] std::uint32_t list_count(std::size_t chunk) const;
+  /// Whether the chunk goes on with the list that fills the chunk before.
+  [[nodiscard]] bool continues(std::size_t chunk) const;
+  /// Unpacks a chunk. Throws Error(kBadData) when it is damaged.
+  void read(std::size_t chunk, packing::ChunkReader& reader) const;
+  /// Global id of a target of a chunk.
+  [[nodiscard]] std::uint64_t entity(std::uint32_t target) const { return targets_->entity(target); }
 
-  /// Sorted global ids of the targets known for (source, relation) in this split. O(log size).
-  [[nodiscard]] std::span<const std::uint64_t> known_targets(LocalRow source, RelationId relation) const {
-    if (relation_offsets_.empty()) return {};
-    const auto first = sources_.begin() + static_cast<std::ptrdiff_t>(relation_offsets_[relation.index()]);
-    const auto last = sources_.begin() + static_cast<std::ptrdiff_t>(relation_offsets_[relation.index() + 1]);
-    const auto [low, high] = std::equal_range(first, last, source.value());
-    return targets_.subspan(static_cast<std::size_t>(low - sources_.begin()), static_cast<std::size_t>(high - low));
-  }
+  /// Calls visit(relation, sources, targets) for every chunk: local rows and global ids side by side.
+  template <class Visit>
+  void for_each_chunk(const Visit& visit) const;
 
-  [[nodiscard]] std::span<const std::uint64_t> relation_offsets() const { return relation_offsets_; }
-  [[nodiscard]] std::span<const std::uint32_t> sources() const { return sources_; }
-  [[nodiscard]] std::span<const std::uint64_t> targets() const { return targets_; }
+  /// Query i. It is fast when the calls of a thread ask for queries in order: each thread keeps the chunk that it asked
+  /// for last.
+  [[nodiscard]] Query query(std::uint64_t i) const;
+  /// Sorted global ids of the targets known for (source, relation) in this split. They lie in memory of the calling
+  /// thread, until its next call for this split of any part. Unpacks no more than it needs: about 1 us.
+  [[nodiscard]] std::span<const std::uint64_t> known_targets(LocalRow source, RelationId relation) const;
 
  private:
-  std::span<const std::uint64_t> relation_offsets_;
-  std::span<const std::uint32_t> sources_;
-  std::span<const std::uint64_t> targets_;
+  [[nodiscard]] std::span<const std::uint8_t> chunk_bytes(std::size_t chunk) const {
+    return columns_.bytes.subspan(columns_.offsets[chunk], columns_.offsets[chunk + 1] - columns_.offsets[chunk]);
+  }
+  [[noreturn]] void refuse(std::size_t chunk) const;
+
+  std::uint64_t identity_ = 0;  // no other set of this process has it
+  Split split_ = Split::kTrain;
+  QueryChunkColumns columns_;
+  const TargetIds* targets_ = nullptr;
+  packing::ChunkBounds bounds_;
 };
+
+template <class Visit>
+void QuerySet::for_each_chunk(const Visit& visit) const {
+  packing::ChunkReader reader;
+  std::vector<std::uint64_t> targets;
+  for (std::size_t chunk = 0; chunk < chunk_count(); ++chunk) {
+    read(chunk, reader);
+    targets.clear();
+    for (const std::uint32_t target : reader.targets()) targets.push_back(entity(target));
+    visit(relation(chunk), reader.sources(), std::span<const std::uint64_t>(targets));
+  }
+}
 
 }  // namespace tessera::graph

@@ -3,9 +3,9 @@
 #include "predict/searcher.hpp"
 
 #include "comm/agreement.hpp"
-#include "model/original_ids.hpp"
 #include "model/own_rows.hpp"
 #include "search/known_answers.hpp"
+#include "search/original_ids.hpp"
 #include "search/query_vectors.hpp"
 
 #include <algorithm>
@@ -86,7 +86,7 @@ class Searcher::State {
   search::Setup setup_;
   model::OwnRows rows_;
   search::KnownAnswers known_;
-  std::optional<model::OriginalIds> original_ids_;
+  std::optional<search::OriginalIds> original_ids_;
   float row_magnitude_;
   bool omit_known_;
   std::uint64_t block_;

@@ -11,8 +11,8 @@
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
+#include "sampling/query_items.hpp"
 #include "train/optimiser.hpp"
-#include "train/query_items.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -30,7 +30,8 @@ struct EngineSetup {
   std::size_t threads;
   const kernels::Backend& backend;
   memory::Pool& pool;
-  std::vector<ItemCount> items;  ///< count_items() for what job.train.group_queries says; only for moving queries
+  std::vector<sampling::ItemCount>
+      items;  ///< count_items() for what job.train.group_queries says; only for moving queries
   memory::DevicePool* device_pool = nullptr;  ///< of the rank's device, if it computes on one
   comm::DeviceCommunicator* links = nullptr;  ///< of all ranks' devices; null: these exchange through the host
   int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know

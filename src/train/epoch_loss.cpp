@@ -4,7 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "exchange/part_tree.hpp"
+#include "exchange/tree/part_tree.hpp"
 
 #include <algorithm>
 #include <cmath>

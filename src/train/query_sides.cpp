@@ -27,7 +27,8 @@ std::size_t relation_gradient_dim(const model::Parameters& parameters) {
 
 template <Space kSpace>
 QuerySides<kSpace>::QuerySides(Executor& executor, Workspace& workspace, const Tables<kSpace>& tables,
-                               const model::Parameters& parameters, const Dropout& dropout, const SideSizes& sizes)
+                               const model::Parameters& parameters, const sampling::Dropout& dropout,
+                               const SideSizes& sizes)
     : executor_(executor),
       workspace_(workspace),
       tables_(tables),

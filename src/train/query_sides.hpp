@@ -3,10 +3,10 @@
 #pragma once
 
 #include "execution/workspace.hpp"
-#include "train/dropout.hpp"
+#include "sampling/dropout.hpp"
+#include "sampling/query_lists.hpp"
 #include "train/optimiser.hpp"
 #include "train/penalty.hpp"
-#include "train/query_lists.hpp"
 #include "train/tables.hpp"
 
 #include <cstddef>
@@ -44,13 +44,13 @@ class QuerySides {
   using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
   using StoredRows = kernels::BasicConstStoredRows<kSpace>;
   using Indices = kernels::Vector<kSpace, const std::uint32_t>;
-  using Lists = QueryLists<kSpace>;
+  using Lists = sampling::QueryLists<kSpace>;
   using Executor = execution::Executor<kSpace>;
   using Workspace = execution::Workspace<kSpace>;
 
   /// All that is named outlives this.
   QuerySides(Executor& executor, Workspace& workspace, const Tables<kSpace>& tables,
-             const model::Parameters& parameters, const Dropout& dropout, const SideSizes& sizes);
+             const model::Parameters& parameters, const sampling::Dropout& dropout, const SideSizes& sizes);
 
   /// Queries that suit a block of the calls below.
   [[nodiscard]] std::size_t block_queries() const;
@@ -100,7 +100,7 @@ class QuerySides {
   Workspace& workspace_;
   const Tables<kSpace>& tables_;
   const model::Scorer& scorer_;
-  const Dropout& dropout_;
+  const sampling::Dropout& dropout_;
   bool makes_all_;
   std::size_t operator_dim_;
   std::size_t relation_dim_;

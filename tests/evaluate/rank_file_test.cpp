@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evaluate/rank_file.hpp"
 
+#include "checkpoint/checkpoint.hpp"
 #include "comm/agreement.hpp"
 #include "evaluate_run.hpp"
-#include "model/checkpoint.hpp"
 #include "storage/checksum.hpp"
 #include "storage/hdf5.hpp"
 #include "support/search_on_host.hpp"
@@ -39,7 +39,7 @@ evaluate::Evaluation write_on_ranks(const StoredGraph& stored, const ModelValues
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
     if (with_checkpoint)
-      model::CheckpointStore(stored.run_folder())
+      checkpoint::CheckpointStore(stored.run_folder())
           .save(comm, shard, parameters, {.epoch = kEpoch, .best_epoch = kEpoch});
     execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
     const search::Setup setup{comm, shard, parameters, host};

@@ -3,9 +3,9 @@
 // Sums over parts and the bookkeeping of row requests, against brute force.
 
 #include "core/random.hpp"
-#include "exchange/part_tree.hpp"
-#include "exchange/row_requests.hpp"
 #include "exchange/row_sort.hpp"
+#include "exchange/rows/row_requests.hpp"
+#include "exchange/tree/part_tree.hpp"
 
 #include <gtest/gtest.h>
 

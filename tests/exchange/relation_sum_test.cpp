@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sums of relation gradients over parts, against sums by hand in the fixed tree.
 
-#include "exchange/relation_sum.hpp"
+#include "exchange/tree/relation_sum.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/random.hpp"
-#include "exchange/query_relations.hpp"
+#include "exchange/tree/query_relations.hpp"
 #include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>

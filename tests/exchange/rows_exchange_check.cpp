@@ -3,9 +3,9 @@
 #include "exchange/rows_exchange_check.hpp"
 
 #include "core/random.hpp"
-#include "exchange/early_halo_rows.hpp"
-#include "exchange/gradient_return.hpp"
-#include "exchange/ordered_halo_rows.hpp"
+#include "exchange/rows/early_halo_rows.hpp"
+#include "exchange/rows/gradient_return.hpp"
+#include "exchange/rows/ordered_halo_rows.hpp"
 #include "execution/staged_transport.hpp"
 #include "model/parameters.hpp"
 

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "checkpoint/checkpoint.hpp"
 #include "comm/nccl/nccl_communicator.hpp"
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
 #include "memory/pool.hpp"
-#include "model/checkpoint.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
 
@@ -48,13 +48,13 @@ inline DeviceRun train_rank(comm::Communicator& comm, const StoredGraph& stored,
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
                                train::halo_rows(shard, job));
   const auto engine = train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
-                                          train::count_items(comm, shard, job), device_pool ? &*device_pool : nullptr,
-                                          devices.links, devices.count});
+                                          sampling::count_items(comm, shard, job),
+                                          device_pool ? &*device_pool : nullptr, devices.links, devices.count});
   parameters.initialise(job.model, job.run.seed);
   DeviceRun result;
   for (std::uint32_t epoch = 0; epoch < 3; ++epoch) result.losses.push_back(engine->run_epoch(epoch));
   engine->download_parameters();
-  result.digest = model::parameter_digest(comm, shard, parameters);
+  result.digest = checkpoint::parameter_digest(comm, shard, parameters);
   return result;
 }
 

@@ -2,110 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/part_file.hpp"
 
-#include "core/error.hpp"
-#include "core/random.hpp"
-#include "storage/hdf5.hpp"
-#include "support/expect_error.hpp"
-#include "support/graph_fixture.hpp"
-
-#include <gtest/gtest.h>
+#include "packing/query_chunk.hpp"
+#include "part_file_fixture.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
-#include <functional>
-#include <set>
-#include <string>
 #include <tuple>
-#include <vector>
 
 namespace tessera {
 namespace {
-
-using graph::Part;
-using graph::PartContent;
-using graph::PartitionManifest;
-using graph::Split;
-
-constexpr std::uint64_t kEntities = 30;
-constexpr std::uint64_t kRelations = 2;
-
-/// Distinct queries of a part with `rows` entities, in no order.
-std::vector<Query> random_queries(std::uint64_t rows, std::uint64_t count, std::uint64_t seed) {
-  const RandomStream stream(seed, Purpose::kSplit);
-  std::set<Query> queries;
-  for (std::uint64_t i = 0; queries.size() < count; ++i)
-    queries.insert({LocalRow(static_cast<std::uint32_t>(stream.below(3 * i, rows))),
-                    RelationId(static_cast<std::uint32_t>(stream.below(3 * i + 1, 2 * kRelations))),
-                    EntityId(stream.below(3 * i + 2, kEntities))});
-  std::vector<Query> shuffled(queries.begin(), queries.end());
-  const Permutation permutation(shuffled.size(), stream);
-  std::vector<Query> out;
-  for (std::uint64_t i = 0; i < shuffled.size(); ++i) out.push_back(shuffled[permutation(i)]);
-  return out;
-}
-
-/// Three parts of 12, 8 and 10 entities on disk.
-class PartFile : public testing::Test {
- protected:
-  PartFile() {
-    manifest_.method = "random";
-    manifest_.graph_digest = std::string(32, 'a');
-    manifest_.entity_count = kEntities;
-    manifest_.relation_count = kRelations;
-    manifest_.offsets = {0, 12, 20, 30};
-    manifest_.figures.resize(3);
-    for (std::uint32_t p = 0; p < 3; ++p) {
-      queries_.push_back({random_queries(rows(p), 60, 3 * p), random_queries(rows(p), 7, 3 * p + 1), {}});
-      store(p, content(p));
-      manifest_.figures[p] = {rows(p), 60, 0, 0};
-    }
-  }
-  [[nodiscard]] std::uint64_t rows(std::uint32_t p) const { return manifest_.rows(PartId(p)); }
-  [[nodiscard]] PartContent content(std::uint32_t p) const {
-    PartContent content;
-    content.part = PartId(p);
-    for (std::size_t split = 0; split < 3; ++split)
-      content.queries.at(split) = graph::to_columns(queries_[p].at(split), 2 * kRelations);
-    content.train_degree.resize(rows(p));
-    for (const std::uint32_t source : content.queries.front().sources) ++content.train_degree[source];
-    for (std::uint64_t id = 0; id < rows(p); ++id) content.original_ids.push_back(kEntities - 1 - id);
-    content.halo_offsets.assign(4, 0);
-    return content;
-  }
-  void store(std::uint32_t p, const PartContent& content) const {
-    graph::write_part(folder(), manifest_, content);
-    list(p);
-  }
-  void list(std::uint32_t p) const {
-    auto checksums = storage::FolderChecksums::load(folder());
-    checksums.record(graph::part_file_name(PartId(p)));
-    checksums.commit();
-  }
-  Part load(std::uint32_t p) { return Part::load(folder(), manifest_, PartId(p), pool_); }
-  /// Stores part 1 with one thing changed; loading it must be refused.
-  void refuse(const std::string& what, const std::function<void(PartContent&)>& change,
-              std::initializer_list<std::string_view> words = {}) {
-    SCOPED_TRACE(what);
-    PartContent changed = content(1);
-    change(changed);
-    store(1, changed);
-    const std::string message = test::expect_error(ExitStatus::kBadData, words, [&] { load(1); });
-    EXPECT_NE(message.find("part-0001.h5"), std::string::npos) << message;
-    EXPECT_EQ(pool_.used_bytes(), 0U) << "a refused chunk keeps memory";
-  }
-  [[nodiscard]] const std::filesystem::path& folder() const { return temporary_.path(); }
-  [[nodiscard]] std::filesystem::path file(std::uint32_t p) const {
-    return folder() / graph::part_file_name(PartId(p));
-  }
-
-  PartitionManifest manifest_;
-  std::vector<std::array<std::vector<Query>, 3>> queries_;
-  memory::Pool pool_{std::uint64_t{1} << 20U};
-
- private:
-  test::TemporaryFolder temporary_;
-};
 
 TEST_F(PartFile, RoundTrip) {
   for (std::uint32_t p = 0; p < 3; ++p) {
@@ -130,7 +35,7 @@ TEST_F(PartFile, RoundTrip) {
 TEST_F(PartFile, MemoryComesFromThePoolAndGoesBack) {
   {
     const Part part = load(0);
-    EXPECT_GT(pool_.use(memory::Tag::kQueries).bytes, 60 * 12U);
+    EXPECT_GT(pool_.use(memory::Tag::kQueries).bytes, 60U);
     EXPECT_EQ(pool_.use(memory::Tag::kQueries).bytes, pool_.used_bytes());
   }
   EXPECT_EQ(pool_.used_bytes(), 0U);
@@ -206,93 +111,179 @@ TEST_F(PartFile, AFileOfAnotherKind) {
   test::expect_error(ExitStatus::kBadData, {"part-0001.h5", "'partition'", "'part'"}, [&] { load(1); });
 }
 
-TEST_F(PartFile, IdsOutOfRange) {
-  refuse("source", [](PartContent& c) { c.queries[0].sources.back() = 8; }, {"/queries/train", "out of range"});
-  refuse("target", [](PartContent& c) { c.queries[1].targets.front() = kEntities; }, {"/queries/valid"});
-  refuse("a target near 2^64", [](PartContent& c) { c.queries[0].targets[3] = ~std::uint64_t{0}; }, {"/queries/train"});
+/// The datasets of a part file before they are written, to be changed.
+struct Packed {
+  std::array<graph::QueryChunks, 3> queries;
+  packing::EliasFano elsewhere;
+  std::vector<std::uint32_t> train_degree;
+};
+
+class PackedPartFile : public PartFile {
+ protected:
+  [[nodiscard]] Packed packed(std::uint32_t p) const {
+    const PartContent plain = content(p);
+    const graph::PartRows rows_of_part{manifest_.offsets[p], rows(p)};
+    const auto elsewhere = graph::targets_elsewhere(plain.queries, rows_of_part);
+    Packed packed{{}, packing::EliasFano::encode(elsewhere), plain.train_degree};
+    for (std::size_t split = 0; split < 3; ++split)
+      packed.queries.at(split) = graph::pack_queries(plain.queries.at(split), rows_of_part, elsewhere);
+    return packed;
+  }
+  void store(std::uint32_t p, const Packed& packed) const {
+    storage::FileWriter writer(file(p), "part", 2);
+    writer.attribute("/", "part", std::uint64_t{p});
+    writer.attribute("/", "graph_digest", manifest_.graph_digest);
+    writer.attribute("/", "first_entity", manifest_.offsets[p]);
+    for (const Split split : graph::kSplits) {
+      const std::string group = fmt::format("/queries/{}/", graph::name(split));
+      const graph::QueryChunks& chunks = packed.queries.at(static_cast<std::size_t>(split));
+      writer.write<std::uint32_t>(group + "relation_chunks", chunks.relation_chunks, {"x"});
+      writer.write<std::uint32_t>(group + "first_source", chunks.first_sources, {"x"});
+      writer.write<std::uint32_t>(group + "first_query", chunks.first_queries, {"x"});
+      writer.write<std::uint32_t>(group + "offset", chunks.offsets, {"x"});
+      writer.write<std::uint8_t>(group + "chunks", chunks.view().bytes, {"x"});
+    }
+    const auto& low = packed.elsewhere.low;
+    writer.write<std::uint8_t>("/targets_elsewhere/low", std::span(low).first(low.size() - packing::kPadding), {"x"});
+    writer.write<std::uint64_t>("/targets_elsewhere/high", packed.elsewhere.high, {"x"});
+    writer.attribute("/targets_elsewhere", "count", packed.elsewhere.count);
+    writer.attribute("/targets_elsewhere", "low_width", std::uint64_t{packed.elsewhere.low_width});
+    writer.write<std::uint32_t>("/entities/train_degree", packed.train_degree, {"x"});
+    writer.close();
+    list(p);
+  }
+  /// Stores part 1 with one thing changed; loading it must be refused.
+  void refuse(const std::string& what, const std::function<void(Packed&)>& change,
+              std::initializer_list<std::string_view> words = {}) {
+    SCOPED_TRACE(what);
+    Packed changed = packed(1);
+    change(changed);
+    store(1, changed);
+    const std::string message = test::expect_error(ExitStatus::kBadData, words, [&] { load(1); });
+    EXPECT_NE(message.find("part-0001.h5"), std::string::npos) << message;
+    EXPECT_EQ(pool_.used_bytes(), 0U) << "a refused chunk keeps memory";
+  }
+  [[nodiscard]] std::vector<Query> all_queries(const Part& part) const {
+    std::vector<Query> all;
+    for (const Split split : graph::kSplits)
+      for (std::uint64_t i = 0; i < part.queries(split).size(); ++i) all.push_back(part.queries(split).query(i));
+    return all;
+  }
+};
+
+TEST_F(PackedPartFile, WhatIsStoredHereIsWhatTheWriterStores) {
+  const std::vector<Query> written = all_queries(load(1));
+  store(1, packed(1));
+  EXPECT_EQ(all_queries(load(1)), written);
 }
 
-TEST_F(PartFile, ColumnsThatDoNotFitEachOther) {
-  refuse("a source less", [](PartContent& c) { c.queries[0].sources.pop_back(); }, {"/queries/train"});
-  refuse("a target less", [](PartContent& c) { c.queries[0].targets.pop_back(); }, {"/queries/train"});
-  refuse("a relation less", [](PartContent& c) { c.queries[0].relation_offsets.pop_back(); }, {"/queries/train"});
-  refuse("no offsets", [](PartContent& c) { c.queries[2].relation_offsets.clear(); }, {"/queries/test"});
-  refuse("offsets from 1", [](PartContent& c) { c.queries[0].relation_offsets[0] = 1; }, {"/queries/train"});
-  refuse("offsets backwards",
-         [](PartContent& c) { std::swap(c.queries[0].relation_offsets[1], c.queries[0].relation_offsets[2]); },
+TEST_F(PackedPartFile, ColumnsThatDoNotFitEachOther) {
+  refuse("a relation less", [](Packed& c) { c.queries[0].relation_chunks.pop_back(); }, {"/queries/train"});
+  refuse("relations backwards", [](Packed& c) { std::swap(c.queries[0].relation_chunks[0], c.queries[0].relation_chunks[4]); },
          {"/queries/train"});
-  refuse("offsets beyond", [](PartContent& c) { c.queries[0].relation_offsets[2] = 1000; }, {"/queries/train"});
-  refuse("degrees", [](PartContent& c) { c.train_degree.pop_back(); }, {"/entities/train_degree"});
+  refuse("no relations", [](Packed& c) { c.queries[2].relation_chunks.clear(); }, {"/queries/test"});
+  refuse("a chunk less", [](Packed& c) { c.queries[1].first_sources.pop_back(); }, {"/queries/valid"});
+  refuse("first queries", [](Packed& c) { c.queries[0].first_queries.pop_back(); }, {"/queries/train"});
+  refuse("no first queries", [](Packed& c) { c.queries[0].first_queries.clear(); }, {"/queries/train"});
+  refuse("an offset beyond", [](Packed& c) { c.queries[0].offsets[1] = 1000000; }, {"/queries/train"});
+  refuse("bytes behind the last chunk", [](Packed& c) { c.queries[0].bytes.push_back(0); }, {"/queries/train"});
+  refuse("other counts", [](Packed& c) { ++c.queries[0].first_queries[1]; }, {"/queries/train"});
+  refuse("degrees", [](Packed& c) { c.train_degree.pop_back(); }, {"/entities/train_degree"});
+  refuse("one degree", [](Packed& c) { ++c.train_degree[2]; }, {"/entities/train_degree"});
 }
 
-// The order is what makes a query set its own filter index: without it ranks would be wrong numbers.
-TEST_F(PartFile, QueriesOutOfOrder) {
-  const auto swap_at = [](PartContent& c, std::size_t i) {
-    std::swap(c.queries[0].sources[i], c.queries[0].sources[i + 1]);
-    std::swap(c.queries[0].targets[i], c.queries[0].targets[i + 1]);
-  };
-  const auto offsets = content(1).queries[0].relation_offsets;
-  ASSERT_GE(offsets[1], 3U);
-  refuse("first two", [&](PartContent& c) { swap_at(c, 0); }, {"/queries/train", "out of order"});
-  refuse("last two of a relation", [&](PartContent& c) { swap_at(c, offsets[1] - 2); },
-         {"/queries/train", "out of order"});
-  refuse("the same query twice",
-         [](PartContent& c) {
-           c.queries[0].sources[1] = c.queries[0].sources[0];
-           c.queries[0].targets[1] = c.queries[0].targets[0];
-         },
-         {"/queries/train", "out of order"});
+TEST_F(PackedPartFile, IdsOutOfRangeOrOrder) {
+  refuse("a first source", [](Packed& c) { c.queries[0].first_sources[0] = 8; }, {"/queries/train", "damaged"});
+  refuse("targets beyond the graph", [](Packed& c) { c.elsewhere = packing::EliasFano::encode(std::vector<std::uint64_t>{0, 3, 30}); },
+         {"/targets_elsewhere"});
+  refuse("own rows elsewhere", [](Packed& c) { c.elsewhere = packing::EliasFano::encode(std::vector<std::uint64_t>{0, 14, 29}); },
+         {"/targets_elsewhere"});
+  refuse("targets less than the queries have", [](Packed& c) { c.elsewhere = packing::EliasFano::encode({}); },
+         {"/queries/", "damaged"});
+  refuse("a width of low bits", [](Packed& c) { c.elsewhere.low_width = 70; }, {"/targets_elsewhere"});
+  refuse("a count", [](Packed& c) { ++c.elsewhere.count; }, {"/targets_elsewhere"});
 }
 
-TEST_F(PartFile, DegreesThatAreNotThoseOfTheQueries) {
-  refuse("degree", [](PartContent& c) { ++c.train_degree[2]; }, {"/entities/train_degree"});
+// A list that goes on in another chunk has chunks of its own: readers of a list look nowhere else.
+TEST_F(PackedPartFile, AListThatIsTornApart) {
+  refuse("torn", [&](Packed& c) {
+    graph::QueryChunks& chunks = c.queries[0];
+    packing::ChunkReader reader;
+    const graph::QueryChunkColumns view = chunks.view();
+    ASSERT_TRUE(reader.read(view.bytes.first(view.offsets[1]), view.first_sources[0], {8, 1U << 20U}));
+    const auto sources = reader.sources();
+    std::size_t cut = 1;
+    while (sources[cut] != sources[cut - 1] || sources[cut] == sources[0]) ++cut;
+    std::vector<std::uint8_t> bytes;
+    packing::encode_chunk(sources.first(cut), reader.targets().first(cut), bytes);
+    const auto middle = static_cast<std::uint32_t>(bytes.size());
+    packing::encode_chunk(sources.subspan(cut), reader.targets().subspan(cut), bytes);
+    const auto grown = static_cast<std::uint32_t>(bytes.size()) - view.offsets[1];
+    bytes.insert(bytes.end(), chunks.bytes.begin() + view.offsets[1], chunks.bytes.end());
+    chunks.first_sources.insert(chunks.first_sources.begin() + 1, sources[cut]);
+    chunks.first_queries.insert(chunks.first_queries.begin() + 1, static_cast<std::uint32_t>(cut));
+    for (std::size_t k = 1; k < chunks.offsets.size(); ++k) chunks.offsets[k] += grown;
+    chunks.offsets.insert(chunks.offsets.begin() + 1, middle);
+    for (std::size_t r = 1; r < chunks.relation_chunks.size(); ++r) ++chunks.relation_chunks[r];
+    chunks.bytes = std::move(bytes);
+  }, {"/queries/train", "out of order"});
+}
+
+// Whatever bytes a file has behind right checksums: an error, or queries in range.
+TEST_F(PackedPartFile, DamageBehindRightChecksums) {
+  const RandomStream random(5, Purpose::kSplit);
+  int refused = 0;
+  for (std::uint64_t trial = 0; trial < 100; ++trial) {
+    Packed changed = packed(1);
+    graph::QueryChunks& chunks = changed.queries.at(trial % 2);
+    const std::uint64_t size = chunks.bytes.size() - packing::kPadding;
+    for (std::uint64_t k = 0; k <= trial % 3; ++k)
+      chunks.bytes[random.below(8 * trial + 2 * k, size)] ^= static_cast<std::uint8_t>(1 + random.below(8 * trial + 2 * k + 1, 255));
+    PackedPartFile::store(1, changed);
+    try {
+      for (const Query& query : all_queries(load(1))) {
+        ASSERT_LT(query.source.value(), 8U);
+        ASSERT_LT(query.target.value(), kEntities);
+      }
+    } catch (const Error& error) {
+      ++refused;
+      EXPECT_EQ(error.status(), ExitStatus::kBadData) << error.what();
+    }
+  }
+  EXPECT_GT(refused, 80);
+}
+
+// A list longer than a chunk, and lists beside it.
+TEST(LongLists, KnownTargetsAndOrder) {
+  PartitionManifest manifest;
+  manifest.entity_count = 5000;
+  manifest.relation_count = 1;
+  manifest.offsets = {0, 100, 5000};
+  std::vector<Query> queries;
+  for (std::uint64_t t = 0; t < 4000; ++t) queries.push_back({LocalRow(7), RelationId(0), EntityId(t + 100)});
+  for (std::uint32_t s = 0; s < 100; ++s)
+    for (std::uint64_t t = 0; t < 20; ++t)
+      if (s != 7) queries.push_back({LocalRow(s), RelationId(s % 2), EntityId((t * 211 + s) % 5000)});
+  memory::Pool pool(std::uint64_t{1} << 20U);
+  const Part part = Part::made(manifest, PartId(0), queries, pool);
+  const graph::QuerySet& set = part.queries(Split::kTrain);
+  ASSERT_EQ(set.size(), 4000U + 99 * 20);
+  std::size_t continued = 0;
+  for (std::size_t chunk = 0; chunk < set.chunk_count(); ++chunk) continued += set.continues(chunk) ? 1 : 0;
+  EXPECT_EQ(continued, 3U);
+  for (std::uint32_t s = 0; s < 100; ++s) {
+    std::set<std::uint64_t> expected;
+    for (const Query& query : queries)
+      if (query.source == LocalRow(s) && query.relation == RelationId(0)) expected.insert(query.target.value());
+    EXPECT_TRUE(std::ranges::equal(set.known_targets(LocalRow(s), RelationId(0)), expected)) << s;
+  }
+  EXPECT_LT(static_cast<double>(set.bytes()) / static_cast<double>(set.size()), 2);
 }
 
 // The figures of the manifest plan the steps of an epoch; a chunk with fewer queries would be read beyond its end.
 TEST_F(PartFile, AnotherNumberOfQueriesThanTheManifestSays) {
   manifest_.figures[1].queries = 61;
   test::expect_error(ExitStatus::kBadData, {"part-0001.h5", "60", "61"}, [&] { load(1); });
-}
-
-TEST_F(PartFile, ColumnsOfAnotherShape) {
-  for (const std::string dataset :
-       {"/queries/train/source", "/queries/train/relation_offsets", "/entities/train_degree"}) {
-    SCOPED_TRACE(dataset);
-    const PartContent plain = content(1);
-    storage::FileWriter writer(file(1), "part", 1);
-    writer.attribute("/", "part", std::uint64_t{1});
-    writer.attribute("/", "graph_digest", manifest_.graph_digest);
-    writer.attribute("/", "first_entity", std::uint64_t{12});
-    const auto write = [&]<class T>(const std::string& path, const std::vector<T>& values) {
-      writer.write<T>(
-          path, values, {"x"},
-          path == dataset ? std::vector<std::uint64_t>{1, values.size()} : std::vector<std::uint64_t>{values.size()});
-    };
-    for (const Split split : graph::kSplits) {
-      const std::string group = fmt::format("/queries/{}", graph::name(split));
-      const auto& columns = plain.queries.at(static_cast<std::size_t>(split));
-      write(group + "/relation_offsets", columns.relation_offsets);
-      write(group + "/source", columns.sources);
-      write(group + "/target", columns.targets);
-      writer.attribute(group, "encoding", std::string("plain"));
-    }
-    write("/entities/train_degree", plain.train_degree);
-    writer.close();
-    list(1);
-    test::expect_error(ExitStatus::kBadData, {"part-0001.h5", dataset}, [&] { load(1); });
-  }
-}
-
-TEST_F(PartFile, AnUnknownEncodingIsRefused) {
-  storage::FileWriter writer(file(1), "part", 1);
-  writer.attribute("/", "part", std::uint64_t{1});
-  writer.attribute("/", "graph_digest", manifest_.graph_digest);
-  writer.attribute("/", "first_entity", std::uint64_t{12});
-  writer.attribute("/queries/train", "encoding", std::string("packed"));
-  writer.close();
-  list(1);
-  test::expect_error(ExitStatus::kBadData, {"part-0001.h5", "/queries/train", "unknown encoding 'packed'"},
-                     [&] { load(1); });
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ TEST(FullDisk, IsAnErrorAndLeavesNothing) {
   spec.entities = 500;
   spec.train = 5000;
   const GraphOnDisk disk(random_graph(spec));
-  for (const std::uint64_t bytes : {4096U, 20000U, 40000U})
+  for (const std::uint64_t bytes : {4096U, 9000U, 14000U})
     EXPECT_EXIT(partition_with_little_space(disk.options("metis", 3), bytes),
                 ::testing::ExitedWithCode(static_cast<int>(ExitStatus::kIo)), "part-0000.h5|manifest.h5|checksums")
         << bytes;

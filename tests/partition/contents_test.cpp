@@ -23,24 +23,19 @@ using graph::Split;
 using PlainQuery = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;
 
 struct PartAsStored {
-  explicit PartAsStored(const storage::FileReader& file) {
-    for (const Split split : graph::kSplits) {
-      const std::string group = std::string("/queries/") + graph::name(split);
-      auto& queries = splits.at(static_cast<std::size_t>(split));
-      queries.relation_offsets = file.read<std::uint64_t>(group + "/relation_offsets");
-      queries.sources = file.read<std::uint32_t>(group + "/source");
-      queries.targets = file.read<std::uint64_t>(group + "/target");
-    }
+  PartAsStored(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part) {
+    memory::Pool pool(std::uint64_t{1} << 24U);
+    const graph::Part loaded = graph::Part::load(folder, manifest, part, pool);
+    for (const Split split : graph::kSplits)
+      for (std::uint64_t i = 0; i < loaded.queries(split).size(); ++i)
+        splits.at(static_cast<std::size_t>(split)).push_back(loaded.queries(split).query(i));
+    const auto file = storage::FileReader::open_verified(folder / graph::part_file_name(part), "part", 2);
     original_ids = file.read<std::uint64_t>("/entities/original_id");
     train_degree = file.read<std::uint32_t>("/entities/train_degree");
-    halo_offsets = file.read<std::uint64_t>("/halo/owner_offsets");
-    halo = file.read<std::uint64_t>("/halo/entity");
   }
-  std::array<graph::QueryColumns, 3> splits;
+  std::array<std::vector<Query>, 3> splits;
   std::vector<std::uint64_t> original_ids;
   std::vector<std::uint32_t> train_degree;
-  std::vector<std::uint64_t> halo_offsets;
-  std::vector<std::uint64_t> halo;
 };
 
 struct Arrangement {
@@ -72,7 +67,7 @@ struct Case {
     for (std::size_t old = 0; old < manifest.new_ids.size(); ++old) old_ids.at(manifest.new_ids[old]) = old;
     part_of = parts_of(manifest);
     for (std::uint32_t p = 0; p < setup.parts; ++p)
-      stored.emplace_back(storage::FileReader::open_verified(folder / graph::part_file_name(PartId(p)), "part", 1));
+      stored.emplace_back(folder, manifest, PartId(p));
   }
   GraphOnDisk disk;
   PartitionManifest returned;
@@ -94,17 +89,12 @@ class Contents : public ::testing::TestWithParam<Arrangement> {
     std::vector<PlainQuery> found;
     for (std::size_t p = 0; p < stored_.size(); ++p) {
       const auto& queries = stored_[p].splits.at(static_cast<std::size_t>(split));
-      EXPECT_EQ(queries.relation_offsets.size(), 2 * disk_.graph().relations + 1);
-      EXPECT_EQ(queries.relation_offsets.back(), queries.sources.size());
-      for (std::uint64_t r = 0; r + 1 < queries.relation_offsets.size(); ++r) {
-        for (std::uint64_t i = queries.relation_offsets[r]; i < queries.relation_offsets[r + 1]; ++i) {
-          const std::uint64_t source = old_ids_.at(manifest_.offsets[p] + queries.sources.at(i));
-          found.emplace_back(p, r, source, old_ids_.at(queries.targets.at(i)));
-          if (i == queries.relation_offsets[r]) continue;
-          EXPECT_LT(std::tie(queries.sources[i - 1], queries.targets[i - 1]),
-                    std::tie(queries.sources[i], queries.targets[i]))
-              << "part " << p << ", relation " << r;
-        }
+      for (std::size_t i = 0; i < queries.size(); ++i) {
+        const std::uint64_t source = old_ids_.at(manifest_.offsets[p] + queries[i].source.value());
+        found.emplace_back(p, queries[i].relation.value(), source, old_ids_.at(queries[i].target.value()));
+        if (i == 0) continue;
+        const auto key = [](const Query& query) { return std::tie(query.relation, query.source, query.target); };
+        EXPECT_LT(key(queries[i - 1]), key(queries[i])) << "part " << p;
       }
     }
     std::sort(found.begin(), found.end());
@@ -166,9 +156,9 @@ TEST_P(Contents, DegreesAreTrainingQueriesOfTheSource) {
       EXPECT_EQ(part.train_degree.at(row), degree.at(part.original_ids[row]));
 }
 
-TEST_P(Contents, HaloListsAreTheTargetsOfOtherOwners) {
+TEST_P(Contents, FiguresCountQueriesAndTheTargetsOfOtherOwners) {
   for (std::size_t p = 0; p < stored_.size(); ++p) {
-    std::vector<std::set<std::uint64_t>> expected(stored_.size());
+    std::set<std::uint64_t> expected;
     std::uint64_t cut = 0;
     std::uint64_t queries = 0;
     const auto add = [&](EntityId source, EntityId target) {
@@ -176,25 +166,16 @@ TEST_P(Contents, HaloListsAreTheTargetsOfOtherOwners) {
       ++queries;
       if (part_of_[target.index()] == p) return;
       ++cut;
-      expected[part_of_[target.index()]].insert(manifest_.new_ids[target.index()]);
+      expected.insert(target.value());
     };
     for (const Triple& t : train()) {
       add(t.head, t.tail);
       add(t.tail, t.head);
     }
-    ASSERT_EQ(stored_[p].halo_offsets.size(), stored_.size() + 1);
-    std::uint64_t halo_rows = 0;
-    for (std::size_t owner = 0; owner < stored_.size(); ++owner) {
-      const std::vector<std::uint64_t> listed(
-          stored_[p].halo.begin() + static_cast<std::ptrdiff_t>(stored_[p].halo_offsets[owner]),
-          stored_[p].halo.begin() + static_cast<std::ptrdiff_t>(stored_[p].halo_offsets[owner + 1]));
-      EXPECT_EQ(listed, std::vector<std::uint64_t>(expected[owner].begin(), expected[owner].end()));
-      halo_rows += expected[owner].size();
-    }
     EXPECT_EQ(manifest_.figures[p].rows, stored_[p].original_ids.size());
     EXPECT_EQ(manifest_.figures[p].queries, queries);
     EXPECT_EQ(manifest_.figures[p].cut_queries, cut);
-    EXPECT_EQ(manifest_.figures[p].halo_rows, halo_rows);
+    EXPECT_EQ(manifest_.figures[p].halo_rows, expected.size());
   }
 }
 
@@ -254,10 +235,10 @@ std::map<std::string, std::string> dataset_digests(const GraphOnDisk& disk,
   std::map<std::string, std::string> digests;
   for (std::uint32_t p = 0; p < options.parts; ++p) {
     const auto name = graph::part_file_name(PartId(p));
-    const auto file = storage::FileReader::open_verified(folder / name, "part", 1);
-    for (const char* dataset : {"/entities/original_id", "/entities/train_degree", "/halo/entity",
-                                "/halo/owner_offsets", "/queries/train/relation_offsets", "/queries/train/source",
-                                "/queries/train/target", "/queries/valid/target", "/queries/test/source"})
+    const auto file = storage::FileReader::open_verified(folder / name, "part", 2);
+    for (const char* dataset : {"/entities/original_id", "/entities/train_degree", "/targets_elsewhere/low",
+                                "/targets_elsewhere/high", "/queries/train/relation_chunks", "/queries/train/offset",
+                                "/queries/train/chunks", "/queries/valid/chunks", "/queries/test/first_source"})
       digests[name + dataset] = file.string(dataset, "xxh3_128");
   }
   const auto manifest = storage::FileReader::open_verified(folder / graph::kManifestFile, "partition", 1);

@@ -100,7 +100,7 @@ std::vector<std::array<std::vector<Query>, 3>> queries_by_part(const TestGraph& 
   return queries;
 }
 
-void fill_halo(graph::PartContent& content, const graph::PartitionManifest& manifest, graph::PartFigures& figures) {
+void count(const graph::PartContent& content, const graph::PartitionManifest& manifest, graph::PartFigures& figures) {
   const auto& train = content.queries.front();
   std::set<std::uint64_t> halo;
   for (const std::uint64_t target : train.targets) {
@@ -108,9 +108,6 @@ void fill_halo(graph::PartContent& content, const graph::PartitionManifest& mani
     ++figures.cut_queries;
     halo.insert(target);
   }
-  content.halo_entities.assign(halo.begin(), halo.end());
-  for (const std::uint64_t offset : manifest.offsets)
-    content.halo_offsets.push_back(static_cast<std::uint64_t>(std::distance(halo.begin(), halo.lower_bound(offset))));
   figures.rows = manifest.rows(content.part);
   figures.queries = train.targets.size();
   figures.halo_rows = halo.size();
@@ -173,7 +170,7 @@ void StoredGraph::write_parts() {
                                 original_ids_.begin() + static_cast<std::ptrdiff_t>(manifest_.offsets[p + 1]));
     content.train_degree.resize(content.original_ids.size());
     for (const std::uint32_t source : content.queries.front().sources) ++content.train_degree[source];
-    fill_halo(content, manifest_, manifest_.figures.emplace_back());
+    count(content, manifest_, manifest_.figures.emplace_back());
     graph::write_part(partition_folder(), manifest_, content);
     checksums.record(graph::part_file_name(content.part));
   }

@@ -130,7 +130,7 @@ void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& s
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
   const auto engine =
-      make({comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
+      make({comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   const std::uint64_t steps = engine->query_count() / job.train.batch_size;
   EXPECT_GT(steps, 12U);

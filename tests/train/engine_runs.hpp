@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "checkpoint/checkpoint.hpp"
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "comm/transport.hpp"
 #include "core/job.hpp"
-#include "model/checkpoint.hpp"
 #include "support/graph_fixture.hpp"
-#include "train/placement.hpp"
+#include "train/loop/placement.hpp"
 #include "train/queries/queries_engine.hpp"
 #include "train/rows/rows_engine.hpp"
 
@@ -94,7 +94,7 @@ struct Trained {
       : comm(of),
         shard(stored.load(of.rank(), placement(of, stored, job), pool)),
         parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, train::halo_rows(shard, job)) {
-    train::EngineSetup setup{of, shard, job, parameters, threads, backend, pool, train::count_items(of, shard, job)};
+    train::EngineSetup setup{of, shard, job, parameters, threads, backend, pool, sampling::count_items(of, shard, job)};
     setup.device_ranks = kind == EngineKind::kBlocks ? 0 : 1;
     engine = make_host_engine(setup, kind, {executor_pool, backend, threads});
     parameters.initialise(job.model, job.run.seed);
@@ -111,7 +111,7 @@ struct Trained {
     for (std::uint32_t epoch = first_epoch; epoch < end_epoch; ++epoch)
       result.losses.push_back(engine->run_epoch(epoch, nullptr));
     engine->download_parameters();
-    result.digest = model::parameter_digest(comm, shard, parameters);
+    result.digest = checkpoint::parameter_digest(comm, shard, parameters);
     for (std::size_t tag = 0; tag < result.used.size(); ++tag)
       result.used.at(tag) = executor_pool.use(static_cast<memory::Tag>(tag)).bytes;
     return result;

@@ -3,10 +3,10 @@
 // The promise of the engine: parameters after training have the same bits for any number of ranks and threads.
 
 #include "train/engine.hpp"
+#include "checkpoint/checkpoint.hpp"
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
-#include "model/checkpoint.hpp"
 #include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
 
@@ -47,14 +47,14 @@ Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Jo
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
                                train::halo_rows(shard, job));
   const auto engine = train::make_engine(
-      {comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
+      {comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   Result result;
   for (std::uint32_t epoch = 0; epoch < 3; ++epoch) {
     result.loss = engine->run_epoch(epoch);
     if (curve != nullptr) curve->push_back(result.loss);
   }
-  result.digest = model::parameter_digest(comm, shard, parameters);
+  result.digest = checkpoint::parameter_digest(comm, shard, parameters);
   return result;
 }
 
@@ -261,7 +261,7 @@ TEST(Engine, ALossThatIsNotANumberStopsTheRun) {
       model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
                                    train::halo_rows(shard, job));
       const auto engine = train::make_engine(
-          {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
+          {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
       parameters.initialise(job.model, job.run.seed);
       if (comm.rank() == Rank(1)) parameters.parts().front().rows.row(0)[0] = std::nanf("");
       test::expect_error(ExitStatus::kBadData, {"not a finite number", "epoch 1, step 1;", "learning_rate"},
@@ -293,7 +293,7 @@ TEST(Engine, LossFalls) {
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
     model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
     const auto engine = train::make_engine(
-        {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(comm, shard, job)});
+        {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);
     const double first = engine->run_epoch(0);
     double last = first;

@@ -15,13 +15,13 @@
 //   TESSERA_GOLDEN_UPDATE=new.tsv OMP_WAIT_POLICY=passive build/release/bin/train_golden_test
 // and copied over tests/train/golden.tsv. A line with "-" in the last three columns is a new case.
 
+#include "checkpoint/checkpoint.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/config.hpp"
 #include "core/job.hpp"
-#include "model/checkpoint.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
-#include "train/job_rules.hpp"
+#include "train/loop/job_rules.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -168,7 +168,7 @@ struct Trained {
 // The only place that knows how an engine is made.
 std::unique_ptr<train::Engine> make_engine(Trained& rank) {
   return train::make_engine({rank.comm, rank.shard, rank.job, rank.parameters, rank.threads, kernels::cpu_backend(),
-                             rank.pool, train::count_items(rank.comm, rank.shard, rank.job)});
+                             rank.pool, sampling::count_items(rank.comm, rank.shard, rank.job)});
 }
 
 // Around the epochs as the trainer does, and as after a validation without improvement where the rate goes by them.
@@ -182,7 +182,8 @@ Outcome train_rank(Trained& rank) {
     engine->download_parameters();
     if (rank.parameters.average() != nullptr) rank.parameters.update_average(epoch == 0 ? 0 : rank.job.average.decay);
   }
-  return {model::parameter_digest(rank.comm, rank.shard, rank.parameters), fmt::format("{}", fmt::join(losses, " "))};
+  return {checkpoint::parameter_digest(rank.comm, rank.shard, rank.parameters),
+          fmt::format("{}", fmt::join(losses, " "))};
 }
 
 Outcome train_on(std::int32_t ranks, std::size_t threads, const Settings& settings) {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings that do not fit each other are refused with what would; "auto" decides by what fits, then by bytes.
 
-#include "train/job_rules.hpp"
+#include "train/loop/job_rules.hpp"
 #include "core/job.hpp"
 #include "support/expect_error.hpp"
 

@@ -4,7 +4,7 @@
 
 #include "support/graph_fixture.hpp"
 #include "train/engine_runs.hpp"
-#include "train/trainer.hpp"
+#include "train/loop/trainer.hpp"
 
 #include <gtest/gtest.h>
 

@@ -191,7 +191,7 @@ class EngineOptimiser : public testing::TestWithParam<std::string> {
     model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
                                  train::halo_rows(shard, job));
     const auto engine = train::make_engine(
-        {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(*comm, shard, job)});
+        {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(*comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);
     if (!x.empty()) assign(x, parameters);
     for (std::uint32_t epoch = first; epoch < last; ++epoch) {

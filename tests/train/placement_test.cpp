@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "train/placement.hpp"
+#include "train/loop/placement.hpp"
 
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "kernels/backend.hpp"
 #include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
-#include "train/step_speed.hpp"
+#include "train/loop/step_speed.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan, made of sizes alone, against what a rank takes from its pool: the same bytes under every tag.
 
-#include "train/plan.hpp"
+#include "train/loop/plan.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
@@ -49,7 +49,7 @@ void expect_planned(comm::Communicator& comm, const test::StoredGraph& stored, c
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
                                train::halo_rows(shard, job));
   if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
-  const auto items = train::count_items(comm, shard, job);
+  const auto items = sampling::count_items(comm, shard, job);
   const auto engine = train::make_engine({comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});
   const Bytes planned = train::plan_training({job, stored.manifest(), placement, comm.rank(), threads, items});
   const Bytes taken = use_of(pool);

@@ -303,7 +303,7 @@ TEST(QueriesEngineParameters, AreTrainedInPlaceOrDownloaded) {
     job.run.rows = rows;
     const bool is_copy = job.run.rows == "bf16";
     Trained trained(*comm, stored, job, Kind::kWhole, kernels::cpu_backend());
-    const auto digest = [&] { return model::parameter_digest(*comm, trained.shard, trained.parameters); };
+    const auto digest = [&] { return checkpoint::parameter_digest(*comm, trained.shard, trained.parameters); };
     const std::string before = digest();
     const std::uint64_t allocations = trained.pool.allocation_count();
     trained.engine->run_epoch(0, nullptr);

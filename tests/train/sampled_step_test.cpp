@@ -4,7 +4,7 @@
 #include "sampled_step.hpp"
 
 #include "train/engine_runs.hpp"
-#include "train/job_rules.hpp"
+#include "train/loop/job_rules.hpp"
 
 #include <gtest/gtest.h>
 

@@ -6,13 +6,13 @@
 #include "comm/self/self_communicator.hpp"
 #include "core/job.hpp"
 #include "core/random.hpp"
+#include "sampling/dropout.hpp"
+#include "sampling/query_batch.hpp"
+#include "sampling/row_batch.hpp"
 #include "support/graph_fixture.hpp"
-#include "train/dropout.hpp"
 #include "train/engine.hpp"
-#include "train/job_rules.hpp"
+#include "train/loop/job_rules.hpp"
 #include "train/oracle.hpp"
-#include "train/query_batch.hpp"
-#include "train/rows/batch.hpp"
 
 #include <gtest/gtest.h>
 
@@ -77,13 +77,14 @@ void find_negatives(const Job& job, const graph::Shard& shard, memory::Pool& poo
   if (job.negatives.unbiased)
     oracle.shift =
         std::log(static_cast<double>(shard.manifest.entity_count) / static_cast<double>(job.negatives.count));
+  sampling::ItemOrder items(part, {count, 0, 1}, pool);
   if (job.exchange.mode == "rows") {
-    train::Batch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
-    batch.draw(part, {job.run.seed, 0, 0, 0, count, train::Scope::kGlobal});
+    sampling::RowBatch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
+    batch.draw(part, items, {job.run.seed, 0, 0, 0, count, sampling::Scope::kGlobal});
     oracle.negatives.assign(batch.negative_rows().begin(), batch.negative_rows().end());
   } else {
-    train::QueryBatch batch(shard.manifest, PartId(0), {count, count, job.negatives.count}, pool);
-    batch.draw(part, train::QueryItems(part.queries(graph::Split::kTrain)), {job.run.seed, 0, 0, 0, count});
+    sampling::QueryBatch batch(shard.manifest, PartId(0), {count, count, job.negatives.count}, pool);
+    batch.draw(part, items, {job.run.seed, 0, 0, 0, count});
     oracle.negatives.assign(batch.candidates().begin(), batch.candidates().end());
   }
 }
@@ -93,20 +94,19 @@ void find_masks(const Job& job, const graph::Shard& shard, const model::Paramete
                 Oracle& oracle) {
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
   const auto self = comm::make_self_communicator();
-  const std::uint64_t count = train::count_items(*self, shard, job).front().items;
-  const train::QueryItems items = job.train.group_queries
-                                      ? train::QueryItems(queries, train::most_answers(job), count, pool)
-                                      : train::QueryItems(queries);
-  const train::Dropout dropout(job, parameters, 1, pool);
-  const Permutation order(items.size(), RandomStream(job.run.seed, Purpose::kShuffle, 0, 0));
+  const sampling::ItemCount count = sampling::count_items(*self, shard, job).front();
+  sampling::ItemOrder items(shard.parts[0], {queries.size(), sampling::most_answers(job), count.largest}, pool);
+  ASSERT_EQ(items.seek(job.run.seed, 0, 0), count.items) << "one group of chunks";
+  const sampling::Dropout dropout(job, parameters, 1, pool);
   oracle.source_masks.resize(queries.size());
   oracle.operator_masks.resize(queries.size());
-  for (std::uint64_t i = 0; i < items.size(); ++i) {
+  for (std::uint64_t i = 0; i < count.items; ++i) {
     std::vector<float> source(job.model.dim, 1.0F);
     std::vector<float> relation(parameters.operators().cols, 1.0F);
     dropout.mask_source({0, 0, 0}, i, source.data());
     dropout.mask_operator({0, 0, 0}, i, relation.data());
-    for (std::uint64_t k = items.first(order(i)); k < items.first(order(i) + 1); ++k) {
+    const sampling::ItemOrder::Item item = items.item(i);
+    for (std::uint32_t k = item.first; k < item.first + item.count; ++k) {
       oracle.source_masks[k].assign(source.begin(), source.end());
       oracle.operator_masks[k].assign(relation.begin(), relation.end());
     }
@@ -136,7 +136,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
   model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
   const auto engine = train::make_engine(
-      {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, train::count_items(*comm, shard, job)});
+      {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(*comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   const auto& table = parameters.parts().front();
   const Vector x = flat({table.rows, parameters.relations(), parameters.core()});

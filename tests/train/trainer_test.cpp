@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs with scripted validation: the learning rate on a plateau, and the same bits after a stop.
 
-#include "train/trainer.hpp"
+#include "train/loop/trainer.hpp"
+#include "checkpoint/checkpoint.hpp"
 #include "comm/self/self_communicator.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
-#include "model/checkpoint.hpp"
 #include "storage/hdf5.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
@@ -54,8 +54,8 @@ class TrainerRun : public testing::Test {
                                    train::halo_rows(shard, job_));
       if (job_.average.decay > 0) parameters.keep_average(shard, job_.model, pool);
       const auto engine = train::make_engine(
-          {comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, train::count_items(comm, shard, job_)});
-      const auto epochs = model::CheckpointStore(job_.run.folder).epochs();
+          {comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job_)});
+      const auto epochs = checkpoint::CheckpointStore(job_.run.folder).epochs();
       comm.barrier();
       train::Trainer trainer(comm, shard, job_, parameters, *engine, pool, session.resume);
       const train::Outcome mine = run_trainer(trainer, session, epochs.empty() ? 0 : epochs.back());
@@ -196,7 +196,7 @@ Trained train_with_average(const test::StoredGraph& stored, const Job& job) {
   trainer.run(hooks);
   trained.rows = values(parameters);
   model::Parameters loaded(shard, job.model, model::StateShape::kNone, pool);
-  model::CheckpointStore(job.run.folder).load(job.train.epochs, shard, loaded);
+  checkpoint::CheckpointStore(job.run.folder).load(job.train.epochs, shard, loaded);
   trained.served = values(loaded);
   EXPECT_EQ(trained.served, values(parameters.served()));
   return trained;

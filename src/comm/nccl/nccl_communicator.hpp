@@ -29,8 +29,8 @@ struct DeviceReceive {
 };
 
 /// The ranks of a job and their device memory, next to the communicator for host memory. Transfers only: sums follow
-/// the tree over parts (exchange/part_tree.hpp) and are ours. While its work is pending no other library may move data
-/// of the same devices between processes. One thread per rank calls it.
+/// the tree over parts (exchange/tree/part_tree.hpp) and are ours. While its work is pending no other library may move
+/// data of the same devices between processes. One thread per rank calls it.
 class DeviceCommunicator : public device::Waiter {
  public:
   /// Enqueues transfers on `stream` that all make progress together, so that no order of them can block; returns at

@@ -39,7 +39,7 @@ typename CandidateGradients<kSpace>::Scratch CandidateGradients<kSpace>::make_sc
   std::size_t gradients = 0;
   std::size_t sums = 0;
   for (std::size_t p = 0; p < sizes.own.size(); ++p) {
-    const BatchSizes& batch = sizes.own[p].batch;
+    const sampling::BatchSizes& batch = sizes.own[p].batch;
     const std::size_t rows = sizes.own[p].rows;
     const std::size_t touched = is_exact_ ? batch.queries : batch.candidates + sizes.targets + batch.queries;
     if (is_exact_) gradients = std::max(gradients, scores_.block_rows(p));
@@ -118,7 +118,7 @@ typename CandidateGradients<kSpace>::Matrix CandidateGradients<kSpace>::occurren
 template <Space kSpace>
 typename CandidateGradients<kSpace>::Matrix CandidateGradients<kSpace>::source_gradients(std::size_t p,
                                                                                          const Lists& lists) const {
-  const QueryLists<kSpace>& side = lists.sides[p];
+  const sampling::QueryLists<kSpace>& side = lists.sides[p];
   if (is_exact_) return source_gradients_.block(side.own_begin, side.queries);
   return occurrences(p, lists).block(scores_.candidate_count(p) + lists.parts[p].targets.count, side.queries);
 }
@@ -168,7 +168,7 @@ void CandidateGradients<kSpace>::update_block(std::size_t p, const Block& block,
 template <Space kSpace>
 void CandidateGradients<kSpace>::add_sources(std::size_t p, const Block& block, const Lists& lists, Matrix gradients) {
   const auto& rows = executor_.kernels().rows;
-  const QueryLists<kSpace>& side = lists.sides[p];
+  const sampling::QueryLists<kSpace>& side = lists.sides[p];
   const ListRange sources = ids_in<kSpace>(side.source_ids, block.first, block.count, scores_.candidate_count(p));
   const Matrix sums = scratch_[block.worker].row_sums.block(0, sources.size());
   const auto by_source = segments_in(side.by_source, sources);

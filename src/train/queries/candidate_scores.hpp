@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exchange/part_tree.hpp"
+#include "exchange/tree/part_tree.hpp"
 #include "execution/workspace.hpp"
 #include "train/queries/lists.hpp"
 #include "train/queries/loss.hpp"

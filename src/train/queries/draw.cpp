@@ -15,11 +15,9 @@ using memory::Tag;
 
 namespace {
 
-QueryItems make_items(const EngineSetup& setup, const graph::Part& part) {
-  const graph::QuerySet& queries = part.queries(graph::Split::kTrain);
-  if (setup.job.train.group_queries)
-    return {queries, most_answers(setup.job), setup.items[part.id().index()].items, setup.pool};
-  return QueryItems(queries);
+sampling::ItemOrder::Sizes item_sizes(const EngineSetup& setup, PartId part) {
+  return {setup.shard.manifest.figures[part.index()].queries, sampling::most_answers(setup.job),
+          setup.items[part.index()].largest};
 }
 
 std::uint64_t occurrences_of(const PartSizes& sizes, std::uint64_t step_targets) {
@@ -35,7 +33,7 @@ PartDraw<kSpace>::PartDraw(const EngineSetup& setup, const graph::Part& part, co
     : part_(part),
       seed_(setup.job.run.seed),
       uses_(uses),
-      items_(make_items(setup, part)),
+      items_(part, item_sizes(setup, part.id()), setup.pool),
       batch_(setup.shard.manifest, part.id(), sizes.batch, setup.pool),
       side_(uses.side, sizes.batch.queries),
       row_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),
@@ -52,12 +50,12 @@ PartDraw<kSpace>::PartDraw(const EngineSetup& setup, const graph::Part& part, co
 
 // Counted as put_side() and its neighbours put them.
 template <Space kSpace>
-std::uint64_t PartDraw<kSpace>::words(const BatchSizes& share, std::uint64_t queries) {
+std::uint64_t PartDraw<kSpace>::words(const sampling::BatchSizes& share, std::uint64_t queries) {
   return 18 * share.queries + 14 * share.targets + 5 * share.candidates + queries + 16;
 }
 
 template <Space kSpace>
-void PartDraw<kSpace>::draw(const StepSchedule& schedule, std::uint32_t epoch, std::uint64_t step,
+void PartDraw<kSpace>::draw(const sampling::StepSchedule& schedule, std::uint32_t epoch, std::uint64_t step,
                             std::size_t threads) {
   batch_.draw(part_, items_,
               {seed_, epoch, step, schedule.begin(part_.id(), step), schedule.begin(part_.id(), step + 1), threads});
@@ -78,7 +76,7 @@ void PartDraw<kSpace>::end_targets() {
 
 template <Space kSpace>
 void PartDraw<kSpace>::put(const Begin& begin, std::uint64_t queries, std::uint64_t query_begin, Writer& writer,
-                           QueryLists<kSpace>& side, PartLists<kSpace>& lists) {
+                           sampling::QueryLists<kSpace>& side, PartLists<kSpace>& lists) {
   side.query_begin = query_begin;
   put_side(begin, writer, side);
   lists.source_slots = put_slots(batch_.by_source().ids(), writer);
@@ -98,17 +96,17 @@ typename PartDraw<kSpace>::Indices PartDraw<kSpace>::put_slots(std::span<const s
 }
 
 template <Space kSpace>
-void PartDraw<kSpace>::put_side(const Begin& begin, Writer& writer, QueryLists<kSpace>& side) {
+void PartDraw<kSpace>::put_side(const Begin& begin, Writer& writer, sampling::QueryLists<kSpace>& side) {
   side_.put({batch_.position(), begin.query, begin.leaf, batch_.sources(), batch_.relations(), batch_.answers(),
              batch_.by_relation()},
             writer, side);
   side.source_ids = writer.put(batch_.by_source().ids());
-  side.by_source = put_groups(batch_.by_source(), writer);
+  side.by_source = sampling::put_groups(batch_.by_source(), writer);
   if (uses_.predicts_relations) put_dense_slots(writer, side);
 }
 
 template <Space kSpace>
-void PartDraw<kSpace>::put_dense_slots(Writer& writer, QueryLists<kSpace>& side) {
+void PartDraw<kSpace>::put_dense_slots(Writer& writer, sampling::QueryLists<kSpace>& side) {
   auto& dense = scratch_[0];
   dense.clear();
   const auto first = static_cast<std::uint32_t>(uses_.index * batch_.directed_relations());
@@ -134,7 +132,7 @@ void PartDraw<kSpace>::put_targets(std::uint64_t queries, Writer& writer, Target
 template <Space kSpace>
 void PartDraw<kSpace>::put_cells(Writer& writer, TargetLists<kSpace>& lists) {
   lists.ids = writer.put(by_row_.ids());
-  lists.by_row = put_groups(by_row_, writer);
+  lists.by_row = sampling::put_groups(by_row_, writer);
   lists.slots = put_slots(by_row_.ids(), writer);
   auto& counts = scratch_[0];
   counts.clear();
@@ -176,7 +174,7 @@ void PartDraw<kSpace>::put_sampled(Writer& writer, const TargetLists<kSpace>& ta
   rows.insert(rows.end(), batch_.sources().begin(), batch_.sources().end());
   occurrences_->build(rows, part_.rows());
   lists.occurrence_ids = writer.put(occurrences_->ids());
-  lists.by_occurrence = put_groups(*occurrences_, writer);
+  lists.by_occurrence = sampling::put_groups(*occurrences_, writer);
 }
 
 // ---- a step
@@ -253,7 +251,7 @@ void StepDraw<kSpace>::put(StepLists<kSpace>& lists) {
   lists.first_target = ring_.writer(0).put(first_target_.span().first(lists.queries + 1));
   typename PartDraw<kSpace>::Begin begin;
   for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const QueryBatch& batch = parts_[p]->batch();
+    const sampling::QueryBatch& batch = parts_[p]->batch();
     begins_[p] = begin;
     part_relations_[p] = batch.by_relation().ids();
     begin.query += batch.size();

@@ -3,15 +3,15 @@
 #pragma once
 
 #include "exchange/groups.hpp"
-#include "exchange/query_lists.hpp"
-#include "exchange/target_exchange.hpp"
+#include "exchange/queries/query_lists.hpp"
+#include "exchange/queries/target_exchange.hpp"
 #include "graph/shard.hpp"
+#include "sampling/query_batch.hpp"
+#include "sampling/item_order.hpp"
+#include "sampling/side_draw.hpp"
 #include "train/engine.hpp"
 #include "train/queries/lists.hpp"
 #include "train/queries/sizes.hpp"
-#include "train/query_batch.hpp"
-#include "train/query_items.hpp"
-#include "train/side_draw.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -29,7 +29,7 @@ class PartDraw {
 
   /// What the lists are for.
   struct Uses {
-    typename SideDraw<kSpace>::Uses side;
+    typename sampling::SideDraw<kSpace>::Uses side;
     bool predicts_relations = false;
     std::size_t slot_rows = 0;       ///< rows of a block of candidates
     std::uint64_t step_queries = 0;  ///< most of all parts in a step
@@ -39,17 +39,17 @@ class PartDraw {
   PartDraw(const EngineSetup& setup, const graph::Part& part, const PartSizes& sizes, const Uses& uses);
 
   /// Most numbers that put() puts for a share of these sizes, of a step of `queries` queries.
-  [[nodiscard]] static std::uint64_t words(const BatchSizes& share, std::uint64_t queries);
+  [[nodiscard]] static std::uint64_t words(const sampling::BatchSizes& share, std::uint64_t queries);
 
-  void draw(const StepSchedule& schedule, std::uint32_t epoch, std::uint64_t step, std::size_t threads);
-  [[nodiscard]] const QueryBatch& batch() const { return batch_; }
+  void draw(const sampling::StepSchedule& schedule, std::uint32_t epoch, std::uint64_t step, std::size_t threads);
+  [[nodiscard]] const sampling::QueryBatch& batch() const { return batch_; }
 
   /// The targets of all parts become known, in the order of the step: begin, add own ones, end.
   void begin_targets() { count_ = 0; }
   void add_target(std::uint32_t row, std::uint32_t entry, const exchange::QueryTarget& target);
   void end_targets();
   [[nodiscard]] std::size_t target_count() const { return count_; }
-  [[nodiscard]] BatchSizes share() const { return {batch_.size(), count_, batch_.candidates().size()}; }
+  [[nodiscard]] sampling::BatchSizes share() const { return {batch_.size(), count_, batch_.candidates().size()}; }
 
   /// Where the part's lists begin among those of the owned parts.
   struct Begin {
@@ -60,12 +60,12 @@ class PartDraw {
   };
   /// Puts the lists of a step of `queries` queries; the part's begin at `query_begin`.
   void put(const Begin& begin, std::uint64_t queries, std::uint64_t query_begin, Writer& writer,
-           QueryLists<kSpace>& side, PartLists<kSpace>& lists);
+           sampling::QueryLists<kSpace>& side, PartLists<kSpace>& lists);
 
  private:
   using Indices = typename Writer::Indices;
-  void put_side(const Begin& begin, Writer& writer, QueryLists<kSpace>& side);
-  void put_dense_slots(Writer& writer, QueryLists<kSpace>& side);
+  void put_side(const Begin& begin, Writer& writer, sampling::QueryLists<kSpace>& side);
+  void put_dense_slots(Writer& writer, sampling::QueryLists<kSpace>& side);
   void put_targets(std::uint64_t queries, Writer& writer, TargetLists<kSpace>& lists);
   void put_cells(Writer& writer, TargetLists<kSpace>& lists);
   void put_sampled(Writer& writer, const TargetLists<kSpace>& targets, SampledLists<kSpace>& lists);
@@ -74,9 +74,9 @@ class PartDraw {
   const graph::Part& part_;
   std::uint64_t seed_;
   Uses uses_;
-  QueryItems items_;
-  QueryBatch batch_;
-  SideDraw<kSpace> side_;
+  sampling::ItemOrder items_;
+  sampling::QueryBatch batch_;
+  sampling::SideDraw<kSpace> side_;
   std::size_t count_ = 0;  // of targets in this part
   memory::Buffer<std::uint32_t> row_;
   memory::Buffer<std::uint32_t> entry_;
@@ -108,7 +108,7 @@ class StepDraw {
   const graph::Shard& shard_;
   exchange::TargetExchange& exchange_;
   std::size_t threads_;
-  StepSchedule schedule_;
+  sampling::StepSchedule schedule_;
   std::vector<std::unique_ptr<PartDraw<kSpace>>> parts_;
   std::vector<exchange::TargetExchange::PartQueries> part_queries_;
   std::vector<std::span<const std::uint32_t>> part_relations_;

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "core/error.hpp"
-#include "exchange/query_lists.hpp"
+#include "exchange/queries/query_lists.hpp"
 #include "execution/list_ring.hpp"
 #include "kernels/backend.hpp"
-#include "train/query_lists.hpp"
+#include "sampling/query_lists.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -66,7 +66,7 @@ struct StepLists {
   std::uint64_t queries = 0;
   std::uint64_t targets = 0;
   typename execution::ListWriter<kSpace>::Indices first_target;  ///< [queries + 1]
-  std::vector<QueryLists<kSpace>> sides;                         ///< by owned part, as the next
+  std::vector<sampling::QueryLists<kSpace>> sides;               ///< by owned part, as the next
   std::vector<PartLists<kSpace>> parts;
   exchange::QueryExchangeLists<kSpace> exchange;
 };

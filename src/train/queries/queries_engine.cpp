@@ -211,12 +211,14 @@ void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step
 }
 
 template <Space kSpace>
-typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::own_queries(const QueryLists<kSpace>& side) const {
+typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::own_queries(
+    const sampling::QueryLists<kSpace>& side) const {
   return queries_.block(side.query_begin, side.queries).columns(0, dim_);
 }
 
 template <Space kSpace>
-typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::own_sources(const QueryLists<kSpace>& side) const {
+typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::own_sources(
+    const sampling::QueryLists<kSpace>& side) const {
   if (prediction_) return queries_.block(side.query_begin, side.queries).columns(dim_, dim_);
   return sources_.block(side.own_begin, side.queries);
 }
@@ -227,7 +229,7 @@ void QueriesEngine<kSpace>::compose(const Lists& lists) {
   executor_.for_part_blocks(
       lists.sides.size(), [&](std::size_t p) { return lists.sides[p].queries; }, sides_.block_queries(),
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
-        const QueryLists<kSpace>& side = lists.sides[p];
+        const sampling::QueryLists<kSpace>& side = lists.sides[p];
         sides_.compose(side, tables_.part(p).rows, {first, count, worker}, own_sources(side).block(first, count),
                        own_queries(side).block(first, count));
       });
@@ -262,7 +264,7 @@ void QueriesEngine<kSpace>::side_gradients(const Lists& lists, Matrix gradients,
   executor_.for_part_blocks(
       lists.sides.size(), [&](std::size_t p) { return lists.sides[p].queries; }, sides_.block_queries(),
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t worker) {
-        const QueryLists<kSpace>& side = lists.sides[p];
+        const sampling::QueryLists<kSpace>& side = lists.sides[p];
         const Block block{first, count, worker};
         const Matrix returned = gradients.block(side.own_begin + first, count);
         const Matrix of_queries = returned.columns(0, dim_);
@@ -276,7 +278,7 @@ void QueriesEngine<kSpace>::side_gradients(const Lists& lists, Matrix gradients,
 template <Space kSpace>
 void QueriesEngine<kSpace>::relation_gradients(const Lists& lists, Matrix gradients, const Penalty& penalty) {
   for (std::size_t p = 0; p < lists.sides.size(); ++p) {
-    const QueryLists<kSpace>& side = lists.sides[p];
+    const sampling::QueryLists<kSpace>& side = lists.sides[p];
     side_parts_[p] = {own_sources(side), gradients.block(side.own_begin, side.queries).columns(0, dim_),
                       leaves_.block(side.first_leaf, side.relation_ids.size())};
   }

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exchange/query_exchange.hpp"
-#include "exchange/target_exchange.hpp"
+#include "exchange/queries/query_exchange.hpp"
+#include "exchange/queries/target_exchange.hpp"
 #include "execution/stage_clock.hpp"
-#include "train/dropout.hpp"
+#include "sampling/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
 #include "train/queries/candidate_gradients.hpp"
@@ -61,8 +61,8 @@ class QueriesEngine final : public Engine {
   void relation_gradients(const Lists& lists, Matrix gradients, const Penalty& penalty);
   void update_relations(const Lists& lists);
   // Of the queries of owned part p [own queries, dim].
-  [[nodiscard]] Matrix own_queries(const QueryLists<kSpace>& side) const;
-  [[nodiscard]] Matrix own_sources(const QueryLists<kSpace>& side) const;
+  [[nodiscard]] Matrix own_queries(const sampling::QueryLists<kSpace>& side) const;
+  [[nodiscard]] Matrix own_sources(const sampling::QueryLists<kSpace>& side) const;
   [[nodiscard]] Matrix own_gradients(const Lists& lists, std::size_t p, Matrix of_all) const;
   [[nodiscard]] const RelationPrediction<kSpace>* prediction() const { return prediction_.get(); }
 
@@ -70,13 +70,13 @@ class QueriesEngine final : public Engine {
   execution::Executor<kSpace>& executor_;
   comm::Communicator& comm_;
   const graph::Shard& shard_;
-  StepSchedule schedule_;
+  sampling::StepSchedule schedule_;
   CandidateLoss loss_of_;
   std::size_t dim_;
   std::uint64_t query_count_ = 0;
   std::uint64_t candidates_per_part_;  // sampled; 0: all
   Optimiser optimiser_;
-  Dropout dropout_;
+  sampling::Dropout dropout_;
   Tables<kSpace> tables_;
   execution::Workspace<kSpace> workspace_;
   exchange::TargetExchange targets_;

@@ -49,9 +49,9 @@ SideSizes StepSizes::side() const {
   return sizes;
 }
 
-StepSchedule item_schedule(const EngineSetup& setup) {
+sampling::StepSchedule item_schedule(const EngineSetup& setup) {
   std::vector<std::uint64_t> items;
-  for (const ItemCount& part : setup.items) items.push_back(part.items);
+  for (const sampling::ItemCount& part : setup.items) items.push_back(part.items);
   return {std::move(items), setup.job.train.batch_size};
 }
 
@@ -59,7 +59,7 @@ std::uint64_t sampled_per_part(const Job& job, std::uint32_t parts) {
   return job.negatives.scope == "all" ? 0 : (job.negatives.count + parts - 1) / parts;
 }
 
-StepSizes step_sizes(const EngineSetup& setup, const StepSchedule& schedule) {
+StepSizes step_sizes(const EngineSetup& setup, const sampling::StepSchedule& schedule) {
   const graph::PartitionManifest& manifest = setup.shard.manifest;
   StepSizes sizes;
   for (std::uint32_t p = 0; p < setup.items.size(); ++p) {

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exchange/query_exchange.hpp"
+#include "exchange/queries/query_exchange.hpp"
+#include "sampling/query_batch.hpp"
+#include "sampling/step_schedule.hpp"
 #include "train/engine.hpp"
-#include "train/query_batch.hpp"
 #include "train/query_sides.hpp"
-#include "train/step_schedule.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace tessera::train {
 
 /// The most that one owned part has in a step.
 struct PartSizes {
-  BatchSizes batch;
+  sampling::BatchSizes batch;
   std::uint64_t rows = 0;
   /// Rows of which a step scores all, or those that the batch samples.
   [[nodiscard]] std::uint64_t candidates() const { return batch.candidates > 0 ? batch.candidates : rows; }
@@ -51,11 +51,11 @@ struct StepSizes {
   [[nodiscard]] std::size_t own_distinct_relations() const;
 };
 
-StepSchedule item_schedule(const EngineSetup& setup);
+sampling::StepSchedule item_schedule(const EngineSetup& setup);
 /// Candidates that each part samples in a step; 0: all rows are candidates.
 std::uint64_t sampled_per_part(const Job& job, std::uint32_t parts);
 /// The most that a rank sends and receives at once.
 std::uint64_t largest_exchange_bytes(const EngineSetup& setup);
-StepSizes step_sizes(const EngineSetup& setup, const StepSchedule& schedule);
+StepSizes step_sizes(const EngineSetup& setup, const sampling::StepSchedule& schedule);
 
 }  // namespace tessera::train

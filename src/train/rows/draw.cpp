@@ -28,13 +28,13 @@ RowsPartDraw<kSpace>::RowsPartDraw(const RowsSizes& sizes, std::size_t own_part,
 template <Space kSpace>
 std::uint64_t RowsPartDraw<kSpace>::words(const RowsSizes& sizes, std::size_t own_part, std::uint64_t arriving) {
   const std::uint64_t queries = sizes.own[own_part];
-  return SideDraw<kSpace>::words(queries) + 3 * queries + 2 * sizes.negatives + 2 * sizes.occurrences(own_part) + 1 +
-         4 * arriving + 1;
+  return sampling::SideDraw<kSpace>::words(queries) + 3 * queries + 2 * sizes.negatives +
+         2 * sizes.occurrences(own_part) + 1 + 4 * arriving + 1;
 }
 
 template <Space kSpace>
 void RowsPartDraw<kSpace>::put(const Drawn& drawn, Writer& writer, const Lists& lists) {
-  const Batch& batch = drawn.batch;
+  const sampling::RowBatch& batch = drawn.batch;
   side_.put({batch.position(),
              drawn.own_begin,
              drawn.first_leaf,
@@ -51,12 +51,12 @@ void RowsPartDraw<kSpace>::put(const Drawn& drawn, Writer& writer, const Lists& 
   arriving_.build(drawn.asked, rows_);
   lists.asked = writer.put(drawn.asked);
   lists.part.arriving_ids = writer.put(arriving_.ids());
-  lists.part.by_arriving = put_groups(arriving_, writer);
+  lists.part.by_arriving = sampling::put_groups(arriving_, writer);
 }
 
 // Negatives by distinct row: those of a target's row must not count against its query.
 template <Space kSpace>
-void RowsPartDraw<kSpace>::put_masked(const Batch& batch, Writer& writer, RowsPartLists<kSpace>& lists) {
+void RowsPartDraw<kSpace>::put_masked(const sampling::RowBatch& batch, Writer& writer, RowsPartLists<kSpace>& lists) {
   const RowRequests& rows = batch.rows();
   const auto n = static_cast<std::uint32_t>(batch.size());
   auto& columns = scratch_[0];
@@ -95,11 +95,11 @@ std::vector<std::uint64_t> words_of(const graph::Shard& shard, const RowsSizes& 
 
 template <Space kSpace>
 RowsDraw<kSpace>::RowsDraw(const EngineSetup& setup, execution::Executor<kSpace>& executor, const RowsSizes& sizes,
-                           const StepSchedule& schedule)
+                           const sampling::StepSchedule& schedule)
     : shard_(setup.shard),
       threads_(setup.threads),
       seed_(setup.job.run.seed),
-      scope_(find_scope(setup.job.negatives.scope)),
+      scope_(sampling::find_scope(setup.job.negatives.scope)),
       schedule_(schedule),
       relations_(setup.comm, shard_, sizes.queries, setup.pool),
       relation_sum_(shard_, sizes.queries, setup.pool),
@@ -112,10 +112,12 @@ RowsDraw<kSpace>::RowsDraw(const EngineSetup& setup, execution::Executor<kSpace>
   const exchange::RowTotals totals = exchange::row_totals(shard_, sizes.rows);
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
     const graph::Part& part = shard_.parts[p];
+    orders_.emplace_back(part, sampling::ItemOrder::Sizes{shard_.manifest.figures[part.id().index()].queries, 0, 1},
+                         setup.pool);
     parts_.push_back(std::make_unique<RowsPartDraw<kSpace>>(sizes, p, totals.arriving_at[p], part.rows(), setup.pool));
     for (std::size_t slot = 0; slot < kSlots; ++slot) {
       batches_.at(slot).push_back(
-          std::make_unique<Batch>(shard_.manifest, part.id(), sizes.own[p], sizes.negatives, setup.pool));
+          std::make_unique<sampling::RowBatch>(shard_.manifest, part.id(), sizes.own[p], sizes.negatives, setup.pool));
       requests_.at(slot).push_back(&batches_.at(slot).back()->rows());
     }
   }
@@ -126,7 +128,7 @@ void RowsDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step) {
   auto& batches = batches_[step % kSlots];
   parallel_for(batches.size(), threads_, [&](std::size_t p) {
     const PartId part = shard_.parts[p].id();
-    batches[p]->draw(shard_.parts[p],
+    batches[p]->draw(shard_.parts[p], orders_[p],
                      {seed_, epoch, step, schedule_.begin(part, step), schedule_.begin(part, step + 1), scope_});
   });
 }

@@ -3,14 +3,14 @@
 #pragma once
 
 #include "exchange/groups.hpp"
-#include "exchange/query_relations.hpp"
-#include "exchange/row_demand.hpp"
+#include "exchange/rows/row_demand.hpp"
+#include "exchange/tree/query_relations.hpp"
 #include "graph/shard.hpp"
+#include "sampling/row_batch.hpp"
+#include "sampling/side_draw.hpp"
 #include "train/engine.hpp"
-#include "train/rows/batch.hpp"
 #include "train/rows/lists.hpp"
 #include "train/rows/sizes.hpp"
-#include "train/side_draw.hpp"
 
 #include <array>
 #include <cstdint>
@@ -33,23 +33,23 @@ class RowsPartDraw {
   [[nodiscard]] static std::uint64_t words(const RowsSizes& sizes, std::size_t own_part, std::uint64_t arriving);
 
   struct Drawn {
-    const Batch& batch;
+    const sampling::RowBatch& batch;
     std::size_t own_begin = 0;             ///< where its queries begin among those of the owned parts
     std::size_t first_leaf = 0;            ///< and its distinct relations
     std::span<const std::uint32_t> asked;  ///< RowDemand::asked()
   };
   struct Lists {
-    QueryLists<kSpace>& side;
+    sampling::QueryLists<kSpace>& side;
     RowsPartLists<kSpace>& part;
     typename Writer::Indices& asked;
   };
   void put(const Drawn& drawn, Writer& writer, const Lists& lists);
 
  private:
-  void put_masked(const Batch& batch, Writer& writer, RowsPartLists<kSpace>& lists);
+  void put_masked(const sampling::RowBatch& batch, Writer& writer, RowsPartLists<kSpace>& lists);
 
   std::uint64_t rows_;
-  SideDraw<kSpace> side_;
+  sampling::SideDraw<kSpace> side_;
   exchange::Groups arriving_;
   std::vector<std::uint32_t> scratch_[3];
 };
@@ -63,7 +63,7 @@ class RowsDraw {
 
   /// What is named outlives this.
   RowsDraw(const EngineSetup& setup, execution::Executor<kSpace>& executor, const RowsSizes& sizes,
-           const StepSchedule& schedule);
+           const sampling::StepSchedule& schedule);
 
   /// Draws the batches of a step.
   void draw(std::uint32_t epoch, std::uint64_t step);
@@ -85,14 +85,17 @@ class RowsDraw {
     std::size_t leaf = 0;
   };
   std::uint64_t gather_relations(std::uint64_t step, std::uint64_t failed);
-  [[nodiscard]] const Batch& batch(std::uint64_t step, std::size_t p) const { return *batches_[step % kSlots][p]; }
+  [[nodiscard]] const sampling::RowBatch& batch(std::uint64_t step, std::size_t p) const {
+    return *batches_[step % kSlots][p];
+  }
 
   const graph::Shard& shard_;
   std::size_t threads_;
   std::uint64_t seed_;
-  Scope scope_;
-  const StepSchedule& schedule_;
-  std::array<std::vector<std::unique_ptr<Batch>>, kSlots> batches_;
+  sampling::Scope scope_;
+  const sampling::StepSchedule& schedule_;
+  std::vector<sampling::ItemOrder> orders_;  // of each owned part
+  std::array<std::vector<std::unique_ptr<sampling::RowBatch>>, kSlots> batches_;
   std::array<std::vector<exchange::RowRequests*>, kSlots> requests_;
   std::vector<std::unique_ptr<RowsPartDraw<kSpace>>> parts_;
   exchange::QueryRelations relations_;

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exchange/halo_rows.hpp"
-#include "exchange/relation_sum.hpp"
-#include "train/query_lists.hpp"
+#include "exchange/rows/halo_rows.hpp"
+#include "exchange/tree/relation_sum.hpp"
+#include "sampling/query_lists.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@ template <execution::Space kSpace>
 struct RowsStepLists {
   std::size_t slot = 0;       ///< of the exchange
   std::uint64_t queries = 0;  ///< of all parts
-  std::vector<QueryLists<kSpace>> sides;
+  std::vector<sampling::QueryLists<kSpace>> sides;
   std::vector<RowsPartLists<kSpace>> parts;
   exchange::RelationSumLists<kSpace> relations;
   exchange::RowDemandLists<kSpace> demand;

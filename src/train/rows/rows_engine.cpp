@@ -4,8 +4,8 @@
 
 #include "core/fault.hpp"
 #include "core/text.hpp"
-#include "exchange/early_halo_rows.hpp"
-#include "exchange/ordered_halo_rows.hpp"
+#include "exchange/rows/early_halo_rows.hpp"
+#include "exchange/rows/ordered_halo_rows.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -51,7 +51,7 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       executor_(execution_->executor()),
       comm_(setup.comm),
       shard_(setup.shard),
-      scope_(find_scope(setup.job.negatives.scope)),
+      scope_(sampling::find_scope(setup.job.negatives.scope)),
       negatives_(sizes.negatives),
       schedule_(query_schedule(shard_.manifest, setup.job)),
       optimiser_(setup.job.optimiser, setup.job.schedule),
@@ -91,9 +91,9 @@ std::unique_ptr<HaloRows<kSpace>> RowsEngine<kSpace>::make_halo(const EngineSetu
 template <Space kSpace>
 std::string RowsEngine<kSpace>::description() const {
   std::string candidates = fmt::format("all {} entities are candidates", negatives_);
-  if (scope_ != Scope::kAll)
+  if (scope_ != sampling::Scope::kAll)
     candidates = fmt::format("{} negatives of {} per part and step", negatives_,
-                             scope_ == Scope::kPart ? "the own part" : "all entities");
+                             scope_ == sampling::Scope::kPart ? "the own part" : "all entities");
   const comm::RankTransport<kSpace>* transport = execution_->transport();
   return fmt::format("moves rows; {}; kernels '{}'; {}", candidates, executor_.kernels().name,
                      transport == nullptr ? "one rank exchanges nothing" : transport->description());

@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exchange/gradient_return.hpp"
-#include "exchange/halo_rows.hpp"
-#include "exchange/relation_sum.hpp"
-#include "exchange/row_demand.hpp"
+#include "exchange/rows/gradient_return.hpp"
+#include "exchange/rows/halo_rows.hpp"
+#include "exchange/rows/row_demand.hpp"
+#include "exchange/tree/relation_sum.hpp"
 #include "execution/stage_clock.hpp"
-#include "train/dropout.hpp"
+#include "sampling/dropout.hpp"
 #include "train/engine.hpp"
 #include "train/epoch_loss.hpp"
 #include "train/query_sides.hpp"
@@ -70,12 +70,12 @@ class RowsEngine final : public Engine {
   execution::Executor<kSpace>& executor_;
   comm::Communicator& comm_;
   const graph::Shard& shard_;
-  Scope scope_;
+  sampling::Scope scope_;
   std::uint64_t negatives_;
-  StepSchedule schedule_;
+  sampling::StepSchedule schedule_;
   std::uint64_t query_count_ = 0;
   Optimiser optimiser_;
-  Dropout dropout_;
+  sampling::Dropout dropout_;
   Tables<kSpace> tables_;
   execution::Workspace<kSpace> workspace_;
   exchange::RowDemand demand_;

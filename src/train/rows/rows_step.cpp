@@ -109,7 +109,7 @@ void RowsStep<kSpace>::gather_negatives(const Lists& lists) {
 template <Space kSpace>
 void RowsStep<kSpace>::query_block(const Lists& lists, std::size_t p, const Block& block) {
   const auto& kernels = executor_.kernels();
-  const QueryLists<kSpace>& side = lists.sides[p];
+  const sampling::QueryLists<kSpace>& side = lists.sides[p];
   const Part& part = parts_[p];
   const Matrix table = tables_.part(p).with_halo;
   const Matrix targets = scratch_[block.worker].targets.block(0, block.count);
@@ -189,7 +189,7 @@ void RowsStep<kSpace>::negative_gradients(const Lists& lists) {
 template <Space kSpace>
 typename RowsStep<kSpace>::Matrix RowsStep<kSpace>::relation_gradients(const Lists& lists) {
   for (std::size_t p = 0; p < parts_.size(); ++p) {
-    const QueryLists<kSpace>& side = lists.sides[p];
+    const sampling::QueryLists<kSpace>& side = lists.sides[p];
     side_parts_[p] = {parts_[p].sources.block(0, side.queries), parts_[p].query_gradients.block(0, side.queries),
                       leaves_.block(side.first_leaf, side.relation_ids.size())};
   }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exchange/gradient_return.hpp"
+#include "exchange/rows/gradient_return.hpp"
 #include "execution/workspace.hpp"
 #include "model/regulariser.hpp"
 #include "train/negative_loss.hpp"

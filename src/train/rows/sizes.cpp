@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/rows/sizes.hpp"
 
-#include "exchange/gradient_return.hpp"
-#include "exchange/ordered_halo_rows.hpp"
+#include "exchange/rows/gradient_return.hpp"
+#include "exchange/rows/ordered_halo_rows.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -35,7 +35,7 @@ std::uint64_t RowsSizes::largest_exchange_bytes(const graph::Shard& shard) const
                    exchange::RelationSum<Space::kHost>::largest_bytes(shard, relation_sum())});
 }
 
-StepSchedule query_schedule(const graph::PartitionManifest& manifest, const Job& job) {
+sampling::StepSchedule query_schedule(const graph::PartitionManifest& manifest, const Job& job) {
   std::vector<std::uint64_t> queries;
   for (const graph::PartFigures& part : manifest.figures) queries.push_back(part.queries);
   return {std::move(queries), job.train.batch_size};
@@ -46,7 +46,7 @@ std::uint64_t negative_count(const graph::PartitionManifest& manifest, const Job
 }
 
 exchange::RowSizes row_sizes(const graph::PartitionManifest& manifest, const Job& job) {
-  const StepSchedule schedule = query_schedule(manifest, job);
+  const sampling::StepSchedule schedule = query_schedule(manifest, job);
   const std::uint64_t negatives = negative_count(manifest, job);
   exchange::RowSizes sizes;
   for (std::uint32_t p = 0; p < manifest.part_count(); ++p) {
@@ -61,7 +61,7 @@ exchange::RowSizes row_sizes(const graph::PartitionManifest& manifest, const Job
 RowsSizes rows_sizes(const EngineSetup& setup) {
   const graph::PartitionManifest& manifest = setup.shard.manifest;
   const model::Parameters& parameters = setup.parameters;
-  const StepSchedule schedule = query_schedule(manifest, setup.job);
+  const sampling::StepSchedule schedule = query_schedule(manifest, setup.job);
   RowsSizes sizes;
   for (std::uint32_t p = 0; p < manifest.part_count(); ++p) sizes.queries.push_back(schedule.largest_share(PartId(p)));
   for (const graph::Part& part : setup.shard.parts) sizes.own.push_back(sizes.queries[part.id().index()]);

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "exchange/relation_sum.hpp"
-#include "exchange/row_demand.hpp"
+#include "exchange/rows/row_demand.hpp"
+#include "exchange/tree/relation_sum.hpp"
+#include "sampling/step_schedule.hpp"
 #include "train/engine.hpp"
 #include "train/query_sides.hpp"
-#include "train/step_schedule.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -39,7 +39,7 @@ struct RowsSizes {
   [[nodiscard]] std::uint64_t largest_exchange_bytes(const graph::Shard& shard) const;
 };
 
-StepSchedule query_schedule(const graph::PartitionManifest& manifest, const Job& job);
+sampling::StepSchedule query_schedule(const graph::PartitionManifest& manifest, const Job& job);
 /// Negatives of each part in a step.
 std::uint64_t negative_count(const graph::PartitionManifest& manifest, const Job& job);
 /// The most distinct rows that each part touches in a step.

@@ -1,0 +1,360 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/checkpoint.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/error.hpp"
+#include "core/fault.hpp"
+#include "core/log.hpp"
+#include "storage/atomic.hpp"
+#include "storage/hdf5.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace tessera::checkpoint {
+namespace {
+
+using kernels::ConstMatrix;
+using kernels::Matrix;
+
+constexpr const char* kPrefix = "epoch-";
+constexpr const char* kUnfinished = ".tmp";
+
+void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
+  if (matrix.data == nullptr) return;
+  file.write<float>(path, std::span(matrix.data, matrix.rows * matrix.cols), {meaning}, {matrix.rows, matrix.cols});
+}
+
+void read_matrix(const storage::FileReader& file, const std::string& path, Matrix matrix) {
+  if (matrix.data == nullptr) return;
+  if (file.shape(path) != std::vector<std::uint64_t>{matrix.rows, matrix.cols})
+    fail(ExitStatus::kBadData, "'{}', {}: its shape is not that of the job ([{}, {}])", file.path().string(), path,
+         matrix.rows, matrix.cols);
+  file.read_to<float>(path, std::span(matrix.data, matrix.rows * matrix.cols));
+}
+
+void write_part(const std::filesystem::path& folder, const graph::Shard& shard, const model::Parameters& parameters,
+                const model::PartTable& table) {
+  storage::FileWriter file(folder / graph::part_file_name(table.part), kCheckpointPartKind, kCheckpointVersion);
+  file.attribute("/", "part", std::uint64_t{table.part.value()});
+  file.attribute("/", "graph_digest", shard.manifest.graph_digest);
+  write_matrix(file, kPartRows, table.rows, "entity rows, by local row of the part");
+  write_matrix(file, "/state", table.state, "optimiser state of the rows");
+  if (const model::Parameters* average = parameters.average())
+    write_matrix(file, kPartAverage, average->part(table.part).rows, "averages of the rows over epochs");
+  file.close();
+  storage::sync_path(folder / graph::part_file_name(table.part));
+}
+
+// The digests of the files, in part order.
+std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder, const graph::Shard& shard,
+                                             const model::Parameters& parameters, Rank rank) {
+  const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
+  std::uint64_t bytes = 0;
+  for (const model::PartTable& table : parameters.parts())
+    bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
+  storage::require_space(folder, bytes);
+  std::vector<storage::Digest> digests;
+  for (const model::PartTable& table : parameters.parts()) {
+    fault_point("checkpoint.part", rank);
+    write_part(folder, shard, parameters, table);
+    digests.push_back(storage::hash_file(folder / graph::part_file_name(table.part)));
+  }
+  return digests;
+}
+
+// By element of a relation row; a row of the core is a matrix of source by target elements.
+void write_core(storage::FileWriter& file, const model::Parameters& parameters) {
+  write_matrix(file, kCoreRows, parameters.core(), "core, by element of a relation row");
+  write_matrix(file, "/core/state", parameters.core_state(), "optimiser state of the core");
+  if (const model::Parameters* average = parameters.average())
+    write_matrix(file, kCoreAverage, average->core(), "average of the core over epochs");
+}
+
+void read_core(const storage::FileReader& file, bool serves_average, const model::Parameters& parameters) {
+  if (const model::Parameters* average = parameters.average()) read_matrix(file, kCoreAverage, average->core());
+  read_matrix(file, serves_average ? kCoreAverage : kCoreRows, parameters.core());
+  read_matrix(file, "/core/state", parameters.core_state());
+}
+
+void write_manifest(const std::filesystem::path& folder, const graph::Shard& shard, const model::Parameters& parameters,
+                    const RunState& state) {
+  storage::FileWriter file(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
+  file.attribute("/", "graph_digest", shard.manifest.graph_digest);
+  file.attribute("/", "partition_digest", shard.manifest.digest);
+  file.attribute("/", "model", std::string(parameters.scorer().name()));
+  file.attribute("/", "dim", std::uint64_t{parameters.dim()});
+  file.attribute("/", "parts", std::uint64_t{shard.manifest.part_count()});
+  file.attribute("/", "epoch", state.epoch);
+  file.attribute("/", "best_epoch", state.best_epoch);
+  file.attribute("/", "best_mrr", state.best_mrr);
+  file.attribute("/", "reference_mrr", state.reference_mrr);
+  file.attribute("/", "checks_since_best", state.checks_since_best);
+  file.attribute("/", "finished", std::uint64_t{state.finished ? 1U : 0U});
+  file.attribute("/", "rate_factor", state.rate_factor);
+  file.attribute("/", "checks_on_plateau", state.checks_on_plateau);
+  write_matrix(file, kRelationRows, parameters.relations(), "relation rows, by directed relation");
+  write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
+  if (const model::Parameters* average = parameters.average())
+    write_matrix(file, kRelationAverage, average->relations(), "averages of the relation rows over epochs");
+  write_core(file, parameters);
+  file.close();
+  storage::sync_path(folder / graph::kManifestFile);
+}
+
+// Rank 0 lists what all ranks have written; each has hashed its own files.
+void commit_checksums(const std::filesystem::path& folder, std::span<const storage::Digest> parts) {
+  auto checksums = storage::FolderChecksums::load(folder);
+  for (std::size_t part = 0; part < parts.size(); ++part)
+    checksums.record(graph::part_file_name(PartId(static_cast<std::uint32_t>(part))), parts[part]);
+  checksums.record(graph::kManifestFile);
+  checksums.commit();
+}
+
+// Collective. `per_part` digests of each own part, in part order, become those of all parts on every rank.
+std::vector<storage::Digest> gather_digests(comm::Communicator& comm, const graph::Shard& shard,
+                                            std::span<const storage::Digest> mine, std::uint64_t per_part) {
+  std::vector<std::uint64_t> counts;
+  for (std::int32_t r = 0; r < comm.size(); ++r)
+    counts.push_back((shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) *
+                     per_part * sizeof(storage::Digest));
+  std::vector<storage::Digest> all(per_part * shard.manifest.part_count());
+  comm.all_gather(std::as_bytes(mine), std::as_writable_bytes(std::span(all)), counts);
+  return all;
+}
+
+storage::FileReader open_manifest(const std::filesystem::path& folder) {
+  return storage::FileReader::open_verified(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
+}
+
+RunState state_of(const storage::FileReader& manifest) {
+  return {manifest.integer("/", "epoch"),
+          manifest.integer("/", "best_epoch"),
+          manifest.real("/", "best_mrr"),
+          manifest.real("/", "reference_mrr"),
+          manifest.integer("/", "checks_since_best"),
+          manifest.integer("/", "checks_on_plateau"),
+          manifest.real("/", "rate_factor"),
+          manifest.integer("/", "finished") != 0};
+}
+
+void warn_passed_over(std::uint64_t epoch, const Error& error) {
+  log::warning("the checkpoint after epoch {} is passed over: {}", epoch, error.what());
+}
+
+Error none_whole(const std::filesystem::path& folder, const Error& last) {
+  return {ExitStatus::kBadData,
+          fmt::format("no checkpoint of '{}' is whole; the last one tried: {}", folder.string(), last.what())};
+}
+
+void verify_files(const std::filesystem::path& folder) {
+  const auto checksums = storage::FolderChecksums::load(folder);
+  for (const auto& [name, digest] : checksums.digests()) checksums.verify(name);
+}
+
+}  // namespace
+
+std::filesystem::path CheckpointStore::epoch_folder(std::uint64_t epoch) const {
+  return folder_ / fmt::format("{}{:06}", kPrefix, epoch);
+}
+
+std::vector<std::uint64_t> CheckpointStore::epochs() const {
+  std::vector<std::uint64_t> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || !std::filesystem::exists(entry.path() / storage::kChecksumsName)) continue;
+    std::uint64_t epoch = 0;
+    const char* digits = name.data() + std::string_view(kPrefix).size();
+    const auto [end, error] = std::from_chars(digits, name.data() + name.size(), epoch);
+    if (error == std::errc() && end == name.data() + name.size()) found.push_back(epoch);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters,
+                           const RunState& state) const {
+  const std::filesystem::path final_folder = epoch_folder(state.epoch);
+  const std::filesystem::path temporary = folder_ / fmt::format(".{}{}", final_folder.filename().string(), kUnfinished);
+  comm::on_root(comm, [&] {
+    std::error_code error;
+    std::filesystem::remove_all(temporary, error);
+    std::filesystem::create_directories(temporary, error);
+    if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary.string(), error.message());
+  });
+  std::optional<storage::Temporary> removed_on_failure;
+  if (comm.rank() == Rank(0)) removed_on_failure.emplace(temporary);
+  const auto mine = comm::together(comm, [&] { return write_own_parts(temporary, shard, parameters, comm.rank()); });
+  const std::vector<storage::Digest> parts = gather_digests(comm, shard, mine, 1);
+  comm::on_root(comm, [&] {
+    write_manifest(temporary, shard, parameters, state);
+    commit_checksums(temporary, parts);
+    fault_point("checkpoint.rename", comm.rank());
+    std::error_code error;
+    std::filesystem::remove_all(final_folder, error);
+    std::filesystem::rename(temporary, final_folder, error);
+    if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
+    removed_on_failure->release();
+    storage::sync_path(folder_);
+    for (const std::uint64_t epoch : epochs())
+      if (epoch != state.epoch && epoch != state.best_epoch) std::filesystem::remove_all(epoch_folder(epoch), error);
+  });
+}
+
+void CheckpointStore::require(std::uint64_t epoch) const {
+  const std::vector<std::uint64_t> found = epochs();
+  if (!std::binary_search(found.begin(), found.end(), epoch))
+    fail(ExitStatus::kMissingInput, "'{}' has no checkpoint after epoch {}; it has: {}", folder_.string(), epoch,
+         found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", ")));
+}
+
+RunState CheckpointStore::read_state(std::uint64_t epoch) const { return state_of(open_manifest(epoch_folder(epoch))); }
+
+void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition) {
+  if (manifest.string("/", "graph_digest") != partition.graph_digest)
+    fail(ExitStatus::kUsage, "'{}' was trained on another graph than the job names", manifest.path().string());
+  if (manifest.integer("/", "parts") != partition.part_count() ||
+      manifest.string("/", "partition_digest") != partition.digest)
+    fail(ExitStatus::kUsage,
+         "'{}' was trained on another partition of the graph than the one that is there now ({} parts, method {}, seed "
+         "{}); partition the graph as it was then, or leave data.parts as the run has it",
+         manifest.path().string(), partition.part_count(), partition.method, partition.seed);
+}
+
+RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, model::Parameters& parameters) const {
+  const std::filesystem::path folder = epoch_folder(epoch);
+  const auto manifest = open_manifest(folder);
+  check_partition(manifest, shard.manifest);
+  if (manifest.string("/", "model") != parameters.scorer().name() || manifest.integer("/", "dim") != parameters.dim())
+    fail(ExitStatus::kUsage, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
+         manifest.string("/", "model"), manifest.integer("/", "dim"), parameters.scorer().name(), parameters.dim());
+  const bool serves_average = parameters.average() == nullptr && manifest.has(kRelationAverage);
+  if (parameters.average() != nullptr) read_matrix(manifest, kRelationAverage, parameters.average()->relations());
+  read_matrix(manifest, serves_average ? kRelationAverage : kRelationRows, parameters.relations());
+  read_matrix(manifest, "/relations/state", parameters.relation_state());
+  read_core(manifest, serves_average, parameters);
+  for (model::PartTable& table : parameters.parts()) {
+    const auto file = storage::FileReader::open_verified(folder / graph::part_file_name(table.part),
+                                                         kCheckpointPartKind, kCheckpointVersion);
+    if (file.string("/", "graph_digest") != shard.manifest.graph_digest ||
+        file.integer("/", "part") != table.part.value())
+      fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
+    if (const model::Parameters* average = parameters.average())
+      read_matrix(file, kPartAverage, average->part(table.part).rows);
+    read_matrix(file, serves_average ? kPartAverage : kPartRows, table.rows);
+    read_matrix(file, "/state", table.state);
+  }
+  return state_of(manifest);
+}
+
+std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& comm,
+                                                          std::vector<std::uint64_t> candidates,
+                                                          const graph::Shard& shard,
+                                                          model::Parameters& parameters) const {
+  std::uint64_t count = candidates.size();
+  comm.broadcast_values(std::span(&count, 1), Rank(0));
+  candidates.resize(count);
+  comm.broadcast_values(std::span(candidates), Rank(0));
+  for (const std::uint64_t epoch : candidates) {
+    try {
+      return comm::together(comm, [&] { return load(epoch, shard, parameters); });
+    } catch (const comm::AgreedError& error) {
+      const bool damaged = error.status() == ExitStatus::kBadData || error.status() == ExitStatus::kMissingInput;
+      if (!damaged) throw;
+      if (epoch == candidates.back()) throw comm::AgreedError(ExitStatus::kBadData, none_whole(folder_, error).what());
+      if (comm.rank() == Rank(0)) warn_passed_over(epoch, error);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, const graph::Shard& shard,
+                                                     model::Parameters& parameters) const {
+  std::vector<std::uint64_t> candidates;
+  comm::on_root(comm, [&] {
+    candidates = epochs();
+    std::reverse(candidates.begin(), candidates.end());
+  });
+  return load_first_sound(comm, std::move(candidates), shard, parameters);
+}
+
+RunState CheckpointStore::load_best(comm::Communicator& comm, const graph::Shard& shard,
+                                    model::Parameters& parameters) const {
+  std::vector<std::uint64_t> candidates;
+  comm::on_root(comm, [&] { candidates = best_first(); });
+  return load_first_sound(comm, std::move(candidates), shard, parameters).value();
+}
+
+std::uint64_t CheckpointStore::best_sound() const {
+  const std::vector<std::uint64_t> candidates = best_first();
+  for (auto epoch = candidates.begin();; ++epoch) {
+    try {
+      verify_files(epoch_folder(*epoch));
+      return *epoch;
+    } catch (const Error& error) {
+      if (epoch + 1 == candidates.end()) throw none_whole(folder_, error);
+      warn_passed_over(*epoch, error);
+    }
+  }
+}
+
+// From the newest down, but the best one first. The newest manifest that can be read says which that is.
+std::vector<std::uint64_t> CheckpointStore::best_first() const {
+  std::vector<std::uint64_t> found = epochs();
+  if (found.empty())
+    fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
+  std::reverse(found.begin(), found.end());
+  while (!found.empty()) {
+    try {
+      const RunState state = read_state(found.front());
+      const auto best = std::find(found.begin(), found.end(), state.best_epoch);
+      if (state.best_mrr > 0 && best != found.end()) std::rotate(found.begin(), best, best + 1);
+      return found;
+    } catch (const Error& error) {
+      if (found.size() == 1) return found;
+      warn_passed_over(found.front(), error);
+      found.erase(found.begin());
+    }
+  }
+  return found;
+}
+
+void CheckpointStore::remove_unfinished() const {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> unfinished;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(fmt::format(".{}", kPrefix)) && name.ends_with(kUnfinished))
+      unfinished.push_back(entry.path());
+  }
+  for (const auto& folder : unfinished) std::filesystem::remove_all(folder, ignored);
+}
+
+std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters) {
+  const auto hash = [](ConstMatrix matrix) {
+    return storage::hash_values<float>(std::span(matrix.data, matrix.rows * matrix.cols));
+  };
+  const model::Parameters* average = parameters.average();
+  const std::size_t per_part = average != nullptr ? 3 : 2;
+  std::vector<storage::Digest> mine;
+  for (const model::PartTable& table : parameters.parts()) {
+    mine.push_back(hash(table.rows));
+    mine.push_back(hash(table.state));
+    if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
+  }
+  std::vector<storage::Digest> all = gather_digests(comm, shard, mine, per_part);
+  all.push_back(hash(parameters.relations()));
+  all.push_back(hash(parameters.relation_state()));
+  if (average != nullptr) all.push_back(hash(average->relations()));
+  if (parameters.scorer().has_core()) {
+    all.push_back(hash(parameters.core()));
+    all.push_back(hash(parameters.core_state()));
+    if (average != nullptr) all.push_back(hash(average->core()));
+  }
+  return storage::hash_values<storage::Digest>(all).hex();
+}
+
+}  // namespace tessera::checkpoint

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "comm/communicator.hpp"
+#include "core/job.hpp"
+#include "graph/shard.hpp"
+#include "model/parameters.hpp"
+#include "storage/hdf5.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tessera::checkpoint {
+
+/// Where a training run stands; stored with every checkpoint.
+struct RunState {
+  std::uint64_t epoch = 0;  ///< completed epochs
+  std::uint64_t best_epoch = 0;
+  double best_mrr = 0;  ///< validation MRR of best_epoch; 0 when never validated
+  /// What stopping early and the schedule "plateau" go by: only validations at the job's interval, so that a run that
+  /// ended in between and is continued takes the same course as one that did not.
+  double reference_mrr = 0;             ///< the best of them
+  std::uint64_t checks_since_best = 0;  ///< since that one
+  std::uint64_t checks_on_plateau = 0;  ///< since that one or the last cut of the rate
+  double rate_factor = 1;               ///< of the learning rate, after the cuts so far
+  bool finished = false;                ///< all epochs done, or stopped early
+};
+
+inline constexpr const char* kCheckpointKind = "checkpoint";
+inline constexpr std::uint64_t kCheckpointVersion = 1;
+inline constexpr const char* kCheckpointPartKind = "checkpoint part";
+inline constexpr const char* kCheckpointsFolder = "checkpoints";
+
+/// The rows of a checkpoint are in the order of the partition that it was trained with. Throws Error(kUsage) when its
+/// `manifest.h5` names another one, be it one of the same graph into as many parts.
+void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition);
+inline constexpr const char* kPartRows = "/rows";  ///< [rows, dim] of a part
+inline constexpr const char* kPartAverage = "/average";
+inline constexpr const char* kRelationRows = "/relations/rows";  ///< [2R, relation dim] of the manifest
+inline constexpr const char* kRelationAverage = "/relations/average";
+inline constexpr const char* kCoreRows = "/core/rows";  ///< [relation dim, operator dim]; only of a model with a core
+inline constexpr const char* kCoreAverage = "/core/average";
+
+/// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
+class CheckpointStore {
+ public:
+  explicit CheckpointStore(const std::filesystem::path& run_folder) : folder_(run_folder / kCheckpointsFolder) {}
+
+  /// Collective. Every rank writes the chunks of its parts; the folder appears when all are on disk; then all but the
+  /// best and the newest are removed. Throws AgreedError(kIo) and leaves older checkpoints untouched when writing
+  /// fails.
+  void save(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters,
+            const RunState& state) const;
+
+  /// Epochs of the complete checkpoints, ascending.
+  [[nodiscard]] std::vector<std::uint64_t> epochs() const;
+  /// Throws Error(kMissingInput) naming those that there are when there is no complete checkpoint after this epoch.
+  void require(std::uint64_t epoch) const;
+  /// State of a checkpoint. Throws Error(kMissingInput) or Error(kBadData).
+  [[nodiscard]] RunState read_state(std::uint64_t epoch) const;
+  /// Loads rows (and states and averages when `parameters` has them) of this rank's parts. Where the checkpoint has
+  /// averages and `parameters` keeps none, the averages are its rows: ranking and searching use them. Not collective.
+  /// Throws Error(kMissingInput), Error(kBadData) for a damaged one, Error(kUsage) for one of another graph or model.
+  RunState load(std::uint64_t epoch, const graph::Shard& shard, model::Parameters& parameters) const;
+  /// Collective. Loads the newest checkpoint that is whole; a damaged one is passed over with a warning that names the
+  /// file. Nothing when there is none; throws AgreedError(kBadData) when all are damaged.
+  std::optional<RunState> load_newest(comm::Communicator& comm, const graph::Shard& shard,
+                                      model::Parameters& parameters) const;
+  /// Collective. The same for the checkpoint that evaluation uses: the best one by validation MRR, else the newest.
+  /// Throws AgreedError(kMissingInput) when there is none.
+  RunState load_best(comm::Communicator& comm, const graph::Shard& shard, model::Parameters& parameters) const;
+  /// The epoch that load_best() would take, as far as checksums tell. By one process. Throws Error(kMissingInput) when
+  /// there is no checkpoint, Error(kBadData) when all are damaged.
+  [[nodiscard]] std::uint64_t best_sound() const;
+  /// Removes what an interrupted save() has left. By one process, while nobody saves.
+  void remove_unfinished() const;
+  [[nodiscard]] std::filesystem::path epoch_folder(std::uint64_t epoch) const;
+
+ private:
+  [[nodiscard]] std::vector<std::uint64_t> best_first() const;
+  std::optional<RunState> load_first_sound(comm::Communicator& comm, std::vector<std::uint64_t> candidates,
+                                           const graph::Shard& shard, model::Parameters& parameters) const;
+  std::filesystem::path folder_;
+};
+
+/// Collective. One checksum over all rows (and states, and averages), part by part: equal bits, equal digest, on any
+/// number of ranks.
+std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters);
+
+}  // namespace tessera::checkpoint

@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "exchange/rows/ordered_halo_rows.hpp"
+
+#include "core/error.hpp"
+#include "exchange/bytes.hpp"
+
+namespace tessera::exchange {
+
+using execution::Space;
+using memory::Tag;
+
+namespace {
+
+constexpr std::size_t kBlockRows = 256;
+
+}  // namespace
+
+template <Space kSpace>
+OrderedHaloRows<kSpace>::OrderedHaloRows(const Setup& setup, const RowSizes& sizes)
+    : executor_(setup.executor),
+      workspace_(setup.workspace),
+      shard_(setup.shard),
+      demand_(setup.demand),
+      tables_(setup.tables.begin(), setup.tables.end()),
+      transport_(setup.transport),
+      stale_(setup.stale) {
+  TESSERA_ASSERT(demand_.peers().size() == 1 || transport_ != nullptr, "several ranks need a transport");
+  const std::size_t dim = tables_.front().cols;
+  out_ = workspace_.allocate(Tag::kExchange, row_totals(shard_, sizes).lent, dim);
+  if (stale_)
+    for (const graph::Part& part : shard_.parts)
+      in_.push_back(workspace_.allocate(Tag::kExchange, sizes.remote[part.id().index()], dim));
+  sends_.reserve(demand_.own_parts() * demand_.part_count());
+  receives_.reserve(demand_.own_parts() * demand_.part_count());
+}
+
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::begin(std::size_t slot, std::size_t /*changing*/, const Lists& lists) {
+  if (stale_) fetch(slot, lists);
+}
+
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::patch(std::size_t slot, const Lists& lists) {
+  if (!stale_) fetch(slot, lists);
+}
+
+// With staleness the halo was in use when the rows came.
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::finish(std::size_t slot) {
+  if (!stale_) return;
+  for (std::size_t p = 0; p < tables_.size(); ++p) {
+    const std::uint64_t rows = halo_size(slot, p);
+    gather(in_[p].block(0, rows), workspace_.counting(rows), tables_[p].block(shard_.parts[p].rows(), rows));
+  }
+}
+
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::fetch(std::size_t slot, const Lists& lists) {
+  send_rows(slot, lists);
+  receive_rows(slot);
+  if (transport_ != nullptr) transport_->exchange(sends_, receives_);
+  copy_within_rank(slot, lists);
+}
+
+// Of each owned part what others need, of requesters on both sides of this rank's parts; a message for each pair of
+// parts.
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::send_rows(std::size_t slot, const Lists& lists) {
+  const auto first_own = demand_.first_own();
+  const auto end_own = static_cast<std::uint32_t>(first_own + demand_.own_parts());
+  sends_.clear();
+  std::uint64_t at = 0;
+  for (std::size_t q = 0; q < tables_.size(); ++q)
+    for (const auto& [first, end] : {std::pair(0U, first_own), std::pair(end_own, demand_.part_count())}) {
+      const std::uint64_t begin = demand_.asked_begin(slot, q, first);
+      const std::uint64_t rows = demand_.asked_begin(slot, q, end) - begin;
+      gather(tables_[q], lists.asked[q].subspan(begin - demand_.asked_begin(slot, q, 0), rows), out_.block(at, rows));
+      for (std::uint32_t p = first; p < end; ++p) {
+        const std::size_t count = demand_.asked(slot, q, p).size();
+        if (count > 0) sends_.push_back({bytes_of(out_.block(at, count)), shard_.placement.rank_of(PartId(p))});
+        at += count;
+      }
+    }
+}
+
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::receive_rows(std::size_t slot) {
+  receives_.clear();
+  for (std::uint32_t q = 0; q < demand_.part_count(); ++q) {
+    if (demand_.is_own(q)) continue;
+    for (std::size_t p = 0; p < tables_.size(); ++p)
+      if (const Matrix to = place(slot, p, q); to.rows > 0)
+        receives_.push_back({bytes_of(to), shard_.placement.rank_of(PartId(q))});
+  }
+}
+
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::copy_within_rank(std::size_t slot, const Lists& lists) {
+  for (std::size_t q = 0; q < tables_.size(); ++q)
+    for (std::size_t p = 0; p < tables_.size(); ++p) {
+      if (p == q) continue;
+      const auto requester = static_cast<std::uint32_t>(demand_.first_own() + p);
+      const std::uint64_t first = demand_.asked_begin(slot, q, requester) - demand_.asked_begin(slot, q, 0);
+      const Matrix to = place(slot, p, static_cast<std::uint32_t>(demand_.first_own() + q));
+      gather(tables_[q], lists.asked[q].subspan(first, to.rows), to);
+    }
+}
+
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::gather(Matrix table, Indices rows, Matrix out) const {
+  executor_.for_blocks(rows.size(), kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+    executor_.kernels().rows.gather(table, rows.subspan(first, count), out.block(first, count));
+  });
+}
+
+template <Space kSpace>
+std::uint64_t OrderedHaloRows<kSpace>::halo_size(std::size_t slot, std::size_t own_part) const {
+  const RowRequests& needed = demand_.needed(slot, own_part);
+  return needed.entities().size() - needed.count(shard_.parts[own_part].id());
+}
+
+template <Space kSpace>
+typename OrderedHaloRows<kSpace>::Matrix OrderedHaloRows<kSpace>::place(std::size_t slot, std::size_t p,
+                                                                        std::uint32_t owner) const {
+  const RowRequests& needed = demand_.needed(slot, p);
+  const std::uint64_t first = needed.halo_row(PartId(owner));
+  const std::size_t rows = needed.count(PartId(owner));
+  return stale_ ? in_[p].block(first - shard_.parts[p].rows(), rows) : tables_[p].block(first, rows);
+}
+
+template class OrderedHaloRows<Space::kHost>;
+template class OrderedHaloRows<Space::kDevice>;
+
+}  // namespace tessera::exchange

@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "core/random.hpp"
+#include "graph/part_file.hpp"
+#include "memory/pool.hpp"
+#include "packing/query_chunk.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace tessera::sampling {
+
+/// The training items of one part in the random order of an epoch, unpacked some chunks at a time: the chunks are
+/// visited in random order, 256 of them are unpacked together, and their items are shuffled (as CorgiPile does, Xu et
+/// al., SIGMOD 2022). A part of at most 256 chunks is shuffled as a whole. The order is a function of (seed, epoch,
+/// part): ranks, threads and the place of the chunks do not change it.
+class ItemOrder {
+ public:
+  static constexpr std::uint64_t kGroupChunks = 256;
+
+  /// How many items and of what kind.
+  struct Sizes {
+    std::uint64_t queries = 0;       ///< of the part
+    std::uint64_t most_answers = 0;  ///< of an item; 0: items are single queries
+    std::uint64_t largest = 1;       ///< most queries of one item
+  };
+  /// `part` outlives this.
+  ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& pool);
+
+  /// Makes the items from position `first` of the epoch on readable, and returns where they end: at most the end of the
+  /// group of chunks. Positions of an epoch are asked for in ascending order.
+  std::uint64_t seek(std::uint64_t seed, std::uint32_t epoch, std::uint64_t first);
+
+  /// A range of unpacked queries: those of one item.
+  struct Item {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+  };
+  /// The item at a position that seek() made readable.
+  [[nodiscard]] Item item(std::uint64_t position) const {
+    const auto i = static_cast<std::uint32_t>((*order_)(position - group_begin_));
+    if (first_.size() == 0) return {i, 1};
+    return {first_[i], first_[i + 1] - first_[i]};
+  }
+  [[nodiscard]] std::uint32_t source(std::uint32_t query) const { return sources_[query]; }
+  [[nodiscard]] std::uint32_t relation(std::uint32_t query) const { return relations_[chunks_[query]]; }
+  /// Global id of the target.
+  [[nodiscard]] std::uint64_t target(std::uint32_t query) const { return queries_.entity(targets_[query]); }
+
+ private:
+  void begin_epoch(std::uint64_t seed, std::uint32_t epoch);
+  void load_group();
+  void choose_chunks();
+  void unpack(std::size_t chunk, std::uint8_t index);
+  void find_items();
+
+  const graph::QuerySet& queries_;
+  std::uint32_t part_;
+  std::uint64_t most_answers_;
+  bool spans_chunks_;
+
+  std::uint64_t seed_ = 0;
+  std::optional<std::uint32_t> epoch_;
+  std::uint64_t group_ = 0;        // number of the next group of the epoch
+  std::uint64_t group_begin_ = 0;  // positions of the items that are unpacked
+  std::uint64_t group_end_ = 0;
+  std::optional<Permutation> order_;  // of the items of the group
+
+  std::array<std::uint32_t, kGroupChunks> group_chunks_{};
+  std::size_t group_chunk_count_ = 0;
+  std::size_t size_ = 0;  // queries that are unpacked
+  std::uint64_t items_ = 0;
+  std::array<std::uint32_t, kGroupChunks> relations_{};  // of each of the group's chunks
+  memory::Buffer<std::uint32_t> sources_;
+  memory::Buffer<std::uint32_t> targets_;
+  memory::Buffer<std::uint8_t> chunks_;  // of each query, within the group
+  memory::Buffer<std::uint32_t> first_;  // query of each item, and the end; none for single queries
+  std::unique_ptr<packing::ChunkReader> reader_ = std::make_unique<packing::ChunkReader>();
+};
+
+}  // namespace tessera::sampling

@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "checkpoint/checkpoint.hpp"
+#include "comm/communicator.hpp"
+#include "core/job.hpp"
+#include "graph/shard.hpp"
+#include "memory/pool.hpp"
+#include "model/parameters.hpp"
+#include "train/engine.hpp"
+#include "train/loop/metrics_log.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+
+namespace tessera::train {
+
+/// What a training run needs from outside: training does not know how models are evaluated or how a program is told to
+/// stop.
+struct TrainerHooks {
+  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank; of their averages
+  /// where they keep some. Empty: no validation.
+  std::function<double()> validation_mrr;
+  /// The device memory of this rank so far. Empty, on all ranks alike: there is no device.
+  std::function<memory::DeviceUse()> device_use;
+  /// Bytes that this rank handed to other ranks' devices since the start, beside those of the communicator. Empty:
+  /// none.
+  std::function<std::uint64_t()> device_bytes_sent;
+  /// Set by a signal handler; asks for an orderly stop after the current epoch.
+  const std::atomic<bool>* stop = nullptr;
+};
+
+struct Outcome {
+  checkpoint::RunState state;
+  bool stopped_early = false;  ///< validation no longer improved
+  bool stopped_on_request = false;
+  double final_loss = 0;         ///< of the last epoch, by whichever session; NaN when there was none
+  std::string parameter_digest;  ///< of the parameters after the last epoch
+};
+
+/// A run from start to end: epochs, validation, checkpoints, metrics. The run folder is made when everything else is
+/// ready.
+class Trainer {
+ public:
+  /// Collective. With `resume` continues from the newest whole checkpoint, if there is one; a job that would make it
+  /// another run is an AgreedError(kUsage), and so is an existing run folder without `resume`. `engine` trains
+  /// `parameters`.
+  Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
+          Engine& engine, const memory::Pool& pool, bool resume);
+
+  /// Epochs that the run has before run(): above 0 where it is continued.
+  [[nodiscard]] std::uint64_t epochs_done() const { return state_.epoch; }
+
+  /// Collective.
+  Outcome run(const TrainerHooks& hooks);
+
+ private:
+  void open_run_folder(bool resume);
+  void check_run_folder(bool resume) const;
+  void write_run_folder();
+  void train_epoch(Progress& progress, const TrainerHooks& hooks);
+  void take_parameters(std::uint64_t epoch);
+  void require_finite_rows(std::uint64_t epoch);
+  [[nodiscard]] bool needs_parameters(std::uint64_t epoch) const;
+  void count_validation(double mrr);
+  void validate(const TrainerHooks& hooks, EpochRecord& record);
+  void lower_rate_on_plateau();
+  [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
+  [[nodiscard]] StageTimes longest(const StageTimes& times);
+  void record(EpochRecord record);
+  void save();
+  [[nodiscard]] bool no_longer_improves() const;
+  [[nodiscard]] bool is_due(std::uint64_t every) const { return is_due(every, state_.epoch); }
+  [[nodiscard]] bool is_due(std::uint64_t every, std::uint64_t epoch) const;
+
+  comm::Communicator& comm_;
+  const graph::Shard& shard_;
+  Job job_;
+  model::Parameters& parameters_;
+  Engine& engine_;
+  const memory::Pool& pool_;
+  checkpoint::CheckpointStore checkpoints_;
+  checkpoint::RunState state_;
+  bool some_hold_parameters_;          // engines of some ranks, of all or not: all ranks do the same
+  std::optional<MetricsLog> metrics_;  // rank 0
+  bool parameters_are_taken_ = true;   // those of the engine are in parameters_
+  double last_loss_ = std::numeric_limits<double>::quiet_NaN();
+};
+
+}  // namespace tessera::train

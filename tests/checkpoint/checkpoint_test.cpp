@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints: written by some ranks, read by others; whole or not there.
+
+#include "checkpoint/checkpoint.hpp"
+#include "comm/self/self_communicator.hpp"
+#include "comm/thread/thread_communicator.hpp"
+#include "core/error.hpp"
+#include "support/expect_error.hpp"
+#include "support/graph_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace tessera::checkpoint {
+namespace {
+
+constexpr std::uint64_t kPoolBytes = std::uint64_t{64} << 20U;
+const Job::Model kModel{"complex", 8, "normal", 0.5};
+
+void save(const test::StoredGraph& stored, std::int32_t ranks, RunState state, std::uint64_t seed,
+          std::string& digest) {
+  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    model::Parameters parameters(shard, kModel, model::StateShape::kPerElement, pool);
+    parameters.initialise(kModel, seed);
+    CheckpointStore(stored.run_folder()).save(comm, shard, parameters, state);
+    const std::string mine = parameter_digest(comm, shard, parameters);
+    if (comm.rank() == Rank(0)) digest = mine;
+  });
+}
+
+std::string load(const test::StoredGraph& stored, std::int32_t ranks, std::uint64_t epoch) {
+  std::string digest;
+  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    model::Parameters parameters(shard, kModel, model::StateShape::kPerElement, pool);
+    CheckpointStore(stored.run_folder()).load(epoch, shard, parameters);
+    const std::string mine = parameter_digest(comm, shard, parameters);
+    if (comm.rank() == Rank(0)) digest = mine;
+  });
+  return digest;
+}
+
+enum class Choice { kNewest, kBest };
+
+// The epoch that is chosen and loaded, the same on every rank; 0 when there is none.
+std::uint64_t load_chosen(const test::StoredGraph& stored, std::int32_t ranks, Choice choice) {
+  std::vector<std::uint64_t> chosen(static_cast<std::size_t>(ranks));
+  comm::run_ranks(ranks, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    model::Parameters parameters(shard, kModel, model::StateShape::kPerElement, pool);
+    const CheckpointStore store(stored.run_folder());
+    const auto state = choice == Choice::kBest ? store.load_best(comm, shard, parameters)
+                                               : store.load_newest(comm, shard, parameters).value_or(RunState{});
+    chosen[static_cast<std::size_t>(comm.rank().value())] = state.epoch;
+  });
+  EXPECT_EQ(chosen, std::vector<std::uint64_t>(chosen.size(), chosen.front()));
+  return chosen.front();
+}
+
+void flip_byte(const std::filesystem::path& file) {
+  std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+  bytes.seekp(static_cast<std::streamoff>(std::filesystem::file_size(file) / 2));
+  bytes.put('\x5a');
+}
+
+TEST(Checkpoint, AnyNumberOfRanksReadsIt) {
+  const test::StoredGraph stored(test::random_graph({}), 5);
+  std::string digest;
+  save(stored, 3, {.epoch = 4, .best_epoch = 4, .best_mrr = 0.25, .checks_since_best = 2, .finished = true}, 1, digest);
+  for (const std::int32_t ranks : {1, 2, 5}) EXPECT_EQ(load(stored, ranks, 4), digest);
+  const RunState state = CheckpointStore(stored.run_folder()).read_state(4);
+  EXPECT_EQ(state.best_mrr, 0.25);
+  EXPECT_EQ(state.checks_since_best, 2U);
+  EXPECT_TRUE(state.finished);
+}
+
+// Also the average, which is what a reader without one gets.
+TEST(Checkpoint, HoldsTheCore) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const Job::Model job{"tucker", 6, "normal", 0.5, 3};
+  const CheckpointStore store(stored.run_folder());
+  comm::run_ranks(2, [&](comm::Communicator& comm) {
+    memory::Pool pool(kPoolBytes);
+    const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
+    model::Parameters saved(shard, job, model::StateShape::kPerElement, pool);
+    saved.keep_average(shard, job, pool);
+    saved.initialise(job, 1);
+    saved.update_average(0);
+    saved.core().row(1)[2] = 7;
+    saved.update_average(0.5);
+    saved.core_state().row(2)[1] = 5;
+    store.save(comm, shard, saved, {.epoch = 1});
+
+    model::Parameters resumed(shard, job, model::StateShape::kPerElement, pool);
+    resumed.keep_average(shard, job, pool);
+    store.load(1, shard, resumed);
+    EXPECT_EQ(parameter_digest(comm, shard, resumed), parameter_digest(comm, shard, saved));
+    EXPECT_EQ(resumed.core().row(1)[2], 7);
+    EXPECT_EQ(resumed.core_state().row(2)[1], 5);
+
+    model::Parameters served(shard, job, model::StateShape::kNone, pool);
+    store.load(1, shard, served);
+    EXPECT_EQ(served.core().row(1)[2], saved.average()->core().row(1)[2]);
+    EXPECT_NE(served.core().row(1)[2], 7);
+    const std::string before = parameter_digest(comm, shard, served);
+    served.core().row(0)[0] += 1;
+    EXPECT_NE(parameter_digest(comm, shard, served), before);
+  });
+}
+
+TEST(Checkpoint, TheBestAndTheNewestAreKept) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const CheckpointStore store(stored.run_folder());
+  std::string digest;
+  for (std::uint64_t epoch = 1; epoch <= 5; ++epoch)
+    save(stored, 2, {.epoch = epoch, .best_epoch = epoch < 3 ? epoch : 2, .best_mrr = 0.5}, epoch, digest);
+  EXPECT_EQ(store.epochs(), (std::vector<std::uint64_t>{2, 5}));
+  EXPECT_EQ(load_chosen(stored, 3, Choice::kBest), 2U);
+  EXPECT_EQ(load_chosen(stored, 3, Choice::kNewest), 5U);
+}
+
+TEST(Checkpoint, ADamagedOneIsPassedOver) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const CheckpointStore store(stored.run_folder());
+  std::string digest;
+  EXPECT_EQ(load_chosen(stored, 2, Choice::kNewest), 0U);
+  for (std::uint64_t epoch = 2; epoch <= 3; ++epoch)
+    save(stored, 2, {.epoch = epoch, .best_epoch = 2, .best_mrr = 0.5}, epoch, digest);
+  flip_byte(store.epoch_folder(3) / "part-0003.h5");
+  for (const std::int32_t ranks : {1, 2, 3}) EXPECT_EQ(load_chosen(stored, ranks, Choice::kNewest), 2U);
+  flip_byte(store.epoch_folder(3) / "manifest.h5");
+  for (const Choice choice : {Choice::kNewest, Choice::kBest}) EXPECT_EQ(load_chosen(stored, 2, choice), 2U);
+  flip_byte(store.epoch_folder(2) / "part-0000.h5");
+  for (const Choice choice : {Choice::kNewest, Choice::kBest})
+    test::expect_error(ExitStatus::kBadData, {"no checkpoint", "is whole"}, [&] { load_chosen(stored, 2, choice); });
+}
+
+TEST(Checkpoint, TheBestOneIsPassedOverWhenDamaged) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  std::string digest;
+  for (std::uint64_t epoch = 2; epoch <= 3; ++epoch)
+    save(stored, 2, {.epoch = epoch, .best_epoch = 2, .best_mrr = 0.5}, epoch, digest);
+  flip_byte(CheckpointStore(stored.run_folder()).epoch_folder(2) / "part-0001.h5");
+  EXPECT_EQ(load_chosen(stored, 3, Choice::kBest), 3U);
+}
+
+TEST(Checkpoint, DamagedOrForeignOnesAreRefused) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  std::string digest;
+  save(stored, 2, {.epoch = 1}, 1, digest);
+  const auto file = CheckpointStore(stored.run_folder()).epoch_folder(1) / "part-0001.h5";
+  flip_byte(file);
+  try {
+    load(stored, 1, 1);
+    ADD_FAILURE() << "a damaged checkpoint was loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kBadData);
+    EXPECT_NE(std::string(error.what()).find("part-0001.h5"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Checkpoint, WithoutChecksumsItIsNotThere) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  std::string digest;
+  save(stored, 1, {.epoch = 1}, 1, digest);
+  save(stored, 1, {.epoch = 2, .best_epoch = 1, .best_mrr = 0.1}, 2, digest);
+  const CheckpointStore store(stored.run_folder());
+  std::filesystem::remove(store.epoch_folder(2) / "checksums.xxh3");
+  EXPECT_EQ(store.epochs(), std::vector<std::uint64_t>{1});
+}
+
+}  // namespace
+}  // namespace tessera::checkpoint
