@@ -217,7 +217,8 @@ def columns(file, wanted=None):
     if "attributes" not in file:
         return
     group = file["attributes"]
-    names = front_coded(Reader(group["names"][:].tobytes(), group.attrs["columns"]), int(group.attrs["columns"]))
+    count = int(group.attrs["columns"])
+    names = front_coded(Reader(group["names"][:].tobytes(), count), count)
     offsets, data = group["offsets"][:].tolist(), group["bytes"]
     for name, begin, end in zip(names, offsets, offsets[1:]):
         if not wanted or name in wanted:

@@ -20,6 +20,8 @@ constexpr std::size_t kSample = 4096;
 constexpr std::uint64_t kMostFractions = 1U << 14U;
 constexpr std::uint64_t kMostDistinct = std::uint64_t{1} << 22U;  // of numbers, whose order is slow to find
 
+constexpr std::size_t kWorthwhile = 100;  // an encoding that is slower to read must save one part of so many
+
 /// What an encoding makes of a column.
 struct Packed {
   Encoding encoding = Encoding::kBlocks;
@@ -166,10 +168,24 @@ Packed pack_blocks(const ColumnContent& content) {
   return packed;
 }
 
+/// Whether blocks of text can take less than `bytes`, as a sample of the column says.
+bool blocks_may_win(const ColumnContent& content, std::uint64_t bytes) {
+  constexpr std::uint64_t kPieces = 32;
+  constexpr std::uint64_t kPiece = 1024;
+  if (content.size() <= 2 * kPieces * kPiece) return true;
+  const std::uint64_t step = content.size() / kPieces;
+  Bytes packed;
+  TextBlocks::encode(
+      kPieces * kPiece, [&](std::uint64_t i) { return content.value(i / kPiece * step + i % kPiece); }, packed);
+  const double expected = static_cast<double>(packed.size()) * static_cast<double>(content.size()) / (kPieces * kPiece);
+  return 0.7 * expected < static_cast<double>(bytes);
+}
+
 Packed pack_values(const ColumnContent& content, Type type) {
   std::optional<Packed> best;
   const auto consider = [&](std::optional<Packed> packed) {
-    if (packed && (!best || packed->bytes.size() < best->bytes.size())) best = std::move(packed);
+    if (packed && (!best || packed->bytes.size() < best->bytes.size() - best->bytes.size() / kWorthwhile))
+      best = std::move(packed);
   };
   if (type == Type::kNumber) {
     consider(pack_decimals(content));
@@ -179,7 +195,8 @@ Packed pack_values(const ColumnContent& content, Type type) {
   }
   if (type == Type::kDate) consider(pack_coded(content, Encoding::kDate, detail::DateCode(), {}));
   consider(pack_dictionary(content, type));
-  if (!best || type == Type::kText || 4 * best->exceptions > content.size()) consider(pack_blocks(content));
+  const bool fits_badly = !best || type == Type::kText || 4 * best->exceptions > content.size();
+  if (fits_badly && (!best || blocks_may_win(content, best->bytes.size()))) consider(pack_blocks(content));
   return std::move(*best);
 }
 

@@ -11,10 +11,6 @@ using packing::EliasFanoView;
 constexpr std::uint8_t kRange = 0;
 constexpr std::uint8_t kEliasFano = 1;
 
-bool has_bit(std::span<const std::uint64_t> bits, std::uint64_t i) { return (bits[i / 64] >> (i % 64) & 1U) != 0; }
-
-void set_bit(std::span<std::uint64_t> bits, std::uint64_t i) { bits[i / 64] |= std::uint64_t{1} << (i % 64); }
-
 /// Copies `count` bits to those from `first` on, which are clear or belong to bits that are set again.
 void copy_bits(std::span<const std::uint64_t> from, std::uint64_t count, std::uint64_t first,
                std::span<std::uint64_t> to) {
@@ -119,10 +115,26 @@ ValueRange EntityList::find(std::uint64_t entity) const {
 void EntityList::select(std::span<const std::uint64_t> values, std::span<std::uint64_t> rows) const {
   if (entities_.size() == 0) return;
   if (is_single() && entities_.is_range()) return copy_bits(values, value_count_, entities_[0], rows);
-  for_each([&](std::uint64_t entity, const ValueRange& range) {
-    for (std::uint64_t i = range.first; i < range.end; ++i)
-      if (has_bit(values, i)) return set_bit(rows, entity);
-  });
+  std::uint64_t word = 0;
+  std::uint64_t bits = 0;  // of word
+  const auto add = [&](std::uint64_t entity, std::uint64_t bit) {
+    if (entity / 64 != word) {
+      rows[word] |= bits;
+      word = entity / 64;
+      bits = 0;
+    }
+    bits |= bit << (entity % 64);
+  };
+  if (is_single()) {
+    entities_.for_each([&](std::uint64_t i, std::uint64_t entity) { add(entity, values[i / 64] >> (i % 64) & 1U); });
+  } else {
+    for_each([&](std::uint64_t entity, const ValueRange& range) {
+      std::uint64_t any = 0;
+      for (std::uint64_t i = range.first; i < range.end; ++i) any |= values[i / 64] >> (i % 64) & 1U;
+      add(entity, any);
+    });
+  }
+  rows[word] |= bits;
 }
 
 }  // namespace tessera::attributes

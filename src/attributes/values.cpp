@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 namespace tessera::attributes {
 
@@ -108,11 +109,37 @@ class SplitValues final : public Values {
       const std::vector<Interval> found = intervals(codes_[f], comparison);
       std::copy(found.begin(), found.end(), of_fraction[f].begin());
     }
+    if (select_groups(of_fraction, bits)) return;
     for_each_pair([&](std::uint64_t i, std::int64_t whole, std::int64_t fraction) {
       if (static_cast<std::uint64_t>(fraction) >= of_fraction.size()) damaged("a fraction is out of range");
       const auto& [first, second] = of_fraction[static_cast<std::size_t>(fraction)];
       if (first.has(whole) || second.has(whole)) set_bit(bits, i);
     });
+  }
+  /// Fractions have few different intervals of wholes, and those of one interval are few runs, as fractions ascend.
+  /// When they are not, nothing is selected.
+  bool select_groups(const std::vector<std::array<Interval, 2>>& of_fraction, std::span<std::uint64_t> bits) const {
+    constexpr std::size_t kMostRuns = 6;
+    std::map<std::pair<std::int64_t, std::int64_t>, std::vector<Interval>> groups;  // interval of wholes -> fractions
+    std::size_t runs = 0;
+    for (std::size_t f = 0; f < of_fraction.size(); ++f)
+      for (const Interval& wholes : of_fraction[f]) {
+        if (wholes.low > wholes.high) continue;
+        std::vector<Interval>& fractions = groups[{wholes.low, wholes.high}];
+        const auto code = static_cast<std::int64_t>(f);
+        if (!fractions.empty() && fractions.back().high == code - 1)
+          fractions.back().high = code;
+        else if (fractions.push_back({code, code}); ++runs > kMostRuns)
+          return false;
+      }
+    for (const auto& [wholes, fractions] : groups) {
+      std::vector<std::uint64_t> of_wholes(bits.size());
+      std::vector<std::uint64_t> of_fractions(bits.size());
+      wholes_.select({wholes.first, wholes.second}, of_wholes);
+      for (const Interval& run : fractions) fractions_.select(run, of_fractions);
+      for (std::size_t w = 0; w < bits.size(); ++w) bits[w] |= of_wholes[w] & of_fractions[w];
+    }
+    return true;
   }
 
   std::vector<WholeCode> codes_;  // of each fraction

@@ -68,8 +68,8 @@ class ChunkCutter {
   [[nodiscard]] std::uint32_t number(std::uint64_t target) const {
     const std::uint64_t row = target - rows_.first;
     if (row < rows_.count) return static_cast<std::uint32_t>(below_ + row);
-    const auto at = static_cast<std::uint64_t>(std::lower_bound(elsewhere_.begin(), elsewhere_.end(), target) -
-                                               elsewhere_.begin());
+    const auto at =
+        static_cast<std::uint64_t>(std::lower_bound(elsewhere_.begin(), elsewhere_.end(), target) - elsewhere_.begin());
     return static_cast<std::uint32_t>(at < below_ ? at : at + rows_.count);
   }
 

@@ -26,7 +26,8 @@ void write_queries(storage::FileWriter& file, Split split, const QueryChunks& qu
                             {"chunks of directed relation r are rows [r] .. [r + 1] - 1 below"});
   file.write<std::uint32_t>(group + "/first_source", queries.first_sources, {"local row of the first source"});
   file.write<std::uint32_t>(group + "/first_query", queries.first_queries, {"queries before the chunk; then all"});
-  file.write<std::uint32_t>(group + "/offset", queries.offsets, {"where the chunk begins in chunks; then the end", "byte"});
+  file.write<std::uint32_t>(group + "/offset", queries.offsets,
+                            {"where the chunk begins in chunks; then the end", "byte"});
   file.write<std::uint8_t>(group + "/chunks", queries.view().bytes, {"packed queries", "byte"});
 }
 
@@ -153,9 +154,9 @@ void Part::load_packed(const storage::FileReader& file, const PartitionManifest&
   const std::uint64_t low_width = file.integer(group, "low_width");
   elsewhere_.low = load_column<std::uint8_t>(file, group + "/low", pool, kPadding);
   elsewhere_.high = load_column<std::uint64_t>(file, group + "/high", pool);
-  const bool sound = low_width <= 64 && packing::EliasFanoView::is_sound(
-                                            count, static_cast<unsigned>(low_width), elsewhere_.low.span(),
-                                            elsewhere_.high.span(), manifest.entity_count);
+  const bool sound = low_width <= 64 &&
+                     packing::EliasFanoView::is_sound(count, static_cast<unsigned>(low_width), elsewhere_.low.span(),
+                                                      elsewhere_.high.span(), manifest.entity_count);
   if (sound) view_targets(count, static_cast<unsigned>(low_width), pool);
   if (!sound || !targets_->is_sound())
     fail(ExitStatus::kBadData, "'{}', {}: ids out of range or out of order", file.path().string(), group);

@@ -24,14 +24,14 @@ namespace tessera::graph {
 /// One part as it is written to part-NNNN.h5.
 struct PartContent {
   PartId part;
-  std::array<QueryColumns, 3> queries;       ///< by Split
-  std::vector<std::uint64_t> original_ids;   ///< [rows]: id in graph.h5 of each local row
-  std::vector<std::uint32_t> train_degree;   ///< [rows]: training queries with this source
+  std::array<QueryColumns, 3> queries;             ///< by Split
+  std::vector<std::uint64_t> original_ids;         ///< [rows]: id in graph.h5 of each local row
+  std::vector<std::uint32_t> train_degree;         ///< [rows]: training queries with this source
   std::function<void(storage::FileWriter&)> more;  ///< writes what else belongs in the file, if anything
 };
 
 inline constexpr const char* kPartKind = "part";
-inline constexpr std::uint64_t kPartVersion = 2;  ///< 1: queries were not packed
+inline constexpr std::uint64_t kPartVersion = 2;                      ///< 1: queries were not packed
 inline constexpr const char* kOriginalIds = "/entities/original_id";  ///< [rows]
 
 /// "part-0003.h5".

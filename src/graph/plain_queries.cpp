@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "core/error.hpp"
 #include "graph/detail/plain_queries.hpp"
+#include "core/error.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -48,7 +48,8 @@ std::array<QueryColumns, 3> load_plain_queries(const storage::FileReader& file, 
     queries.sources = file.read<std::uint32_t>(group + "/source");
     queries.targets = file.read<std::uint64_t>(group + "/target");
     if (!is_sound(queries, manifest, rows))
-      fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(), group);
+      fail(ExitStatus::kBadData, "'{}', {}: queries with ids out of range or out of order", file.path().string(),
+           group);
   }
   return splits;
 }

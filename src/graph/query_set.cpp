@@ -45,11 +45,7 @@ std::uint64_t next_identity() {
 }  // namespace
 
 QuerySet::QuerySet(Split split, const QueryChunkColumns& columns, const TargetIds& targets, std::uint32_t rows)
-    : identity_(next_identity()),
-      split_(split),
-      columns_(columns),
-      targets_(&targets),
-      bounds_{rows, targets.size()} {}
+    : identity_(next_identity()), split_(split), columns_(columns), targets_(&targets), bounds_{rows, targets.size()} {}
 
 std::uint64_t QuerySet::bytes() const {
   return columns_.relation_chunks.size_bytes() + columns_.first_sources.size_bytes() +

@@ -31,7 +31,9 @@ class QuerySet {
   /// `targets` outlives this.
   QuerySet(Split split, const QueryChunkColumns& columns, const TargetIds& targets, std::uint32_t rows);
 
-  [[nodiscard]] std::uint64_t size() const { return columns_.first_queries.empty() ? 0 : columns_.first_queries.back(); }
+  [[nodiscard]] std::uint64_t size() const {
+    return columns_.first_queries.empty() ? 0 : columns_.first_queries.back();
+  }
   [[nodiscard]] std::size_t chunk_count() const { return columns_.first_sources.size(); }
   [[nodiscard]] const QueryChunkColumns& columns() const { return columns_; }
   /// Bytes of the set in memory, all columns together.

@@ -9,8 +9,8 @@
 
 namespace tessera::graph {
 
-/// The entities that may be targets in one part, numbered from 0 in the order of their global ids: all rows of the part,
-/// and the targets of its queries that live elsewhere. These numbers are small, so that they pack well.
+/// The entities that may be targets in one part, numbered from 0 in the order of their global ids: all rows of the
+/// part, and the targets of its queries that live elsewhere. These numbers are small, so that they pack well.
 class TargetIds {
  public:
   TargetIds() = default;

@@ -179,7 +179,8 @@ TEST_F(PackedPartFile, WhatIsStoredHereIsWhatTheWriterStores) {
 
 TEST_F(PackedPartFile, ColumnsThatDoNotFitEachOther) {
   refuse("a relation less", [](Packed& c) { c.queries[0].relation_chunks.pop_back(); }, {"/queries/train"});
-  refuse("relations backwards", [](Packed& c) { std::swap(c.queries[0].relation_chunks[0], c.queries[0].relation_chunks[4]); },
+  refuse("relations backwards",
+         [](Packed& c) { std::swap(c.queries[0].relation_chunks[0], c.queries[0].relation_chunks[4]); },
          {"/queries/train"});
   refuse("no relations", [](Packed& c) { c.queries[2].relation_chunks.clear(); }, {"/queries/test"});
   refuse("a chunk less", [](Packed& c) { c.queries[1].first_sources.pop_back(); }, {"/queries/valid"});
@@ -194,9 +195,15 @@ TEST_F(PackedPartFile, ColumnsThatDoNotFitEachOther) {
 
 TEST_F(PackedPartFile, IdsOutOfRangeOrOrder) {
   refuse("a first source", [](Packed& c) { c.queries[0].first_sources[0] = 8; }, {"/queries/train", "damaged"});
-  refuse("targets beyond the graph", [](Packed& c) { c.elsewhere = packing::EliasFano::encode(std::vector<std::uint64_t>{0, 3, 30}); },
+  refuse("targets beyond the graph",
+         [](Packed& c) {
+           c.elsewhere = packing::EliasFano::encode(std::vector<std::uint64_t>{0, 3, 30});
+         },
          {"/targets_elsewhere"});
-  refuse("own rows elsewhere", [](Packed& c) { c.elsewhere = packing::EliasFano::encode(std::vector<std::uint64_t>{0, 14, 29}); },
+  refuse("own rows elsewhere",
+         [](Packed& c) {
+           c.elsewhere = packing::EliasFano::encode(std::vector<std::uint64_t>{0, 14, 29});
+         },
          {"/targets_elsewhere"});
   refuse("targets less than the queries have", [](Packed& c) { c.elsewhere = packing::EliasFano::encode({}); },
          {"/queries/", "damaged"});
@@ -206,27 +213,29 @@ TEST_F(PackedPartFile, IdsOutOfRangeOrOrder) {
 
 // A list that goes on in another chunk has chunks of its own: readers of a list look nowhere else.
 TEST_F(PackedPartFile, AListThatIsTornApart) {
-  refuse("torn", [&](Packed& c) {
-    graph::QueryChunks& chunks = c.queries[0];
-    packing::ChunkReader reader;
-    const graph::QueryChunkColumns view = chunks.view();
-    ASSERT_TRUE(reader.read(view.bytes.first(view.offsets[1]), view.first_sources[0], {8, 1U << 20U}));
-    const auto sources = reader.sources();
-    std::size_t cut = 1;
-    while (sources[cut] != sources[cut - 1] || sources[cut] == sources[0]) ++cut;
-    std::vector<std::uint8_t> bytes;
-    packing::encode_chunk(sources.first(cut), reader.targets().first(cut), bytes);
-    const auto middle = static_cast<std::uint32_t>(bytes.size());
-    packing::encode_chunk(sources.subspan(cut), reader.targets().subspan(cut), bytes);
-    const auto grown = static_cast<std::uint32_t>(bytes.size()) - view.offsets[1];
-    bytes.insert(bytes.end(), chunks.bytes.begin() + view.offsets[1], chunks.bytes.end());
-    chunks.first_sources.insert(chunks.first_sources.begin() + 1, sources[cut]);
-    chunks.first_queries.insert(chunks.first_queries.begin() + 1, static_cast<std::uint32_t>(cut));
-    for (std::size_t k = 1; k < chunks.offsets.size(); ++k) chunks.offsets[k] += grown;
-    chunks.offsets.insert(chunks.offsets.begin() + 1, middle);
-    for (std::size_t r = 1; r < chunks.relation_chunks.size(); ++r) ++chunks.relation_chunks[r];
-    chunks.bytes = std::move(bytes);
-  }, {"/queries/train", "out of order"});
+  refuse("torn",
+         [&](Packed& c) {
+           graph::QueryChunks& chunks = c.queries[0];
+           packing::ChunkReader reader;
+           const graph::QueryChunkColumns view = chunks.view();
+           ASSERT_TRUE(reader.read(view.bytes.first(view.offsets[1]), view.first_sources[0], {8, 1U << 20U}));
+           const auto sources = reader.sources();
+           std::size_t cut = 1;
+           while (sources[cut] != sources[cut - 1] || sources[cut] == sources[0]) ++cut;
+           std::vector<std::uint8_t> bytes;
+           packing::encode_chunk(sources.first(cut), reader.targets().first(cut), bytes);
+           const auto middle = static_cast<std::uint32_t>(bytes.size());
+           packing::encode_chunk(sources.subspan(cut), reader.targets().subspan(cut), bytes);
+           const auto grown = static_cast<std::uint32_t>(bytes.size()) - view.offsets[1];
+           bytes.insert(bytes.end(), chunks.bytes.begin() + view.offsets[1], chunks.bytes.end());
+           chunks.first_sources.insert(chunks.first_sources.begin() + 1, sources[cut]);
+           chunks.first_queries.insert(chunks.first_queries.begin() + 1, static_cast<std::uint32_t>(cut));
+           for (std::size_t k = 1; k < chunks.offsets.size(); ++k) chunks.offsets[k] += grown;
+           chunks.offsets.insert(chunks.offsets.begin() + 1, middle);
+           for (std::size_t r = 1; r < chunks.relation_chunks.size(); ++r) ++chunks.relation_chunks[r];
+           chunks.bytes = std::move(bytes);
+         },
+         {"/queries/train", "out of order"});
 }
 
 // Whatever bytes a file has behind right checksums: an error, or queries in range.
@@ -238,7 +247,8 @@ TEST_F(PackedPartFile, DamageBehindRightChecksums) {
     graph::QueryChunks& chunks = changed.queries.at(trial % 2);
     const std::uint64_t size = chunks.bytes.size() - packing::kPadding;
     for (std::uint64_t k = 0; k <= trial % 3; ++k)
-      chunks.bytes[random.below(8 * trial + 2 * k, size)] ^= static_cast<std::uint8_t>(1 + random.below(8 * trial + 2 * k + 1, 255));
+      chunks.bytes[random.below(8 * trial + 2 * k, size)] ^=
+          static_cast<std::uint8_t>(1 + random.below(8 * trial + 2 * k + 1, 255));
     PackedPartFile::store(1, changed);
     try {
       for (const Query& query : all_queries(load(1))) {

@@ -18,9 +18,9 @@ class PlainPartFile : public PartFile {
     writer.attribute("/", "graph_digest", manifest_.graph_digest);
     writer.attribute("/", "first_entity", manifest_.offsets[p]);
     const auto write = [&]<class T>(const std::string& path, const std::vector<T>& values) {
-      writer.write<T>(path, values, {"x"},
-                      path == bent ? std::vector<std::uint64_t>{1, values.size()}
-                                   : std::vector<std::uint64_t>{values.size()});
+      writer.write<T>(
+          path, values, {"x"},
+          path == bent ? std::vector<std::uint64_t>{1, values.size()} : std::vector<std::uint64_t>{values.size()});
     };
     for (const Split split : graph::kSplits) {
       const std::string group = fmt::format("/queries/{}", graph::name(split));

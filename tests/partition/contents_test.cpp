@@ -66,8 +66,7 @@ struct Case {
     old_ids.resize(manifest.new_ids.size());
     for (std::size_t old = 0; old < manifest.new_ids.size(); ++old) old_ids.at(manifest.new_ids[old]) = old;
     part_of = parts_of(manifest);
-    for (std::uint32_t p = 0; p < setup.parts; ++p)
-      stored.emplace_back(folder, manifest, PartId(p));
+    for (std::uint32_t p = 0; p < setup.parts; ++p) stored.emplace_back(folder, manifest, PartId(p));
   }
   GraphOnDisk disk;
   PartitionManifest returned;

@@ -26,8 +26,8 @@ graph::Shard make_shard(std::uint64_t entities, std::uint64_t queries, memory::P
   shard.manifest.offsets = {0, entities};
   std::vector<Query> made_up;
   for (std::uint64_t i = 0; i < queries; ++i)
-    made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 7 % entities)),
-                       RelationId(i < queries / 2 ? 0U : 1U), EntityId(i * 11 % entities)});
+    made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 7 % entities)), RelationId(i < queries / 2 ? 0U : 1U),
+                       EntityId(i * 11 % entities)});
   shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), made_up, pool));
   shard.manifest.figures = {{entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
