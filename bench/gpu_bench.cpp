@@ -200,9 +200,9 @@ class Step {
         relations_(bench.random(kRelations, kDim, 0.1F)),
         relation_state_(bench.matrix(kRelations, kDim)),
         values_(bench.matrix(kMostQueries, kernels::padded_stride(kRows)).columns(0, kRows)),
-        highest_(bench.matrix(kMostQueries, kTiles)),
+        maxima_(bench.matrix(kMostQueries, kTiles)),
         sums_(bench.matrix(kMostQueries, kTiles)),
-        part_highest_(bench.matrix(kMostQueries, 1)),
+        part_maxima_(bench.matrix(kMostQueries, 1)),
         factors_(bench.matrix(kTiles, kMostQueries)),
         query_gradients_(bench.matrix(kMostQueries, kDim)),
         source_gradients_(bench.matrix(kMostQueries, kDim)),
@@ -244,17 +244,18 @@ class Step {
     by.targets.add_weighted({target_weights, each, rows_, lists.targets.all(), {}}, {counting(batch + 1), each},
                             query_gradients, each);
     const DeviceMatrix relation_gradients = relation_gradients_.block(0, lists.relations.ids().size());
-    by.composition.operator_gradients(kernels::Formula::kComplEx, sources, relations_, lists.relations.ids(),
-                                      query_gradients, lists.relations.segments(), relation_gradients);
+    by.composition.operator_gradients(kernels::Formula::kComplEx,
+                                      {sources, query_gradients, lists.relations.segments()}, relations_,
+                                      lists.relations.ids(), relation_gradients);
     const DeviceMatrix source_gradients = source_gradients_.block(0, batch);
     by.composition.backward(kernels::Formula::kComplEx, relations_, lists.relations.all(), query_gradients,
                             source_gradients);
-    by.penalties.add({3, true}, 1e-6F, {times_.data, batch}, rows_, lists.sources.all(), source_gradients, each);
+    by.penalties.add({3, true}, 1e-6F, {rows_, lists.sources.all(), {times_.data, batch}}, source_gradients, each);
 
     by.gradients.to_rows_tiled(weights, query_operand, gradients_);
     by.targets.add_weighted({target_weights, each, queries, each, {}}, lists.targets.segments(), gradients_,
                             lists.targets.ids());
-    by.penalties.add({3, true}, 1e-6F, {times_.data, lists.targets.ids().size()}, rows_, lists.targets.ids(),
+    by.penalties.add({3, true}, 1e-6F, {rows_, lists.targets.ids(), {times_.data, lists.targets.ids().size()}},
                      gradients_, lists.targets.ids());
     const DeviceMatrix source_sums = source_sums_.block(0, lists.sources.ids().size());
     by.rows.sum_segments(source_gradients, lists.sources.segments().offsets, lists.sources.segments().positions,
@@ -283,19 +284,19 @@ class Step {
     const auto& by = kernels_->backend();
     const auto each = counting(batch);
     const DeviceMatrix values = values_.block(0, batch);
-    const DeviceMatrix highest = highest_.block(0, batch);
-    const device::Span<float> part_highest(part_highest_.data, batch);
+    const DeviceMatrix maxima = maxima_.block(0, batch);
+    const device::Span<float> part_maxima(part_maxima_.data, batch);
     const device::Span<float> scores(scores_.data, batch);
     const auto statistics = statistics_.span().subspan(0, batch);
     const auto terms = terms_.span().subspan(0, batch);
     by.scores.all_pairs(kernels::Similarity::kDot, queries, rows, values);
     by.targets.read(values, {each, lists.targets.all()}, each, scores);
-    by.softmax.exponentials(values, kTile, highest, sums_.block(0, batch));
-    by.softmax.exponentials(highest, kTiles, part_highest_.block(0, batch), {factors_.data, batch, 1, 1});
-    by.statistics.of_part(highest, sums_.block(0, batch), part_highest, 0, statistics);
-    by.statistics.terms(kernels::SoftmaxLoss{1.0F / static_cast<float>(batch), true}, statistics, scores,
-                        counting(batch + 1), terms, {weights_.data, batch});
-    by.statistics.factors(highest, part_highest, 0, terms, factors_.columns(0, batch));
+    by.softmax.exponentials(values, kTile, maxima, sums_.block(0, batch));
+    by.softmax.exponentials(maxima, kTiles, part_maxima_.block(0, batch), {factors_.data, batch, 1, 1});
+    by.statistics.of_part(maxima, sums_.block(0, batch), part_maxima, 0, statistics);
+    by.statistics.terms(kernels::SoftmaxLoss{1.0F / static_cast<float>(batch), true}, statistics,
+                        {scores, counting(batch + 1), {weights_.data, batch}}, terms);
+    by.statistics.factors(maxima, part_maxima, 0, terms, factors_.columns(0, batch));
     by.statistics.add_losses(terms, 0, losses_.span());
     return by.gradients.pack(Weights{values, factors_.columns(0, batch), kTile}, packed_weights_.span());
   }
@@ -312,7 +313,7 @@ class Step {
   memory::DeviceBuffer<std::byte> workspace_;
   std::unique_ptr<kernels::DeviceKernels> kernels_;
   memory::DeviceBuffer<std::byte> packed_rows_, packed_queries_, packed_weights_;
-  DeviceMatrix queries_, sources_, rows_, state_, relations_, relation_state_, values_, highest_, sums_, part_highest_,
+  DeviceMatrix queries_, sources_, rows_, state_, relations_, relation_state_, values_, maxima_, sums_, part_maxima_,
       factors_, query_gradients_, source_gradients_, source_sums_, relation_gradients_, gradients_, scores_, weights_,
       times_;
   memory::DeviceBuffer<std::uint32_t> counting_;

@@ -142,7 +142,7 @@ void ranks(benchmark::State& state) {
   std::vector<std::uint32_t> greater(step.b);
   std::vector<std::uint32_t> equal(step.b);
   const double seconds = fastest(state, [&] {
-    backend().ranks.count(Similarity::kDot, step.queries.view(), step.rows.view(), targets, greater, equal);
+    backend().ranks.count(Similarity::kDot, {step.queries.view(), step.rows.view(), targets}, {greater, equal});
   });
   report_flops(state, step.flops(), seconds);
 }
@@ -160,8 +160,9 @@ void softmax(benchmark::State& state) {
   const std::vector<float> targets(step.b, 0.5F);
   std::vector<float> losses(step.b);
   std::vector<float> target_weights(step.b);
-  const double seconds = fastest(
-      state, [&] { backend().softmax.cross_entropy(step.weights.view(), targets, 0, 1, losses, target_weights); });
+  const double seconds = fastest(state, [&] {
+    backend().softmax.cross_entropy(step.weights.view(), {targets, losses, target_weights}, 0, 1);
+  });
   state.counters["Gelements/s"] = static_cast<double>(step.b * step.n) / seconds / 1e9;
   state.counters["best_us"] = seconds * 1e6;
 }

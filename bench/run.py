@@ -324,6 +324,32 @@ class Bench:
             flops = 2 * 20466 * 2 * 14541 * 128
             self.report("evaluate", "  share of the fp32 peak", 100 * flops / seconds / (self.peak["fma_gflops"] * 1e9), "%")
 
+    def bench_packed(self):
+        """Packed queries: bytes of each, speed of one core, known answers."""
+        generated = self.work / "generated-50m.kg"
+        graphs = [("FB15k-237", self.fb15k() / "parts-8", 1.35), ("WN18RR", self.imported("WN18RR", "WN18RR-metis.kg", "metis") / "parts-8", 1.90)]
+        if (generated / "parts-16").exists() or self.arguments.large:
+            graphs.append(("50 M triples", self.generated(generated, 50, 10, 16), 4.0))
+        for what, parts, most in graphs:
+            result = json.loads(self.call([self.program("packed_bench"), str(parts)], threads=1))
+            self.report("packed", f"{what}: bytes per query, all in", result["bytes_per_query"], "B", most, at_most=True)
+            for figure, goal in (("streaming", 800), ("random_chunks", 500), ("shuffled", 150)):
+                self.report("packed", f"  {figure.replace('_', ' ')}", result[figure] / 1e6, "M queries/s", goal)
+            self.report("packed", "  known answers of a (source, relation)", result["known_seconds"] * 1e6, "us", 1, at_most=True)
+
+    def generated(self, graph, million_triples, million_entities, parts):
+        """A generated graph in parts; made once."""
+        if not (graph / f"parts-{parts}").exists():
+            self.fresh(graph.name)
+            triples = self.fresh("generated.tsv")
+            with triples.open("w") as file:
+                subprocess.run([self.program("generate_graph"), "--triples", str(million_triples * 10**6),
+                                "--entities", str(million_entities * 10**6)], stdout=file, check=True)
+            self.tessera("import", triples, "-o", graph)
+            triples.unlink()
+            self.tessera("partition", graph, "--parts", parts, "--method", "stream")
+        return graph / f"parts-{parts}"
+
     def bench_quality(self):
         """jobs/fb15k-237-complex.toml: filtered test MRR within 40 minutes on two cores."""
         graph = self.fb15k()
@@ -351,6 +377,7 @@ def main():
     parser.add_argument("--data", default=os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--work", help="folder for graphs, runs and results")
     parser.add_argument("--jobs", nargs="+", metavar="JOB", help="of jobs/, for recipes: umls-complex ...; default: all")
+    parser.add_argument("--large", action="store_true", help="packed: also a generated graph of 50 M triples (an hour, 20 GB)")
     rows = parser.add_argument_group("gpu")
     rows.add_argument("--only", nargs="+", choices=GpuTable.names(), metavar="ROW", help=", ".join(GpuTable.names()))
     rows.add_argument("--limit", type=float, metavar="SECONDS", help="of each row, in place of its own")

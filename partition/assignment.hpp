@@ -21,7 +21,7 @@ Assignment random_assignment(std::uint64_t entity_count, std::uint64_t parts, st
 /// least one entity; there must be as many entities as parts.
 Assignment spread(const TrainingSummary& summary, std::span<const std::uint32_t> part_of_vertex, std::uint64_t parts);
 
-/// What a part may carry.
+/// The most that a part may hold.
 struct LoadLimits {
   double rows = 0;
   double queries = 0;

@@ -66,7 +66,7 @@ class LabelPropagation {
 
   const VertexWeights* weights_;
   LoadLimits limits_;
-  VertexWeights sizes_;                // of each cluster
+  VertexWeights sizes_;                // sizes of each cluster
   std::vector<std::uint32_t> labels_;  // cluster of each vertex
   std::vector<std::uint32_t> links_;   // edges of the current vertex into each cluster
   std::vector<std::uint32_t> touched_;

@@ -63,8 +63,8 @@ void Fennel::count_links(std::span<const std::uint32_t> neighbours, std::span<co
   }
 }
 
-// Of the parts without links only the lightest can win where a vertex fits, so a visit costs O(neighbours) as a rule.
-// Where it fits nowhere, the price of excess trades rows for queries between parts that are full of one of them.
+// Where a vertex fits, the lightest part without links beats the other parts without links, so a visit costs
+// O(neighbours) as a rule. Where it fits nowhere, the cost of excess trades rows for queries between full parts.
 std::uint32_t Fennel::choose(std::uint32_t vertex, std::uint32_t current) const {
   const double rows = weights_->rows[vertex];
   const auto queries = static_cast<double>(weights_->queries[vertex]);

@@ -14,7 +14,7 @@
 
 namespace tessera::partition {
 
-/// What each vertex weighs. A vertex may stand for several entities.
+/// The weight of each vertex. A vertex may stand for several entities.
 struct VertexWeights {
   std::vector<std::uint32_t> rows;
   std::vector<std::uint64_t> queries;
@@ -23,7 +23,7 @@ struct VertexWeights {
 /// A vertex that has no part yet.
 inline constexpr std::uint32_t kNoPart = std::numeric_limits<std::uint32_t>::max();
 
-/// What the parts carry while vertices come and go. O(log P) per change.
+/// The loads of the parts while vertices move. O(log P) per change.
 class PartLoads {
  public:
   PartLoads(std::size_t parts, const VertexWeights& weights, LoadLimits limits);
@@ -31,8 +31,8 @@ class PartLoads {
   void remove(std::uint32_t part, double rows, double queries) { add(part, -rows, -queries); }
   /// Mean of rows and queries, each over its mean: 1 is an average part.
   [[nodiscard]] double level(std::uint32_t part) const { return level_[part]; }
-  /// What a vertex would add to what the part has above the limits, of rows and queries together, in queries: 0 if it
-  /// fits.
+  /// The excess over the limits that a vertex would add to the part, of rows and queries together, in queries. 0 if the
+  /// vertex fits.
   [[nodiscard]] double excess_added(std::uint32_t part, double rows, double queries) const;
   [[nodiscard]] std::uint32_t lightest() const { return by_level_.begin()->second; }
   [[nodiscard]] std::size_t size() const { return level_.size(); }

@@ -10,7 +10,7 @@
 
 namespace tessera::partition {
 
-/// What METIS is asked for.
+/// The settings of a METIS call.
 struct MetisSettings {
   std::uint64_t parts = 0;
   std::uint64_t seed = 0;
@@ -30,7 +30,7 @@ unsigned metis_index_bits();
 /// Throws Error(kUsage) that says what to install when `directed_edges` are more than an index of `bits` can count.
 void require_index_width(std::uint64_t directed_edges, unsigned bits);
 
-/// What METIS needs at its peak beside the graph itself, from measurements.
+/// The memory of METIS at its peak, without the graph itself, from measurements.
 std::uint64_t metis_bytes(const UndirectedGraph& graph);
 
 }  // namespace tessera::partition

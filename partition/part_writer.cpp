@@ -91,7 +91,7 @@ graph::PartContent make_content(const PartSources& sources, PartId part, QueryLi
 // Packed queries take less than a set of as many random ones would: log2(possible / actual) + 1.44 bits each.
 std::uint64_t partition_bytes(const PartSources& sources) {
   constexpr std::uint64_t kPerFile = 16 << 10U;  // headers and attributes
-  constexpr double kHeaders = 4;                 // bits of a query's share of chunks and their columns
+  constexpr double kHeaders = 2;                 // bits of a query's share of chunks and their columns
   const std::uint64_t parts = sources.manifest.part_count();
   const std::uint64_t directed = 2 * sources.manifest.relation_count;
   std::uint64_t queries = 0;

@@ -10,7 +10,7 @@
 
 namespace tessera::partition {
 
-/// What `tessera partition` is asked for.
+/// The options of `tessera partition`.
 struct PartitionOptions {
   std::filesystem::path graph;  ///< the folder DATA.kg
   std::uint64_t parts = 8;

@@ -14,9 +14,9 @@ namespace tessera::partition {
 namespace {
 
 constexpr std::uint64_t kCoarsestPerPart = 40;  // vertices per part that need no further merging
-constexpr double kLargestCluster = 0.02;        // of a part: larger ones are hard to balance
-constexpr double kLeastShrinking = 0.95;        // a level that keeps more vertices than this is not worth it
-constexpr double kCoarseSlack = 0.2;            // how much looser the limits of balance are at the coarsest level
+constexpr double kLargestCluster = 0.02;  // largest share of a part in one cluster; larger ones are hard to balance
+constexpr double kLeastShrinking = 0.95;  // a level that keeps more vertices than this is not worth it
+constexpr double kCoarseSlack = 0.2;      // how much looser the limits of balance are at the coarsest level
 constexpr std::uint32_t kCoarsePasses = 30;
 constexpr std::uint32_t kFinePasses = 10;
 

@@ -15,7 +15,7 @@ namespace tessera::partition {
 std::vector<std::uint32_t> stream_partition(const graph::GraphReader& reader, const TrainingSummary& summary,
                                             const PartitionOptions& options);
 
-/// Improves the parts of vertices and brings them towards the limits of balance.
+/// Improves the parts of vertices and moves them towards the limits of balance.
 void restream(const graph::GraphReader& reader, const TrainingSummary& summary, const PartitionOptions& options,
               std::vector<std::uint32_t>& part_of_vertex);
 

@@ -17,7 +17,7 @@ namespace tessera::partition {
 /// An entity without neighbours in training: no vertex of the graph that is partitioned.
 inline constexpr std::uint32_t kLoose = std::numeric_limits<std::uint32_t>::max();
 
-/// What one scan of the training triples tells; 8 bytes per entity.
+/// The result of one scan of the training triples; 8 bytes per entity.
 struct TrainingSummary {
   std::vector<std::uint32_t> degree;            ///< [N] training queries with this source; a loop counts twice
   std::vector<std::uint32_t> vertex;            ///< [N] entity -> vertex, ascending; or kLoose

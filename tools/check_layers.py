@@ -32,7 +32,7 @@ LAYERS = {
     "model": ["core", "memory", "graph", "comm", "kernels"],
     "checkpoint": ["core", "memory", "storage", "graph", "comm", "kernels", "model"],
     "exchange": ["core", "device", "memory", "graph", "comm", "kernels", "execution"],
-    "sampling": ["core", "memory", "graph", "comm", "kernels", "execution", "model", "exchange"],
+    "sampling": ["core", "memory", "packing", "graph", "comm", "kernels", "execution", "model", "exchange"],
     "train": [
         "core", "memory", "storage", "graph", "comm", "kernels", "execution", "model", "checkpoint", "exchange",
         "sampling",

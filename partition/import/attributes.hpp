@@ -20,7 +20,7 @@ struct AttributeRow {
   std::uint64_t entity = 0;
   std::uint32_t attribute = 0;
   std::uint32_t datatype = 0;
-  std::string_view value;  ///< of a reader: valid until its next row
+  std::string_view value;  ///< memory of the reader: valid until its next row
 };
 
 /// Rows in a temporary file, in the order in which they were added.

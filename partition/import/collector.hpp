@@ -98,11 +98,11 @@ class Collector final : public FactSink {
   std::string first_unseen_;
   bool header_suspected_ = false;
   std::vector<FirstLine> first_lines_;  // whose names have occurred nowhere else so far
-  std::string text_;                    // of the batch
+  std::string text_;                    // text of the batch
   std::vector<Row> rows_;
   const Input* input_ = nullptr;
   graph::Split split_ = graph::Split::kTrain;
-  std::uint64_t bytes_before_ = 0;  // of files that are done
+  std::uint64_t bytes_before_ = 0;  // bytes of the files that are done
   std::uint64_t found_before_ = 0;  // triples and attributes of files that are done
   Progress progress_;
   std::chrono::steady_clock::time_point start_;

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kFirstSlots = 1024;
 constexpr unsigned kPlaceBits = 40;
 constexpr std::uint64_t kPlaceMask = (std::uint64_t{1} << kPlaceBits) - 1;
-constexpr std::uint64_t kAlignment = 8;  // of records, so that 40 bits stand for 8 TiB of text
+constexpr std::uint64_t kAlignment = 8;  // alignment of records, so that 40 bits stand for 8 TiB of text
 constexpr unsigned kLengthBits = 16;
 constexpr std::uint64_t kHeaderBytes = sizeof(std::uint64_t);  // the number above, the length in the low bits
 

@@ -8,7 +8,7 @@
 
 namespace tessera::partition {
 
-/// What the readers hand their findings to. The views are valid during the call only; `line` is for messages.
+/// Receives the facts that readers find. The views are valid during the call only; `line` is for messages.
 class FactSink {
  public:
   virtual ~FactSink() = default;

@@ -47,7 +47,7 @@ bool is_zstd(std::string_view head) {
          head.substr(1, 3) == "\x2a\x4d\x18"sv;
 }
 
-// What is wrong with a path, or an empty string.
+// Returns the fault of a path, or an empty string.
 std::string complaint(const std::string& path, struct stat& status) {
   if (::stat(path.c_str(), &status) != 0) return std::strerror(errno);
   if (S_ISDIR(status.st_mode)) return "is a folder, not a file";

@@ -10,7 +10,7 @@ namespace tessera::partition {
 namespace {
 
 struct Keyed {
-  std::uint64_t key;  // eight bytes of the name, the first one highest, zeros past the end
+  std::uint64_t key;  // eight bytes of the name; the first is the most significant; zeros past the end
   std::uint64_t number;
 };
 

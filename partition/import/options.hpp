@@ -37,7 +37,7 @@ struct ImportOptions {
   std::string columns = "hrt";  ///< what the columns are: a permutation of head, relation, tail
   bool header = false;          ///< the first non-empty line of every text file is not a triple
 
-  double valid_fraction = 0.05;  ///< of the distinct triples of `inputs`
+  double valid_fraction = 0.05;  ///< fraction of the distinct triples of `inputs`
   double test_fraction = 0.05;
   std::uint64_t seed = 1;
 

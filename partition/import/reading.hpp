@@ -16,7 +16,7 @@
 
 namespace tessera::partition {
 
-/// What the first stage leaves: records in order of appearance and where they came from.
+/// The result of the first stage: records in order of appearance, and their origins.
 struct ReadInputs {
   Collected collected;
   std::vector<graph::SourceFile> sources;

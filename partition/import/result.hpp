@@ -13,19 +13,19 @@
 
 namespace tessera::partition {
 
-/// What people want to know about an import.
+/// The counts that an import reports.
 struct ImportCounts {
   std::uint64_t lines = 0;
   std::uint64_t bad_lines = 0;          ///< skipped
   std::uint64_t triples_read = 0;       ///< before duplicates were dropped
   std::uint64_t duplicates = 0;         ///< dropped: the same triple again in one split
   std::uint64_t in_several_splits = 0;  ///< kept: triples of valid or test that an earlier split has too
-  std::uint64_t unseen_entities = 0;    ///< of valid or test, never in train
+  std::uint64_t unseen_entities = 0;    ///< entities of valid or test that train does not have
   std::uint64_t unseen_relations = 0;
   std::uint64_t unseen_triples = 0;  ///< lines of valid or test with one of them
   std::uint64_t attributes_read = 0;
   std::uint64_t attribute_duplicates = 0;
-  std::uint64_t attributes_dropped = 0;  ///< of entities without a triple
+  std::uint64_t attributes_dropped = 0;  ///< attributes of entities without a triple
   std::uint64_t dangling_pointers = 0;   ///< WordNet: into files that were not given
 };
 

@@ -48,7 +48,7 @@ class TempReader {
   /// The next `count` bytes, valid until the next call; empty when none are left. A range that ends inside them is a
   /// defect.
   std::span<const std::byte> take(std::size_t count);
-  /// As many whole records as are buffered, at least one unless at the end.
+  /// Returns the buffered whole records: at least one, but none at the end.
   template <class Record>
   std::span<const Record> take_records() {
     static_assert(std::is_trivially_copyable_v<Record>);

@@ -106,17 +106,17 @@ class SplitTriples {
   KeyFile keys_;
 };
 
-/// What sorting needs to know.
+/// The settings of a sort.
 struct SortSettings {
   std::filesystem::path folder;
   std::uint64_t memory_bytes;
 };
 
-/// What turns numbers in order of appearance into ids.
+/// The maps from numbers in order of appearance to ids.
 struct IdMaps {
   std::span<const std::uint64_t> entity_ranks;
   std::span<const std::uint64_t> relation_ranks;
-  KeyLayout layout;  ///< of the keys that come out
+  KeyLayout layout;  ///< layout of the resulting keys
 };
 
 /// Sorts spilled triples; repeated ones are dropped and added to `duplicates`.

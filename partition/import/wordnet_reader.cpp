@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kFileNames = {"noun", "verb", "adj", "adv"};
 
-constexpr unsigned kSynsetBits = 29;  // of a synset number; two of them and a relation make 64
+constexpr unsigned kSynsetBits = 29;  // bits of a synset number; two numbers and a relation make 64
 
 enum class Direction : std::uint8_t { kKept, kInverse, kSymmetric, kNounFirst };
 

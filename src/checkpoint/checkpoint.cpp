@@ -186,7 +186,7 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
     if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary.string(), error.message());
   });
   std::optional<storage::Temporary> removed_on_failure;
-  if (comm.rank() == Rank(0)) removed_on_failure.emplace(temporary);
+  if (comm.is_root()) removed_on_failure.emplace(temporary);
   const auto mine = comm::together(comm, [&] { return write_own_parts(temporary, shard, parameters, comm.rank()); });
   const std::vector<storage::Digest> parts = gather_digests(comm, shard, mine, 1);
   comm::on_root(comm, [&] {
@@ -265,7 +265,7 @@ std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& co
       const bool damaged = error.status() == ExitStatus::kBadData || error.status() == ExitStatus::kMissingInput;
       if (!damaged) throw;
       if (epoch == candidates.back()) throw comm::AgreedError(ExitStatus::kBadData, none_whole(folder_, error).what());
-      if (comm.rank() == Rank(0)) warn_passed_over(epoch, error);
+      if (comm.is_root()) warn_passed_over(epoch, error);
     }
   }
   return std::nullopt;

@@ -21,12 +21,12 @@ struct RunState {
   std::uint64_t epoch = 0;  ///< completed epochs
   std::uint64_t best_epoch = 0;
   double best_mrr = 0;  ///< validation MRR of best_epoch; 0 when never validated
-  /// What stopping early and the schedule "plateau" go by: only validations at the job's interval, so that a run that
-  /// ended in between and is continued takes the same course as one that did not.
-  double reference_mrr = 0;             ///< the best of them
-  std::uint64_t checks_since_best = 0;  ///< since that one
-  std::uint64_t checks_on_plateau = 0;  ///< since that one or the last cut of the rate
-  double rate_factor = 1;               ///< of the learning rate, after the cuts so far
+  /// Early stopping and the schedule "plateau" use these numbers. They count validations at the job's interval alone,
+  /// so a run that ended in between continues as a run that did not end.
+  double reference_mrr = 0;             ///< the best MRR of these validations
+  std::uint64_t checks_since_best = 0;  ///< validations since the best one
+  std::uint64_t checks_on_plateau = 0;  ///< validations since the best one or the last cut of the rate
+  double rate_factor = 1;               ///< factor on the learning rate, after the cuts so far
   bool finished = false;                ///< all epochs done, or stopped early
 };
 
@@ -76,7 +76,7 @@ class CheckpointStore {
   /// The epoch that load_best() would take, as far as checksums tell. By one process. Throws Error(kMissingInput) when
   /// there is no checkpoint, Error(kBadData) when all are damaged.
   [[nodiscard]] std::uint64_t best_sound() const;
-  /// Removes what an interrupted save() has left. By one process, while nobody saves.
+  /// Removes the files of an interrupted save(). One process calls it, while no rank saves.
   void remove_unfinished() const;
   [[nodiscard]] std::filesystem::path epoch_folder(std::uint64_t epoch) const;
 

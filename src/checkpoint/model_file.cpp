@@ -27,7 +27,7 @@ ModelOrigin read_origin(const storage::FileReader& file, std::size_t i) {
           file.string(group, "digest"), file.string(group, "job"),    file.real(group, "weight")};
 }
 
-/// What has to be there before a file is believed.
+/// Reads the shape, and refuses a file that lacks a part of it.
 ModelShape read_shape(const storage::FileReader& file) {
   const auto rows = file.shape(kEntityRows);
   const auto relations = file.shape(kRelationRows);

@@ -31,7 +31,7 @@ class ScoreSum {
   explicit ScoreSum(std::vector<Member> members);
 
   [[nodiscard]] const ModelShape& shape() const { return shape_; }
-  /// Of all members, and of their members; weights multiplied.
+  /// The origins of all members. A member that is a sum gives the origins of its own members, with weights multiplied.
   [[nodiscard]] const std::vector<ModelOrigin>& origins() const { return origins_; }
   /// [2R, relation dim], weighted.
   [[nodiscard]] std::vector<float> relations() const;
@@ -46,7 +46,7 @@ class ScoreSum {
 
   std::vector<Member> members_;
   std::size_t entity_blocks_ = 1;    // equal blocks of a row that are put side by side one by one
-  std::size_t relation_blocks_ = 1;  // the same of a relation row
+  std::size_t relation_blocks_ = 1;  // blocks of a relation row
   ModelShape shape_;
   std::vector<ModelOrigin> origins_;
 };

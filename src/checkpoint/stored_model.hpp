@@ -19,22 +19,22 @@ namespace tessera::checkpoint {
 struct ModelOrigin {
   std::string run;  ///< run folder, absolute
   std::uint64_t epoch = 0;
-  double validation_mrr = 0;  ///< of the best checkpoint of the run; 0: never validated
+  double validation_mrr = 0;  ///< validation MRR of the best checkpoint of the run; 0: never validated
   std::string digest;         ///< XXH3-128 of checksums.xxh3 of the checkpoint, which lists all of its files
   std::string job;            ///< the job of the run as TOML
   double weight = 1;
 };
 
-/// What has to be known of a model before its rows are read.
+/// The description of a model, which is read before its rows.
 struct ModelShape {
-  std::string name;  ///< of the scorer
+  std::string name;  ///< name of the scorer
   std::uint64_t dim = 0;
   std::uint64_t relation_dim = 0;    ///< reals per relation row
   std::uint64_t operator_dim = 0;    ///< the core is [relation dim, operator dim]; 0: there is none
   std::uint64_t entity_count = 0;    ///< N
   std::uint64_t relation_count = 0;  ///< R; there are 2R relation rows
   std::string graph_digest;
-  std::uint64_t epoch = 0;  ///< of the checkpoint; 0 for a sum of several models
+  std::uint64_t epoch = 0;  ///< epoch of the checkpoint; 0 for a sum of several models
 };
 
 /// Original ids and the rows [ids, dim] of these entities.

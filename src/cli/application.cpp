@@ -69,7 +69,6 @@ void report(const std::string& message) {
 
 // Runs the command; every failure becomes one message and an exit status. A rank that fails alone ends all of them.
 int execute(const Command& command, comm::Communicator& comm, const std::string& stage) {
-  Environment environment{comm};
   const auto failed_alone = [&](const std::string& what, ExitStatus status) {
     if (comm.size() == 1) {
       report(what);
@@ -82,13 +81,13 @@ int execute(const Command& command, comm::Communicator& comm, const std::string&
     if (!command.parallel && comm.size() > 1)
       throw comm::AgreedError(ExitStatus::kUsage,
                               fmt::format("'tessera {}' runs as one process; start it without mpirun or srun", stage));
-    command.action(environment);
+    command.action(comm);
     comm::on_root(comm, flush_results);
     return 0;
   } catch (const ReportedError& error) {
     return static_cast<int>(error.status());
   } catch (const comm::AgreedError& error) {
-    if (environment.is_root()) report(error.what());
+    if (comm.is_root()) report(error.what());
     return static_cast<int>(error.status());
   } catch (const Error& error) {
     return failed_alone(error.what(), error.status());
@@ -130,7 +129,7 @@ int dispatch(const Command& command, const CommandLine::Result& parsed) {
 // The command line is wrong, or asks for help or the version, which are results too.
 int finish_parsing(const CommandLine::Result& parsed) {
   const World world;
-  const bool is_root = world.comm->rank() == Rank(0);
+  const bool is_root = world.comm->is_root();
   if (parsed.is_wrong) {
     if (is_root) report(parsed.text);
     return static_cast<int>(ExitStatus::kUsage);

@@ -65,7 +65,7 @@ Command add_attributes(const Parser& parser) {
       .type_name("NAME");
   parser.add_flag("--json", options->json, "Print JSON");
   parser.epilogue("'tessera info GRAPH' lists all attributes with their types.\n");
-  return {[options](Environment& /*environment*/) { print_entity(*options); }, false};
+  return {[options](comm::Communicator& /*comm*/) { print_entity(*options); }, false};
 }
 
 }  // namespace tessera::cli

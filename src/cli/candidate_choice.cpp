@@ -11,10 +11,9 @@
 
 namespace tessera::cli {
 
-std::optional<search::RowMask> choose_candidates(Environment& environment, const RunContext& context,
+std::optional<search::RowMask> choose_candidates(comm::Communicator& comm, const RunContext& context,
                                                  const std::string& option, const std::string& condition) {
   if (condition.empty()) return std::nullopt;
-  comm::Communicator& comm = environment.comm;
   const auto start = std::chrono::steady_clock::now();
   search::RowMask mask = comm::together(comm, [&] {
     try {
@@ -32,7 +31,7 @@ std::optional<search::RowMask> choose_candidates(Environment& environment, const
     throw comm::AgreedError(ExitStatus::kUsage,
                             fmt::format("{}: no entity fulfils the condition {}", option, condition));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (environment.is_root())
+  if (comm.rank() == Rank(0))
     log::info("{} of {} entities fulfil the condition, found in {}", text::with_thousands(all),
               text::with_thousands(context.shard.manifest.entity_count), text::duration(seconds));
   return mask;

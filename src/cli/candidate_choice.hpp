@@ -12,7 +12,7 @@ namespace tessera::cli {
 
 /// Collective. The own rows for which a condition on attributes holds; nothing for an empty condition. `option` is for
 /// messages. Throws AgreedError: kUsage, also when it holds for no entity of the graph; kBadData, kMissingInput.
-std::optional<search::RowMask> choose_candidates(Environment& environment, const RunContext& context,
+std::optional<search::RowMask> choose_candidates(comm::Communicator& comm, const RunContext& context,
                                                  const std::string& option, const std::string& condition);
 
 }  // namespace tessera::cli

@@ -12,29 +12,23 @@
 
 namespace tessera::cli {
 
-/// What a command gets when it runs.
-struct Environment {
-  comm::Communicator& comm;
-  [[nodiscard]] bool is_root() const { return comm.rank() == Rank(0); }
-};
-
 /// A failure whose message has been printed already.
 class ReportedError : public Error {
  public:
   explicit ReportedError(ExitStatus status) : Error(status, "") {}
 };
 
-/// What was printed on standard output has arrived there, or Error(kIo): results that are lost are a failure.
+/// Flushes standard output. Throws Error(kIo) if results are lost.
 void flush_results();
 
-/// What SIGINT and SIGTERM do.
+/// The effect of SIGINT and SIGTERM.
 enum class Interrupts {
   kCleanUp,  ///< half-written files are removed before the program ends
-  kOwnTerm,  ///< the same for SIGINT; the command handles SIGTERM itself
+  kOwnTerm,  ///< SIGINT removes half-written files; the command handles SIGTERM itself
   kDefault,
 };
 
-using Action = std::function<void(Environment&)>;
+using Action = std::function<void(comm::Communicator&)>;
 struct Command {
   Action action;
   bool parallel = false;  ///< runs under mpirun and srun; the others refuse more than one rank

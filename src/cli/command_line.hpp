@@ -19,7 +19,7 @@ class Option;
 
 namespace tessera::cli {
 
-/// What is wrong with a word of the command line, or nothing.
+/// Returns the fault of a word of the command line, or an empty string.
 using Check = std::function<std::string(const std::string& word)>;
 
 /// A view of one option of a command, to say more about it.
@@ -35,7 +35,7 @@ class Option {
   Option words(int least, int most) const;
   /// One word, which `delimiter` cuts into several.
   Option cut_at(char delimiter) const;
-  /// What the help calls its words.
+  /// Sets the name of its words in the help.
   Option type_name(const std::string& name) const;
 
  private:
@@ -60,7 +60,7 @@ class Parser {
     return add_word(
         names, words, [&value, values](const std::string& word) { value = values.at(word); }, description);
   }
-  /// What the help says at its end, before what it says for all commands.
+  /// Sets the last text of the help, before the text for all commands.
   void epilogue(const std::string& text) const;
 
  private:
@@ -72,7 +72,7 @@ class Parser {
 /// The command line of the program: the only place that knows the library that parses it.
 class CommandLine {
  public:
-  /// What to do: run a command, or print a text and end.
+  /// The next action: run a command, or print a text and end.
   struct Result {
     std::string command = {};
     bool quiet = false;

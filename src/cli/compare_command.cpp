@@ -35,11 +35,11 @@ std::filesystem::path evaluation_file(const std::string& path, const std::string
   return file;
 }
 
-void compare(const Environment& environment, const Options& options) {
+void compare(const comm::Communicator& comm, const Options& options) {
   const auto first = evaluate::read_evaluation(evaluation_file(options.first, options.split));
   const auto second = evaluate::read_evaluation(evaluation_file(options.second, options.split));
   const evaluate::BootstrapOptions bootstrap{.resamples = options.resamples};
-  const auto comparison = evaluate::compare(first, second, bootstrap, thread_count(Job{}, environment.comm));
+  const auto comparison = evaluate::compare(first, second, bootstrap, thread_count(Job{}, comm));
   const std::string text = options.json ? evaluate::to_json(comparison, first, second, bootstrap) + "\n"
                                         : evaluate::to_text(comparison, first, second, bootstrap);
   std::fputs(text.c_str(), stdout);
@@ -59,7 +59,7 @@ Command add_compare(const Parser& parser) {
       .check(whole_number(0, 1000000))
       .show_default();
   parser.add_flag("--json", options->json, "Print JSON");
-  return {[options](Environment& environment) { compare(environment, *options); }};
+  return {[options](comm::Communicator& comm) { compare(comm, *options); }};
 }
 
 }  // namespace tessera::cli

@@ -75,13 +75,12 @@ Found find_devices(comm::Communicator& comm, const Job& job, const std::string& 
 
 }  // namespace
 
-Devices open_devices(Environment& environment, const Job& job, const std::string& why_none) {
+Devices open_devices(comm::Communicator& comm, const Job& job, const std::string& why_none) {
   if (job.run.device == "cpu") return {};
-  comm::Communicator& comm = environment.comm;
   Found found = find_devices(comm, job, why_none);
   const auto ranks = static_cast<int>(comm.reduce(found.share ? 1 : 0, comm::Reduction::kSum));
   const std::string reason = first_reason(comm, found);
-  if (environment.is_root()) {
+  if (comm.is_root()) {
     if (found.share)
       log::info("device: {}, {} of its memory for each rank ({}), products {}", found.share->device.properties().name,
                 text::bytes(found.share->bytes), found.share->source, job.run.products);
@@ -93,10 +92,9 @@ Devices open_devices(Environment& environment, const Job& job, const std::string
   return {std::move(found.share), ranks};
 }
 
-std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment, const Job& job,
+std::unique_ptr<comm::DeviceCommunicator> link_devices(comm::Communicator& comm, const Job& job,
                                                        const Devices& devices) {
   if (job.run.device == "cpu" || (devices.ranks == 0 && job.exchange.transport != "nccl")) return nullptr;
-  comm::Communicator& comm = environment.comm;
   const comm::DeviceLocation mine = comm::together(
       comm, [&] { return devices.own ? comm::location_of(devices.own->device) : comm::location_without_device(); });
   const std::vector<comm::DeviceLocation> locations = comm::gather_locations(comm, mine);
@@ -104,10 +102,16 @@ std::unique_ptr<comm::DeviceCommunicator> link_devices(Environment& environment,
       comm, [&] { return comm::choose_transport(job.exchange.transport, locations, comm::built_with_nccl()); });
   if (choice.transport == comm::DeviceTransport::kNone) return nullptr;
   const bool is_direct = choice.transport == comm::DeviceTransport::kDirect;
-  if (environment.is_root())
+  if (comm.is_root())
     log::info("devices exchange {} ({})", is_direct ? "by NCCL" : "through the host's memory", choice.reason);
   if (!is_direct) return nullptr;
   return comm::make_nccl_communicator(comm, devices.own->device, std::chrono::seconds(job.run.watchdog_seconds));
+}
+
+std::unique_ptr<memory::DevicePool> open_device_pool(comm::Communicator& comm, const Devices& devices) {
+  return comm::together(comm, [&] {
+    return devices.own ? std::make_unique<memory::DevicePool>(devices.own->device, devices.own->bytes) : nullptr;
+  });
 }
 
 memory::DeviceUse DeviceMemory::use() const {
@@ -117,22 +121,22 @@ memory::DeviceUse DeviceMemory::use() const {
   return {planned_bytes_, measured};
 }
 
-std::optional<DeviceMemory> plan_device_memory(const Environment& environment, const Devices& devices,
-                                               const std::optional<memory::DevicePool>& pool) {
-  if (!pool) return std::nullopt;
-  if (environment.is_root())
+std::optional<DeviceMemory> plan_device_memory(const comm::Communicator& comm, const Devices& devices,
+                                               const memory::DevicePool* pool) {
+  if (pool == nullptr) return std::nullopt;
+  if (comm.is_root())
     log::info("planned device memory of this rank: {} ({})", text::bytes(pool->used_bytes()), pool->describe());
   return std::optional<DeviceMemory>(std::in_place, *devices.own, *pool);
 }
 
-search::MakeRanker make_ranker(std::optional<memory::DevicePool>& pool, const Job& job,
+search::MakeRanker make_ranker(memory::DevicePool* pool, const Job& job,
                                std::vector<kernels::ConstDeviceMatrix> borrowed_rows) {
-  if (!pool) return search::rank_on_host();
+  if (pool == nullptr) return search::rank_on_host();
   return search::rank_on_device(*pool, execution::find_products(job.run.products), std::move(borrowed_rows));
 }
 
-search::MakeAnswerer make_answerer(std::optional<memory::DevicePool>& pool, const Job& job) {
-  if (!pool) return search::answer_on_host();
+search::MakeAnswerer make_answerer(memory::DevicePool* pool, const Job& job) {
+  if (pool == nullptr) return search::answer_on_host();
   return search::answer_on_device(*pool, execution::find_products(job.run.products));
 }
 

@@ -69,7 +69,7 @@ void print(const evaluate::Evaluation& evaluation, const Job& job, const Options
   std::fputs(text.c_str(), stdout);
 }
 
-// What the job file promised, for `--check`.
+// Compares the MRR with the promise of the job file, for `--check`.
 void check_expectation(const Job& job, graph::Split split, const evaluate::Metrics& metrics) {
   if (job.expect.mrr <= 0 || job.expect.split != graph::name(split))
     throw comm::AgreedError(
@@ -84,31 +84,26 @@ void check_expectation(const Job& job, graph::Split split, const evaluate::Metri
             job.expect.tolerance > 0 ? fmt::format(" by more than the tolerance of {}", job.expect.tolerance) : ""));
 }
 
-void evaluate_run(Environment& environment, const Options& options) {
-  comm::Communicator& comm = environment.comm;
+void evaluate_run(comm::Communicator& comm, const Options& options) {
   const bool are_some = !options.candidates.empty() || !options.condition.empty();
   if (options.check && are_some)
     throw comm::AgreedError(ExitStatus::kUsage,
                             "--check is about the rank among all entities; it does not go with --candidates");
   if (!options.candidates.empty() && !options.condition.empty())
     throw comm::AgreedError(ExitStatus::kUsage, "give either --candidates or --candidates-where");
-  const Job job = job_of_run(environment, options.run, options.overrides);
+  const Job job = job_of_run(comm, options.run, options.overrides);
   // Listed candidates are compared one by one, those of a condition are copied, on the host.
-  const Devices devices = !are_some ? open_devices(environment, job) : Devices{};
-  RunContext context = open_context(environment, job);
-  std::optional<model::Parameters> parameters;
-  comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
-  const auto chosen = choose_candidates(environment, context, "--candidates-where", options.condition);
-  const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
-  const search::Setup setup{comm, context.shard, *parameters, context.host};
-  std::optional<memory::DevicePool> device_pool;
-  comm::together(comm, [&] {
-    if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
-  });
-  evaluate::Evaluator evaluator(setup, evaluation_options(job, options, chosen), make_ranker(device_pool, job));
+  const Devices devices = are_some ? Devices{} : open_devices(comm, job);
+  ServedModel model = open_model(comm, job, options.epoch);
+  const auto chosen = choose_candidates(comm, model.context, "--candidates-where", options.condition);
+  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
+  evaluate::Evaluator evaluator(setup, evaluation_options(job, options, chosen), make_ranker(device_pool.get(), job));
   const graph::Split split = find_split(options.split);
-  const evaluate::RankFileTarget target{
-      job.run.folder, graph::partition_folder(job.data.graph, job.data.parts), epoch, {.resamples = options.resamples}};
+  const evaluate::RankFileTarget target{job.run.folder,
+                                        graph::partition_folder(job.data.graph, job.data.parts),
+                                        model.epoch,
+                                        {.resamples = options.resamples}};
   const evaluate::Evaluation evaluation = evaluate::evaluate_to_file(evaluator, setup, split, target);
   comm::on_root(comm, [&] { print(evaluation, job, options); });
   if (options.check) check_expectation(job, split, evaluation.metrics);
@@ -147,7 +142,7 @@ Command add_evaluate(const Parser& parser) {
   parser.add_flag("--json", options->json, "Print JSON");
   parser.add_flag("--check", options->check,
                   "Fail when the MRR is below expect.mrr - expect.tolerance of the job file");
-  return {[options](Environment& environment) { evaluate_run(environment, *options); }, true};
+  return {[options](comm::Communicator& comm) { evaluate_run(comm, *options); }, true};
 }
 
 }  // namespace tessera::cli

@@ -78,8 +78,8 @@ graph::GraphReader open_graph(const Job& job, const checkpoint::ModelShape& shap
   return graph;
 }
 
-// What evaluate, predict and info need: the graph, its partition, and what the rows are. A sum has no recipe of its
-// own.
+// The job of the exported model. It holds the graph, the partition and the model, for evaluate, predict and info. A sum
+// has no recipe of its own.
 Job job_of_model(const Job& first, const checkpoint::ScoreSum& model, const std::string& folder) {
   Job job = first;
   if (model.origins().size() > 1) {
@@ -117,13 +117,13 @@ void print(const checkpoint::ScoreSum& model, const Options& options) {
                 static_cast<unsigned long long>(origin.epoch), origin.weight);
 }
 
-void export_runs(Environment& environment, const Options& options) {
+void export_runs(comm::Communicator& comm, const Options& options) {
   const Words words = sort_words(options);
   const ExportFormat format = kFormats.at(options.format);
   std::vector<Job> jobs;
   std::vector<checkpoint::Member> members;
   for (const std::string& run : words.runs) {
-    jobs.push_back(job_of_run(environment, run, words.overrides));
+    jobs.push_back(job_of_run(comm, run, words.overrides));
     members.push_back(open_member(with_absolute_paths(jobs.back()), run, options, members.size()));
   }
   const checkpoint::ScoreSum model(std::move(members));
@@ -168,7 +168,7 @@ Command add_export(const Parser& parser) {
       "  tessera export RUN -o MODEL                                the served model as one HDF5 file in a folder\n"
       "  tessera export RUN -o VECTORS --format npy                 entities.npy, relations.npy and their names\n"
       "  tessera export RUN1 RUN2 -o BOTH --weight 0.5 0.5          an ensemble; then: tessera evaluate BOTH\n");
-  return {[options](Environment& environment) { export_runs(environment, *options); }};
+  return {[options](comm::Communicator& comm) { export_runs(comm, *options); }};
 }
 
 }  // namespace tessera::cli

@@ -71,7 +71,7 @@ Command add_import(const Parser& parser) {
                   "Count and report malformed lines instead of stopping");
   parser.add_flag("--keep-isolated", import_options.keep_isolated, "Keep entities that have attributes but no triple");
   parser.add("--temporary-folder", import_options.temporary_folder, "For spilled records; default: beside the output");
-  return {[options](Environment& /*environment*/) { import(*options); }, false};
+  return {[options](comm::Communicator& /*comm*/) { import(*options); }, false};
 }
 
 }  // namespace tessera::cli

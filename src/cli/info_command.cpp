@@ -38,7 +38,7 @@ void info(const Options& options) {
   const ChildEnd end = run_child([&] { return inspect_and_print(options); }, limits);
   if (end.signal == 0 && end.status == 0) return;
   if (end.signal == 0) throw ReportedError(static_cast<ExitStatus>(end.status));
-  if (end.signal == SIGPIPE) {  // whoever reads has enough
+  if (end.signal == SIGPIPE) {  // the reader has enough
     std::signal(SIGPIPE, SIG_DFL);
     std::raise(SIGPIPE);
   }
@@ -52,7 +52,7 @@ Command add_info(const Parser& parser) {
   const auto options = std::make_shared<Options>();
   parser.add("path", options->path, "File or folder: graph, partition, run, checkpoint, HDF5 file").required();
   parser.add_flag("--json", options->json, "Print JSON");
-  return {[options](Environment& /*environment*/) { info(*options); }, false, Interrupts::kDefault};
+  return {[options](comm::Communicator& /*comm*/) { info(*options); }, false, Interrupts::kDefault};
 }
 
 }  // namespace tessera::cli

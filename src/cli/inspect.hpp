@@ -7,9 +7,9 @@
 
 namespace tessera::cli {
 
-/// What a file or folder of Tessera holds, in reading order, every checksum verified: as text or as JSON. Throws Error:
-/// kMissingInput, kBadData for a damaged or foreign one. Files of unknown origin are parsed here: call it in a
-/// sandboxed child.
+/// Describes a file or folder of Tessera in reading order, as text or as JSON, and verifies every checksum. Throws
+/// Error(kMissingInput), and Error(kBadData) for a damaged or foreign file. It parses files of unknown origin: call it
+/// in a sandboxed child.
 std::string inspect(const std::filesystem::path& path, bool as_json);
 
 }  // namespace tessera::cli

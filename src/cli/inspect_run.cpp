@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// What the columns of metrics.h5 and the lines of metrics.jsonl say in common.
+// The numbers that metrics.h5 and metrics.jsonl have in common.
 struct EpochResult {
   std::uint64_t epoch = 0;
   double loss = 0;
@@ -84,7 +84,7 @@ Json model_of(const storage::FileReader& file) {
   return out;
 }
 
-// Of the evaluations that checksums.xxh3 lists, and the names of the other files.
+// Describes the evaluations that checksums.xxh3 lists, and names the other files.
 Json results_in(const fs::path& folder) {
   Json out = Json::object();
   const auto checksums = storage::FolderChecksums::load(folder);

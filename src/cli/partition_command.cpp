@@ -67,7 +67,7 @@ Command add_partition(const Parser& parser) {
       .show_default();
   parser.add("--seed", options->partition.seed, "Same seed, same partition").check(whole_number(0)).show_default();
   parser.add_flag("!--no-compare", options->partition.compare_random, "Do not measure a random partition beside it");
-  return {[options](Environment& /*environment*/) { run(*options); }, false};
+  return {[options](comm::Communicator& /*comm*/) { run(*options); }, false};
 }
 
 }  // namespace tessera::cli

@@ -59,31 +59,24 @@ void check_output(const std::filesystem::path& output) {
     fail(ExitStatus::kMissingInput, "folder '{}' for the output does not exist", folder.string());
 }
 
-void predict_run(Environment& environment, const Options& options) {
-  comm::Communicator& comm = environment.comm;
+void predict_run(comm::Communicator& comm, const Options& options) {
   const predict::QuestionSource questions = question_source(options);
   comm::on_root(comm, [&] {
     if (!options.output.empty()) check_output(options.output);
   });
-  const Job job = job_of_run(environment, options.run, options.overrides);
+  const Job job = job_of_run(comm, options.run, options.overrides);
   // Candidates of a condition are asked for one by one, on the host.
-  const Devices devices = options.where.empty() ? open_devices(environment, job) : Devices{};
-  RunContext context = open_context(environment, job);
-  std::optional<model::Parameters> parameters;
-  comm::together(comm, [&] { parameters.emplace(context.shard, job.model, model::StateShape::kNone, *context.pool); });
-  const auto candidates = choose_candidates(environment, context, "--where", options.where);
-  const std::uint64_t epoch = load_checkpoint(environment, context, options.epoch, *parameters);
-  const search::Setup setup{comm, context.shard, *parameters, context.host};
-  std::optional<memory::DevicePool> device_pool;
-  comm::together(comm, [&] {
-    if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
-  });
+  const Devices devices = options.where.empty() ? open_devices(comm, job) : Devices{};
+  ServedModel model = open_model(comm, job, options.epoch);
+  const auto candidates = choose_candidates(comm, model.context, "--where", options.where);
+  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
   predict::SearchOptions search = options.search;
   search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
   search.among = candidates ? &*candidates : nullptr;
   predict::Predictor predictor(setup,
                                {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts), options.show},
-                               questions, search, make_answerer(device_pool, job));
+                               questions, search, make_answerer(device_pool.get(), job));
   std::unique_ptr<predict::PredictionFile> file;
   comm::on_root(comm, [&] {
     if (!options.output.empty())
@@ -92,7 +85,7 @@ void predict_run(Environment& environment, const Options& options) {
   });
   const bool prints = options.output.empty() || options.json;
   const bool answers_on_terminal = prints && isatty(STDOUT_FILENO) == 1;  // they would tear the line apart
-  Progress progress("answering", predictor.question_count(), "queries", !environment.is_root() || answers_on_terminal);
+  Progress progress("answering", predictor.question_count(), "queries", !comm.is_root() || answers_on_terminal);
   std::uint64_t done = 0;
   predictor.run([&](const predict::Prediction& prediction) {
     if (file) file->append(prediction);
@@ -102,8 +95,8 @@ void predict_run(Environment& environment, const Options& options) {
   progress.finish();
   comm::on_root(comm, [&] {
     if (!file) return;
-    file->commit({parameters->scorer().name(), parameters->dim(), epoch, context.shard.manifest.graph_digest,
-                  search.known, options.where});
+    file->commit({model.parameters.scorer().name(), model.parameters.dim(), model.epoch,
+                  model.context.shard.manifest.graph_digest, search.known, options.where});
     log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
   });
 }
@@ -141,7 +134,7 @@ Command add_predict(const Parser& parser) {
       "  tessera predict RUN --query '?' hypernym dog.n.01      what are kinds of dogs?\n"
       "  tessera predict RUN --queries queries.tsv -k 3 --json\n"
       "  tessera predict RUN --query '?' born_in Paris --where 'birth_year > 1950' --show birth_year\n");
-  return {[options](Environment& environment) { predict_run(environment, *options); }, true};
+  return {[options](comm::Communicator& comm) { predict_run(comm, *options); }, true};
 }
 
 }  // namespace tessera::cli

@@ -12,10 +12,10 @@
 
 namespace tessera::cli {
 
-/// What `train --json` prints, one line.
+/// The line that `train --json` prints.
 std::string to_json(const train::Outcome& outcome, const Job& job, const std::optional<memory::DeviceUse>& device_use);
 
-/// What a model is a sum of: one line, or with `indent` spaces of indentation.
+/// The members of a sum, on one line, or indented by `indent` spaces.
 std::string to_json(const checkpoint::ScoreSum& model, int indent = -1);
 
 }  // namespace tessera::cli

@@ -45,27 +45,41 @@ std::optional<Job> named_job(const std::string& run, const std::vector<std::stri
   return job;
 }
 
-// Collective. load_checkpoint() of an exported model.
-std::uint64_t load_exported(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
+// Collective. Loads an exported model and returns its epoch.
+std::uint64_t load_exported(comm::Communicator& comm, const RunContext& context, std::optional<std::uint64_t> epoch,
                             model::Parameters& parameters) {
   const Job& job = context.job;
-  const std::uint64_t exported_epoch = comm::together(environment.comm, [&] {
+  const std::uint64_t exported_epoch = comm::together(comm, [&] {
     if (epoch) checkpoint::refuse_epoch_of_exported(job.run.folder);
     return checkpoint::load_model_file(job.run.folder, graph::partition_folder(job.data.graph, job.data.parts),
                                        context.shard, parameters);
   });
-  if (environment.is_root()) log::info("exported model '{}'", job.run.folder);
+  if (comm.is_root()) log::info("exported model '{}'", job.run.folder);
   return exported_epoch;
+}
+
+// Collective. Loads the checkpoint that open_model() names and returns its epoch.
+std::uint64_t load_checkpoint(comm::Communicator& comm, const RunContext& context, std::optional<std::uint64_t> epoch,
+                              model::Parameters& parameters) {
+  const bool exported = checkpoint::is_exported(context.job.run.folder);
+  if (comm.reduce(exported ? 1 : 0, comm::Reduction::kMax) != 0) return load_exported(comm, context, epoch, parameters);
+  const checkpoint::CheckpointStore checkpoints(context.job.run.folder);
+  if (epoch) comm::on_root(comm, [&] { checkpoints.require(*epoch); });
+  const checkpoint::RunState state =
+      epoch ? comm::together(comm, [&] { return checkpoints.load(*epoch, context.shard, parameters); })
+            : checkpoints.load_best(comm, context.shard, parameters);
+  if (comm.is_root()) log::info("checkpoint after epoch {} of '{}'", state.epoch, context.job.run.folder);
+  return state.epoch;
 }
 
 }  // namespace
 
-Job read_job_together(Environment& environment, const std::string& file, const std::vector<std::string>& overrides) {
-  return comm::together(environment.comm, [&] { return read_job(file, overrides); });
+Job read_job_together(comm::Communicator& comm, const std::string& file, const std::vector<std::string>& overrides) {
+  return comm::together(comm, [&] { return read_job(file, overrides); });
 }
 
-Job job_of_run(Environment& environment, const std::string& run, const std::vector<std::string>& overrides) {
-  return comm::together(environment.comm, [&] {
+Job job_of_run(comm::Communicator& comm, const std::string& run, const std::vector<std::string>& overrides) {
+  return comm::together(comm, [&] {
     const std::optional<Job> named = named_job(run, overrides);
     const std::string folder = named ? named->run.folder : run;
     const std::filesystem::path file = std::filesystem::path(folder) / kJobFile;
@@ -103,15 +117,14 @@ std::size_t thread_count(const Job& job, const comm::Communicator& comm) {
   return std::max<std::size_t>(1, mine / sharing);
 }
 
-RunContext open_context(Environment& environment, const Job& job, const std::optional<graph::Placement>& placement) {
-  comm::Communicator& comm = environment.comm;
+RunContext open_context(comm::Communicator& comm, const Job& job, const std::optional<graph::Placement>& placement) {
   comm.set_watchdog(std::chrono::seconds(job.run.watchdog_seconds));
   const std::size_t threads = thread_count(job, comm);
   std::unique_ptr<memory::Pool> pool;
   graph::Shard shard = comm::together(comm, [&] {
     const memory::Budget budget = memory::find_budget(job.run.memory, comm.ranks_on_host());
     pool = std::make_unique<memory::Pool>(budget.host_bytes);
-    if (environment.is_root())
+    if (comm.is_root())
       log::info("{} rank{}, {} thread{} each, {} of memory each ({})", comm.size(), comm.size() == 1 ? "" : "s",
                 threads, threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
@@ -121,24 +134,16 @@ RunContext open_context(Environment& environment, const Job& job, const std::opt
     check_same_graph(job.data.graph, loaded.manifest);
     return loaded;
   });
-  const kernels::Backend& backend = kernels::cpu_backend();
-  const execution::HostExecutor host(*pool, backend, execution::HostThreads(threads));
-  return {job, threads, std::move(pool), std::move(shard), backend, host};
+  const execution::HostExecutor host(*pool, kernels::cpu_backend(), execution::HostThreads(threads));
+  return {job, std::move(pool), std::move(shard), host};
 }
 
-std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
-                              model::Parameters& parameters) {
-  comm::Communicator& comm = environment.comm;
-  const bool exported = checkpoint::is_exported(context.job.run.folder);
-  if (comm.reduce(exported ? 1 : 0, comm::Reduction::kMax) != 0)
-    return load_exported(environment, context, epoch, parameters);
-  const checkpoint::CheckpointStore checkpoints(context.job.run.folder);
-  if (epoch) comm::on_root(comm, [&] { checkpoints.require(*epoch); });
-  const checkpoint::RunState state =
-      epoch ? comm::together(comm, [&] { return checkpoints.load(*epoch, context.shard, parameters); })
-            : checkpoints.load_best(comm, context.shard, parameters);
-  if (environment.is_root()) log::info("checkpoint after epoch {} of '{}'", state.epoch, context.job.run.folder);
-  return state.epoch;
+ServedModel open_model(comm::Communicator& comm, const Job& job, std::optional<std::uint64_t> epoch) {
+  RunContext context = open_context(comm, job);
+  model::Parameters parameters = comm::together(
+      comm, [&] { return model::Parameters(context.shard, job.model, model::StateShape::kNone, *context.pool); });
+  const std::uint64_t loaded = load_checkpoint(comm, context, epoch, parameters);
+  return {std::move(context), std::move(parameters), loaded};
 }
 
 }  // namespace tessera::cli

@@ -6,7 +6,6 @@
 #include "core/job.hpp"
 #include "execution/executor.hpp"
 #include "graph/shard.hpp"
-#include "kernels/backend.hpp"
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
 
@@ -18,32 +17,36 @@
 
 namespace tessera::cli {
 
-/// What train, evaluate and predict share: the job, the rank's pool and its shard.
+/// The commands train, evaluate and predict work with it: the job, the rank's pool and its shard.
 struct RunContext {
   Job job;
-  std::size_t threads = 1;
   std::unique_ptr<memory::Pool> pool;
   graph::Shard shard;
-  const kernels::Backend& backend;
-  execution::HostExecutor host;  ///< over all of these
+  execution::HostExecutor host;  ///< threads of this rank, over the pool
+};
+
+/// A model that is ranked or searched, and the epoch of its checkpoint.
+struct ServedModel {
+  RunContext context;
+  model::Parameters parameters;
+  std::uint64_t epoch;
 };
 
 /// Collective. Reads and agrees on a job file.
-Job read_job_together(Environment& environment, const std::string& file, const std::vector<std::string>& overrides);
+Job read_job_together(comm::Communicator& comm, const std::string& file, const std::vector<std::string>& overrides);
 
 /// Collective. The job of a run as it was trained, with `overrides` (key=value). `run` is the run folder, wherever it
 /// is now, or a job file that names it. Throws AgreedError(kMissingInput).
-Job job_of_run(Environment& environment, const std::string& run, const std::vector<std::string>& overrides);
+Job job_of_run(comm::Communicator& comm, const std::string& run, const std::vector<std::string>& overrides);
 
 /// Collective. Makes the pool within the budget and loads the parts of this rank, as `placement` gives them out;
 /// without one, equal numbers to all ranks. Throws AgreedError.
-RunContext open_context(Environment& environment, const Job& job,
+RunContext open_context(comm::Communicator& comm, const Job& job,
                         const std::optional<graph::Placement>& placement = std::nullopt);
 
-/// Collective. Loads a checkpoint of the run: of `epoch`, else the best by validation, else the newest; or an exported
-/// model, which has no other epoch. Returns the epoch.
-std::uint64_t load_checkpoint(Environment& environment, const RunContext& context, std::optional<std::uint64_t> epoch,
-                              model::Parameters& parameters);
+/// Collective. Opens the context of the run and loads a checkpoint: that of `epoch`, else the best by validation, else
+/// the newest. An exported model has one epoch alone.
+ServedModel open_model(comm::Communicator& comm, const Job& job, std::optional<std::uint64_t> epoch);
 
 /// The split of that name; throws Error(kUsage).
 graph::Split find_split(const std::string& name);

@@ -53,14 +53,14 @@ evaluate::Options validation_options(const Job& job) {
   return options;
 }
 
-// Collective. Whether to validate: a graph without a validation split has nothing to rank, and MRR 0 would be a lie.
-bool wants_validation(Environment& environment, const RunContext& context) {
+// Collective. Tells whether to validate. A graph without validation triples has nothing to rank.
+bool wants_validation(comm::Communicator& comm, const RunContext& context) {
   const Job& job = context.job;
   if (job.validate.every == 0) return false;
   std::int64_t queries = 0;
   for (const graph::Part& part : context.shard.parts)
     queries += static_cast<std::int64_t>(part.queries(graph::Split::kValid).size());
-  if (environment.comm.reduce(queries, comm::Reduction::kSum) > 0) return true;
+  if (comm.reduce(queries, comm::Reduction::kSum) > 0) return true;
   if (job.validate.patience > 0 || job.schedule.name == "plateau")
     throw comm::AgreedError(
         ExitStatus::kUsage,
@@ -68,33 +68,31 @@ bool wants_validation(Environment& environment, const RunContext& context) {
                     "some",
                     job.validate.patience > 0 ? "validate.patience" : "schedule.name = \"plateau\"", job.data.graph,
                     job.validate.patience > 0 ? "validate.patience=0" : "another schedule"));
-  if (environment.is_root()) log::warning("graph '{}' has no validation triples: no validation", job.data.graph);
+  if (comm.is_root()) log::warning("graph '{}' has no validation triples: no validation", job.data.graph);
   return false;
 }
 
-// Collective. Who gets how many parts, by the speed of what it computes with where that differs.
-train::PartsGivenOut give_out_parts(Environment& environment, const Job& job, const Devices& devices) {
-  const std::size_t threads = thread_count(job, environment.comm);
+// Collective. Gives parts to ranks. Where ranks compute with different hardware, faster ranks get more parts.
+train::PartsGivenOut give_out_parts(comm::Communicator& comm, const Job& job, const Devices& devices) {
+  const std::size_t threads = thread_count(job, comm);
   const train::StepShape shape{job.train.batch_size, job.model.dim};
   const std::string computes_with =
       devices.own ? fmt::format("{}, products {}", devices.own->device.properties().name, job.run.products)
                   : fmt::format("cpu, {} thread{}", threads, threads == 1 ? "" : "s");
-  train::PartsGivenOut shares = train::give_out_parts(environment.comm, job, computes_with, [&] {
+  train::PartsGivenOut shares = train::give_out_parts(comm, job, computes_with, [&] {
     return devices.own ? train::device_step_speed(*devices.own, job.run.products, shape)
                        : train::host_step_speed(kernels::cpu_backend(), threads, shape);
   });
-  if (environment.is_root() && !train::has_equal_numbers(shares.placement))
+  if (comm.is_root() && !train::has_equal_numbers(shares.placement))
     log::info("parts of each rank: {} ({})", train::placement_list(shares.placement), shares.why);
   return shares;
 }
 
 void describe(const RunContext& context, const model::Parameters& parameters, const train::Engine& engine) {
   const graph::PartitionManifest& manifest = context.shard.manifest;
-  std::uint64_t queries = 0;
-  for (const auto& part : manifest.figures) queries += part.queries;
   log::info("{} entities, {} relations, {} training triples in {} parts ({}, {:.1f} % cut)",
             text::with_thousands(manifest.entity_count), text::with_thousands(manifest.relation_count),
-            text::with_thousands(queries / 2), manifest.part_count(), manifest.method,
+            text::with_thousands(manifest.query_count() / 2), manifest.part_count(), manifest.method,
             100 * graph::cut_fraction(manifest.figures));
   log::info("{}, dim {}; {}; {} queries per step", parameters.scorer().name(), parameters.dim(), engine.description(),
             context.job.train.batch_size);
@@ -127,16 +125,15 @@ void print_outcome(const train::Outcome& outcome, const Job& job, const std::opt
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
 }
 
-// What "auto" meant when the run was started, which depends on where that was.
+// The exchange mode of the existing run. "auto" may mean another mode on this machine than where the run started.
 std::string mode_of_run(const Job& job) {
   const std::filesystem::path file = std::filesystem::path(job.run.folder) / kJobFile;
   return std::filesystem::exists(file) ? read_job(file).exchange.mode : job.exchange.mode;
 }
 
-void train(Environment& environment, const Options& options) {
-  handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
-  comm::Communicator& comm = environment.comm;
-  Job job = read_job_together(environment, options.job_file, options.overrides);
+// Collective. Reads the job and refuses one that cannot be trained.
+Job read_training_job(comm::Communicator& comm, const Options& options) {
+  Job job = read_job_together(comm, options.job_file, options.overrides);
   comm::together(comm, [&] {
     if (checkpoint::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
@@ -145,49 +142,83 @@ void train(Environment& environment, const Options& options) {
     train::check_fit(job);
   });
   const std::vector<std::string> idle = train::idle_settings(job);
-  if (environment.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
-  const Devices devices = open_devices(environment, job, train::against_device(job));
-  comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
-  const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(environment, job, devices);
-  const train::PartsGivenOut shares = give_out_parts(environment, job, devices);
-  RunContext context = open_context(environment, job, shares.placement);
+  if (comm.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
+  return job;
+}
+
+// Decides what "auto" means for the exchange.
+void choose_exchange(const comm::Communicator& comm, Job& job, const RunContext& context, const Devices& devices) {
   const train::ExchangeChoice choice = train::choose_exchange(job, context.shard.manifest, devices.ranks > 0);
-  if (environment.is_root() && choice.mode != job.exchange.mode)
-    log::info("exchange: {} ({})", choice.mode, choice.reason);
+  if (comm.is_root() && choice.mode != job.exchange.mode) log::info("exchange: {} ({})", choice.mode, choice.reason);
   job.exchange.mode = choice.mode;
-  std::optional<model::Parameters> parameters;
-  std::optional<memory::DevicePool> device_pool;
-  std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits
-  std::unique_ptr<train::Engine> engine;
-  const auto items = sampling::count_items(comm, context.shard, job);
-  comm::together(comm, [&] {
-    parameters.emplace(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
-                       train::halo_rows(context.shard, job));
-    if (job.average.decay > 0) parameters->keep_average(context.shard, job.model, *context.pool);
-    if (devices.own) device_pool.emplace(devices.own->device, devices.own->bytes);
-    engine = train::make_engine({comm, context.shard, job, *parameters, context.threads, context.backend, *context.pool,
-                                 items, device_pool ? &*device_pool : nullptr, links.get(), devices.ranks});
-  });
-  const search::Setup setup{comm, context.shard, parameters->served(), context.host};
-  if (wants_validation(environment, context)) {
-    // An average of rows is nowhere but on the host.
-    auto there = parameters->average() == nullptr ? engine->device_rows() : decltype(engine->device_rows()){};
-    evaluator = std::make_unique<evaluate::Evaluator>(setup, validation_options(job),
-                                                      make_ranker(device_pool, job, std::move(there)));
-  }
-  train::Trainer trainer(comm, context.shard, job, *parameters, *engine, *context.pool, options.resume);
-  if (environment.is_root()) describe(context, *parameters, *engine);
-  const std::optional<DeviceMemory> device_memory = plan_device_memory(environment, devices, device_pool);
-  comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
+}
+
+model::Parameters make_parameters(const RunContext& context, const Job& job) {
+  model::Parameters parameters(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
+                               {train::halo_rows(context.shard, job)});
+  if (job.average.decay > 0) parameters.keep_average(context.shard, job.model, *context.pool);
+  return parameters;
+}
+
+// Collective. The evaluator of validations; null without validations.
+std::unique_ptr<evaluate::Evaluator> make_evaluator(const search::Setup& setup, const RunContext& context,
+                                                    const train::EngineSetup& engine_setup,
+                                                    const train::Engine& engine) {
+  if (!wants_validation(setup.comm, context)) return nullptr;
+  // Only the host has averages of rows.
+  std::vector<kernels::ConstDeviceMatrix> borrowed;
+  if (engine_setup.parameters.average() == nullptr) borrowed = engine.device_rows();
+  return std::make_unique<evaluate::Evaluator>(
+      setup, validation_options(engine_setup.job),
+      make_ranker(engine_setup.device_pool, engine_setup.job, std::move(borrowed)));
+}
+
+// The arguments outlive the hooks.
+train::TrainerHooks make_hooks(const Devices& devices, const std::optional<DeviceMemory>& device_memory,
+                               const comm::DeviceCommunicator* links, evaluate::Evaluator* evaluator) {
   train::TrainerHooks hooks;
   if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
-  if (links) hooks.device_bytes_sent = [&] { return links->bytes_sent(); };
+  if (links != nullptr) hooks.device_bytes_sent = [links] { return links->bytes_sent(); };
   hooks.stop = &stop_requested;
-  if (evaluator) hooks.validation_mrr = [&] { return evaluator->run(graph::Split::kValid).mrr(); };
-  const train::Outcome outcome = trainer.run(hooks);
-  if (environment.is_root()) {
+  if (evaluator != nullptr) hooks.validation_mrr = [evaluator] { return evaluator->run(graph::Split::kValid).mrr(); };
+  return hooks;
+}
+
+void train(comm::Communicator& comm, const Options& options) {
+  handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
+  Job job = read_training_job(comm, options);
+  const Devices devices = open_devices(comm, job, train::against_device(job));
+  comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
+  const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);
+  const train::PartsGivenOut shares = give_out_parts(comm, job, devices);
+  RunContext context = open_context(comm, job, shares.placement);
+  choose_exchange(comm, job, context, devices);
+  const auto items = sampling::count_items(comm, context.shard, job);
+  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
+  model::Parameters parameters = comm::together(comm, [&] { return make_parameters(context, job); });
+  const train::EngineSetup engine_setup{comm,
+                                        context.shard,
+                                        job,
+                                        parameters,
+                                        context.host.workers(),
+                                        context.host.kernels(),
+                                        *context.pool,
+                                        items,
+                                        device_pool.get(),
+                                        links.get(),
+                                        devices.ranks};
+  const search::Setup setup{comm, context.shard, parameters.served(), context.host};
+  std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits
+  const std::unique_ptr<train::Engine> engine = comm::together(comm, [&] { return train::make_engine(engine_setup); });
+  evaluator = make_evaluator(setup, context, engine_setup, *engine);
+  train::Trainer trainer(engine_setup, *engine, options.resume);
+  if (comm.is_root()) describe(context, parameters, *engine);
+  const std::optional<DeviceMemory> device_memory = plan_device_memory(comm, devices, device_pool.get());
+  comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
+  const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));
+  if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
-    describe_peaks(context, device_pool ? &*device_pool : nullptr, device_use);
+    describe_peaks(context, device_pool.get(), device_use);
     print_outcome(outcome, job, device_use, options.json);
   }
   if (outcome.stopped_on_request)
@@ -206,7 +237,7 @@ Command add_train(const Parser& parser) {
                   "Continue from the newest checkpoint of the run folder, if there is one");
   parser.add_flag("--json", options->json, "Print the outcome as JSON");
   parser.epilogue("Keys of a job file and their defaults:\n\n" + to_toml(Job{}));
-  return {[options](Environment& environment) { train(environment, *options); }, true, Interrupts::kOwnTerm};
+  return {[options](comm::Communicator& comm) { train(comm, *options); }, true, Interrupts::kOwnTerm};
 }
 
 }  // namespace tessera::cli

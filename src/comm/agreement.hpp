@@ -53,7 +53,7 @@ auto together(Communicator& comm, const Work& work) {
 template <class Work>
 void on_root(Communicator& comm, const Work& work) {
   together(comm, [&] {
-    if (comm.rank() == Rank(0)) work();
+    if (comm.is_root()) work();
   });
 }
 

@@ -49,6 +49,7 @@ class Communicator {
  public:
   virtual ~Communicator() = default;
   [[nodiscard]] virtual Rank rank() const = 0;
+  [[nodiscard]] bool is_root() const { return rank() == Rank(0); }
   [[nodiscard]] virtual std::int32_t size() const = 0;
   /// Ranks on this host, including this one.
   [[nodiscard]] virtual std::int32_t ranks_on_host() const = 0;

@@ -7,8 +7,8 @@ namespace tessera::comm::message_tag {
 
 constexpr int kRowRequests = 1;   ///< exchange::RowDemand
 constexpr int kRowFlags = 2;      ///< exchange::EarlyHaloRows, as the next two
-constexpr int kRows = 3;          ///< that leave while a step computes
-constexpr int kRowsHeldBack = 4;  ///< that follow its update
+constexpr int kRows = 3;          ///< rows that leave while a step computes
+constexpr int kRowsHeldBack = 4;  ///< rows that leave after its update
 constexpr int kTransport = 5;     ///< RankTransport
 
 }  // namespace tessera::comm::message_tag

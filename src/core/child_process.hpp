@@ -8,10 +8,10 @@
 
 namespace tessera {
 
-/// What a child process may use, and where its output goes.
+/// The limits of a child process, and the target of its output.
 struct ChildRules {
-  std::uint64_t most_bytes = 0;    ///< of address space; 0: no limit
-  std::uint64_t most_seconds = 0;  ///< of CPU time; 0: no limit
+  std::uint64_t most_bytes = 0;    ///< bytes of address space; 0: no limit
+  std::uint64_t most_seconds = 0;  ///< seconds of CPU time; 0: no limit
   /// With it the child prints nothing: stdout goes nowhere, stderr into ChildEnd::report. Called about once a second
   /// while the parent waits.
   std::function<void(double seconds)> waiting = {};

@@ -32,7 +32,7 @@ void apply_overrides(ConfigValues& values, const std::vector<std::string>& overr
 
 inline constexpr double kNoLimit = 1e19;  ///< above every integer that TOML has
 
-/// What a numeric key may be.
+/// The values that a numeric key may have.
 struct Range {
   double least = 0;
   double most = kNoLimit;
@@ -49,7 +49,7 @@ class ConfigVisitor {
   virtual void flag(const std::string& key, bool& value) = 0;
 };
 
-/// Assigns values, checks types and ranges, and refuses keys that nobody asked for.
+/// Assigns values, checks types and ranges, and refuses unknown keys.
 class ConfigReader final : public ConfigVisitor {
  public:
   explicit ConfigReader(const ConfigValues& values) : values_(values) {}

@@ -39,7 +39,7 @@ Fault read_fault() {
   return fault;
 }
 
-// The signal goes to the process, as from outside, and whoever handles it has the time to do so.
+// The signal goes to the process, as from outside, and its handler has time to run.
 void end_by(int signal) {
   kill(getpid(), signal);
   pause();

@@ -11,12 +11,11 @@
 
 namespace tessera {
 namespace {
-constexpr double kMostDecay = 0.999999;  // a mean that moves at all
-constexpr double kMostDropout = 0.99;    // something is left
-constexpr double kMostSmoothing = 0.99;  // likewise
-}  // namespace
+constexpr double kMostDecay = 0.999999;  // the mean still moves
+constexpr double kMostDropout = 0.99;    // some elements stay
+constexpr double kMostSmoothing = 0.99;  // the target keeps a weight
 
-void visit(Job& job, ConfigVisitor& v) {
+void visit_input(Job& job, ConfigVisitor& v) {
   v.text("data.graph", job.data.graph, {});
   v.integer("data.parts", job.data.parts, {1, static_cast<double>(kMostParts)});
   v.text("run.folder", job.run.folder, {});
@@ -29,6 +28,9 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("run.device_memory", job.run.device_memory, {});
   v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
   v.text("run.rows", job.run.rows, {"fp32", "bf16"});
+}
+
+void visit_model(Job& job, ConfigVisitor& v) {
   v.text("model.name", job.model.name,
          {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker"});
   v.integer("model.dim", job.model.dim, {1, static_cast<double>(kMostDim)});
@@ -53,6 +55,9 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("regulariser.power", job.regulariser.power, {1, 8});
   v.real("regulariser.relation_weight", job.regulariser.relation_weight, {0, 1e6});
   v.real("regulariser.product_weight", job.regulariser.product_weight, {0, 1e6});
+}
+
+void visit_optimiser(Job& job, ConfigVisitor& v) {
   v.text("optimiser.name", job.optimiser.name, {"adagrad", "rowwise_adagrad", "adam", "sgd"});
   v.real("optimiser.learning_rate", job.optimiser.learning_rate, {0, 1e38, true});
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1, true});
@@ -63,6 +68,9 @@ void visit(Job& job, ConfigVisitor& v) {
   v.real("schedule.factor", job.schedule.factor, {1e-6, 1});
   v.integer("schedule.patience", job.schedule.patience, {1, 1e6});
   v.real("average.decay", job.average.decay, {0, kMostDecay});
+}
+
+void visit_exchange(Job& job, ConfigVisitor& v) {
   v.text("exchange.mode", job.exchange.mode, {"auto", "rows", "queries"});
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});
@@ -73,6 +81,15 @@ void visit(Job& job, ConfigVisitor& v) {
   v.text("expect.split", job.expect.split, {"valid", "test"});
   v.real("expect.mrr", job.expect.mrr, {0, 1});
   v.real("expect.tolerance", job.expect.tolerance, {0, 1});
+}
+
+}  // namespace
+
+void visit(Job& job, ConfigVisitor& v) {
+  visit_input(job, v);
+  visit_model(job, v);
+  visit_optimiser(job, v);
+  visit_exchange(job, v);
 }
 
 Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides) {

@@ -57,7 +57,7 @@ struct Job {
   } relation_prediction;
   struct Dropout {
     double entity = 0;    ///< chance that an element of a query's source row counts as 0
-    double relation = 0;  ///< likewise, of what the model takes of its relation
+    double relation = 0;  ///< chance to drop an element of the operator of the relation
   } dropout;
   struct Regulariser {
     std::string name = "none";
@@ -115,7 +115,7 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
 /// The job as TOML text, every key resolved.
 std::string to_toml(Job job);
 
-/// The same job with absolute paths, so that it means the same in every working folder. Throws Error(kUsage) for a path
+/// Returns the job with absolute paths, which mean the same in every working folder. Throws Error(kUsage) for a path
 /// that TOML cannot hold.
 Job with_absolute_paths(Job job);
 

@@ -8,7 +8,7 @@
 
 namespace tessera {
 
-/// The step of splitmix64 from one number to the next, for whoever mixes numbers that count up from 0.
+/// The step of splitmix64 from one number to the next, for numbers that count up from 0.
 inline constexpr std::uint64_t kMixStep = 0x9E3779B97F4A7C15U;
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014): every bit of the number moves every bit of the

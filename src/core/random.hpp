@@ -7,7 +7,7 @@
 
 namespace tessera {
 
-/// What a stream of random numbers is for; part of its key, so streams never overlap.
+/// The purpose of a stream of random numbers. It is part of the key, so streams never overlap.
 enum class Purpose : std::uint32_t {
   kInit = 1,
   kShuffle = 2,
@@ -22,13 +22,12 @@ enum class Purpose : std::uint32_t {
 };
 
 /// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of
-/// (seed, purpose, epoch, part, i), whoever asks for it and in whatever order.
+/// (seed, purpose, epoch, part, i). The caller and the order of calls do not change it.
 class RandomStream {
  public:
   RandomStream(std::uint64_t seed, Purpose purpose, std::uint32_t epoch = 0, std::uint32_t part = 0);
 
-  /// What words() makes its numbers of, for whoever makes them where this cannot run: the key, and the upper two words
-  /// of every counter.
+  /// The key and the upper two words of every counter. A device makes the numbers of words() from them.
   [[nodiscard]] const std::array<std::uint32_t, 2>& key() const { return key_; }
   [[nodiscard]] const std::array<std::uint32_t, 2>& counter_high() const { return counter_high_; }
   /// Four independent 32-bit words for counter `index`.

@@ -8,14 +8,14 @@
 
 namespace tessera {
 
-/// What a training step does, in the order of its work.
+/// The stages of a training step, in order.
 enum class Stage : std::uint8_t {
   kDraw,       ///< batches, their index lists, and the targets of other ranks' queries
   kCompose,    ///< source rows and relations to query vectors
   kExchange,   ///< between ranks: vectors, statistics, gradients, relation gradients
   kScore,      ///< candidates against queries
   kLoss,       ///< statistics, weights, relation prediction
-  kGradients,  ///< of queries, sources and relations
+  kGradients,  ///< gradients of queries, sources and relations
   kUpdate,     ///< gradients of rows, and the optimiser
 };
 inline constexpr std::size_t kStageCount = 7;

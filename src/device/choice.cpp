@@ -12,7 +12,7 @@
 namespace tessera::device {
 namespace {
 
-constexpr int kMostDevices = 1024;  // of one host: more is not a count
+constexpr int kMostDevices = 1024;  // most devices of one host; a larger number is no count
 
 // "a100:4" or "4"; 0 if it is neither.
 int count_of_kind(std::string_view text) {
@@ -43,8 +43,8 @@ int count_described(std::string_view text) {
 }
 
 int devices_of_job() {
-  // What was asked for of every host, and what Slurm counts on this one: for mpirun's daemons a binding makes that
-  // less.
+  // Slurm gives the number that the job asked for on every host, and its count on this host. Under mpirun a binding
+  // makes the second number too small.
   return std::max(count_in_environment("SLURM_GPUS_PER_NODE"), count_in_environment("SLURM_GPUS_ON_NODE"));
 }
 

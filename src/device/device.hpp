@@ -14,11 +14,11 @@ struct Version {
   auto operator<=>(const Version&) const = default;
 };
 
-/// What a device is; nothing here changes while the program runs.
+/// The properties of a device. They do not change while the program runs.
 struct Properties {
   std::string name;            ///< as its maker calls it
   std::string bus_id;          ///< "0000:17:00.0": the same device has the same one in every process of a host
-  Version compute_capability;  ///< of its cores
+  Version compute_capability;  ///< compute capability of its cores
   Version driver;              ///< newest CUDA that the installed driver understands
   Version runtime;             ///< CUDA that this program was built with
   std::uint64_t total_bytes = 0;
@@ -46,7 +46,7 @@ class Device {
 
   [[nodiscard]] int index() const { return index_; }
   [[nodiscard]] Properties properties() const;
-  /// Bytes of its memory that nobody uses at this moment, of any process.
+  /// Bytes of its memory that no process uses at this moment.
   [[nodiscard]] std::uint64_t free_bytes() const;
   auto operator<=>(const Device&) const = default;
 

@@ -25,7 +25,7 @@ class StreamView {
   void synchronize() const;
   /// Whether all enqueued work is done. Throws Error(kInternal) when any of it failed.
   [[nodiscard]] bool is_done() const;
-  /// What is enqueued from here on begins after `event`.
+  /// Work that is enqueued after this call begins after `event`.
   void wait_for(EventView event) const;
 
  private:

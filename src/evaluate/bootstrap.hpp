@@ -17,7 +17,7 @@ struct BootstrapOptions {
   std::uint64_t seed = 1;
 };
 
-/// What resampling the triples says of the MRR, or of a difference of two.
+/// The spread of an MRR, or of a difference of two, over resamples of the triples.
 struct Interval {
   double low = 0;             ///< quantile (1 - confidence) / 2
   double high = 0;            ///< quantile (1 + confidence) / 2
@@ -26,7 +26,7 @@ struct Interval {
 };
 inline constexpr double kConfidence = 0.95;
 
-/// Of the figures of all resamples; zeros when there are none.
+/// The interval of the figures of all resamples; zeros without resamples.
 Interval interval_of(std::vector<double> means);
 
 /// The Poisson bootstrap of the MRR (realistic tie rule): in each resample a triple counts 0, 1, 2, ... times, drawn

@@ -9,7 +9,7 @@
 namespace tessera::evaluate {
 namespace {
 
-constexpr std::size_t kDegreeBuckets = 33;  // of 32-bit degrees
+constexpr std::size_t kDegreeBuckets = 33;  // buckets of 32-bit degrees
 
 }  // namespace
 

@@ -15,11 +15,12 @@
 
 namespace tessera::evaluate {
 
-/// What queries are grouped by.
+/// The property that groups queries.
 enum class Grouping : std::size_t {
   kRelation,
   kClass,   ///< RelationClass of the relation
-  kDegree,  ///< of the target in the training split: bucket b > 0 holds degrees 2^(b-1) .. 2^b - 1, bucket 0 the unseen
+  kDegree,  ///< degree of the target in the training split: bucket b > 0 holds degrees 2^(b-1) .. 2^b - 1, bucket 0 the
+            ///< unseen
 };
 inline constexpr std::array<Grouping, 3> kGroupings = {Grouping::kRelation, Grouping::kClass, Grouping::kDegree};
 /// "relation", "class", "degree".

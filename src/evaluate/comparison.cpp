@@ -72,7 +72,7 @@ bool same_triple(const StoredQuery& a, const StoredQuery& b) {
   return a.head == b.head && a.relation == b.relation && a.tail == b.tail;
 }
 
-/// What one triple adds to a resample in which it counts once.
+/// The share of one triple in a resample that draws it once.
 struct TripleDifference {
   std::uint64_t stream = 0;
   double queries = 0;

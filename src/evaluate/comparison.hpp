@@ -22,7 +22,7 @@ struct StoredQuery {
   auto operator<=>(const StoredQuery&) const = default;
 };
 
-/// What evaluation-SPLIT.h5 says of the ranks of its queries.
+/// The ranks of queries in an evaluation-SPLIT.h5.
 struct StoredEvaluation {
   std::filesystem::path file;
   std::string model;
@@ -35,7 +35,7 @@ struct StoredEvaluation {
   std::string candidate_digest;  ///< empty: all entities
   std::string graph_digest;
   std::vector<StoredQuery> queries;  ///< ascending, whatever partition the file is from
-  std::vector<double> ranks;         ///< of each query, realistic tie rule
+  std::vector<double> ranks;         ///< ranks of each query, realistic tie rule
 };
 
 /// Reads it whole, 45 bytes per query. Throws Error(kMissingInput), Error(kBadData).
@@ -47,9 +47,8 @@ struct Comparison {
   std::uint64_t queries = 0;
   double first_mrr = 0;
   double second_mrr = 0;
-  Interval difference;  ///< of second_mrr - first_mrr over the resamples; zeros without resamples
-  double share_second_better =
-      0;  ///< of the resamples, those in which the second is better, and half of the level ones
+  Interval difference;             ///< difference of second_mrr - first_mrr over the resamples; zeros without resamples
+  double share_second_better = 0;  ///< resamples in which the second model is better, and half of the level ones
   double p_value =
       1;  ///< two-sided: how often chance alone makes a difference of this sign, (count + 1) / (resamples + 1)
   std::uint64_t better = 0;  ///< queries whose target the second ranks higher
@@ -66,7 +65,7 @@ Comparison compare(const StoredEvaluation& first, const StoredEvaluation& second
 std::string to_text(const Comparison& comparison, const StoredEvaluation& first, const StoredEvaluation& second,
                     BootstrapOptions options);
 
-/// The same as one JSON object on one line.
+/// Returns the comparison as one JSON object on one line.
 std::string to_json(const Comparison& comparison, const StoredEvaluation& first, const StoredEvaluation& second,
                     BootstrapOptions options);
 

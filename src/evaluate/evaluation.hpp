@@ -13,12 +13,12 @@
 
 namespace tessera::evaluate {
 
-/// Everything that is said of one evaluation.
+/// The results of one evaluation.
 struct Evaluation {
   graph::Split split = graph::Split::kTest;
   Options options;
   BootstrapOptions bootstrap;
-  std::uint64_t epoch = 0;       ///< of the checkpoint
+  std::uint64_t epoch = 0;       ///< epoch of the checkpoint
   std::string candidate_digest;  ///< XXH3-128 of the file of candidates; empty: all entities
   Metrics metrics;
   Interval mrr_interval;

@@ -79,7 +79,7 @@ class Evaluator::State {
   [[nodiscard]] std::string candidate_digest() const { return candidates_ ? candidates_->digest() : std::string(); }
 
  private:
-  /// What a query is compared with one by one.
+  /// The entities that a query is compared with one by one.
   [[nodiscard]] const detail::EntityLists& lists() const {
     return candidates_ ? static_cast<const detail::EntityLists&>(*candidates_) : known_lists_;
   }
@@ -117,7 +117,7 @@ Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
   const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.host.workers());
   setup_.parameters.make_operators(setup_.host.kernels(), setup_.host.workers());
   ranker_->begin();
-  const bool silent = !options_.show_progress || setup_.comm.rank() != Rank(0);
+  const bool silent = !options_.show_progress || !setup_.comm.is_root();
   Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);
   MetricsSum sum(setup_.shard.manifest.relation_count);
   storage::Hasher hasher;

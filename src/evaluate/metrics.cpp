@@ -23,7 +23,7 @@ double harmonic(std::uint64_t n) {
   return std::log(static_cast<double>(n)) + std::numbers::egamma + x / 2 - x * x / 12 + x * x * x * x / 120;
 }
 
-/// 1 + 1/4 + ... + 1/n^2, likewise.
+/// 1 + 1/4 + ... + 1/n^2 for ranks up to n.
 double squared_harmonic(std::uint64_t n) {
   constexpr std::uint64_t kSummed = 128;
   double sum = 0;
@@ -40,7 +40,7 @@ double z_score(double above_expected, double variance) {
   return variance > 0 ? above_expected / std::sqrt(variance) : 0;
 }
 
-/// Of the mean of `count` values with these sums.
+/// The standard error of the mean of `count` values with these sums.
 double standard_error(double sum, double sum_of_squares, double count) {
   if (count < 2) return 0;
   const double variance = std::max(0.0, sum_of_squares - sum * sum / count) / (count - 1);

@@ -35,7 +35,7 @@ struct RankMetrics {
   double adjusted_mrr = 0;              ///< (MRR - E) / (1 - E), E the mean of H_n / n
   double adjusted_mean_rank_index = 0;  ///< 1 - (MR - 1) / (E - 1), E the mean of (n + 1) / 2
   double z_mrr = 0;                     ///< (MRR - E) / S, S the deviation of the MRR of a model that guesses
-  double z_mean_rank = 0;               ///< (E - MR) / S likewise; larger is better
+  double z_mean_rank = 0;               ///< (E - MR) / S of the mean rank; larger is better
   [[nodiscard]] double hits_at(std::uint32_t k) const;
   bool operator==(const RankMetrics&) const = default;
 };
@@ -56,7 +56,7 @@ struct Metrics {
   SideMetrics all;
   SideMetrics tail;            ///< (h, r, ?)
   SideMetrics head;            ///< (?, r, t)
-  std::uint64_t entities = 0;  ///< of the graph
+  std::uint64_t entities = 0;  ///< entities of the graph
   double mean_candidates = 0;  ///< candidates of a query after the filter, the target included
   std::string rank_digest;     ///< XXH3-128 of all (n_greater, n_equal) in part order: equal ranks, equal digest
   double seconds = 0;
@@ -91,13 +91,13 @@ struct QuerySums {
   std::uint64_t unseen = 0;
   std::uint64_t candidates = 0;
   double expected_reciprocal = 0;
-  double rank_variance = 0;        ///< of ranks that are drawn
-  double reciprocal_variance = 0;  ///< of 1 / rank, likewise
+  double rank_variance = 0;        ///< variance of ranks that are drawn
+  double reciprocal_variance = 0;  ///< variance of 1 / rank
   void add(const RankedQuery& query);
   void add(const QuerySums& other);
 };
 
-/// The same of their ranks under one tie rule.
+/// Sums of the ranks of queries under one tie rule.
 struct RankSums {
   double rank = 0;
   double log_rank = 0;

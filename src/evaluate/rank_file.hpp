@@ -17,7 +17,7 @@ inline constexpr std::uint64_t kEvaluationVersion = 2;
 struct RankFileTarget {
   std::filesystem::path run_folder;
   std::filesystem::path partition_folder;  ///< where the ids of graph.h5 are read from
-  std::uint64_t epoch = 0;                 ///< of the checkpoint
+  std::uint64_t epoch = 0;                 ///< epoch of the checkpoint
   BootstrapOptions bootstrap = {};
 };
 

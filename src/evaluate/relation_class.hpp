@@ -23,7 +23,7 @@ inline constexpr std::size_t kRelationClassCount = 5;
 /// "1-1", "1-N", "N-1", "N-N", "unseen".
 const char* name(RelationClass relation_class);
 
-/// Of a relation with so many training triples.
+/// The class of a relation with these numbers of training triples, heads and tails.
 RelationClass classify(std::uint64_t triples, std::uint64_t distinct_heads, std::uint64_t distinct_tails);
 
 /// Collective. The class of every relation 0 .. R-1. One pass over the training queries of this rank and a reduction of

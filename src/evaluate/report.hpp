@@ -9,7 +9,7 @@
 
 namespace tessera::evaluate {
 
-/// What is shown beside the figures of the whole split.
+/// The figures that a report shows beside those of the whole split.
 struct ReportOptions {
   std::vector<Grouping> by;
   std::vector<std::string> relation_names;  ///< by id in graph.h5; needed for Grouping::kRelation
@@ -20,7 +20,7 @@ struct ReportOptions {
 /// and the groups that were asked for.
 std::string to_text(const Evaluation& evaluation, const ReportOptions& options);
 
-/// The same, and all tie rules, as one JSON object on one line.
+/// Returns the report with all tie rules as one JSON object on one line.
 std::string to_json(const Evaluation& evaluation, const ReportOptions& options);
 
 }  // namespace tessera::evaluate

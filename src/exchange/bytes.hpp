@@ -19,7 +19,7 @@ template <class T>
 device::Span<std::byte> bytes_of(device::Span<T> span) {
   return device::as_bytes(span);
 }
-/// Of rows without gaps.
+/// The bytes of a matrix whose rows have no gaps.
 template <kernels::Space kSpace>
 kernels::Vector<kSpace, std::byte> bytes_of(kernels::BasicMatrix<kSpace> rows) {
   return bytes_of(kernels::Vector<kSpace, float>(rows.data, rows.rows * rows.cols));

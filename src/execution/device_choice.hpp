@@ -18,7 +18,7 @@ struct DeviceShare {
   device::Device device;
   std::uint64_t bytes;
   std::string source;        ///< who said so
-  std::uint64_t free_bytes;  ///< of the device, before any rank took some
+  std::uint64_t free_bytes;  ///< free bytes of the device before any rank allocates
   bool is_shared;            ///< by several ranks
 };
 

@@ -10,7 +10,7 @@ void wait_quietly(device::StreamView stream) noexcept {
   try {
     stream.synchronize();
   } catch (const Error&) {
-    // Whoever was to hear of it has heard: nothing is under way any more.
+    // The error was reported before, and no work is pending.
   }
 }
 

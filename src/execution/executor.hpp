@@ -27,9 +27,10 @@ constexpr std::uint64_t buffer_bytes(std::uint64_t count) {
   return std::max<std::uint64_t>(1, (count * sizeof(T) + kUnit - 1) / kUnit) * kUnit;
 }
 
-/// What a rank computes with: memory of one space, kernels that work there, and the order of their calls. The code of a
-/// step is written once, over an Executor; it hands out work as blocks of rows. The host cuts rows into blocks that
-/// stay in a core's cache, one thread each; a device takes all rows in one call. No bit depends on the cut.
+/// An executor is the hardware that a rank computes with: memory of one space, kernels for it, and the order of their
+/// calls. The code of a step is written once, over an Executor, which hands out work as blocks of rows. The host cuts
+/// rows into blocks that stay in a core's cache, one thread each; a device takes all rows in one call. No bit depends
+/// on the cut.
 template <Space kSpace>
 class Executor;
 
@@ -49,7 +50,7 @@ class Executor<Space::kHost> {
   Buffer<T> allocate(memory::Tag tag, std::uint64_t count) {
     return pool_.allocate<T>(tag, count);
   }
-  /// What is left of the budget.
+  /// The rest of the budget.
   [[nodiscard]] std::uint64_t room_bytes() const { return pool_.budget_bytes() - pool_.used_bytes(); }
   /// From the host's memory to this space, in the order of the other work. `from` stays as it is until synchronize().
   template <class T>

@@ -85,7 +85,7 @@ class ListWriter {
     std::copy(list.begin(), list.end(), written_.begin() + static_cast<std::ptrdiff_t>(first));
     return read_.subspan(first, list.size());
   }
-  /// As floats.
+  /// Puts a list of integers as floats.
   Floats put_floats(std::span<const std::uint32_t> list) {
     const std::size_t first = take_words(list.size());
     const auto to = written_.subspan(first, list.size());

@@ -16,7 +16,7 @@
 
 namespace tessera::execution {
 
-/// Memory of a host pool that a device reads and writes directly. Whole pages: nobody else's memory is pinned with it,
+/// Memory of a host pool that a device reads and writes directly. Whole pages: no other memory is pinned with it,
 /// and none is pinned twice.
 template <class T>
 class PinnedBuffer {
@@ -52,6 +52,7 @@ class Staging<Space::kHost> {
  public:
   Staging(HostExecutor& executor, memory::Pool& /*host*/, memory::Tag /*tag*/, std::uint64_t /*slot_bytes*/)
       : executor_(executor) {}
+  [[nodiscard]] HostExecutor& executor() const { return executor_; }
   template <class T>
   void upload(std::span<const T> from, std::span<T> to) const {
     executor_.upload(from, to);
@@ -72,6 +73,7 @@ class Staging<Space::kDevice> {
       : executor_(executor) {
     for (auto& slot : slots_) slot = std::make_unique<Slot>(host, tag, executor.device(), slot_bytes);
   }
+  [[nodiscard]] DeviceExecutor& executor() const { return executor_; }
   template <class T>
   void upload(std::span<const T> from, device::Span<T> to) {
     static_assert(std::is_trivially_copyable_v<T>);

@@ -20,7 +20,7 @@ using detail::OutputFile;
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kTextBytes = 12;  // of a number and the tab before it
+constexpr std::uint64_t kTextBytes = 12;  // bytes of a number and the tab before it
 
 /// "side" of a directed relation, as queries have it.
 const char* side_name(bool asks_head) { return asks_head ? "head" : "tail"; }

@@ -12,7 +12,7 @@
 
 namespace tessera::exports {
 
-/// What is written for whom (docs/formats/model.md). All but kHdf5 are for other programs.
+/// The format of an exported model (docs/formats/model.md). All formats but kHdf5 are for other programs.
 enum class ExportFormat : std::uint8_t {
   kHdf5,         ///< model.h5, which evaluate, predict and info read
   kNpy,          ///< entities.npy, relations.npy and lists of names

@@ -55,6 +55,10 @@ class Part {
   [[nodiscard]] EntityId first_entity() const { return first_entity_; }
   [[nodiscard]] std::uint32_t rows() const { return rows_; }
   [[nodiscard]] const QuerySet& queries(Split split) const { return sets_.at(static_cast<std::size_t>(split)); }
+  /// Bytes of the list of targets that live in other parts.
+  [[nodiscard]] std::uint64_t elsewhere_bytes() const {
+    return elsewhere_.low.size() + elsewhere_.high.span().size_bytes() + elsewhere_.samples.span().size_bytes();
+  }
   [[nodiscard]] std::span<const std::uint32_t> train_degree() const { return train_degree_.span(); }
 
  private:

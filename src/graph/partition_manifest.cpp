@@ -74,6 +74,12 @@ PartId PartitionManifest::owner(EntityId entity) const {
   return PartId(static_cast<std::uint32_t>(next - offsets.begin() - 1));
 }
 
+std::uint64_t PartitionManifest::query_count() const {
+  std::uint64_t count = 0;
+  for (const PartFigures& part : figures) count += part.queries;
+  return count;
+}
+
 double cut_fraction(std::span<const PartFigures> figures) {
   std::uint64_t cut = 0;
   std::uint64_t all = 0;

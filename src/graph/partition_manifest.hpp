@@ -20,11 +20,11 @@ struct PartFigures {
   std::uint64_t halo_rows = 0;    ///< distinct targets in other parts
 };
 
-/// What holds for all parts: written last, as parts-P/manifest.h5.
+/// The facts about all parts. parts-P/manifest.h5 holds them; it is written last.
 struct PartitionManifest {
   std::string method;        ///< "metis", "random", "stream"
-  std::string graph_digest;  ///< of the graph.h5 it was made from
-  std::string digest;        ///< of new_ids, as read: another partition of the same graph has another
+  std::string graph_digest;  ///< digest of the graph.h5 of this partition
+  std::string digest;        ///< digest of new_ids; another partition of the graph has another one
   std::uint64_t seed = 0;
   std::uint64_t entity_count = 0;
   std::uint64_t relation_count = 0;         ///< R; directed relations are 0 .. 2R-1
@@ -35,6 +35,8 @@ struct PartitionManifest {
 
   [[nodiscard]] std::uint32_t part_count() const { return static_cast<std::uint32_t>(offsets.size() - 1); }
   [[nodiscard]] PartId owner(EntityId entity) const;
+  /// Training queries of all parts; a triple is two.
+  [[nodiscard]] std::uint64_t query_count() const;
   [[nodiscard]] std::uint64_t rows(PartId part) const { return offsets[part.index() + 1] - offsets[part.index()]; }
 };
 

@@ -38,12 +38,12 @@ class Placement {
   std::vector<Rank> rank_of_;
 };
 
-/// What a rank holds: the chunks of its parts.
+/// The parts of a rank.
 struct Shard {
   PartitionManifest manifest;  ///< without new_ids
   Placement placement;
   Rank rank;
-  std::vector<Part> parts;  ///< of this rank, ascending
+  std::vector<Part> parts;  ///< parts of this rank, ascending
 
   [[nodiscard]] Rank owner_rank(EntityId entity) const { return placement.rank_of(manifest.owner(entity)); }
 };

@@ -19,11 +19,11 @@
 
 namespace tessera::kernels {
 
-// Every sum below is one chain of fused multiply-adds (plain adds for L1) in index order, so that a result does not
+// Every sum below is one chain (README.md) of fused multiply-adds, or of additions for L1, so that a result does not
 // depend on tile shapes, positions, threads or vector width. Outputs never alias inputs. No call allocates.
 // On the host every call is serial: callers spread tiles over threads. On a device a call is enqueued on the backend's
-// stream and returns at once: its arguments stay as they are until the stream has passed it, and an index outside of
-// its table, which the host refuses, is not noticed.
+// stream and returns at once: its arguments must stay as they are until the stream has passed it, and nobody notices an
+// index outside of its table, which the host refuses.
 
 /// Scores of query vectors against entity rows.
 template <Space kSpace>
@@ -57,8 +57,8 @@ class BasicGradients {
   [[nodiscard]] virtual std::uint64_t packed_weight_bytes(std::size_t /*rows*/, std::size_t /*cols*/) const {
     return 0;
   }
-  /// An operand of several products, converted once: good until the matrix or the first packed_bytes() of `memory`
-  /// change. Without it each product converts its own. The results are the same.
+  /// Converts an operand of several products once. The copy is good until the matrix or the first packed_bytes() of
+  /// `memory` change. A product converts operands that nobody packed; the results are the same.
   [[nodiscard]] virtual Operand pack(ConstMatrix matrix, Vector<std::byte> /*memory*/) const { return matrix; }
   [[nodiscard]] virtual TiledWeights pack(TiledWeights weights, Vector<std::byte> /*memory*/) const { return weights; }
   /// Whether tiled products and scores take a table in bfloat16 as it is stored: Operand::stored().
@@ -67,38 +67,32 @@ class BasicGradients {
   virtual void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const = 0;
   /// out[j] = sum_i weights[i][j] queries[i]; queries [b, d], out [n, d].
   virtual void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const = 0;
-  /// As to_rows for the queries factors[i] * queries[i].
-  virtual void to_rows_scaled(ConstMatrix weights, Vector<const float> factors, ConstMatrix queries,
-                              Matrix out) const = 0;
   /// out[i] += factors[t][i] * to_queries() of tile t, one tile after the other: a chain is rounded, multiplied, and
   /// the product is rounded before it is added. On the host `scratch` has the shape of out; a device needs none.
   virtual void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const = 0;
-  /// Rows of tile t as to_rows_scaled with factors[t].
+  /// The rows of tile t: to_rows() of the weights of the tile and of the queries factors[t][i] * queries[i].
   virtual void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const = 0;
 };
 
-/// What follows from scores, row by row.
+/// Losses and weights of all candidates of a query from its row of scores.
 template <Space kSpace>
 class BasicSoftmax {
  public:
-  using ConstMatrix = BasicConstMatrix<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicSoftmax() = default;
   /// Softmax cross entropy of one target against n shared candidates.
-  /// With z = logits[i][j] + shift (log of how many candidates each stands for) and t = target_scores[i]:
-  ///   losses[i] = log(exp(t) + sum_j exp(z_j)) - t,
-  ///   logits[i][j] <- scale * exp(z_j) / (exp(t) + sum exp(z)),  target_weights[i] <- scale * (p_target - 1),
+  /// With z = logits[i][j] + shift (log of how many candidates each stands for) and t = targets.scores[i]:
+  ///   targets.losses[i] = log(exp(t) + sum_j exp(z_j)) - t,
+  ///   logits[i][j] <- scale * exp(z_j) / (exp(t) + sum exp(z)),  targets.weights[i] <- scale * (p_target - 1),
   /// all computed stably; a candidate of -infinity counts for nothing. Sums over j run in 16 fixed lanes (j mod 16)
   /// that are then added as a fixed binary tree, whatever the vector width.
-  virtual void cross_entropy(Matrix logits, Vector<const float> target_scores, float shift, float scale,
-                             Vector<float> losses, Vector<float> target_weights) const = 0;
-  /// A softmax whose tiles of `tile` columns are merged later, for each tile t of a row: highest[i][t] = its highest
-  /// logit (the lowest float when none is above it), logits[i][j] <- exp(logits[i][j] - highest[i][t]), sums[i][t] =
-  /// their sum in the same 16 lanes. highest and sums [b, tiles].
-  virtual void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const = 0;
-  /// A binary cross entropy likewise, for each tile t of a row: softplus[i][t] = sum_j log(1 + exp(logits[i][j])),
+  virtual void cross_entropy(Matrix logits, const BasicTargetLosses<kSpace>& targets, float shift,
+                             float scale) const = 0;
+  /// A softmax whose tiles of `tile` columns are merged later. For each tile t of a row, maxima[i][t] = its maximum
+  /// logit (the lowest float when none is above it), logits[i][j] <- exp(logits[i][j] - maxima[i][t]), sums[i][t] =
+  /// their sum in the same 16 lanes. maxima and sums [b, tiles].
+  virtual void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const = 0;
+  /// A binary cross entropy likewise. For each tile t of a row, softplus[i][t] = sum_j log(1 + exp(logits[i][j])),
   /// sums[i][t] = sum_j logits[i][j], both in the same lanes; logits[i][j] <- sigmoid(logits[i][j]) - offset.
   virtual void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const = 0;
 };
@@ -126,12 +120,11 @@ class BasicRows {
                    Matrix table) const = 0;
   /// out[i][c] = value.
   virtual void fill(float value, Matrix out) const = 0;
-  /// out[u] += in[k - first], one after the other, for those k = offsets[u] .. offsets[u + 1] - 1 that are first ..
-  /// first
-  /// + rows of in - 1: with windows of `in` from the first to the last, the bits of one sum.
+  /// out[u] += in[k - first], one after the other, for those k = offsets[u] .. offsets[u + 1] - 1 that the window `in`
+  /// has: first .. first + in.rows - 1. Windows from the first to the last give the bits of one sum.
   virtual void add_segments(ConstMatrix in, std::size_t first, Vector<const std::uint32_t> offsets,
                             Matrix out) const = 0;
-  /// rows[i][c] *= what row mask_rows[i] of the mask has for it; without mask_rows, row i.
+  /// rows[i][c] *= the element of the mask in row mask_rows[i], or in row i without mask_rows.
   virtual void drop(const DropoutMask& mask, Vector<const std::uint32_t> mask_rows, Matrix rows) const = 0;
 };
 
@@ -140,7 +133,7 @@ struct AdagradStep {
   float epsilon = 1e-10F;
 };
 
-/// Adam (Kingma and Ba, ICLR 2015) at step t, the corrections of its bias folded in.
+/// Adam (Kingma and Ba, ICLR 2015) at step t; its numbers include the corrections of the bias.
 struct AdamStep {
   float rate;         ///< learning rate / (1 - beta1^t)
   float root_scale;   ///< 1 / sqrt(1 - beta2^t)
@@ -163,7 +156,7 @@ class BasicUpdates {
   /// state += g^2; row -= learning_rate * g / (sqrt(state) + epsilon); state has the table's shape.
   virtual void adagrad(AdagradStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices, StoredRows table,
                        Matrix state) const = 0;
-  /// As above with one state per row: state += mean(g^2), the mean summed in 16 fixed lanes.
+  /// The same with one state per row: state += mean(g^2), the mean summed in 16 fixed lanes.
   virtual void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices,
                                StoredRows table, Vector<float> state) const = 0;
   /// m += mean_gain * (g - m); v += square_gain * (g^2 - v); row -= rate * m / (root_scale * sqrt(v) + epsilon).
@@ -179,22 +172,18 @@ class BasicUpdates {
 template <Space kSpace>
 class BasicRanks {
  public:
-  using ConstMatrix = BasicConstMatrix<kSpace>;
-  using Matrix = BasicMatrix<kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicRanks() = default;
   /// n_greater[i] += #{j: similarity(queries[i], rows[j]) > target_scores[i]}, n_equal likewise for ==. Scores have the
   /// bits of Scores::all_pairs; a NaN candidate counts nowhere.
-  virtual void count(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<const float> target_scores,
-                     Vector<std::uint32_t> n_greater, Vector<std::uint32_t> n_equal) const = 0;
+  virtual void count(Similarity similarity, const BasicRankTile<kSpace>& tile,
+                     const BasicRankCounts<kSpace>& counts) const = 0;
 };
 
-/// How far products are from the chain, and what decides by them all the same.
+/// How a backend ranks by products that are not the chain.
 template <Space kSpace>
 struct BasicScreening {
-  const BasicScreenedRanks<kSpace>* ranks = nullptr;  ///< null: all_pairs of kDot has the bits of pairs
-  double operand_roundoff = 0;                        ///< of score_error_factor()
+  const BasicScreenedRanks<kSpace>* ranks = nullptr;  ///< null where all_pairs of kDot has the bits of pairs
+  double operand_roundoff = 0;                        ///< for score_error_factor()
 };
 
 /// One implementation of every family; the references live as long as the program, or as the owner of a device's
@@ -235,6 +224,12 @@ using Segments = BasicSegments<Space::kHost>;
 using Cells = BasicCells<Space::kHost>;
 using Runs = BasicRuns<Space::kHost>;
 using WeightedRows = BasicWeightedRows<Space::kHost>;
+using WeightedScores = BasicWeightedScores<Space::kHost>;
+using WeightedPairs = BasicWeightedPairs<Space::kHost>;
+using OperatorQueries = BasicOperatorQueries<Space::kHost>;
+using PenalisedRows = BasicPenalisedRows<Space::kHost>;
+using TargetLosses = BasicTargetLosses<Space::kHost>;
+using QueryTargets = BasicQueryTargets<Space::kHost>;
 using TiledWeights = BasicTiledWeights<Space::kHost>;
 using Backend = BasicBackend<Space::kHost>;
 using DeviceBackend = BasicBackend<Space::kDevice>;  ///< made by kernels/cuda/device_kernels.hpp

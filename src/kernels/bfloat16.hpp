@@ -10,11 +10,11 @@
 #include <cstddef>
 #include <cstdint>
 
-/// Numbers in bfloat16, the upper half of a float: 8 bits of exponent, 8 significant bits. Kept as 16 bits.
+/// A number in bfloat16 is the upper half of a float: 8 bits of exponent, 8 significant bits. It is kept as 16 bits.
 
 namespace tessera::kernels {
 
-/// Exact.
+/// The same number as a float.
 TESSERA_HOST_DEVICE inline float from_bfloat16(std::uint16_t value) {
 #if defined(__CUDA_ARCH__)
   return __uint_as_float(std::uint32_t{value} << 16U);
@@ -32,17 +32,17 @@ TESSERA_HOST_DEVICE inline std::uint16_t to_bfloat16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
 }
 
-/// One of the two neighbours of a float in bfloat16: with `random` uniform in 0 .. 65535 the one above (in magnitude)
-/// with the chance that makes the float the mean, to the last bit. A float that is a bfloat16 stays as it is,
-/// infinities and NaN too; above the largest finite number the neighbour is infinity.
+/// Rounds a float to one of its two neighbours in bfloat16. `random` is uniform in 0 .. 65535 and picks the neighbour
+/// above (in magnitude) with the chance that makes the float the mean, to the last bit. A float that is a bfloat16
+/// stays as it is, infinities and NaN too; above the largest finite number the neighbour is infinity.
 TESSERA_HOST_DEVICE inline std::uint16_t round_stochastically(float value, std::uint32_t random) {
   const std::uint32_t bits = float_bits(value);
   if (is_nan_bits(bits)) return static_cast<std::uint16_t>((bits >> 16U) | 0x40U);
   return static_cast<std::uint16_t>((bits + random) >> 16U);
 }
 
-/// Where rounding takes its random bits from: a function of the key (random bits of seed and step), of the row of all
-/// rows, and of the column; whoever rounds, and in whatever order.
+/// The source of the random bits of rounding. They are a function of the key (random bits of seed and step), of the
+/// row's number among all rows, and of the column, whoever rounds and in whatever order.
 struct Rounding {
   std::uint64_t key = 0;
   std::uint64_t first_row = 0;  ///< number of row 0 of a table among the rows of all tables

@@ -10,19 +10,19 @@
 
 namespace tessera::kernels {
 
-/// How a query vector q and an entity row e give a score; larger is better.
+/// The score of a query vector q and an entity row e; larger is better.
 enum class Similarity : std::uint8_t {
   kDot,         ///< sum_k q[k] e[k]
   kNegativeL1,  ///< -sum_k |q[k] - e[k]|
   kNegativeL2,  ///< -sqrt(sum_k (q[k] - e[k])^2)
 };
 
-/// 1, 0 or -1; 0 of NaN.
+/// Gives 1, 0 or -1, and 0 for NaN.
 TESSERA_HOST_DEVICE inline float sign(float x) {
   return static_cast<float>(static_cast<int>(x > 0) - static_cast<int>(x < 0));
 }
 
-/// Of a weight of kNegativeL2: what q - e is multiplied with to give the gradient of q. At distance 0 there is none.
+/// The coefficient of a weight of kNegativeL2: q - e times it is the gradient of q. A pair at distance 0 has none.
 TESSERA_HOST_DEVICE inline float l2_coefficient(float weight, float score) { return score < 0 ? weight / score : 0.0F; }
 
 /// Calls body(constant) with the similarity as a constant.
@@ -52,29 +52,44 @@ TESSERA_HOST_DEVICE PairGradient pair_gradient(float weight, float score, float 
   return {coefficient * (query - row), coefficient * (row - query)};
 }
 
-/// Gradients of distances, which need more than the products of Gradients. Weights [b, n] belong to the scores of
-/// queries [b, d] against rows [n, d]; for kNegativeL2 they are coefficients. Chains in index order, from zero.
+/// Weights [b, n] of the scores of queries [b, d] against rows [n, d].
+template <Space kSpace>
+struct BasicWeightedScores {
+  BasicConstMatrix<kSpace> weights;
+  BasicConstMatrix<kSpace> queries;
+  BasicConstMatrix<kSpace> rows;
+};
+
+/// Pairs (queries[i], rows[i]), each with the weight of its score and the score; both matrices [b, d].
+template <Space kSpace>
+struct BasicWeightedPairs {
+  Vector<kSpace, const float> weights;
+  Vector<kSpace, const float> scores;
+  BasicConstMatrix<kSpace> queries;
+  BasicConstMatrix<kSpace> rows;
+};
+
+/// Gradients of distances, which need more than the products of Gradients. The weights of kNegativeL2 are coefficients.
+/// Every chain begins at zero.
 template <Space kSpace>
 class BasicDistances {
  public:
   using ConstMatrix = BasicConstMatrix<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<kSpace, T>;
+  using WeightedScores = BasicWeightedScores<kSpace>;
+  using WeightedPairs = BasicWeightedPairs<kSpace>;
   virtual ~BasicDistances() = default;
   /// weights[i][j] = l2_coefficient(weights[i][j], scores[i][j]).
   virtual void to_coefficients(ConstMatrix scores, Matrix weights) const = 0;
-  /// out[i] = sum_j of the gradient of q_i in the score of (i, j). kNegativeL1: a chain of additions. kNegativeL2:
-  /// (sum_j w_ij) q_i, a chain of additions, less the chain of fused multiply-adds sum_j w_ij e_j. Not kDot.
-  virtual void to_queries(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-                          Matrix out) const = 0;
-  /// out[j] likewise, of e_j over i.
-  virtual void to_rows(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-                       Matrix out) const = 0;
-  /// Pairs (i, i) with weights and scores of their own, any similarity: adds to query_gradients, overwrites
-  /// row_gradients; all [b, d].
-  virtual void pairs(Similarity similarity, Vector<const float> weights, Vector<const float> scores,
-                     ConstMatrix queries, ConstMatrix rows, Matrix query_gradients, Matrix row_gradients) const = 0;
+  /// out[i] = sum_j of the gradient of q_i in the score of (i, j). kNegativeL1 adds in a chain. kNegativeL2 gives
+  /// (sum_j w_ij) q_i, the sum being a chain of additions, less sum_j w_ij e_j, a chain of fused multiply-adds. kDot is
+  /// refused.
+  virtual void to_queries(Similarity similarity, const WeightedScores& of, Matrix out) const = 0;
+  /// out[j] = sum_i of the gradient of e_j in the score of (i, j), by the same chains.
+  virtual void to_rows(Similarity similarity, const WeightedScores& of, Matrix out) const = 0;
+  /// Gradients of pairs for any similarity: adds to query_gradients and overwrites row_gradients, both [b, d].
+  virtual void pairs(Similarity similarity, const WeightedPairs& of, Matrix query_gradients,
+                     Matrix row_gradients) const = 0;
 };
 
 }  // namespace tessera::kernels

@@ -8,52 +8,61 @@
 #include <cstddef>
 #include <cstdint>
 
-/// The formula of every model, once, for every backend: how a source row s and a relation row r make a query vector q,
-/// and how the gradient of q becomes that of s (overwritten) and is added to that of r. Functions of one row, cut into
-/// columns that do not need each other: a loop over rows takes all of them at once, a thread of a device takes one.
-/// Whatever the cut, an element has the same bits.
+/// The formula of every model, once, for every backend. A formula says how a source row s and a relation row r make a
+/// query vector q (compose), how the gradient of q becomes the gradient of s, which is overwritten (backward), and what
+/// it adds to the gradient of r (add_relation_gradient). The functions work on one row and on columns that do not need
+/// each other: a loop over rows takes all columns at once, a thread of a device takes one. An element has the same bits
+/// whatever the cut.
 
 namespace tessera::kernels {
 
 enum class Formula : std::uint8_t { kTransE, kDistMult, kComplEx, kRotatE, kRescal, kCp };
 
-/// Columns first .. end - 1 of a formula.
+/// Columns first .. end - 1 of a formula for entity rows of `dim` reals.
 struct Columns {
   std::size_t first;
   std::size_t end;
+  std::size_t dim;
 };
 
-/// TransE (Bordes et al., 2013): q = s + r, compared with the target by a distance.
-struct TransE {
+/// A formula whose columns are the reals of a row.
+struct RealColumns {
   TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
   TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim; }
   TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim; }
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t /*dim*/, Columns c) {
+};
+
+/// A formula whose relation row has a real for each of the dim / 2 columns.
+struct HalfColumns {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
+};
+
+/// TransE (Bordes et al., 2013): q = s + r, compared with the target by a distance.
+struct TransE : RealColumns {
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) q[k] = s[k] + r[k];
   }
-  TESSERA_HOST_DEVICE static void backward(const float* /*r*/, const float* gq, float* gs, std::size_t /*dim*/,
-                                           Columns c) {
+  TESSERA_HOST_DEVICE static void backward(const float* /*r*/, const float* gq, float* gs, Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) gs[k] = gq[k];
   }
   TESSERA_HOST_DEVICE static void add_relation_gradient(const float* /*s*/, const float* /*r*/, const float* gq,
-                                                        float* gr, std::size_t /*dim*/, Columns c) {
+                                                        float* gr, Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) gr[k] += gq[k];
   }
 };
 
 /// DistMult (Yang et al., 2015): q = s * r elementwise, score q . t.
-struct DistMult {
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim; }
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t /*dim*/, Columns c) {
+struct DistMult : RealColumns {
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) q[k] = s[k] * r[k];
   }
-  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t /*dim*/, Columns c) {
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) gs[k] = gq[k] * r[k];
   }
   TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
-                                                        std::size_t /*dim*/, Columns c) {
+                                                        Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) gr[k] += gq[k] * s[k];
   }
 };
@@ -64,23 +73,23 @@ struct ComplEx {
   TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
   TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
   TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns c) {
-    const std::size_t rank = dim / 2;
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
+    const std::size_t rank = c.dim / 2;
     for (std::size_t k = c.first; k < c.end; ++k) {
       q[k] = s[k] * r[k] - s[rank + k] * r[rank + k];
       q[rank + k] = s[k] * r[rank + k] + s[rank + k] * r[k];
     }
   }
-  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim, Columns c) {
-    const std::size_t rank = dim / 2;
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
+    const std::size_t rank = c.dim / 2;
     for (std::size_t k = c.first; k < c.end; ++k) {
       gs[k] = gq[k] * r[k] + gq[rank + k] * r[rank + k];
       gs[rank + k] = gq[rank + k] * r[k] - gq[k] * r[rank + k];
     }
   }
   TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
-                                                        std::size_t dim, Columns c) {
-    const std::size_t rank = dim / 2;
+                                                        Columns c) {
+    const std::size_t rank = c.dim / 2;
     for (std::size_t k = c.first; k < c.end; ++k) {
       gr[k] += gq[k] * s[k] + gq[rank + k] * s[rank + k];
       gr[rank + k] += gq[rank + k] * s[k] - gq[k] * s[rank + k];
@@ -90,36 +99,32 @@ struct ComplEx {
 
 /// RotatE (Sun et al., ICLR 2019): q = s turned by the phases r, in the complex plane, compared with the target by the
 /// Euclidean distance of complex vectors (as PyKEEN does; the paper adds moduli). A relation row holds dim / 2 phases.
-struct RotatE {
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns columns) {
-    const std::size_t rank = dim / 2;
-    for (std::size_t k = columns.first; k < columns.end; ++k) {
-      const float c = std::cos(r[k]);
-      const float d = std::sin(r[k]);
-      q[k] = s[k] * c - s[rank + k] * d;
-      q[rank + k] = s[k] * d + s[rank + k] * c;
+struct RotatE : HalfColumns {
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
+    const std::size_t rank = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      const float cosine = std::cos(r[k]);
+      const float sine = std::sin(r[k]);
+      q[k] = s[k] * cosine - s[rank + k] * sine;
+      q[rank + k] = s[k] * sine + s[rank + k] * cosine;
     }
   }
-  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim,
-                                           Columns columns) {
-    const std::size_t rank = dim / 2;
-    for (std::size_t k = columns.first; k < columns.end; ++k) {
-      const float c = std::cos(r[k]);
-      const float d = std::sin(r[k]);
-      gs[k] = gq[k] * c + gq[rank + k] * d;
-      gs[rank + k] = gq[rank + k] * c - gq[k] * d;
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
+    const std::size_t rank = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      const float cosine = std::cos(r[k]);
+      const float sine = std::sin(r[k]);
+      gs[k] = gq[k] * cosine + gq[rank + k] * sine;
+      gs[rank + k] = gq[rank + k] * cosine - gq[k] * sine;
     }
   }
   TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* r, const float* gq, float* gr,
-                                                        std::size_t dim, Columns columns) {
-    const std::size_t rank = dim / 2;
-    for (std::size_t k = columns.first; k < columns.end; ++k) {
-      const float c = std::cos(r[k]);
-      const float d = std::sin(r[k]);
-      gr[k] += gq[rank + k] * (s[k] * c - s[rank + k] * d) - gq[k] * (s[k] * d + s[rank + k] * c);
+                                                        Columns c) {
+    const std::size_t rank = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      const float cosine = std::cos(r[k]);
+      const float sine = std::sin(r[k]);
+      gr[k] += gq[rank + k] * (s[k] * cosine - s[rank + k] * sine) - gq[k] * (s[k] * sine + s[rank + k] * cosine);
     }
   }
 };
@@ -130,56 +135,53 @@ struct Rescal {
   TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim * dim; }
   TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim; }
   TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim * dim; }
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns c) {
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) q[k] = 0;
-    for (std::size_t i = 0; i < dim; ++i)
-      for (std::size_t k = c.first; k < c.end; ++k) q[k] += s[i] * r[i * dim + k];
+    for (std::size_t i = 0; i < c.dim; ++i)
+      for (std::size_t k = c.first; k < c.end; ++k) q[k] += s[i] * r[i * c.dim + k];
   }
-  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim, Columns c) {
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
     constexpr std::size_t kLanes = 16;  // a fixed order that the compiler can keep in registers
     for (std::size_t i = c.first; i < c.end; ++i) {
       float sums[kLanes] = {};
       std::size_t k = 0;
-      for (; k + kLanes <= dim; k += kLanes)
-        for (std::size_t l = 0; l < kLanes; ++l) sums[l] += r[i * dim + k + l] * gq[k + l];
-      for (; k < dim; ++k) sums[0] += r[i * dim + k] * gq[k];
+      for (; k + kLanes <= c.dim; k += kLanes)
+        for (std::size_t l = 0; l < kLanes; ++l) sums[l] += r[i * c.dim + k + l] * gq[k + l];
+      for (; k < c.dim; ++k) sums[0] += r[i * c.dim + k] * gq[k];
       gs[i] = 0;
       for (const float sum : sums) gs[i] += sum;
     }
   }
   TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
-                                                        std::size_t dim, Columns c) {
+                                                        Columns c) {
     std::size_t e = c.first;
-    for (std::size_t i = c.first / dim; e < c.end; ++i) {
-      const std::size_t end = (i + 1) * dim < c.end ? (i + 1) * dim : c.end;
-      for (; e < end; ++e) gr[e] += s[i] * gq[e - i * dim];
+    for (std::size_t i = c.first / c.dim; e < c.end; ++i) {
+      const std::size_t end = (i + 1) * c.dim < c.end ? (i + 1) * c.dim : c.end;
+      for (; e < end; ++e) gr[e] += s[i] * gq[e - i * c.dim];
     }
   }
 };
 
 /// CP (Hitchcock, 1927; with reciprocal relations Lacroix et al., ICML 2018): an entity has one vector as a source, the
 /// first half of its row, and another as a target, the second half; score sum_k s[k] r[k] t[dim / 2 + k].
-struct Cp {
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, std::size_t dim, Columns c) {
-    const std::size_t rank = dim / 2;
+struct Cp : HalfColumns {
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
+    const std::size_t rank = c.dim / 2;
     for (std::size_t k = c.first; k < c.end; ++k) {
       q[k] = 0;
       q[rank + k] = s[k] * r[k];
     }
   }
-  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, std::size_t dim, Columns c) {
-    const std::size_t rank = dim / 2;
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
+    const std::size_t rank = c.dim / 2;
     for (std::size_t k = c.first; k < c.end; ++k) {
       gs[k] = gq[rank + k] * r[k];
       gs[rank + k] = 0;
     }
   }
   TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
-                                                        std::size_t dim, Columns c) {
-    const std::size_t rank = dim / 2;
+                                                        Columns c) {
+    const std::size_t rank = c.dim / 2;
     for (std::size_t k = c.first; k < c.end; ++k) gr[k] += gq[rank + k] * s[k];
   }
 };
@@ -203,7 +205,7 @@ inline std::size_t relation_dim(Formula formula, std::size_t dim) {
   return with_formula(formula, [&](auto f) { return decltype(f)::relation_dim(dim); });
 }
 
-/// power * modulus^(power - 2): what a real or complex number is multiplied with to give the gradient of its power.
+/// power * modulus^(power - 2): a real or complex number times this is the gradient of its power.
 TESSERA_HOST_DEVICE inline float power_slope(float power, float squared_modulus) {
   if (power == 2.0F) return 2.0F;
   if (power == 3.0F) return 3.0F * std::sqrt(squared_modulus);
@@ -212,7 +214,7 @@ TESSERA_HOST_DEVICE inline float power_slope(float power, float squared_modulus)
   return squared_modulus > 0 ? power * std::pow(squared_modulus, power / 2 - 1) : 0.0F;
 }
 
-/// |x|^power of a row, its numbers being real, or complex (real parts, then imaginary parts).
+/// |x|^power over the numbers x of a row, which are real, or complex (real parts, then imaginary parts).
 struct RowPower {
   float power = 2;
   bool is_complex = false;
@@ -220,14 +222,14 @@ struct RowPower {
   /// gradient += factor * d/dx |x|^power; a factor of 0 adds nothing at all.
   /// `row[k]` is an element of the row.
   template <class Row>
-  TESSERA_HOST_DEVICE void add_gradient(float factor, Row row, std::size_t dim, float* gradient, Columns c) const {
+  TESSERA_HOST_DEVICE void add_gradient(float factor, Row row, float* gradient, Columns c) const {
     if (factor == 0.0F) return;
     if (!is_complex) {
       for (std::size_t k = c.first; k < c.end; ++k)
         gradient[k] += factor * power_slope(power, row[k] * row[k]) * row[k];
       return;
     }
-    const std::size_t rank = dim / 2;
+    const std::size_t rank = c.dim / 2;
     for (std::size_t k = c.first; k < c.end; ++k) {
       const float scale = factor * power_slope(power, row[k] * row[k] + row[rank + k] * row[rank + k]);
       gradient[k] += scale * row[k];

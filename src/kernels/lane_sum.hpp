@@ -7,12 +7,12 @@
 
 namespace tessera::kernels {
 
-/// Sums over the tiles of a part, and over the targets of a query, run in so many lanes,
+/// Sums over the tiles of a part, and over the targets of a query, run in so many lanes.
 inline constexpr std::size_t kTileLanes = 16;
-/// and those over the losses of a part in a step in so many.
+/// Sums over the losses of a part in a step run in so many lanes.
 inline constexpr std::size_t kLossLanes = 256;
 
-/// value(0) + ... + value(count - 1), in double and an order that threads can share: lane l adds the values i with
+/// value(0) + ... + value(count - 1), in double and in an order that threads can share: lane l adds the values i with
 /// i mod kLanes = l, in order; then lane l takes lane l + kLanes / 2, and so on by halves.
 template <std::size_t kLanes, class Value>
 double lane_sum(std::size_t count, const Value& value) {

@@ -48,7 +48,7 @@ struct BasicMatrix {
   operator BasicConstMatrix<kSpace>() const { return {data, rows, cols, stride}; }
 };
 
-/// Rows as a table keeps them, in fp32 or in bfloat16: one of the two pointers. Whatever reads them computes in fp32.
+/// Rows as a table keeps them, in fp32 or in bfloat16; one of the two pointers is set. Readers compute in fp32.
 template <Space kSpace>
 struct BasicConstStoredRows {
   BasicConstStoredRows() = default;
@@ -65,11 +65,11 @@ struct BasicConstStoredRows {
   std::size_t cols = 0;
   std::size_t stride = 0;  ///< in elements
   [[nodiscard]] bool is_bfloat16() const { return bfloats != nullptr; }
-  /// Of rows in fp32.
+  /// The rows as a matrix, if they are in fp32.
   [[nodiscard]] BasicConstMatrix<kSpace> matrix() const { return {floats, rows, cols, stride}; }
 };
 
-/// Such rows that are written: to bfloat16 they are rounded stochastically, by the bits of `rounding`.
+/// Rows of a table that are written. To bfloat16 they are rounded stochastically, by the bits of `rounding`.
 template <Space kSpace>
 struct BasicStoredRows {
   BasicStoredRows() = default;

@@ -6,10 +6,11 @@
 #include "kernels/matrix.hpp"
 
 #include <cmath>
+#include <variant>
 
 namespace tessera::kernels {
 
-/// What a negative's score adds to the loss of its query, and its weight: scale * d loss / d score.
+/// A negative's part of the loss of its query, and the weight of its score: scale * d loss / d score.
 struct NegativeTerm {
   double loss;
   float weight;
@@ -18,7 +19,7 @@ struct NegativeTerm {
 
 TESSERA_HOST_DEVICE inline float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
-/// -log sigmoid(x), stably.
+/// -log sigmoid(x), computed stably.
 TESSERA_HOST_DEVICE inline float negative_log_sigmoid(float x) {
   const float linear = -x < 0.0F ? 0.0F : -x;  // NaN stays
   return linear + std::log1p(std::exp(-std::fabs(x)));
@@ -29,7 +30,7 @@ struct MarginLoss {
   float margin = 1;
   float scale = 1;
 
-  /// The weight of a negative that violates the margin, of `count` negatives.
+  /// The weight of one of `count` negatives if it violates the margin.
   [[nodiscard]] TESSERA_HOST_DEVICE float each(std::size_t count) const { return scale / static_cast<float>(count); }
   [[nodiscard]] TESSERA_HOST_DEVICE NegativeTerm term(float score, float target, float each) const {
     const float violation = margin + score - target;
@@ -45,14 +46,14 @@ struct SelfAdversarialLoss {
   float temperature = 1;
   float scale = 1;
 
-  /// A negative that counts for nothing.
+  /// Whether a negative counts for nothing.
   TESSERA_HOST_DEVICE static bool is_masked(float score) { return score == -INFINITY; }
-  /// What scores are lowered by before they are raised to powers: the highest, or 0 where that is infinite.
-  TESSERA_HOST_DEVICE static float reference(float highest) { return std::fabs(highest) == INFINITY ? 0.0F : highest; }
+  /// Scores are lowered by this before exp takes them: the maximum, or 0 where the maximum is infinite.
+  TESSERA_HOST_DEVICE static float reference(float maximum) { return std::fabs(maximum) == INFINITY ? 0.0F : maximum; }
   [[nodiscard]] TESSERA_HOST_DEVICE double power(float score, float reference) const {
     return is_masked(score) ? 0.0 : static_cast<double>(std::exp(temperature * (score - reference)));
   }
-  /// `total`: of all powers.
+  /// `total` is the sum of all powers.
   [[nodiscard]] TESSERA_HOST_DEVICE NegativeTerm term(float score, float reference, double total) const {
     if (is_masked(score)) return {0, 0, false};
     const auto p = static_cast<float>(power(score, reference) / total);
@@ -66,20 +67,26 @@ struct SelfAdversarialLoss {
   }
 };
 
-/// Losses of one target against sampled negatives. In every call scores [b, n] become weights; losses [b] are not
-/// scaled; target_weights [b] are those of the targets' scores. A negative of -infinity counts for nothing. The sums
-/// of a row are chains in double, in the order of the negatives. Bits depend on the platform's exp and log1p.
+/// Scores of the targets of b queries; a loss writes its value for each, and the weight of the target's score.
+template <Space kSpace>
+struct BasicTargetLosses {
+  Vector<kSpace, const float> scores;
+  Vector<kSpace, float> losses;
+  Vector<kSpace, float> weights;
+};
+
+/// A loss of one target against sampled negatives.
+using SampledLoss = std::variant<MarginLoss, SelfAdversarialLoss>;
+
 template <Space kSpace>
 class BasicNegativeLosses {
  public:
-  using Matrix = BasicMatrix<kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicNegativeLosses() = default;
-  virtual void weigh(const MarginLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
-                     Vector<float> target_weights) const = 0;
-  virtual void weigh(const SelfAdversarialLoss& of, Matrix scores, Vector<const float> target_scores,
-                     Vector<float> losses, Vector<float> target_weights) const = 0;
+  /// Turns scores [b, n] of negatives into weights, and finds the losses, which are not scaled. A negative of -infinity
+  /// counts for nothing. The sums of a row are chains in double, in the order of the negatives. Bits depend on the
+  /// platform's exp and log1p.
+  virtual void weigh(const SampledLoss& of, BasicMatrix<kSpace> scores,
+                     const BasicTargetLosses<kSpace>& targets) const = 0;
 };
 
 }  // namespace tessera::kernels

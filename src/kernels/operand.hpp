@@ -9,7 +9,7 @@
 
 namespace tessera::kernels {
 
-/// A factor of products, beside it a copy in the form in which they take it, if they take another: Gradients::pack.
+/// A factor of products. A backend whose products take another form finds it in the copy: Gradients::pack.
 template <Space kSpace>
 struct BasicOperand {
   // NOLINTBEGIN(google-explicit-constructor): a matrix is an operand that nobody packed
@@ -17,7 +17,7 @@ struct BasicOperand {
   BasicOperand(BasicMatrix<kSpace> from) : matrix(from) {}
   // NOLINTEND(google-explicit-constructor)
   BasicOperand(BasicConstMatrix<kSpace> from, Vector<kSpace, const std::byte> copy) : matrix(from), packed(copy) {}
-  /// Rows in bfloat16, if the products take them as they are stored: BasicGradients::takes_bfloat16.
+  /// An operand in bfloat16, for products that take it as it is stored: BasicGradients::takes_bfloat16.
   static BasicOperand stored(BasicConstStoredRows<kSpace> rows) {
     return {BasicConstMatrix<kSpace>{nullptr, rows.rows, rows.cols, rows.stride},
             {reinterpret_cast<const std::byte*>(rows.bfloats), rows.rows * rows.stride * sizeof(std::uint16_t)}};
@@ -26,7 +26,7 @@ struct BasicOperand {
   Vector<kSpace, const std::byte> packed = {};
 };
 
-/// Weights [b, n] as a softmax over tiles leaves them: that of (i, j) is factors[j / tile][i] * weights[i][j];
+/// Weights [b, n] as a softmax over tiles leaves them: the weight of (i, j) is factors[j / tile][i] * weights[i][j];
 /// factors [tiles, b]. They may be packed as an operand is.
 template <Space kSpace>
 struct BasicTiledWeights {

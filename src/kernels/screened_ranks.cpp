@@ -20,13 +20,12 @@ double compounded(double n, double each) {
 
 // With S = sum |q_k e_k| <= |q| |e| (Cauchy and Schwarz), q^ and e^ the rounded operands, u their roundoff:
 //   rounding:  |sum q^ e^ - sum q e| <= (2u + u^2) S, and sum |q^ e^| <= (1 + u)^2 S.
-//   summing on matrix units (Blanchard, Higham, Lopez, Mary and Pranesh, SIAM J. Sci. Comput. 42, 2020; what the units
-//   do is
-//     in Fasi, Higham, Mikaitis and Pranesh, PeerJ Computer Science 7, 2021): products are exact; b >= 4 of them and
-//     the sum so far are aligned to the largest of them and cut off below its last bit, so that each loses at most
-//     2^-23 of the sum of magnitudes, as does the result. That is (b + 2) for each of d / b groups and again for sums
-//     of split products: fewer than 2 d + 64 times 2^-23 in all, for every b up to 60. Chains of rounded sums lose
-//     less.
+//   summing on matrix units (Blanchard, Higham, Lopez, Mary and Pranesh, SIAM J. Sci. Comput. 42, 2020; the units
+//     are described in Fasi, Higham, Mikaitis and Pranesh, PeerJ Computer Science 7, 2021): products are exact; b >= 4
+//     of them and the sum so far are aligned to the largest of them and cut off below its last bit, so that each loses
+//     at most 2^-23 of the sum of magnitudes, as does the result. That is (b + 2) for each of d / b groups and again
+//     for sums of split products: fewer than 2 d + 64 times 2^-23 in all, for every b up to 60. Chains of rounded sums
+//     lose less.
 //   the chain itself: d roundings of 2^-24.
 // 1 / 1024 more covers the roundings of the bound and of the comparison with it, which are a few 2^-24.
 //

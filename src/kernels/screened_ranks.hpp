@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// Counts with the bits of Ranks::count from approximate dot products: a score decides where its error cannot matter,
-// and what it leaves open is scored again by the chain.
+// The counts of Ranks::count from approximate dot products. A score decides where its error cannot matter; the chain
+// scores the other pairs again.
 namespace tessera::kernels {
 
 /// The f of |approximate - chain| <= f * norm(q) * norm(e) for dot products of `dim` elements, norms being those of
@@ -16,15 +16,15 @@ namespace tessera::kernels {
 /// multiplied; products are exact and sums in fp32, in any order, whether they are rounded or cut off.
 float score_error_factor(double operand_roundoff, std::size_t dim);
 
-/// What is compared: queries [b, d], rows [n, d], target_scores [b]; b * n < 2^32.
+/// Queries [b, d] whose targets are compared with rows [n, d]; b * n < 2^32.
 template <Space kSpace>
 struct BasicRankTile {
   BasicConstMatrix<kSpace> queries;
   BasicConstMatrix<kSpace> rows;
-  Vector<kSpace, const float> target_scores;
+  Vector<kSpace, const float> target_scores;  ///< [b]
 };
 
-/// Dot products of a tile, and how good they are.
+/// Approximate dot products of a tile, and what bounds their error.
 template <Space kSpace>
 struct BasicApproximateScores {
   BasicConstMatrix<kSpace> scores;          ///< [b, n]
@@ -33,29 +33,29 @@ struct BasicApproximateScores {
   float error_factor;                       ///< score_error_factor()
 };
 
-/// Memory for one tile at a time; what is in it before does not matter.
+/// Memory for one tile at a time. Its content before a call does not matter.
 template <Space kSpace>
 struct BasicScreenScratch {
-  Vector<kSpace, std::uint32_t> queries;    ///< [capacity] of undecided pairs
+  Vector<kSpace, std::uint32_t> queries;    ///< [capacity], of undecided pairs
   Vector<kSpace, std::uint32_t> rows;       ///< [capacity]
   Vector<kSpace, std::uint32_t> n_greater;  ///< [b or more]
   Vector<kSpace, std::uint32_t> undecided;  ///< [1]
 };
 
-/// How many pairs the approximation did not decide, added up over tiles.
+/// The pairs that the approximation did not decide, counted over tiles.
 struct ScreeningCost {
-  std::uint64_t rescored = 0;   ///< scored again one by one
-  std::uint64_t recounted = 0;  ///< in tiles that had more undecided pairs than their list has room
+  std::uint64_t rescored = 0;   ///< pairs scored again one by one
+  std::uint64_t recounted = 0;  ///< pairs of tiles whose list had no room for all undecided pairs
 };
 
+/// Counts of b queries, which calls add to.
 template <Space kSpace>
-struct BasicScreenedCounts {
-  Vector<kSpace, std::uint32_t> n_greater;  ///< [b]
-  Vector<kSpace, std::uint32_t> n_equal;    ///< [b]
-  Vector<kSpace, ScreeningCost> cost;       ///< [1]
+struct BasicRankCounts {
+  Vector<kSpace, std::uint32_t> n_greater;
+  Vector<kSpace, std::uint32_t> n_equal;
 };
 
-/// On a device calls are enqueued as those of other families are.
+/// On a device calls are enqueued, as in other families.
 template <Space kSpace>
 class BasicScreenedRanks {
  public:
@@ -64,14 +64,16 @@ class BasicScreenedRanks {
   virtual void norms(BasicConstMatrix<kSpace> rows, Vector<kSpace, float> out) const = 0;
   /// Adds to `counts` what Ranks::count of kDot adds, the same numbers whatever the approximation is, as long as its
   /// error is below its bound. A tile with more undecided pairs than the scratch has room for is counted by the chain.
+  /// Adds the undecided pairs to cost[0].
   virtual void count(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
-                     const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) const = 0;
+                     const BasicScreenScratch<kSpace>& scratch, const BasicRankCounts<kSpace>& counts,
+                     Vector<kSpace, ScreeningCost> cost) const = 0;
 };
 
 using RankTile = BasicRankTile<Space::kHost>;
 using ApproximateScores = BasicApproximateScores<Space::kHost>;
 using ScreenScratch = BasicScreenScratch<Space::kHost>;
-using ScreenedCounts = BasicScreenedCounts<Space::kHost>;
+using RankCounts = BasicRankCounts<Space::kHost>;
 using ScreenedRanks = BasicScreenedRanks<Space::kHost>;
 
 }  // namespace tessera::kernels

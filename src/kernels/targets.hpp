@@ -17,15 +17,15 @@ struct BasicCells {
   [[nodiscard]] std::size_t size() const { return rows.size(); }
 };
 
-/// Elements of rows of a matrix, several of each: row rows[k] and columns cols[first[k]] .. cols[end[k] - 1].
+/// Several elements in each of some rows of a matrix: row rows[k] and columns cols[first[k]] .. cols[end[k] - 1].
 template <Space kSpace>
 struct BasicRuns {
   Vector<kSpace, const std::uint32_t> rows;
   Vector<kSpace, const std::uint32_t> first;
   Vector<kSpace, const std::uint32_t> end;
   Vector<kSpace, const std::uint32_t> cols;
-  std::size_t first_col = 0;  ///< column that is column 0 of the matrix; elements outside of the matrix are left alone
-  std::size_t first_row = 0;  ///< row that is row 0 of the matrix, which has all rows of the runs
+  std::size_t first_col = 0;  ///< the column that is column 0 of the matrix; elements outside of it stay as they are
+  std::size_t first_row = 0;  ///< the row that is row 0 of the matrix; it has all rows of the runs
   [[nodiscard]] std::size_t size() const { return rows.size(); }
 };
 
@@ -40,7 +40,7 @@ struct BasicWeightedRows {
   BasicConstMatrix<kSpace> extra;
 };
 
-/// What a step does with the targets of its queries: single scores out of many, and sparse sums of rows.
+/// The work of a step on the targets of its queries: single scores out of many, and sparse sums of rows.
 template <Space kSpace>
 class BasicTargets {
  public:

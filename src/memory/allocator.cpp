@@ -26,7 +26,7 @@ Allocator::Allocator(std::uint64_t bytes, std::string_view arena, std::string_vi
   free_.emplace(0, budget_);
 }
 
-// Of `count` elements in whole units, or more than any arena has when that overflows.
+// The bytes of `count` elements in whole units. Where the number overflows, it is larger than any arena.
 std::uint64_t Allocator::bytes_of(std::uint64_t count, std::uint64_t element_bytes) const {
   const std::uint64_t most = std::numeric_limits<std::uint64_t>::max() - unit_;
   const std::uint64_t wanted = count > most / element_bytes ? most : count * element_bytes;

@@ -9,8 +9,8 @@ namespace tessera::memory {
 
 /// Bytes of host memory that one rank may use for its pools, and who said so.
 struct Budget {
-  std::uint64_t host_bytes = 0;    ///< of the pool that is not pinned
-  std::uint64_t pinned_bytes = 0;  ///< of the pinned pool: taken from the same memory
+  std::uint64_t host_bytes = 0;    ///< bytes of the pool that is not pinned
+  std::uint64_t pinned_bytes = 0;  ///< bytes of the pinned pool, taken from the same memory
   std::string source;  ///< "run.memory", "control group limit", "SLURM_MEM_PER_NODE", "available memory", ...
 };
 
@@ -18,8 +18,7 @@ struct Budget {
 /// group, Slurm, available memory) divided by the ranks on this host, less a tenth of headroom.
 Budget find_budget(const std::string& job_value, int ranks_on_host);
 
-/// The same budget with `bytes` of it for the pinned pool. Throws Error(kOverBudget) when that leaves nothing for the
-/// other.
+/// Takes `bytes` of the budget for the pinned pool. Throws Error(kOverBudget) when nothing is left for the other pool.
 Budget with_pinned(Budget budget, std::uint64_t bytes);
 
 }  // namespace tessera::memory

@@ -14,7 +14,7 @@ struct DeviceUse {
   std::uint64_t measured_bytes = 0;  ///< what its driver says is gone, less what its pool never gave out; 0: unknown
 };
 
-/// What a driver saw, and the pool that was made in between.
+/// Two readings of a driver, and the pool that was made between them.
 struct DeviceReadings {
   std::uint64_t free_before;  ///< before the pool was made, the context being there
   std::uint64_t free_now;
@@ -22,7 +22,7 @@ struct DeviceReadings {
   std::uint64_t pool_peak_bytes;  ///< given out of them, at most
 };
 
-/// The pool's peak and all that kernels and libraries took besides it. Right where nobody else uses the device.
+/// The pool's peak and the memory of kernels and libraries. Right where no other process uses the device.
 std::uint64_t measured_bytes(const DeviceReadings& readings);
 
 /// "planned 1.0 GiB, measured 1.1 GiB (4.2 % more)".

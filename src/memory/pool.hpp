@@ -22,8 +22,8 @@ namespace tessera::memory {
 inline constexpr std::uint64_t kHostUnitBytes = 64;
 inline constexpr std::uint64_t kDeviceUnitBytes = 256;  ///< what cuBLAS asks of its workspace
 
-/// What all pools share: one arena, whose bytes are reserved at once and sub-allocated best fit; nothing beyond the
-/// budget is ever asked of the system. Not thread safe: ranks allocate while they set up, not in loops.
+/// The base of all pools: one arena, whose bytes are reserved at once and sub-allocated best fit. A pool asks the
+/// system for nothing beyond its budget. Not thread safe: ranks allocate while they set up, not in loops.
 class PoolUse {
  public:
   [[nodiscard]] std::uint64_t budget_bytes() const { return allocator_.budget_bytes(); }

@@ -7,13 +7,13 @@
 
 namespace tessera::memory {
 
-/// What an allocation is for; peaks are reported by tag.
+/// The purpose of an allocation; peaks are reported by tag.
 enum class Tag : std::uint8_t {
   kRows,        ///< entity and relation rows
   kState,       ///< optimiser state
   kQueries,     ///< queries of the owned parts, all splits
   kBatch,       ///< index lists of the batches in flight
-  kHalo,        ///< rows fetched from other parts
+  kHalo,        ///< rows of other parts
   kGradients,   ///< gradients of rows
   kLogits,      ///< scores and softmax weights
   kExchange,    ///< send and receive buffers

@@ -71,9 +71,10 @@ StateShape state_shape(const std::string& optimiser) {
 }
 
 Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-                       std::vector<std::uint64_t> spare_rows, Tag rows_tag)
+                       RowMemory row_memory)
     : scorer_(&find_scorer(model.name)), dim_(model.dim) {
-  spare_rows.resize(shard.parts.size(), 0);
+  const Tag rows_tag = row_memory.tag;
+  row_memory.spare_rows.resize(shard.parts.size(), 0);
   const auto matrix = [&](Tag tag, std::size_t rows, std::size_t cols) {
     memory_.push_back(pool.allocate<float>(tag, rows * cols));
     return Matrix{memory_.back().data(), rows, cols, cols};
@@ -82,7 +83,7 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
     const std::size_t rows = shard.parts[i].rows();
     PartTable table;
     table.part = shard.parts[i].id();
-    table.rows_and_spare = matrix(rows_tag, rows + spare_rows[i], dim_);
+    table.rows_and_spare = matrix(rows_tag, rows + row_memory.spare_rows[i], dim_);
     table.rows = table.rows_and_spare.block(0, rows);
     if (state != StateShape::kNone) table.state = matrix(Tag::kState, rows, state_columns(state, dim_));
     parts_.push_back(table);
@@ -141,8 +142,7 @@ void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
 }
 
 void Parameters::keep_average(const graph::Shard& shard, const Job::Model& model, memory::Pool& pool) {
-  average_ =
-      std::make_unique<Parameters>(shard, model, StateShape::kNone, pool, std::vector<std::uint64_t>(), Tag::kAverage);
+  average_ = std::make_unique<Parameters>(shard, model, StateShape::kNone, pool, RowMemory{{}, Tag::kAverage});
 }
 
 void Parameters::update_average(double decay) {

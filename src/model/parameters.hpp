@@ -28,13 +28,19 @@ struct PartTable {
 /// Columns of an optimiser state: none, the row's, one, twice the row's.
 enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
 
-/// What training changes: entity rows by part, relation rows and the core whole on every rank, and their optimiser
+/// How Parameters allocates entity rows.
+struct RowMemory {
+  std::vector<std::uint64_t> spare_rows;  ///< spare rows of each owned part; empty: none
+  memory::Tag tag = memory::Tag::kRows;
+};
+
+/// The numbers that training changes: entity rows by part, all relation rows and the core on every rank, and optimiser
 /// states.
 class Parameters {
  public:
-  /// Memory for the parts of `shard`, zeroed. `spare_rows` [owned parts] may be empty.
+  /// Memory for the parts of `shard`, zeroed.
   Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-             std::vector<std::uint64_t> spare_rows = {}, memory::Tag rows_tag = memory::Tag::kRows);
+             RowMemory row_memory = {});
 
   [[nodiscard]] const Scorer& scorer() const { return *scorer_; }
   [[nodiscard]] std::size_t dim() const { return dim_; }
@@ -47,8 +53,8 @@ class Parameters {
   [[nodiscard]] kernels::Matrix core() const { return core_; }
   [[nodiscard]] kernels::Matrix core_state() const { return core_state_; }
 
-  /// What scorers take of relations [2R, operator dim]: the relation rows, or, with a core, what make_operators() made
-  /// of them last.
+  /// The operators of relations [2R, operator dim], for scorers: the relation rows, or, with a core, the last result of
+  /// make_operators().
   [[nodiscard]] kernels::ConstMatrix operators() const { return operators_.data != nullptr ? operators_ : relations_; }
   /// Where make_operators() puts them; empty without a core. A training step may keep operators of its own there.
   [[nodiscard]] kernels::Matrix operator_memory() const { return operators_; }
@@ -67,7 +73,7 @@ class Parameters {
   void update_average(double decay);
   [[nodiscard]] Parameters* average() { return average_.get(); }  ///< null when none is kept
   [[nodiscard]] const Parameters* average() const { return average_.get(); }
-  /// What to rank and search with: the average where one is kept.
+  /// The parameters that are ranked and searched: the average where one is kept.
   [[nodiscard]] const Parameters& served() const { return average_ ? *average_ : *this; }
 
  private:

@@ -4,8 +4,6 @@
 
 #include "core/job.hpp"
 
-#include <cstddef>
-
 namespace tessera::model {
 
 /// The penalty of every query (s, r, ?) with target t of a batch, on the rows themselves, so that frequent rows are
@@ -26,11 +24,5 @@ struct Regulariser {
 
 /// From the job: names "none", "l2", "n3", "dura" and "ivr". Throws Error(kUsage).
 Regulariser find_regulariser(const Job::Regulariser& job);
-
-/// gradient += factor * d/dx |x|^power, for one row of `dim` reals; complex: real parts, then imaginary parts.
-void add_power_gradient(float power, bool is_complex, float factor, const float* row, std::size_t dim, float* gradient);
-
-/// |x|^power, in double.
-double power_value(double power, bool is_complex, const float* row, std::size_t dim);
 
 }  // namespace tessera::model

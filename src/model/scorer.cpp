@@ -48,22 +48,22 @@ class FormulaScorer final : public Scorer {
   void compose(ConstMatrix sources, ConstMatrix operators, std::span<const std::uint32_t> relations,
                Matrix queries) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      F::compose(sources.row(i), operators.row(relations[i]), queries.row(i), sources.cols,
-                 {0, F::query_columns(sources.cols)});
+      F::compose(sources.row(i), operators.row(relations[i]), queries.row(i),
+                 {0, F::query_columns(sources.cols), sources.cols});
   }
 
   void backward(ConstMatrix operators, std::span<const std::uint32_t> relations, ConstMatrix query_gradients,
                 Matrix source_gradients) const override {
     for (std::size_t i = 0; i < relations.size(); ++i)
-      F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i), query_gradients.cols,
-                  {0, F::query_columns(query_gradients.cols)});
+      F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i),
+                  {0, F::query_columns(query_gradients.cols), query_gradients.cols});
   }
 
   void add_operator_gradients(ConstMatrix sources, const float* relation_operator, ConstMatrix query_gradients,
                               std::span<const std::uint32_t> positions, float* operator_gradient) const override {
     for (const std::uint32_t i : positions)
       F::add_relation_gradient(sources.row(i), relation_operator, query_gradients.row(i), operator_gradient,
-                               sources.cols, {0, F::relation_columns(sources.cols)});
+                               {0, F::relation_columns(sources.cols), sources.cols});
   }
 
  private:

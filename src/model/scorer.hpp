@@ -19,7 +19,7 @@ class Scorer {
  public:
   virtual ~Scorer() = default;
   [[nodiscard]] virtual const char* name() const = 0;
-  /// How it composes queries, for whoever has rows where this cannot read them.
+  /// The formula that composes queries, for kernels of any memory space.
   [[nodiscard]] virtual kernels::Formula formula() const = 0;
   [[nodiscard]] virtual kernels::Similarity similarity() const = 0;
   /// Reals per operator.

@@ -3,6 +3,7 @@
 #include "packing/query_chunk.hpp"
 
 #include "packing/detail/chunk_layout.hpp"
+#include "packing/detail/lists.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -30,20 +31,15 @@ std::optional<ChunkReader::Layout> ChunkReader::read_layout(std::span<const std:
 
 bool ChunkReader::read_sources(const Layout& layout, std::uint32_t first_source, std::uint64_t bound) {
   layout.source_gaps.read(layout.at_source_gaps, gaps_.data());
-  std::uint64_t source = first_source;
-  list_sources_[0] = first_source;
-  for (std::size_t j = 1; j < layout.lists; ++j) {
-    source += std::uint64_t{gaps_[j - 1]} + 1;
-    list_sources_[j] = static_cast<std::uint32_t>(source);
-  }
-  return source < bound;
+  return detail::add_gaps(gaps_.data(), layout.lists - 1, first_source, list_sources_.data()) < bound;
 }
 
 // The lengths of lists become the bits that mark their starts.
-void ChunkReader::read_starts(const Layout& layout) {
+bool ChunkReader::read_starts(const Layout& layout) {
   if (layout.lengths_as == detail::Lengths::kBitmap) {
     std::memcpy(starts_.data(), layout.at_lengths, bytes_of_bits(layout.queries));
-    return;
+    if (layout.queries % 64 != 0) starts_[layout.queries / 64] &= (std::uint64_t{1} << (layout.queries % 64)) - 1;
+    return detail::has_ones(starts_, layout.queries, layout.lists);
   }
   starts_.fill(0);
   layout.lengths.read(layout.at_lengths, gaps_.data());
@@ -52,49 +48,26 @@ void ChunkReader::read_starts(const Layout& layout) {
     starts_[start / 64] |= std::uint64_t{1} << (start % 64);
     start += std::uint64_t{gaps_[j]} + 1;
   }
+  return detail::has_ones(starts_, layout.queries, layout.lists);
 }
 
 bool ChunkReader::read_dictionary(const Layout& layout, std::uint64_t bound) {
-  layout.dictionary.read(layout.at_dictionary, dictionary_.data() + 1);
-  std::uint64_t entry = layout.base;
-  dictionary_[0] = layout.base;
-  for (std::size_t k = 1; k < layout.entries; ++k) {
-    entry += std::uint64_t{dictionary_[k]} + 1;
-    dictionary_[k] = static_cast<std::uint32_t>(entry);
-  }
-  return entry < bound;
+  layout.dictionary.read(layout.at_dictionary, gaps_.data());
+  return detail::add_gaps(gaps_.data(), layout.entries - 1, layout.base, dictionary_.data()) < bound;
 }
 
 void ChunkReader::read_firsts(const Layout& layout) {
   layout.firsts.read(layout.at_firsts, firsts_.data());
-  std::uint32_t first = layout.has_dictionary ? 0 : layout.base;
+  const std::uint32_t base = layout.has_dictionary ? 0 : layout.base;
+  if (!layout.firsts_are_changes) {
+    for (std::size_t j = 0; j < layout.lists; ++j) firsts_[j] += base;
+    return;
+  }
+  std::uint32_t first = base;
   for (std::size_t j = 0; j < layout.lists; ++j) {
-    const std::uint32_t code = firsts_[j];
-    if (layout.firsts_are_changes)
-      first += (code & 1) != 0 ? ~(code >> 1) : code >> 1;
-    else
-      first = code + (layout.has_dictionary ? 0 : layout.base);
+    first += firsts_[j] >> 1 ^ (0 - (firsts_[j] & 1));
     firsts_[j] = first;
   }
-}
-
-// One query after the other, without branches: a start takes the next source and its first target, any other query the
-// next gap. Returns the largest target, or more when a list does not ascend.
-std::uint64_t ChunkReader::join(const Layout& layout) {
-  layout.target_gaps.read(layout.at_target_gaps, gaps_.data());
-  std::uint64_t largest = 0;
-  std::uint64_t target = 0;
-  std::size_t list = SIZE_MAX;  // of the query
-  for (std::size_t i = 0; i < layout.queries; ++i) {
-    const std::size_t is_start = starts_[i / 64] >> (i % 64) & 1;
-    list += is_start;
-    const std::uint64_t next = target + gaps_[i - list - (1 - is_start)] + 1;
-    target = is_start != 0 ? firsts_[list] : next;
-    sources_[i] = list_sources_[list];
-    targets_[i] = static_cast<std::uint32_t>(target);
-    largest = std::max(largest, target);
-  }
-  return largest;
 }
 
 bool ChunkReader::look_up(const Layout& layout, std::uint64_t largest) {
@@ -116,9 +89,10 @@ bool ChunkReader::read(std::span<const std::uint8_t> bytes, std::uint32_t first_
     std::copy_n(firsts_.data(), layout->queries, targets_.data());
     largest = *std::max_element(targets_.data(), targets_.data() + layout->queries);
   } else {
-    read_starts(*layout);
-    if (!detail::has_ones(starts_, layout->queries, layout->lists)) return false;
-    largest = join(*layout);
+    if (!read_starts(*layout)) return false;
+    layout->target_gaps.read(layout->at_target_gaps, gaps_.data());
+    largest = detail::join_lists({starts_.data(), list_sources_.data(), firsts_.data(), gaps_.data()}, layout->queries,
+                                 sources_.data(), targets_.data());
   }
   count_ = layout->queries;
   return look_up(*layout, largest) && (layout->has_dictionary || largest < bounds.targets);
@@ -138,8 +112,7 @@ bool ChunkReader::find(std::span<const std::uint8_t> bytes, std::uint32_t first_
   std::size_t start = list;
   std::size_t end = list + 1;
   if (layout->lists < layout->queries) {
-    read_starts(*layout);
-    if (!detail::has_ones(starts_, layout->queries, layout->lists)) return false;
+    if (!read_starts(*layout)) return false;
     start = detail::position_of_one(starts_, list);
     end = list + 1 < layout->lists ? detail::position_of_one(starts_, list + 1) : layout->queries;
   }

@@ -52,16 +52,15 @@ class ChunkReader {
 
  private:
   template <class T>
-  using Array = std::array<T, kChunkQueries + kUnpackGroup>;
+  using Array = std::array<T, kChunkQueries + 2 * kUnpackGroup>;
 
   struct Layout;
   static std::optional<Layout> read_layout(std::span<const std::uint8_t> bytes);
   bool read_sources(const Layout& layout, std::uint32_t first_source, std::uint64_t bound);
-  void read_starts(const Layout& layout);
+  bool read_starts(const Layout& layout);
   bool read_dictionary(const Layout& layout, std::uint64_t bound);
   void read_firsts(const Layout& layout);
   bool look_up(const Layout& layout, std::uint64_t largest);
-  std::uint64_t join(const Layout& layout);
 
   std::size_t count_ = 0;
   Array<std::uint32_t> sources_{};

@@ -14,7 +14,7 @@
 
 namespace tessera::predict {
 
-/// What the file says about where its answers are from.
+/// The origin of the answers in a file.
 struct PredictionOrigin {
   std::string model;
   std::uint64_t dim = 0;

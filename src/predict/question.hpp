@@ -20,7 +20,7 @@ struct Question {
   std::string relation;
   Side side = Side::kTail;
   std::string where;                             ///< "queries.tsv:12" or "--query", for messages
-  ExitStatus bad_status = ExitStatus::kBadData;  ///< of an error in this question: kUsage when it was typed
+  ExitStatus bad_status = ExitStatus::kBadData;  ///< status of an error in this question; kUsage for a typed question
 };
 
 /// Hands every question to a consumer, in order.

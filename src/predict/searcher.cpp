@@ -18,7 +18,7 @@ namespace {
 using memory::Tag;
 using search::Candidate;
 
-/// What a rank tells rank 0 of one of its best.
+/// One of the best answers of a rank, as rank 0 receives it.
 struct Found {
   Candidate candidate;
   std::uint64_t original_id;
@@ -113,7 +113,7 @@ std::vector<Answers> Searcher::State::search(std::span<const search::Query> quer
   setup_.comm.all_gather(std::as_bytes(own_found_.span().first(count)),
                          std::as_writable_bytes(found_.span().first(count * bytes.size())), bytes);
   std::vector<Answers> answers;
-  if (setup_.comm.rank() != Rank(0)) return answers;
+  if (!setup_.comm.is_root()) return answers;
   answers.resize(queries.size());
   for (std::size_t slot = 0; slot < queries.size(); ++slot) answers[order_[slot]] = merge_ranks(slot, queries.size());
   return answers;
@@ -147,7 +147,7 @@ void Searcher::State::gather_vectors() {
   vectors_.gather(rank_begin_);
 }
 
-/// Of each query, in all splits; what several splits have counts as often.
+/// Counts the known answers of each query in all splits. An answer of several splits counts several times.
 void Searcher::State::count_known() {
   const auto counts = known_counts_.span().first(queries_.size());
   for (std::size_t slot = 0; slot < queries_.size(); ++slot)

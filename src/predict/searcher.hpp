@@ -14,7 +14,7 @@
 
 namespace tessera::predict {
 
-/// What happens to answers that are triples of the graph.
+/// The treatment of answers that are triples of the graph.
 enum class KnownAnswers { kMark, kOmit };
 
 /// The split that has a fact; the first of them when several have it.

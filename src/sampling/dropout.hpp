@@ -12,19 +12,19 @@
 
 namespace tessera::sampling {
 
-/// Where the queries of a batch stand: number i is first + i in the order in which this epoch visits those of the part.
+/// The position of a batch in an epoch: its query i is query first + i of the part, in the order of this epoch.
 struct OrderPosition {
   std::uint32_t epoch = 0;
-  std::uint32_t part = 0;  ///< of the graph
+  std::uint32_t part = 0;  ///< number of the part in the graph
   std::uint64_t first = 0;
-  /// That of the query at `index` behind this one.
+  /// The position of the query that follows this one by `index`.
   [[nodiscard]] OrderPosition behind(std::uint64_t index) const { return {epoch, part, first + index}; }
 };
 
-/// Dropout (Srivastava et al., JMLR 2014) of what a query vector is composed of: its source row and the operator of its
-/// relation. Every query drops elements of its own; those that stay are divided by the chance to stay. A mask is a
-/// function of (seed, epoch, part, position, element): ranks, threads and the way to exchange cannot change it. It is
-/// made again wherever it is needed, as gradients take the same factors.
+/// Dropout (Srivastava et al., JMLR 2014) of the source row and of the relation's operator, before a query vector is
+/// composed. Every query drops its own elements; the others are divided by the chance to stay. A mask is a function of
+/// (seed, epoch, part, position, element): ranks, threads and the exchange cannot change it. No mask is stored;
+/// gradients make it again.
 class Dropout {
  public:
   /// Memory for one operator and one gradient of it per thread, if relations are dropped.
@@ -32,15 +32,15 @@ class Dropout {
 
   [[nodiscard]] bool drops_entities() const { return entity_.threshold > 0; }
   [[nodiscard]] bool drops_relations() const { return relation_.threshold > 0; }
-  /// Of source rows, or their gradients: row i of the mask is that of the query at i behind `at`.
+  /// The mask of source rows and of their gradients. Row i belongs to query at.behind(i).
   [[nodiscard]] kernels::DropoutMask source_mask(const OrderPosition& at) const;
-  /// Likewise, of operators.
+  /// The mask of operators and of their gradients. Row i belongs to query at.behind(i).
   [[nodiscard]] kernels::DropoutMask operator_mask(const OrderPosition& at) const;
-  /// Multiplies a source row [dim] of the query at `index` behind `at`, or its gradient, by the mask.
+  /// Multiplies the source row [dim] of query at.behind(index), or its gradient, by the mask.
   void mask_source(const OrderPosition& at, std::size_t index, float* row) const {
     source_mask(at).apply(index, row, entity_.dim);
   }
-  /// Likewise, an operator [operator dim].
+  /// Multiplies the operator [operator dim] of query at.behind(index), or its gradient, by the mask.
   void mask_operator(const OrderPosition& at, std::size_t index, float* row) const {
     operator_mask(at).apply(index, row, relation_.dim);
   }
@@ -54,7 +54,7 @@ class Dropout {
   struct Mask {
     std::size_t dim = 0;
     std::uint32_t threshold = 0;  // a random word below it drops its element
-    float gain = 1;               // of those that stay
+    float gain = 1;               // factor on elements that stay
   };
   static Mask find_mask(double rate, std::size_t dim);
   [[nodiscard]] kernels::DropoutMask make_mask(const Mask& mask, const OrderPosition& at,

@@ -64,8 +64,8 @@ class QueryBatch {
   memory::Buffer<std::uint32_t> sources_;
   memory::Buffer<std::uint32_t> relations_;
   memory::Buffer<std::uint32_t> answers_;
-  memory::Buffer<std::uint32_t> first_queries_;  // of the unpacked ones, by item
-  memory::Buffer<std::uint32_t> first_targets_;  // of targets_
+  memory::Buffer<std::uint32_t> first_queries_;  // first unpacked query of each item
+  memory::Buffer<std::uint32_t> first_targets_;  // first of targets_ of each item
   memory::Buffer<exchange::QueryTarget> targets_;
   memory::Buffer<std::uint32_t> candidates_;
   exchange::Groups by_source_;

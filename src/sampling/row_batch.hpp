@@ -24,8 +24,8 @@ enum class Scope {
 };
 Scope find_scope(const std::string& name);
 
-/// What one part works on in one step. Occurrences of entity rows are numbered: sources 0 .. n-1, targets n .. 2n-1,
-/// negatives 2n .. 2n+K-1.
+/// The batch of one part in a step when rows are moved. Occurrences of entity rows are numbered: sources 0 .. n-1,
+/// targets n .. 2n-1, negatives 2n .. 2n+K-1.
 class RowBatch {
  public:
   RowBatch(const graph::PartitionManifest& manifest, PartId part, std::uint64_t most_queries, std::uint64_t negatives,

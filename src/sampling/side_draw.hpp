@@ -18,13 +18,13 @@ class SideDraw {
  public:
   using Writer = execution::ListWriter<kSpace>;
 
-  /// What the lists are for.
+  /// The uses of the lists.
   struct Uses {
     bool drops_relations = false;
     bool has_core = false;
     bool makes_all_operators = false;
   };
-  /// `queries`: most in a step.
+  /// `queries`: the most queries of a step.
   SideDraw(const Uses& uses, std::uint64_t queries);
   /// Most numbers that put() puts.
   [[nodiscard]] static std::uint64_t words(std::uint64_t queries) { return 10 * queries + 1; }

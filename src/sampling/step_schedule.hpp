@@ -9,10 +9,10 @@
 
 namespace tessera::sampling {
 
-/// How an epoch is cut into steps: every part gives each step its share of its items (queries), whoever owns it.
+/// Cuts an epoch into steps. Every part gives each step its share of its items (queries), on any rank.
 class StepSchedule {
  public:
-  /// `items`: of every part.
+  /// `items`: number of items of every part.
   StepSchedule(std::vector<std::uint64_t> items, std::uint64_t batch_size);
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
   [[nodiscard]] std::uint32_t parts() const { return static_cast<std::uint32_t>(items_.size()); }

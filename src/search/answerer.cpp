@@ -20,7 +20,7 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::uint64_t kMoreKeys = 1024;                     // of a query whose known answers are kept to the end
+constexpr std::uint64_t kMoreKeys = 1024;  // more keys for a query whose known answers are kept to the end
 constexpr std::uint64_t kMostKeys = std::uint64_t{1} << 24U;  // beyond what k asks for: twice 128 MiB
 
 /// So many, of `rows`, are there to be found.
@@ -53,16 +53,24 @@ class AnswerFilter final : public kernels::RowFilter {
   std::span<const Query> queries_;
 };
 
+/// The rows of all parts where the host reads them in place; none where they are uploaded.
+template <Space kSpace>
+std::vector<kernels::BasicConstMatrix<kSpace>> borrowed_rows(const Setup& setup, const AnswerSizes& sizes) {
+  if constexpr (kSpace == Space::kHost)
+    if (sizes.sizes.borrows) return rows_of(setup.parameters);
+  return {};
+}
+
 }  // namespace
 
 template <Space kSpace>
 AnswererOn<kSpace>::AnswererOn(const Setup& setup, const AnswerNeeds& needs, std::unique_ptr<Executor> executor,
-                               const AnswerSizes& sizes, const AnswerPlan& plan, std::vector<ConstMatrix> borrowed_rows)
+                               const AnswerSizes& sizes, const AnswerPlan& plan)
     : setup_(setup),
       needs_(needs),
       sizes_(sizes),
       plan_(plan),
-      comparison_(setup, std::move(executor), sizes.sizes, plan.pieces, std::move(borrowed_rows)) {
+      comparison_(setup, std::move(executor), sizes.sizes, plan.pieces, borrowed_rows<kSpace>(setup, sizes)) {
   Executor& memory = comparison_.executor();
   TESSERA_ASSERT(plan.pieces.tile_rows > 0 && plan.keys > 0, "answering needs memory for a row and an answer");
   TESSERA_ASSERT(
@@ -174,7 +182,7 @@ void AnswererOn<kSpace>::merge(const Queries& queries, const Rows& tile, std::si
   if (!sizes_.is_in_place) std::swap(keys_[0], keys_[1]);
 }
 
-/// Of the i-th query of a batch, those of all workers.
+/// Merges the keys of all workers for the i-th query of a batch.
 template <Space kSpace>
 std::span<BestKey> AnswererOn<kSpace>::merge_workers(std::span<BestKey> keys, const Batch& batch, std::size_t i) const {
   const auto of_worker = [&](std::size_t w) { return keys.subspan(w * plan_.keys + i * batch.keys, batch.keys); };
@@ -228,9 +236,8 @@ AnswerSizes host_answer_sizes(const Setup& setup, std::uint64_t block_queries, s
 MakeAnswerer answer_on_host() {
   return [](const Setup& setup, const AnswerNeeds& needs) {
     const AnswerSizes sizes = host_answer_sizes(setup, needs.block_queries, needs.k, needs.omit_known);
-    return std::make_unique<AnswererOn<Space::kHost>>(setup, needs,
-                                                      std::make_unique<execution::HostExecutor>(setup.host), sizes,
-                                                      plan_host_answering(sizes), rows_of(setup.parameters));
+    return std::make_unique<AnswererOn<Space::kHost>>(
+        setup, needs, std::make_unique<execution::HostExecutor>(setup.host), sizes, plan_host_answering(sizes));
   };
 }
 
@@ -239,7 +246,7 @@ MakeAnswerer answer_on_device(memory::DevicePool& pool, Products products) {
     const AnswerSizes sizes{device_sizes(setup, needs.block_queries, products, false), needs.k, needs.omit_known};
     const AnswerPlan plan = plan_answering(sizes, pool.budget_bytes() - pool.used_bytes());
     return std::make_unique<AnswererOn<Space::kDevice>>(setup, needs, make_executor(pool, sizes.sizes, plan.pieces),
-                                                        sizes, plan, std::vector<kernels::ConstDeviceMatrix>{});
+                                                        sizes, plan);
   };
 }
 

@@ -28,7 +28,7 @@ inline bool is_better(const Candidate& a, const Candidate& b) {
   return a.score > b.score || (a.score == b.score && a.entity < b.entity);
 }
 
-/// What is to be answered; `rows` and `known` outlive it.
+/// The queries that an answerer answers; `rows` and `known` outlive it.
 struct AnswerNeeds {
   const model::OwnRows& rows;
   const KnownAnswers& known;
@@ -53,22 +53,22 @@ class Answerer {
   /// found[i * k ...] = the best of query i, best first, sizes[i] of them: k, or fewer when there are fewer. Not
   /// collective. Throws Error(kOverBudget).
   virtual void search(const AnswerBlock& block, std::span<Candidate> found, std::span<std::uint32_t> sizes) = 0;
-  /// Of all searches.
+  /// The cost of all searches.
   [[nodiscard]] virtual const Cost& cost() const = 0;
 };
 
 /// Makes an answerer; the setup outlives it. Throws Error: kOverBudget, kUsage for more rows than can be numbered.
 using MakeAnswerer = std::function<std::unique_ptr<Answerer>(const Setup& setup, const AnswerNeeds& needs)>;
 
-/// As rank_on_host() and rank_on_device().
+/// Make answerers for the host and for a device, like rank_on_host() and rank_on_device().
 MakeAnswerer answer_on_host();
 MakeAnswerer answer_on_device(memory::DevicePool& pool, kernels::Products products);
 
-/// What is to be answered, for a plan.
+/// The sizes of a search, for a plan.
 struct AnswerSizes {
   Sizes sizes;
   std::uint64_t k = 0;
-  bool keeps_known = false;  ///< known answers are left out after the search: nobody can be asked in its course
+  bool keeps_known = false;  ///< known answers are left out after the search, not during it
   bool is_in_place = false;  ///< the kernels merge in place
 };
 
@@ -82,7 +82,7 @@ struct AnswerPlan {
 /// How a device answers with `room_bytes` of memory, as fit_plan(). Where known answers are kept until the end there is
 /// room for many more keys than answers are wanted, up to all rows for one query, if there is the memory.
 AnswerPlan plan_answering(const AnswerSizes& sizes, std::uint64_t room_bytes);
-/// What the host answers, and how.
+/// The sizes of a search on the host, and its plan.
 AnswerSizes host_answer_sizes(const Setup& setup, std::uint64_t block_queries, std::uint64_t k, bool omit_known);
 AnswerPlan plan_host_answering(const AnswerSizes& sizes);
 
@@ -92,11 +92,10 @@ template <kernels::Space kSpace>
 class AnswererOn final : public Answerer {
  public:
   using Executor = execution::Executor<kSpace>;
-  using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
-  /// As Comparison.
+  /// The setup outlives this.
   AnswererOn(const Setup& setup, const AnswerNeeds& needs, std::unique_ptr<Executor> executor, const AnswerSizes& sizes,
-             const AnswerPlan& plan, std::vector<ConstMatrix> borrowed_rows);
-  /// Of the executor's memory.
+             const AnswerPlan& plan);
+  /// Bytes of the executor's memory.
   static std::uint64_t bytes(const AnswerSizes& sizes, const AnswerPlan& plan);
 
   void search(const AnswerBlock& block, std::span<Candidate> found, std::span<std::uint32_t> sizes) override;
@@ -132,7 +131,7 @@ class AnswererOn final : public Answerer {
   Comparison<kSpace> comparison_;
   std::array<Buffer<kernels::BestKey>, 2> keys_;  // by worker [queries, keys of a batch]; the second unless in place
   memory::Buffer<kernels::BestKey> host_keys_;
-  // Of screening.
+  // The buffers below are for screening.
   Buffer<kernels::BestKey> listed_;
   Buffer<std::uint32_t> counts_;     // [queries]
   Buffer<std::uint32_t> bars_;       // [queries]

@@ -17,7 +17,7 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::uint64_t kSlotBytes = std::uint64_t{4} << 20U;  // of what is uploaded: two of them are pinned
+constexpr std::uint64_t kSlotBytes = std::uint64_t{4} << 20U;  // bytes of a pinned slot for uploads; there are two
 
 }  // namespace
 
@@ -31,7 +31,7 @@ Comparison<kSpace>::Comparison(const Setup& setup, std::unique_ptr<Executor> exe
       similarity_(setup.parameters.scorer().similarity()),
       screening_(sizes.screens() ? executor_->kernels().screening : kernels::BasicScreening<kSpace>{}),
       staging_(*executor_, setup.host.pool(), Tag::kEvaluation, kSlotBytes),
-      rows_(setup.parameters, *executor_, staging_, plan.window_rows, screening_.ranks, std::move(borrowed)) {
+      rows_(setup.parameters, staging_, plan.window_rows, screening_.ranks, std::move(borrowed)) {
   TESSERA_ASSERT(plan.queries > 0, "comparing needs memory for a query");
   TESSERA_ASSERT(sizes.dim == setup.parameters.dim() && sizes.rows == rows_.size(), "the sizes are of the model");
   TESSERA_ASSERT(sizes.workers == executor_->workers(), "the sizes are of the executor");
@@ -112,7 +112,7 @@ void log_cost(comm::Communicator& comm, const Cost& own) {
   std::array<std::int64_t, 3> cost = {static_cast<std::int64_t>(own.screened), static_cast<std::int64_t>(own.rescored),
                                       static_cast<std::int64_t>(own.recounted)};
   comm.all_reduce(cost, comm::Reduction::kSum);
-  if (comm.rank() != Rank(0) || cost[0] == 0) return;
+  if (!comm.is_root() || cost[0] == 0) return;
   log::info("screened {} pairs of query and entity; {} ({:.3g} %) were scored again one by one, {} in tiles",
             text::with_thousands(static_cast<std::uint64_t>(cost[0])),
             text::with_thousands(static_cast<std::uint64_t>(cost[1])),

@@ -21,15 +21,15 @@ namespace tessera::search {
 /// Pairs of a query and a row that a rank screened, and what screening left open.
 struct Cost {
   std::uint64_t screened = 0;   ///< compared by approximate scores first; 0: all of them by their exact scores
-  std::uint64_t rescored = 0;   ///< of those: scored again exactly, one by one
-  std::uint64_t recounted = 0;  ///< of those: in tiles that were scored again as a whole
+  std::uint64_t rescored = 0;   ///< screened pairs that were scored again exactly, one by one
+  std::uint64_t recounted = 0;  ///< screened pairs in tiles that were scored again as a whole
 };
 /// Collective. Logs the sum over all ranks, where anything was screened.
 void log_cost(comm::Communicator& comm, const Cost& own);
 
-/// What ranking and answering share: queries, the rows of a rank and scores of tiles of them in the memory of an
-/// executor, and the order of the work. Where the products of the executor are approximate, dot products are screened:
-/// then there are norms of both sides, and the cost is counted.
+/// The common part of ranking and answering. It holds queries, the rows of a rank and scores of tiles in the memory of
+/// an executor, and orders the work. Where the products of the executor are approximate, dot products are screened:
+/// then it computes norms of both sides and counts the cost.
 template <kernels::Space kSpace>
 class Comparison {
  public:
@@ -48,11 +48,11 @@ class Comparison {
     Vector<const float> norms;  ///< [n], where they are screened
   };
 
-  /// `borrowed` are the rows of every part as RowWindows takes them, there where sizes.borrows. The setup and whoever
-  /// has the rows outlive this.
+  /// `borrowed` are the rows of every part, for RowWindows, if sizes.borrows. The setup and the owner of these rows
+  /// outlive this object.
   Comparison(const Setup& setup, std::unique_ptr<Executor> executor, const Sizes& sizes, const Plan& plan,
              std::vector<ConstMatrix> borrowed);
-  /// Of the executor's memory.
+  /// Bytes of the executor's memory.
   static std::uint64_t bytes(const Sizes& sizes, const Plan& plan);
 
   [[nodiscard]] Executor& executor() { return *executor_; }
@@ -94,9 +94,9 @@ class Comparison {
 
   /// Only a device copies what both it and the host read.
   static constexpr bool kCopies = kSpace == kernels::Space::kDevice;
-  /// What the executor reads for `from`: a copy, where there are any.
+  /// Returns `from` in the executor's memory: a copy on a device, else `from` itself.
   Vector<const float> upload(std::span<const float> from, Buffer<float>& copy);
-  /// What the host reads of `from` after finish().
+  /// Returns `from` in host memory, which is valid after finish().
   template <class T>
   std::span<T> download(Vector<T> from, memory::Buffer<T>& copy) {
     if constexpr (!kCopies) {

@@ -14,14 +14,14 @@ std::uint64_t KnownAnswers::size(const Query& query) const {
 }
 
 void KnownAnswers::copy(const Query& query, std::uint64_t first, std::span<std::uint64_t> out,
-                        std::uint64_t nobody) const {
+                        std::uint64_t no_entity) const {
   const Place source = rows_.place(query.source);
   std::uint64_t start = 0;
   for (std::size_t i = 0; i < splits_.size(); ++i) {
     const auto answers = list(i, source, query.relation);
     for (std::uint64_t k = std::max(first, start); k < std::min(first + out.size(), start + answers.size()); ++k) {
       const std::uint64_t answer = answers[k - start];
-      out[k - first] = find_in(i, query, EntityId(answer)) ? nobody : answer;
+      out[k - first] = find_in(i, query, EntityId(answer)) ? no_entity : answer;
     }
     start += answers.size();
   }

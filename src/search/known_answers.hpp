@@ -17,20 +17,20 @@ namespace tessera::search {
 /// owner of an answer has the fact, too: (s, r, t) is also a query (t, r^-1, ?) with target s; so nothing need travel.
 class KnownAnswers {
  public:
-  /// Of those splits; all outlive this.
+  /// Finds answers in these splits. The arguments outlive this object.
   KnownAnswers(const graph::Shard& shard, const model::OwnRows& rows, std::span<const graph::Split> splits)
       : shard_(shard), rows_(rows), splits_(splits) {}
 
   /// Answers of a query of this rank: the lists of the splits, one after the other. What several splits have counts as
   /// often.
   [[nodiscard]] std::uint64_t size(const Query& query) const;
-  /// Their global ids from the `first`; `nobody` for one that an earlier split has too.
-  void copy(const Query& query, std::uint64_t first, std::span<std::uint64_t> out, std::uint64_t nobody) const;
+  /// Their global ids from the `first`; `no_entity` for one that an earlier split has too.
+  void copy(const Query& query, std::uint64_t first, std::span<std::uint64_t> out, std::uint64_t no_entity) const;
   /// The first split that has the answer of a query of this rank.
   [[nodiscard]] std::optional<graph::Split> find(const Query& query, EntityId answer) const {
     return find_in(splits_.size(), query, answer);
   }
-  /// The same for any query, of an answer that this rank owns.
+  /// Finds an answer that this rank owns, for any query.
   [[nodiscard]] std::optional<graph::Split> find_own(const Query& query, EntityId answer) const;
 
  private:

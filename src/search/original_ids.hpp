@@ -20,7 +20,7 @@ class OriginalIds {
   OriginalIds(comm::Communicator& comm, const graph::Shard& shard, const std::filesystem::path& partition_folder,
               memory::Pool& pool);
 
-  /// Of an owned entity.
+  /// The original id of an owned entity.
   [[nodiscard]] std::uint64_t operator[](EntityId entity) const { return ids_[entity.value() - first_.value()]; }
   /// Collective. Replaces global ids of any owner by original ones; every rank passes the same values.
   void translate(comm::Communicator& comm, std::span<std::int64_t> entities) const;

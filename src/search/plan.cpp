@@ -10,7 +10,7 @@
 namespace tessera::search {
 namespace {
 
-constexpr std::uint64_t kMostScores = std::uint64_t{1} << 26U;  // of a tile: 256 MiB
+constexpr std::uint64_t kMostScores = std::uint64_t{1} << 26U;  // scores of a tile: 256 MiB
 // Smaller pieces do not fill a device; windows of rows are better then.
 constexpr std::uint64_t kFewestQueries = 256;
 constexpr std::uint64_t kFewestTileRows = 1024;

@@ -13,14 +13,14 @@
 
 namespace tessera::search {
 
-/// What is to be compared: queries with all rows of a rank.
+/// The sizes of a comparison of queries with all rows of a rank.
 struct Sizes {
-  std::uint64_t block_queries = 0;  ///< of a block, at most
-  std::uint64_t rows = 0;           ///< of the rank
+  std::uint64_t block_queries = 0;  ///< most queries of a block
+  std::uint64_t rows = 0;           ///< rows of the rank
   std::size_t dim = 0;
-  kernels::Products products = kernels::Products::kChain;  ///< of the executor; of no matter to a distance
-  bool borrows = false;     ///< the rows are in the executor's memory, whoever has them there
-  std::size_t workers = 1;  ///< of the executor
+  kernels::Products products = kernels::Products::kChain;  ///< products of the executor; distances do not use them
+  bool borrows = false;                                    ///< another object has the rows in the executor's memory
+  std::size_t workers = 1;                                 ///< workers of the executor
   /// Whether approximate scores decide what they can.
   [[nodiscard]] bool screens() const { return products != kernels::Products::kChain; }
 };
@@ -34,10 +34,10 @@ Sizes device_sizes(const Setup& setup, std::uint64_t block_queries, kernels::Pro
 struct Plan {
   std::uint64_t queries = 0;      ///< compared at once
   std::uint64_t window_rows = 0;  ///< in the executor's memory at once; when these are all, they are uploaded only once
-  std::uint64_t tile_rows = 0;    ///< that have scores in memory at once; 0: none have
+  std::uint64_t tile_rows = 0;    ///< tile rows with scores in memory at once; 0: none
 };
 
-/// What is to be fitted to the memory of a device.
+/// The work that a plan fits to the memory of a device.
 struct Work {
   Sizes sizes;
   bool has_tiles = true;                            ///< scores are written to memory

@@ -16,7 +16,7 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::uint64_t kHostQueries = 1024;  // that a thread compares with a block of rows
+constexpr std::uint64_t kHostQueries = 1024;  // queries that a thread compares with a block of rows
 
 /// Pairs of a tile that may be scored again one by one; with more, chains in tiles are no slower.
 std::uint64_t undecided_pairs(const Plan& plan) { return (plan.queries * plan.tile_rows + 15) / 16; }
@@ -71,13 +71,13 @@ void RankerOn<kSpace>::count(const Queries& queries, const Rows& tile, std::size
   const auto n_greater = counts_.span().subspan(first, n);
   const auto n_equal = counts_.span().subspan(first + capacity_, n);
   if (!comparison_.screens())
-    return comparison_.executor().kernels().ranks.count(comparison_.similarity(), queries.vectors, tile.rows, targets,
-                                                        n_greater, n_equal);
+    return comparison_.executor().kernels().ranks.count(comparison_.similarity(), {queries.vectors, tile.rows, targets},
+                                                        {n_greater, n_equal});
   const kernels::BasicConstMatrix<kSpace> scores = comparison_.score(queries, tile, worker);
   comparison_.screened().count(
       {queries.vectors, tile.rows, targets}, {scores, queries.norms, tile.norms, comparison_.error_factor()},
       {undecided_queries_.span(), undecided_rows_.span(), decided_.span(), undecided_count_.span()},
-      {n_greater, n_equal, comparison_.cost_memory()});
+      {n_greater, n_equal}, comparison_.cost_memory());
 }
 
 template <Space kSpace>

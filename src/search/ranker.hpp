@@ -58,10 +58,10 @@ class RankerOn final : public Ranker {
  public:
   using Executor = execution::Executor<kSpace>;
   using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
-  /// As Comparison.
+  /// The arguments are those of Comparison.
   RankerOn(const Setup& setup, std::unique_ptr<Executor> executor, const Sizes& sizes, const Plan& plan,
            std::vector<ConstMatrix> borrowed_rows);
-  /// Of the executor's memory.
+  /// Bytes of the executor's memory.
   static std::uint64_t bytes(const Sizes& sizes, const Plan& plan);
 
   void begin() override { comparison_.begin(); }
@@ -77,13 +77,13 @@ class RankerOn final : public Ranker {
   void count(const Queries& queries, const Rows& tile, std::size_t worker);
 
   Comparison<kSpace> comparison_;
-  std::size_t capacity_;  // of a block
+  std::size_t capacity_;  // queries of a block
   std::size_t block_ = 0;
   Buffer<float> target_copies_;  // [capacity]
   kernels::Vector<kSpace, const float> target_scores_;
   Buffer<std::uint32_t> counts_;  // by worker: n_greater, then n_equal, [capacity] each
   memory::Buffer<std::uint32_t> host_counts_;
-  // Of screening.
+  // The buffers below are for screening.
   Buffer<std::uint32_t> undecided_queries_;
   Buffer<std::uint32_t> undecided_rows_;
   Buffer<std::uint32_t> decided_;  // [queries]

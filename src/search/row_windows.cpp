@@ -14,8 +14,8 @@ using memory::Tag;
 
 namespace {
 
-/// Of the rows of all parts, one part after the other, those from `first` to first + count - 1: calls use(rows, number
-/// of the first of them) for those of each part.
+/// Numbers the rows of all parts one after the other. Calls use(rows, number of the first one) for the rows of each
+/// part between `first` and first + count - 1.
 template <class Matrix, class Use>
 void for_each_overlap(const std::vector<Matrix>& parts, std::uint64_t first, std::uint64_t count, const Use& use) {
   std::uint64_t part_first = 0;
@@ -37,9 +37,9 @@ std::uint64_t count_rows(const std::vector<Matrix>& parts) {
 }  // namespace
 
 template <Space kSpace>
-RowWindows<kSpace>::RowWindows(const model::Parameters& parameters, Executor& executor,
-                               execution::Staging<kSpace>& staging, std::uint64_t window_rows,
-                               const kernels::BasicScreenedRanks<kSpace>* norms, std::vector<ConstMatrix> borrowed)
+RowWindows<kSpace>::RowWindows(const model::Parameters& parameters, execution::Staging<kSpace>& staging,
+                               std::uint64_t window_rows, const kernels::BasicScreenedRanks<kSpace>* norms,
+                               std::vector<ConstMatrix> borrowed)
     : staging_(staging),
       norms_of_(norms),
       dim_(parameters.dim()),
@@ -48,8 +48,8 @@ RowWindows<kSpace>::RowWindows(const model::Parameters& parameters, Executor& ex
       borrowed_(std::move(borrowed)),
       size_(borrowed_.empty() ? count_rows(host_rows_) : count_rows(borrowed_)) {
   TESSERA_ASSERT(window_rows > 0, "a window has a row");
-  if (borrowed_.empty()) rows_ = executor.template allocate<float>(Tag::kEvaluation, window_rows * dim_);
-  if (norms != nullptr) norms_ = executor.template allocate<float>(Tag::kEvaluation, window_rows);
+  if (borrowed_.empty()) rows_ = staging.executor().template allocate<float>(Tag::kEvaluation, window_rows * dim_);
+  if (norms != nullptr) norms_ = staging.executor().template allocate<float>(Tag::kEvaluation, window_rows);
 }
 
 template <Space kSpace>

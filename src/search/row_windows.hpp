@@ -25,9 +25,9 @@ struct NumberedRows {
   }
 };
 
-/// The entity rows of a rank in the memory of an executor, one part after the other, for passes over all of them:
-/// borrowed from whoever has them there, or uploaded: once, or, where they do not fit, a window after the other in
-/// every pass.
+/// The entity rows of a rank in the memory of an executor, one part after the other, for passes over all rows. The rows
+/// are borrowed from an object that has them there, or uploaded. Rows that fit are uploaded once; else every pass
+/// uploads one window after the other.
 template <kernels::Space kSpace>
 class RowWindows {
  public:
@@ -37,9 +37,8 @@ class RowWindows {
   /// Takes memory (Tag::kEvaluation) for `window_rows` rows, and their norms where `norms` makes them. `borrowed` rows,
   /// matrices of all that are compared, are read where they are: only norms take memory then. Everything that is named
   /// outlives this.
-  RowWindows(const model::Parameters& parameters, Executor& executor, execution::Staging<kSpace>& staging,
-             std::uint64_t window_rows, const kernels::BasicScreenedRanks<kSpace>* norms,
-             std::vector<ConstMatrix> borrowed);
+  RowWindows(const model::Parameters& parameters, execution::Staging<kSpace>& staging, std::uint64_t window_rows,
+             const kernels::BasicScreenedRanks<kSpace>* norms, std::vector<ConstMatrix> borrowed);
   static std::uint64_t bytes(std::uint64_t window_rows, std::size_t dim, bool borrows, bool has_norms);
 
   /// The parameters may have changed: rows are uploaded, and norms made, again.
@@ -64,8 +63,8 @@ class RowWindows {
   const kernels::BasicScreenedRanks<kSpace>* norms_of_;
   std::size_t dim_;
   std::uint64_t window_rows_;
-  std::vector<kernels::ConstMatrix> host_rows_;  // of all parts
-  std::vector<ConstMatrix> borrowed_;            // of all parts, or none
+  std::vector<kernels::ConstMatrix> host_rows_;  // rows of all parts
+  std::vector<ConstMatrix> borrowed_;            // borrowed rows of all parts, or none
   std::uint64_t size_;
   bool are_there_ = false;  // all of them, or their norms
   std::vector<Rows> window_;

@@ -12,7 +12,7 @@
 
 namespace tessera::search {
 
-/// What ranking and answering work with: a model and everything around it. All of it outlives its users.
+/// The objects that ranking and answering share: a model, its shard, the ranks and the host. All outlive their users.
 struct Setup {
   comm::Communicator& comm;
   const graph::Shard& shard;

@@ -26,7 +26,7 @@ class Temporary {
   bool released_ = false;
 };
 
-/// Removes every path that a Temporary of this process holds. For a program that is told to end now; whoever writes
+/// Removes every path that a Temporary of this process holds. For a program that must end now; a thread that writes
 /// them fails.
 void remove_open_temporaries();
 
@@ -45,7 +45,7 @@ class AtomicFile {
   Temporary temporary_;
 };
 
-/// The same for a folder: made empty under a temporary name, renamed when complete. Replaces nothing: throws
+/// A folder that is made empty under a temporary name and renamed when complete. It replaces nothing: throws
 /// Error(kUsage) if the final name exists when it is made.
 class AtomicFolder {
  public:

@@ -55,7 +55,7 @@ class FolderChecksums {
   static FolderChecksums load(const std::filesystem::path& folder);
   /// Hashes `name` as it is on disk and adds or replaces its line.
   void record(const std::string& name);
-  /// The same with the digest of a file that somebody else has hashed.
+  /// Records the digest of a file that the caller has hashed.
   void record(const std::string& name, const Digest& digest) { digests_[name] = digest; }
   void forget(const std::string& name) { digests_.erase(name); }
   /// Replaces the list on disk atomically and syncs it.

@@ -59,7 +59,7 @@ class Handle {
   Close close_ = nullptr;
 };
 
-/// What a dataset means, for people with h5dump or h5py.
+/// The meaning of a dataset, for people with h5dump or h5py.
 struct Description {
   std::string long_name;
   std::string units = "1";

@@ -21,7 +21,7 @@ template <class... Args>
   fail(ExitStatus::kBadData, "'{}', {}: {}", file.string(), object, fmt::format(reason, std::forward<Args>(args)...));
 }
 
-// What an error names: the object in the file.
+// The object in the file that an error names.
 struct Place {
   const std::filesystem::path& file;
   std::string object;

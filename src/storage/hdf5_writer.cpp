@@ -68,13 +68,19 @@ int require(int result, const std::string& what) {
   return result;
 }
 
-void write_attribute(hid_t object, const std::string& name, hid_t stored, hid_t in_memory, const void* value,
-                     const std::string& what) {
+struct AttributeValue {
+  hid_t stored_type;
+  hid_t memory_type;
+  const void* data;
+};
+
+void write_attribute(hid_t object, const std::string& name, const AttributeValue& value, const std::string& what) {
   const Handle space = checked(H5Screate(H5S_SCALAR), close_with<H5Sclose>, what);
   if (require(H5Aexists(object, name.c_str()), what) > 0) require(H5Adelete(object, name.c_str()), what);
-  const Handle attribute = checked(H5Acreate2(object, name.c_str(), stored, space.id(), H5P_DEFAULT, H5P_DEFAULT),
-                                   close_with<H5Aclose>, what);
-  require(H5Awrite(attribute.id(), in_memory, value), what);
+  const Handle attribute =
+      checked(H5Acreate2(object, name.c_str(), value.stored_type, space.id(), H5P_DEFAULT, H5P_DEFAULT),
+              close_with<H5Aclose>, what);
+  require(H5Awrite(attribute.id(), value.memory_type, value.data), what);
 }
 
 void write_string_attribute(hid_t object, const std::string& name, const std::string& value, const std::string& what) {
@@ -83,7 +89,7 @@ void write_string_attribute(hid_t object, const std::string& name, const std::st
   require(H5Tset_strpad(type.id(), H5T_STR_NULLPAD), what);
   require(H5Tset_cset(type.id(), H5T_CSET_UTF8), what);
   const std::string bytes = value.empty() ? std::string(1, '\0') : value;
-  write_attribute(object, name, type.id(), type.id(), bytes.data(), what);
+  write_attribute(object, name, {type.id(), type.id(), bytes.data()}, what);
 }
 
 }  // namespace
@@ -178,12 +184,12 @@ Handle FileWriter::object(const std::string& path) {
 
 void FileWriter::attribute(const std::string& path, const std::string& name, std::uint64_t value) {
   const std::scoped_lock lock(library_lock());
-  write_attribute(object(path).id(), name, H5T_STD_U64LE, H5T_NATIVE_UINT64, &value, path_.string());
+  write_attribute(object(path).id(), name, {H5T_STD_U64LE, H5T_NATIVE_UINT64, &value}, path_.string());
 }
 
 void FileWriter::attribute(const std::string& path, const std::string& name, double value) {
   const std::scoped_lock lock(library_lock());
-  write_attribute(object(path).id(), name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value, path_.string());
+  write_attribute(object(path).id(), name, {H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value}, path_.string());
 }
 
 void FileWriter::attribute(const std::string& path, const std::string& name, const std::string& value) {

@@ -39,7 +39,7 @@ class StringBlocks {
 
  private:
   std::uint64_t count_ = 0;
-  std::vector<std::uint64_t> offsets_;  // of each block in bytes_, and the end
+  std::vector<std::uint64_t> offsets_;  // offsets of each block in bytes_, and the end
   std::vector<std::uint8_t> bytes_;
 };
 

@@ -59,7 +59,7 @@ std::uint64_t staged_bytes(const EngineSetup& setup) {
 
 std::unique_ptr<RankExecution<Space::kDevice>> on_device(const EngineSetup& setup) {
   const std::size_t parts = setup.shard.parts.size();
-  if (parts > 1 && setup.comm.rank() == Rank(0))
+  if (parts > 1 && setup.comm.is_root())
     log::warning("a device computes {} parts one after the other; one is faster: data.parts = {}", parts,
                  setup.comm.size());
   const kernels::Products products = execution::find_products(setup.job.run.products);

@@ -21,7 +21,7 @@
 
 namespace tessera::train {
 
-/// What an engine works on and with; all of it outlives the engine.
+/// The objects and settings of an engine and of the run around it. All of them outlive the engine.
 struct EngineSetup {
   comm::Communicator& comm;
   const graph::Shard& shard;
@@ -32,8 +32,9 @@ struct EngineSetup {
   memory::Pool& pool;
   std::vector<sampling::ItemCount>
       items;  ///< count_items() for what job.train.group_queries says; only for moving queries
-  memory::DevicePool* device_pool = nullptr;  ///< of the rank's device, if it computes on one
-  comm::DeviceCommunicator* links = nullptr;  ///< of all ranks' devices; null: these exchange through the host
+  memory::DevicePool* device_pool = nullptr;  ///< pool of the rank's device, or null
+  comm::DeviceCommunicator* links =
+      nullptr;           ///< links between the devices of all ranks; null: data goes through the host
   int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
 };
 
@@ -47,13 +48,11 @@ class Engine {
   virtual double run_epoch(std::uint32_t epoch, Progress* progress) = 0;
   double run_epoch(std::uint32_t epoch) { return run_epoch(epoch, nullptr); }
 
-  /// Training queries of all parts; a triple is two.
-  [[nodiscard]] virtual std::uint64_t query_count() const = 0;
-  /// Of this rank, in the last epoch.
+  /// The time of each stage of this rank in the last epoch.
   [[nodiscard]] virtual StageTimes stage_times() const { return {}; }
-  /// How the engine works, for people: "moves rows, ...".
+  /// Describes the engine in words: "moves rows; ...".
   [[nodiscard]] virtual std::string description() const = 0;
-  /// What the engine updates parameters with; it knows the learning rate.
+  /// The optimiser that updates the parameters; it knows the learning rate.
   [[nodiscard]] virtual Optimiser& optimiser() = 0;
 
   /// Whether the engine trains a copy of the parameters of its own, wherever that is: those of its setup are then what

@@ -7,31 +7,65 @@
 #include "exchange/tree/part_tree.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 namespace tessera::train {
 
-EpochLoss::EpochLoss(comm::Communicator& comm, const graph::Shard& shard)
-    : comm_(comm), own_(shard.parts.size()), all_(shard.manifest.part_count()) {
+using execution::Space;
+using kernels::LossSum;
+
+template <Space kSpace>
+EpochLoss<kSpace>::EpochLoss(comm::Communicator& comm, const graph::Shard& shard, execution::Executor<kSpace>& executor)
+    : comm_(comm),
+      executor_(executor),
+      sums_(executor.template allocate<LossSum>(memory::Tag::kLogits, shard.parts.size())),
+      own_(shard.parts.size()),
+      own_values_(shard.parts.size()),
+      all_(shard.manifest.part_count()) {
   for (std::int32_t r = 0; r < comm.size(); ++r)
     bytes_.push_back(sizeof(double) *
                      (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()));
 }
 
-void EpochLoss::start() { std::fill(own_.begin(), own_.end(), 0.0); }
-
-bool EpochLoss::is_finite() const {
-  return std::all_of(own_.begin(), own_.end(), [](double loss) { return std::isfinite(loss); });
+template <Space kSpace>
+void EpochLoss<kSpace>::start() {
+  std::fill(own_.begin(), own_.end(), LossSum{});
+  executor_.upload(std::span<const LossSum>(own_), sums_.span());
+  executor_.synchronize();
 }
 
-double EpochLoss::mean_so_far(std::uint64_t terms) const {
+template <Space kSpace>
+std::uint64_t EpochLoss<kSpace>::first_failed_step() const {
+  std::uint64_t failed = LossSum::kNone;
+  if constexpr (kSpace == Space::kHost)
+    for (const LossSum& part : sums_.span()) failed = std::min(failed, part.bad_step);
+  return failed;
+}
+
+template <Space kSpace>
+void EpochLoss<kSpace>::download() {
+  executor_.synchronize();  // before a copy that waits by itself
+  executor_.download(kernels::Vector<kSpace, const LossSum>(sums_.span()), std::span(own_));
+  executor_.synchronize();
+}
+
+template <Space kSpace>
+double EpochLoss<kSpace>::mean_so_far(std::uint64_t terms) const {
   const double own_share = static_cast<double>(own_.size()) / static_cast<double>(all_.size());
-  return std::accumulate(own_.begin(), own_.end(), 0.0) / (static_cast<double>(terms) * own_share);
+  double sum = 0;
+  for (const LossSum& part : own_) sum += part.sum;
+  return sum / (static_cast<double>(terms) * own_share);
 }
 
-double EpochLoss::mean(std::uint64_t terms) {
-  comm_.all_gather(std::as_bytes(std::span(own_)), std::as_writable_bytes(std::span(all_)), bytes_);
+template <Space kSpace>
+double EpochLoss<kSpace>::mean(std::uint32_t epoch, std::uint64_t steps, std::uint64_t terms) {
+  std::uint64_t failed = steps;
+  for (std::size_t p = 0; p < own_.size(); ++p) {
+    failed = std::min(failed, own_[p].bad_step);
+    own_values_[p] = own_[p].sum;
+  }
+  const auto first = static_cast<std::uint64_t>(comm_.reduce(static_cast<std::int64_t>(failed), comm::Reduction::kMin));
+  if (first < steps) fail_not_finite(epoch, first);
+  comm_.all_gather(std::as_bytes(std::span(own_values_)), std::as_writable_bytes(std::span(all_)), bytes_);
   return exchange::tree_sum(all_) / static_cast<double>(terms);
 }
 
@@ -41,5 +75,8 @@ void fail_not_finite(std::uint32_t epoch, std::uint64_t step) {
                                       "optimiser.learning_rate or model.init_scale",
                                       epoch + 1, step + 1));
 }
+
+template class EpochLoss<Space::kHost>;
+template class EpochLoss<Space::kDevice>;
 
 }  // namespace tessera::train

@@ -3,35 +3,48 @@
 #pragma once
 
 #include "comm/communicator.hpp"
+#include "execution/executor.hpp"
 #include "graph/shard.hpp"
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 namespace tessera::train {
 
-/// The loss of an epoch: sums by owned part, which all ranks add up to the same bits.
+/// The loss of an epoch: sums by owned part in the memory of an executor. All ranks add them up to the same bits.
+template <execution::Space kSpace>
 class EpochLoss {
  public:
-  EpochLoss(comm::Communicator& comm, const graph::Shard& shard);
+  EpochLoss(comm::Communicator& comm, const graph::Shard& shard, execution::Executor<kSpace>& executor);
+  /// An epoch begins: all sums are zero.
   void start();
-  /// [owned parts]; steps add to it.
-  [[nodiscard]] std::span<double> by_part() { return own_; }
-  [[nodiscard]] bool is_finite() const;
-  /// For progress, not collective: the mean so far of this rank's parts, `terms` being those of all parts.
+  /// [owned parts]; the kernels of a step add to them.
+  [[nodiscard]] kernels::Vector<kSpace, kernels::LossSum> sums() const { return sums_.span(); }
+  /// The first step of this rank whose loss is not finite, or LossSum::kNone. A device is not asked: download() waits
+  /// for its sums.
+  [[nodiscard]] std::uint64_t first_failed_step() const;
+  /// Waits for all work, and copies the sums to the host.
+  void download();
+  /// The mean loss of this rank's parts at the last download, for progress. `terms` counts the terms of all parts.
   [[nodiscard]] double mean_so_far(std::uint64_t terms) const;
-  /// Collective. The sum over all parts in the tree over parts, divided by `terms`.
-  double mean(std::uint64_t terms);
+  /// Collective, after download(). Adds up all parts in the tree over parts and divides by `terms`. Throws
+  /// AgreedError(kBadData) that names the first of `steps` steps whose loss is not finite.
+  double mean(std::uint32_t epoch, std::uint64_t steps, std::uint64_t terms);
 
  private:
   comm::Communicator& comm_;
-  std::vector<double> own_;
-  std::vector<double> all_;
-  std::vector<std::uint64_t> bytes_;  // by rank
+  execution::Executor<kSpace>& executor_;
+  typename execution::Executor<kSpace>::template Buffer<kernels::LossSum> sums_;
+  std::vector<kernels::LossSum> own_;  // the sums at the last download
+  std::vector<double> own_values_;     // their losses
+  std::vector<double> all_;            // by part of the graph
+  std::vector<std::uint64_t> bytes_;   // by rank
 };
 
 /// Throws AgreedError(kBadData) that names the step; for all ranks alike.
 [[noreturn]] void fail_not_finite(std::uint32_t epoch, std::uint64_t step);
+
+extern template class EpochLoss<execution::Space::kHost>;
+extern template class EpochLoss<execution::Space::kDevice>;
 
 }  // namespace tessera::train

@@ -18,6 +18,14 @@ enum class LossKind : std::uint8_t {
 };
 LossKind find_loss(const std::string& name);
 
+/// The targets of a block of queries [b].
+template <kernels::Space kSpace>
+struct BlockTargets {
+  kernels::Vector<kSpace, const float> scores;
+  kernels::Vector<kSpace, float> losses;   ///< written
+  kernels::Vector<kSpace, float> weights;  ///< written
+};
+
 /// The loss of one target against sampled negatives.
 struct NegativeLoss {
   LossKind kind = LossKind::kSoftmax;
@@ -25,21 +33,20 @@ struct NegativeLoss {
   float margin = 0;
   float temperature = 0;
 
-  /// scores [b, K] of negatives become scale * d loss / d score; likewise target_scores -> target_weights; losses [b]
-  /// are not scaled. A negative of -infinity counts for nothing.
+  /// The scores [b, K] of negatives become scale * d loss / d score. The weights of targets become the same of their
+  /// scores. The losses are not scaled. A negative of -infinity counts for nothing.
   template <kernels::Space kSpace>
-  void apply(const kernels::BasicBackend<kSpace>& by, kernels::BasicMatrix<kSpace> scores,
-             kernels::Vector<kSpace, const float> target_scores, float scale, kernels::Vector<kSpace, float> losses,
-             kernels::Vector<kSpace, float> target_weights) const {
+  void apply(const kernels::BasicBackend<kSpace>& by, kernels::BasicMatrix<kSpace> scores, float scale,
+             const BlockTargets<kSpace>& targets) const {
     switch (kind) {
       case LossKind::kSoftmax:
-        return by.softmax.cross_entropy(scores, target_scores, shift, scale, losses, target_weights);
+        return by.softmax.cross_entropy(scores, {targets.scores, targets.losses, targets.weights}, shift, scale);
       case LossKind::kMargin:
-        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores, target_scores, losses,
-                                        target_weights);
+        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores,
+                                        {targets.scores, targets.losses, targets.weights});
       case LossKind::kSelfAdversarial:
-        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores, target_scores,
-                                        losses, target_weights);
+        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores,
+                                        {targets.scores, targets.losses, targets.weights});
       case LossKind::kBinary: break;
     }
     TESSERA_ASSERT(false, "binary cross entropy has no negatives");

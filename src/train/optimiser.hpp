@@ -20,14 +20,14 @@ class Optimiser {
   void begin_step(std::uint64_t step, std::uint64_t steps_per_epoch);
   /// Multiplies the learning rate from the next step on; not the product of all such calls.
   void set_rate_factor(double factor) { rate_factor_ = factor; }
-  /// Of this step.
+  /// The rate of this step.
   [[nodiscard]] double learning_rate() const { return learning_rate_; }
   /// `state` has the shape of model::state_shape(). Distinct rows of one table may be updated on several threads.
   void apply(const kernels::Backend& backend, kernels::ConstMatrix gradients, std::span<const std::uint32_t> rows,
              kernels::Matrix table, kernels::Matrix state) const {
     apply_in<kernels::Space::kHost>(backend, gradients, rows, table, state);
   }
-  /// The same in any memory space.
+  /// Updates rows in any memory space.
   template <kernels::Space kSpace>
   void apply_in(const kernels::BasicBackend<kSpace>& backend, kernels::BasicConstMatrix<kSpace> gradients,
                 kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicStoredRows<kSpace> table,

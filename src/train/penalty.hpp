@@ -3,22 +3,30 @@
 #pragma once
 
 #include "kernels/backend.hpp"
-#include "model/parameters.hpp"
 #include "model/regulariser.hpp"
-
-#include <cstddef>
+#include "model/scorer.hpp"
 
 namespace tessera::train {
+
+/// A term of the penalty: factor * |x|^power.
+struct PenaltyTerm {
+  kernels::RowPower power;
+  float factor;
+};
 
 /// The penalty of a step: every triple adds the regulariser's terms of its source, query vector, relation and target,
 /// times `scale`.
 struct Penalty {
   model::Regulariser regulariser;
   float scale = 0;
-  /// Adds `times` times the gradient of the penalty on an entity row.
-  void add_entity(const model::Scorer& scorer, float times, const float* row, std::size_t dim, float* gradient) const {
-    model::add_power_gradient(regulariser.power, scorer.is_complex(), regulariser.entities * scale * times, row, dim,
-                              gradient);
+  [[nodiscard]] PenaltyTerm entities(const model::Scorer& scorer) const {
+    return {{regulariser.power, scorer.is_complex()}, regulariser.entities * scale};
+  }
+  [[nodiscard]] PenaltyTerm products(const model::Scorer& scorer) const {
+    return {{regulariser.power, scorer.is_complex()}, regulariser.products * scale};
+  }
+  [[nodiscard]] PenaltyTerm relations(const model::Scorer& scorer) const {
+    return {{regulariser.power, scorer.is_relation_complex()}, regulariser.relations * scale};
   }
 };
 
@@ -30,12 +38,11 @@ struct PenalisedRows {
   kernels::Vector<kSpace, const float> times;
 };
 
-/// gradients[to[k]] += factor * times[k] * d/dx |x|^power of table[rows[k]]; no call where the factor is 0.
+/// gradients[to[k]] += times[k] * gradient of the term at table[rows[k]]. A factor of 0 calls no kernel.
 template <kernels::Space kSpace>
-void penalise(const kernels::BasicBackend<kSpace>& kernels, kernels::RowPower power, float factor,
-              const PenalisedRows<kSpace>& of, kernels::BasicMatrix<kSpace> gradients,
-              kernels::Vector<kSpace, const std::uint32_t> to) {
-  if (factor != 0.0F) kernels.penalties.add(power, factor, of.times, of.table, of.rows, gradients, to);
+void penalise(const kernels::BasicBackend<kSpace>& kernels, const PenaltyTerm& term, const PenalisedRows<kSpace>& of,
+              kernels::BasicMatrix<kSpace> gradients, kernels::Vector<kSpace, const std::uint32_t> to) {
+  if (term.factor != 0.0F) kernels.penalties.add(term.power, term.factor, {of.table, of.rows, of.times}, gradients, to);
 }
 
 }  // namespace tessera::train

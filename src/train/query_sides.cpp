@@ -14,9 +14,10 @@ namespace {
 
 constexpr std::size_t kBlockQueries = 128;
 constexpr std::size_t kBlockRelations = 16;
-constexpr std::size_t kBlockOperators = 56;                  // whose products with the core are full pieces
-constexpr std::size_t kBlockCoreRows = 14;                   // a full piece of the products
-constexpr std::size_t kBlockFloats = std::size_t{1} << 18U;  // of masked operators: about a level-2 cache
+constexpr std::size_t kBlockOperators = 56;  // whose products with the core are full pieces
+constexpr std::size_t kBlockCoreRows = 14;   // a full piece of the products
+constexpr std::size_t kBlockFloats = std::size_t{1}
+                                     << 18U;  // floats of a block of masked operators: about a level-2 cache
 
 }  // namespace
 
@@ -26,34 +27,32 @@ std::size_t relation_gradient_dim(const model::Parameters& parameters) {
 }
 
 template <Space kSpace>
-QuerySides<kSpace>::QuerySides(Executor& executor, Workspace& workspace, const Tables<kSpace>& tables,
-                               const model::Parameters& parameters, const sampling::Dropout& dropout,
-                               const SideSizes& sizes)
-    : executor_(executor),
-      workspace_(workspace),
-      tables_(tables),
-      scorer_(parameters.scorer()),
+QuerySides<kSpace>::QuerySides(const StepSetup<kSpace>& setup, const sampling::Dropout& dropout, const SideSizes& sizes)
+    : executor_(setup.executor),
+      memory_(setup.memory),
+      tables_(setup.tables),
+      scorer_(setup.parameters.scorer()),
       dropout_(dropout),
       makes_all_(sizes.makes_all),
-      operator_dim_(parameters.operators().cols),
-      relation_dim_(parameters.relations().cols),
-      gradient_dim_(relation_gradient_dim(parameters)) {
-  const std::size_t relations = parameters.relations().rows;
+      operator_dim_(setup.parameters.operators().cols),
+      relation_dim_(setup.parameters.relations().cols),
+      gradient_dim_(relation_gradient_dim(setup.parameters)) {
+  const std::size_t relations = setup.parameters.relations().rows;
   if (has_core()) {
     if constexpr (kSpace == Space::kHost)
-      operators_ = parameters.operator_memory();
+      operators_ = setup.parameters.operator_memory();
     else
-      operators_ = workspace.allocate(Tag::kRows, makes_all_ ? relations : sizes.leaves, operator_dim_);
-    chosen_ = workspace.allocate(Tag::kGradients, relations, relation_dim_);
-    row_gradients_ = workspace.allocate(Tag::kGradients, relations, relation_dim_);
-    core_gradients_ = workspace.allocate(Tag::kGradients, relation_dim_, operator_dim_);
+      operators_ = memory_.allocate(Tag::kRows, makes_all_ ? relations : sizes.leaves, operator_dim_);
+    chosen_ = memory_.allocate(Tag::kGradients, relations, relation_dim_);
+    row_gradients_ = memory_.allocate(Tag::kGradients, relations, relation_dim_);
+    core_gradients_ = memory_.allocate(Tag::kGradients, relation_dim_, operator_dim_);
   }
   if (!sizes.drops_relations) return;
-  for (std::size_t worker = 0; worker < executor.workers(); ++worker)
+  for (std::size_t worker = 0; worker < executor_.workers(); ++worker)
     masked_.push_back(
-        workspace.allocate(Tag::kBatch, executor.block_rows(sizes.queries, block_queries()), operator_dim_));
-  chunk_ = executor.block_rows(sizes.queries, executor.workers() * block_queries());
-  operator_gradients_ = workspace.allocate(Tag::kGradients, chunk_, operator_dim_);
+        memory_.allocate(Tag::kBatch, executor_.block_rows(sizes.queries, block_queries()), operator_dim_));
+  chunk_ = executor_.block_rows(sizes.queries, executor_.workers() * block_queries());
+  operator_gradients_ = memory_.allocate(Tag::kGradients, chunk_, operator_dim_);
 }
 
 template <Space kSpace>
@@ -87,7 +86,7 @@ void QuerySides<kSpace>::make_operators(std::span<const Lists> sides) {
 template <Space kSpace>
 typename QuerySides<kSpace>::Indices QuerySides<kSpace>::operators_of_relations(const Lists& side, std::size_t first,
                                                                                 std::size_t count) const {
-  if (uses_leaves()) return workspace_.counting(count, side.first_leaf + first);
+  if (uses_leaves()) return memory_.counting(count, side.first_leaf + first);
   return side.relation_ids.subspan(first, count);
 }
 
@@ -98,7 +97,7 @@ typename QuerySides<kSpace>::Operators QuerySides<kSpace>::operators_of(const Li
   const Matrix masked = masked_[block.worker].block(0, block.count);
   executor_.kernels().rows.gather(operators(), of_queries, masked);
   executor_.kernels().rows.drop(dropout_.operator_mask(side.position.behind(block.first)), {}, masked);
-  return {masked, workspace_.counting(block.count)};
+  return {masked, memory_.counting(block.count)};
 }
 
 // ---- forward and backward
@@ -117,26 +116,26 @@ void QuerySides<kSpace>::compose(const Lists& side, StoredRows table, const Bloc
 template <Space kSpace>
 void QuerySides<kSpace>::penalise_queries(const Lists& side, const Block& block, const Penalty& penalty,
                                           ConstMatrix queries, Matrix gradients) const {
-  const auto each = workspace_.counting(block.count);
-  penalise<kSpace>(executor_.kernels(), {penalty.regulariser.power, scorer_.is_complex()},
-                   penalty.regulariser.products * penalty.scale,
+  const auto each = memory_.counting(block.count);
+  penalise<kSpace>(executor_.kernels(), penalty.products(scorer_),
                    {queries, each, side.answers.subspan(block.first, block.count)}, gradients, each);
 }
 
 template <Space kSpace>
 void QuerySides<kSpace>::source_gradients(const Lists& side, StoredRows table, const Block& block,
-                                          const Penalty& penalty, ConstMatrix query_gradients, ConstMatrix direct,
-                                          Matrix out) const {
+                                          const Penalty& penalty, const BlockGradients& gradients) const {
   const auto& kernels = executor_.kernels();
-  const auto each = workspace_.counting(block.count);
+  const auto each = memory_.counting(block.count);
   const Operators operators = operators_of(side, block);
-  kernels.composition.backward(scorer_.formula(), operators.table, operators.rows, query_gradients, out);
-  if (direct.rows > 0) kernels.rows.add(direct, each, each, out);
-  if (dropout_.drops_entities()) kernels.rows.drop(dropout_.source_mask(side.position.behind(block.first)), {}, out);
+  kernels.composition.backward(scorer_.formula(), operators.table, operators.rows, gradients.queries,
+                               gradients.sources);
+  if (gradients.direct.rows > 0) kernels.rows.add(gradients.direct, each, each, gradients.sources);
+  if (dropout_.drops_entities())
+    kernels.rows.drop(dropout_.source_mask(side.position.behind(block.first)), {}, gradients.sources);
   penalise<kSpace>(
-      kernels, {penalty.regulariser.power, scorer_.is_complex()}, penalty.regulariser.entities * penalty.scale,
-      {table, side.sources.subspan(block.first, block.count), side.answers.subspan(block.first, block.count)}, out,
-      each);
+      kernels, penalty.entities(scorer_),
+      {table, side.sources.subspan(block.first, block.count), side.answers.subspan(block.first, block.count)},
+      gradients.sources, each);
 }
 
 // ---- relations
@@ -155,9 +154,11 @@ void QuerySides<kSpace>::relation_gradients(std::span<const Lists> sides, std::s
         const Matrix leaf = part.leaf.block(first, count);
         if (!dropout_.drops_relations())
           kernels.composition.operator_gradients(
-              scorer_.formula(), part.sources, operators(), operators_of_relations(side, first, count),
-              part.query_gradients, {side.by_relation.offsets.subspan(first, count + 1), side.by_relation.positions},
-              leaf.columns(0, operator_dim_));
+              scorer_.formula(),
+              {part.sources,
+               part.query_gradients,
+               {side.by_relation.offsets.subspan(first, count + 1), side.by_relation.positions}},
+              operators(), operators_of_relations(side, first, count), leaf.columns(0, operator_dim_));
         finish_leaf(side, {first, count, worker}, penalty, leaf);
       });
 }
@@ -169,11 +170,10 @@ void QuerySides<kSpace>::finish_leaf(const Lists& side, const Block& relations, 
   const Matrix of_rows = leaf.columns(gradient_dim_ - relation_dim_, relation_dim_);
   if (gradient_dim_ > operator_dim_) kernels.rows.fill(0, of_rows);
   if (scorer_.has_phases()) return;  // an angle has no size to penalise
-  penalise<kSpace>(kernels, {penalty.regulariser.power, scorer_.is_relation_complex()},
-                   penalty.regulariser.relations * penalty.scale,
+  penalise<kSpace>(kernels, penalty.relations(scorer_),
                    {tables_.relations().rows, side.relation_ids.subspan(relations.first, relations.count),
                     side.relation_answers.subspan(relations.first, relations.count)},
-                   of_rows, workspace_.counting(relations.count));
+                   of_rows, memory_.counting(relations.count));
 }
 
 // Every query has a mask of its own, so it has a gradient of its own, which is masked and then added up.
@@ -195,7 +195,7 @@ void QuerySides<kSpace>::dropped_gradients(const Lists& side, const Part& part) 
   }
 }
 
-// Of a block of positions in the order of relations.
+// Computes the gradients of a block of positions, in the order of relations.
 template <Space kSpace>
 void QuerySides<kSpace>::drop_and_compute(const Lists& side, const Part& part, const Block& positions,
                                           Matrix out) const {
@@ -205,9 +205,9 @@ void QuerySides<kSpace>::drop_and_compute(const Lists& side, const Part& part, c
   const Matrix masked = masked_[positions.worker].block(0, positions.count);
   kernels.rows.gather(operators(), side.sorted_relations.subspan(positions.first, positions.count), masked);
   kernels.rows.drop(mask, queries, masked);
-  kernels.composition.operator_gradients(scorer_.formula(), part.sources, masked, workspace_.counting(positions.count),
-                                         part.query_gradients, {workspace_.counting(positions.count + 1), queries},
-                                         out);
+  kernels.composition.operator_gradients(
+      scorer_.formula(), {part.sources, part.query_gradients, {memory_.counting(positions.count + 1), queries}}, masked,
+      memory_.counting(positions.count), out);
   kernels.rows.drop(mask, queries, out);
 }
 
@@ -229,7 +229,7 @@ void QuerySides<kSpace>::update_with_core(ConstMatrix gradients, Indices ids, co
   const ConstMatrix of_operators = gradients.columns(0, operator_dim_);
   const ConstMatrix chosen = chosen_.block(0, ids.size());
   executor_.for_blocks(ids.size(), kBlockOperators, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
-    const auto each = workspace_.counting(count);
+    const auto each = memory_.counting(count);
     const Matrix of_rows = row_gradients_.block(first, count);
     kernels.scores.all_pairs(Similarity::kDot, of_operators.block(first, count), ConstMatrix(core.rows), of_rows);
     kernels.rows.add(gradients.block(first, count).columns(operator_dim_, relation_dim_), each, each, of_rows);
@@ -239,7 +239,7 @@ void QuerySides<kSpace>::update_with_core(ConstMatrix gradients, Indices ids, co
       core.rows.rows, kBlockCoreRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
         const Matrix of_core = core_gradients_.block(first, count);
         kernels.gradients.to_rows(chosen.columns(first, count), of_operators, of_core);
-        optimiser.apply_in<kSpace>(kernels, of_core, workspace_.counting(count, first), core.rows, core.state);
+        optimiser.apply_in<kSpace>(kernels, of_core, memory_.counting(count, first), core.rows, core.state);
       });
   executor_.for_blocks(ids.size(), kBlockRelations, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
     optimiser.apply_in<kSpace>(kernels, row_gradients_.block(first, count), ids.subspan(first, count), table.rows,

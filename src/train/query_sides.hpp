@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "execution/workspace.hpp"
 #include "sampling/dropout.hpp"
 #include "sampling/query_lists.hpp"
 #include "train/optimiser.hpp"
@@ -25,18 +24,18 @@ struct Block {
 
 /// The most that the query side of a step has.
 struct SideSizes {
-  std::size_t queries = 0;  ///< of one owned part
+  std::size_t queries = 0;  ///< queries of one owned part
   std::size_t leaves = 0;   ///< distinct relations, added up over the owned parts
   bool makes_all = false;   ///< with a core: the operators of all relations in every step
   bool drops_relations = false;
 };
 
-/// The gradient of a relation: that of its operator, and, in a model with a core, behind it what is added to that of
-/// the relation row itself (the penalty). Where there is no core the operator is the row.
+/// Reals in the gradient of a relation. It holds the gradient of the operator. In a model with a core, a gradient of
+/// the relation row follows, for the penalty. Without a core the operator is the row.
 std::size_t relation_gradient_dim(const model::Parameters& parameters);
 
-/// The query side of a step: from source rows and relations to query vectors, and from their gradients back to those of
-/// sources and relations. Operators are what a model takes of a relation: its row, or the product of row and core.
+/// The query side of a step. It makes query vectors of source rows and relations, and turns gradients of query vectors
+/// into gradients of sources and relations. The operator of a relation is its row, or the product of row and core.
 template <execution::Space kSpace>
 class QuerySides {
  public:
@@ -45,12 +44,9 @@ class QuerySides {
   using StoredRows = kernels::BasicConstStoredRows<kSpace>;
   using Indices = kernels::Vector<kSpace, const std::uint32_t>;
   using Lists = sampling::QueryLists<kSpace>;
-  using Executor = execution::Executor<kSpace>;
-  using Workspace = execution::Workspace<kSpace>;
 
-  /// All that is named outlives this.
-  QuerySides(Executor& executor, Workspace& workspace, const Tables<kSpace>& tables,
-             const model::Parameters& parameters, const sampling::Dropout& dropout, const SideSizes& sizes);
+  /// `dropout` outlives this.
+  QuerySides(const StepSetup<kSpace>& setup, const sampling::Dropout& dropout, const SideSizes& sizes);
 
   /// Queries that suit a block of the calls below.
   [[nodiscard]] std::size_t block_queries() const;
@@ -64,19 +60,24 @@ class QuerySides {
   /// Adds the penalty on query vectors of a block to their gradients, before the two calls below.
   void penalise_queries(const Lists& side, const Block& block, const Penalty& penalty, ConstMatrix queries,
                         Matrix gradients) const;
-  /// From gradients of a block's query vectors to those of its source rows, with the penalty. `direct` gradients of
-  /// sources after dropout are added, unless empty. All [count, dim].
+  /// The gradients of a block [count, dim].
+  struct BlockGradients {
+    ConstMatrix queries;  ///< gradients of query vectors
+    ConstMatrix direct;   ///< more gradients of sources after dropout, or empty
+    Matrix sources;       ///< written: gradients of source rows
+  };
+  /// Turns gradients of query vectors into gradients of source rows, and adds the penalty.
   void source_gradients(const Lists& side, StoredRows table, const Block& block, const Penalty& penalty,
-                        ConstMatrix query_gradients, ConstMatrix direct, Matrix out) const;
+                        const BlockGradients& gradients) const;
 
-  /// Of one owned part.
+  /// The input and output of relation_gradients() for one owned part.
   struct Part {
     ConstMatrix sources;          ///< after dropout [queries, dim]
     ConstMatrix query_gradients;  ///< [queries, dim]
     Matrix leaf;                  ///< [distinct relations, gradient dim]
   };
-  /// Gradients of the distinct relations of all owned parts, with the penalty. A gradient is that of the operator; with
-  /// a core that of the relation row follows, as far as it does not go through the operator.
+  /// Gradients of the distinct relations of all owned parts, with the penalty. relation_gradient_dim() says what a
+  /// gradient holds.
   void relation_gradients(std::span<const Lists> sides, std::span<const Part> parts, const Penalty& penalty);
 
   /// The optimiser on relations `ids` and on the core, from gradients [ids, gradient dim] summed over all parts.
@@ -96,8 +97,8 @@ class QuerySides {
   void drop_and_compute(const Lists& side, const Part& part, const Block& positions, Matrix out) const;
   void update_with_core(ConstMatrix gradients, Indices ids, const Optimiser& optimiser);
 
-  Executor& executor_;
-  Workspace& workspace_;
+  execution::Executor<kSpace>& executor_;
+  execution::StepMemory<kSpace>& memory_;
   const Tables<kSpace>& tables_;
   const model::Scorer& scorer_;
   const sampling::Dropout& dropout_;

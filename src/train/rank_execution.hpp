@@ -12,7 +12,7 @@
 
 namespace tessera::train {
 
-/// What a rank computes a step with, and how it reaches the other ranks.
+/// The executor of a rank, and its transport to the other ranks.
 template <execution::Space kSpace>
 class RankExecution {
  public:

@@ -4,8 +4,8 @@
 
 #include "core/job.hpp"
 #include "core/random.hpp"
-#include "execution/executor.hpp"
-#include "graph/partition_manifest.hpp"
+#include "execution/step_memory.hpp"
+#include "graph/shard.hpp"
 #include "kernels/padding.hpp"
 #include "model/parameters.hpp"
 
@@ -14,10 +14,10 @@
 
 namespace tessera::train {
 
-/// The format of entity rows in one memory space; those of relations, and all states, are fp32.
+/// The format of entity rows in one memory space. Relation rows and all states are fp32.
 struct RowFormat {
   bool is_bfloat16 = false;  ///< run.rows
-  std::uint64_t seed = 0;    ///< of the rounding of updates
+  std::uint64_t seed = 0;    ///< seed of the rounding of updates
   static RowFormat of(const Job& job) { return {job.run.rows == "bf16", job.run.seed}; }
 };
 
@@ -35,7 +35,7 @@ class Tables {
   struct PartTable {
     StoredRows rows;
     Matrix state;
-    Matrix with_halo;  ///< rows, and behind them those of other parts; where they are in fp32
+    Matrix with_halo;  ///< own rows, then rows of other parts; only in fp32
   };
   static constexpr bool kIsHost = kSpace == execution::Space::kHost;
 
@@ -100,7 +100,8 @@ class Tables {
   }
 
  private:
-  static constexpr std::size_t kPieceNumbers = std::size_t{1} << 19U;  ///< that are converted, then copied: 1 MiB
+  static constexpr std::size_t kPieceNumbers = std::size_t{1}
+                                               << 19U;  ///< numbers that are converted, then copied: 1 MiB
 
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
@@ -167,6 +168,16 @@ class Tables {
   std::vector<PartTable> parts_;
   Table relations_;
   Table core_;
+};
+
+/// The objects that the classes of a step share. All of them outlive these classes.
+template <execution::Space kSpace>
+struct StepSetup {
+  execution::Executor<kSpace>& executor;
+  execution::StepMemory<kSpace>& memory;
+  Tables<kSpace>& tables;
+  const model::Parameters& parameters;
+  const graph::Shard& shard;
 };
 
 }  // namespace tessera::train

@@ -31,7 +31,7 @@ void save(const test::StoredGraph& stored, std::int32_t ranks, RunState state, s
     parameters.initialise(kModel, seed);
     CheckpointStore(stored.run_folder()).save(comm, shard, parameters, state);
     const std::string mine = parameter_digest(comm, shard, parameters);
-    if (comm.rank() == Rank(0)) digest = mine;
+    if (comm.is_root()) digest = mine;
   });
 }
 
@@ -43,7 +43,7 @@ std::string load(const test::StoredGraph& stored, std::int32_t ranks, std::uint6
     model::Parameters parameters(shard, kModel, model::StateShape::kPerElement, pool);
     CheckpointStore(stored.run_folder()).load(epoch, shard, parameters);
     const std::string mine = parameter_digest(comm, shard, parameters);
-    if (comm.rank() == Rank(0)) digest = mine;
+    if (comm.is_root()) digest = mine;
   });
   return digest;
 }

@@ -181,7 +181,7 @@ void agrees_when_all_is_well(Communicator& comm) {
   EXPECT_EQ(calls, 1);
   EXPECT_EQ(comm::together(comm, [&] { return std::string("value"); }), "value");
   comm::on_root(comm, [&] { ++calls; });
-  EXPECT_EQ(calls, comm.rank() == Rank(0) ? 2 : 1);
+  EXPECT_EQ(calls, comm.is_root() ? 2 : 1);
 }
 
 void agrees_when_one_rank_fails(Communicator& comm) {
@@ -203,14 +203,13 @@ void agrees_when_one_rank_fails(Communicator& comm) {
 
 void agrees_when_all_ranks_fail(Communicator& comm) {
   expect_agreed(comm, ExitStatus::kBadData, "0 failed", [&] {
-    comm::together(comm, [&] {
-      fail(comm.rank() == Rank(0) ? ExitStatus::kBadData : ExitStatus::kIo, "{} failed", comm.rank().value());
-    });
+    comm::together(
+        comm, [&] { fail(comm.is_root() ? ExitStatus::kBadData : ExitStatus::kIo, "{} failed", comm.rank().value()); });
   });
   if (comm.size() < 3) return;
   expect_agreed(comm, ExitStatus::kIo, "rank 1: 1 failed", [&] {
     comm::together(comm, [&] {
-      if (comm.rank() != Rank(0)) fail(ExitStatus::kIo, "{} failed", comm.rank().value());
+      if (!comm.is_root()) fail(ExitStatus::kIo, "{} failed", comm.rank().value());
     });
   });
 }

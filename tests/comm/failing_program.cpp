@@ -40,7 +40,7 @@ int run(const std::string& how) {
     go_wrong(how, *comm);
     return 0;
   } catch (const comm::AgreedError& error) {
-    if (comm->rank() == Rank(0)) std::fprintf(stderr, "agreed: %s\n", error.what());
+    if (comm->is_root()) std::fprintf(stderr, "agreed: %s\n", error.what());
     return static_cast<int>(error.status());
   } catch (const Error& error) {
     std::fprintf(stderr, "alone: rank %d: %s\n", comm->rank().value(), error.what());

@@ -64,8 +64,8 @@ TEST_P(KernelsComposition, AgreesWithTheReference) {
       auto& [queries, back, operators] = outputs[is_reference ? 0 : 1];
       by.compose(formula, in.sources.view(), in.operators.view(), in.relations, queries.view());
       by.backward(formula, in.operators.view(), in.relations, in.gradients.view(), back.view());
-      by.operator_gradients(formula, in.sources.view(), in.operators.view(), distinct, in.gradients.view(),
-                            {offsets, positions}, operators.view());
+      by.operator_gradients(formula, {in.sources.view(), in.gradients.view(), {offsets, positions}},
+                            in.operators.view(), distinct, operators.view());
       EXPECT_TRUE(operators.gaps_intact());
       for (std::size_t c = 0; c < operators.cols(); ++c) EXPECT_EQ(operators.at(2, c), 0.0F);  // nobody has it
     }
@@ -90,8 +90,9 @@ TEST_P(KernelsComposition, OperatorGradientsAreAddedInOrder) {
   for (const auto& [positions, sum] :
        {std::pair(std::vector<std::uint32_t>{0, 2, 1}, 1.0F), {std::vector<std::uint32_t>{0, 1, 2}, 0.0F}}) {
     Grid out(1, 2);
-    backend().composition.operator_gradients(Formula::kDistMult, sources.view(), operators.view(), zero,
-                                             gradients.view(), {offsets, positions}, out.view());
+    backend().composition.operator_gradients(Formula::kDistMult,
+                                             {sources.view(), gradients.view(), {offsets, positions}}, operators.view(),
+                                             zero, out.view());
     EXPECT_EQ(out.at(0, 0), sum);
     EXPECT_EQ(out.at(0, 1), sum);
   }
@@ -106,7 +107,7 @@ TEST_P(KernelsComposition, PenaltiesByHand) {
     for (const float power : {2.0F, 3.0F, 4.0F}) {
       const Grid before = random_grid(4, kDim, 6, 2);
       Grid gradients = before;
-      backend().penalties.add({power, is_complex}, 0.25F, times, table.view(), rows, gradients.view(), to);
+      backend().penalties.add({power, is_complex}, 0.25F, {table.view(), rows, times}, gradients.view(), to);
       Grid expected = before;
       for (std::size_t k = 0; k < 2; ++k)  // the third counts 0 times
         for (std::size_t c = 0; c < kDim; ++c) {
@@ -118,7 +119,8 @@ TEST_P(KernelsComposition, PenaltiesByHand) {
         }
       EXPECT_TRUE(same_bits(gradients, expected) && gradients.gaps_intact());
       Grid by_reference = before;
-      reference_backend().penalties.add({power, is_complex}, 0.25F, times, table.view(), rows, by_reference.view(), to);
+      reference_backend().penalties.add({power, is_complex}, 0.25F, {table.view(), rows, times}, by_reference.view(),
+                                        to);
       EXPECT_TRUE(same_bits(gradients, by_reference));
     }
 }
@@ -136,8 +138,8 @@ TEST_P(KernelsComposition, WrongShapesAndIndicesAreRefused) {
   EXPECT_ANY_THROW(compose(Formula::kCp, outside));
   const std::vector<float> times{1};
   const std::vector<std::uint32_t> seven{7};
-  EXPECT_ANY_THROW(backend().penalties.add({}, 1, times, in.sources.view(), seven, queries.view(), few));
-  EXPECT_ANY_THROW(backend().penalties.add({}, 1, times, in.sources.view(), few, queries.view(), seven));
+  EXPECT_ANY_THROW(backend().penalties.add({}, 1, {in.sources.view(), seven, times}, queries.view(), few));
+  EXPECT_ANY_THROW(backend().penalties.add({}, 1, {in.sources.view(), few, times}, queries.view(), seven));
 }
 
 }  // namespace

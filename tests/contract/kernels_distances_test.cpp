@@ -56,8 +56,8 @@ void check(const Backend& backend, Similarity similarity, const Shape& shape) {
   const Case in(shape);
   Grid to_queries(shape.queries, shape.dim, 5, 99.0F);  // what was there before must not matter
   Grid to_rows(shape.rows, shape.dim, 4, 99.0F);
-  backend.distances.to_queries(similarity, in.weights.view(), in.queries.view(), in.rows.view(), to_queries.view());
-  backend.distances.to_rows(similarity, in.weights.view(), in.queries.view(), in.rows.view(), to_rows.view());
+  backend.distances.to_queries(similarity, {in.weights.view(), in.queries.view(), in.rows.view()}, to_queries.view());
+  backend.distances.to_rows(similarity, {in.weights.view(), in.queries.view(), in.rows.view()}, to_rows.view());
   for (std::size_t c = 0; c < shape.dim; ++c) {
     std::vector<float> weights(shape.rows);
     std::vector<float> others(shape.rows);
@@ -110,7 +110,7 @@ TEST_P(KernelsDistances, AreGradientsOfTheScores) {
     Grid out(kShape.queries, kShape.dim);
     backend().scores.all_pairs(similarity, in.queries.view(), in.rows.view(), scores.view());
     if (similarity == Similarity::kNegativeL2) backend().distances.to_coefficients(scores.view(), coefficients.view());
-    backend().distances.to_queries(similarity, coefficients.view(), in.queries.view(), in.rows.view(), out.view());
+    backend().distances.to_queries(similarity, {coefficients.view(), in.queries.view(), in.rows.view()}, out.view());
     for (std::size_t i = 0; i < kShape.queries; ++i)
       for (std::size_t c = 0; c < kShape.dim; ++c) {
         const double slope = (objective(similarity, i, c, 1e-5) - objective(similarity, i, c, -1e-5)) / 2e-5;
@@ -144,7 +144,7 @@ TEST_P(KernelsDistances, PairsByHand) {
       const Grid before = random_grid(9, dim, 6, 1);
       Grid of_queries = before;
       Grid of_rows(9, dim, 2, 99.0F);
-      backend().distances.pairs(similarity, weights, scores, in.queries.view(), in.rows.view(), of_queries.view(),
+      backend().distances.pairs(similarity, {weights, scores, in.queries.view(), in.rows.view()}, of_queries.view(),
                                 of_rows.view());
       for (std::size_t i = 0; i < 9; ++i)
         for (std::size_t c = 0; c < dim; ++c) {
@@ -175,7 +175,7 @@ TEST_P(KernelsDistances, EmptySumsAreZero) {
   const Grid queries = random_grid(3, 20, 1);
   Grid out(3, 20, 0, 7.0F);
   for (const Similarity similarity : kDistances) {
-    backend().distances.to_queries(similarity, Grid(3, 0).view(), queries.view(), Grid(0, 20).view(), out.view());
+    backend().distances.to_queries(similarity, {Grid(3, 0).view(), queries.view(), Grid(0, 20).view()}, out.view());
     for (std::size_t i = 0; i < 3; ++i)
       for (std::size_t c = 0; c < 20; ++c) EXPECT_EQ(out.at(i, c), 0.0F);
   }
@@ -189,12 +189,12 @@ TEST_P(KernelsDistances, WrongShapesAreRefused) {
   Grid out(2, 4);
   Grid few(2, 2);
   const std::vector<float> two(2);
-  EXPECT_ANY_THROW(distances.to_queries(Similarity::kDot, weights.view(), queries.view(), rows.view(), out.view()));
+  EXPECT_ANY_THROW(distances.to_queries(Similarity::kDot, {weights.view(), queries.view(), rows.view()}, out.view()));
   for (const Similarity similarity : kDistances) {
-    EXPECT_ANY_THROW(distances.to_queries(similarity, few.view(), queries.view(), rows.view(), out.view()));
-    EXPECT_ANY_THROW(distances.to_queries(similarity, weights.view(), queries.view(), rows.view(), weights.view()));
-    EXPECT_ANY_THROW(distances.to_rows(similarity, weights.view(), queries.view(), rows.view(), out.view()));
-    EXPECT_ANY_THROW(distances.pairs(similarity, two, two, queries.view(), rows.view(), out.view(), out.view()));
+    EXPECT_ANY_THROW(distances.to_queries(similarity, {few.view(), queries.view(), rows.view()}, out.view()));
+    EXPECT_ANY_THROW(distances.to_queries(similarity, {weights.view(), queries.view(), rows.view()}, weights.view()));
+    EXPECT_ANY_THROW(distances.to_rows(similarity, {weights.view(), queries.view(), rows.view()}, out.view()));
+    EXPECT_ANY_THROW(distances.pairs(similarity, {two, two, queries.view(), rows.view()}, out.view(), out.view()));
   }
   EXPECT_ANY_THROW(distances.to_coefficients(few.view(), weights.view()));
 }

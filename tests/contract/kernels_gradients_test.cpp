@@ -33,11 +33,12 @@ void check(const Backend& backend, const Shape& shape) {
     factors[i] = 0.3F + static_cast<float>(i % 5);
     for (std::size_t c = 0; c < shape.dim; ++c) scaled.at(i, c) = factors[i] * queries.at(i, c);
   }
-  Grid to_rows_scaled(shape.rows, shape.dim, 2, 99.0F);
+  Grid scaled_rows(shape.rows, shape.dim, 2, 99.0F);
   Grid expected(shape.rows, shape.dim);
-  backend.gradients.to_rows_scaled(weights.view(), factors, queries.view(), to_rows_scaled.view());
+  backend.gradients.to_rows_tiled({weights.view(), {factors.data(), 1, shape.queries, shape.queries}, shape.rows},
+                                  queries.view(), scaled_rows.view());
   backend.gradients.to_rows(weights.view(), scaled.view(), expected.view());
-  EXPECT_TRUE(same_bits(to_rows_scaled, expected) && to_rows_scaled.gaps_intact());
+  EXPECT_TRUE(same_bits(scaled_rows, expected) && scaled_rows.gaps_intact());
   for (std::size_t i = 0; i < shape.queries; ++i)
     for (std::size_t c = 0; c < shape.dim; ++c) {
       float chain = 0;
@@ -162,7 +163,8 @@ TEST_P(KernelsGradients, WrongShapesAreRefused) {
   const Grid queries(2, 4);
   Grid gradients(3, 4);
   const std::vector<float> factors(3);
-  EXPECT_ANY_THROW(backend().gradients.to_rows_scaled(weights.view(), factors, queries.view(), gradients.view()));
+  const TiledWeights tiled{weights.view(), {factors.data(), 1, 3, 3}, 3};
+  EXPECT_ANY_THROW(backend().gradients.to_rows_tiled(tiled, queries.view(), gradients.view()));
 }
 
 }  // namespace

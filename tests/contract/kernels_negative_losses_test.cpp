@@ -20,7 +20,7 @@ template <class Loss>
 Result run(const Backend& backend, const Loss& of, const Batch& batch) {
   Result result{batch.scores, std::vector<float>(batch.targets.size(), kNan),
                 std::vector<float>(batch.targets.size(), kNan)};
-  backend.negative_losses.weigh(of, result.weights.view(), batch.targets, result.losses, result.target_weights);
+  backend.negative_losses.weigh(of, result.weights.view(), {batch.targets, result.losses, result.target_weights});
   return result;
 }
 
@@ -153,11 +153,11 @@ TEST_P(KernelsNegativeLosses, WrongShapesAreRefused) {
   std::vector<float> two(2);
   std::vector<float> three(3);
   const NegativeLosses& losses = backend().negative_losses;
-  EXPECT_ANY_THROW(losses.weigh(MarginLoss{}, scores.view(), two, three, three));
-  EXPECT_ANY_THROW(losses.weigh(MarginLoss{}, scores.view(), three, two, three));
-  EXPECT_ANY_THROW(losses.weigh(SelfAdversarialLoss{}, scores.view(), three, three, two));
-  EXPECT_ANY_THROW(losses.weigh(MarginLoss{}, none.view(), three, three, three));
-  EXPECT_ANY_THROW(losses.weigh(SelfAdversarialLoss{}, none.view(), three, three, three));
+  EXPECT_ANY_THROW(losses.weigh(MarginLoss{}, scores.view(), {two, three, three}));
+  EXPECT_ANY_THROW(losses.weigh(MarginLoss{}, scores.view(), {three, two, three}));
+  EXPECT_ANY_THROW(losses.weigh(SelfAdversarialLoss{}, scores.view(), {three, three, two}));
+  EXPECT_ANY_THROW(losses.weigh(MarginLoss{}, none.view(), {three, three, three}));
+  EXPECT_ANY_THROW(losses.weigh(SelfAdversarialLoss{}, none.view(), {three, three, three}));
 }
 
 }  // namespace

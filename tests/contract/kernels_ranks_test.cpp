@@ -38,7 +38,7 @@ TEST_P(KernelsRanks, CountWhatTheScoresSay) {
         ASSERT_GE(want_equal[i], 1U);
       }
       Counts greater(shape.queries), equal(shape.queries);
-      backend().ranks.count(similarity, queries.view(), rows.view(), targets, greater, equal);
+      backend().ranks.count(similarity, {queries.view(), rows.view(), targets}, {greater, equal});
       EXPECT_EQ(greater, want_greater);
       EXPECT_EQ(equal, want_equal);
     }
@@ -53,7 +53,7 @@ TEST_P(KernelsRanks, TheTargetTiesWithItself) {
       std::vector<float> targets(90);
       backend().scores.pairs(similarity, queries.view(), rows.view(), targets);
       Counts greater(90), equal(90);
-      backend().ranks.count(similarity, queries.view(), rows.view(), targets, greater, equal);
+      backend().ranks.count(similarity, {queries.view(), rows.view(), targets}, {greater, equal});
       for (const std::uint32_t count : equal) EXPECT_GE(count, 1U);
     }
 }
@@ -63,11 +63,11 @@ TEST_P(KernelsRanks, AddToWhatIsThere) {
   const Grid rows = random_grid(150, 16, 6);
   const std::vector<float> targets(5, 0.0F);
   Counts whole_greater(5), whole_equal(5), greater(5), equal(5);
-  backend().ranks.count(Similarity::kDot, queries.view(), rows.view(), targets, whole_greater, whole_equal);
+  backend().ranks.count(Similarity::kDot, {queries.view(), rows.view(), targets}, {whole_greater, whole_equal});
   for (const std::size_t first : {0, 37, 110}) {
     const std::size_t next = first == 0 ? 37 : first == 37 ? 110 : 150;
-    backend().ranks.count(Similarity::kDot, queries.view(), rows.view().block(first, next - first), targets, greater,
-                          equal);
+    backend().ranks.count(Similarity::kDot, {queries.view(), rows.view().block(first, next - first), targets},
+                          {greater, equal});
   }
   EXPECT_EQ(greater, whole_greater);
   EXPECT_EQ(equal, whole_equal);
@@ -78,7 +78,8 @@ TEST_P(KernelsRanks, TiesCountAsEqual) {
   Grid rows(100, 20, 0, 2.0F);
   for (std::size_t c = 0; c < 20; ++c) rows.at(50, c) = 3.0F;
   Counts greater(3), equal(3);
-  backend().ranks.count(Similarity::kDot, queries.view(), rows.view(), std::vector<float>(3, 40.0F), greater, equal);
+  backend().ranks.count(Similarity::kDot, {queries.view(), rows.view(), std::vector<float>(3, 40.0F)},
+                        {greater, equal});
   EXPECT_EQ(greater, Counts(3, 1));
   EXPECT_EQ(equal, Counts(3, 99));
 }
@@ -87,7 +88,8 @@ TEST_P(KernelsRanks, ZeroEqualsMinusZero) {
   const Grid queries(1, 4);
   Grid rows(20, 4);
   Counts greater(1), equal(1);
-  backend().ranks.count(Similarity::kNegativeL1, queries.view(), rows.view(), std::vector<float>{0.0F}, greater, equal);
+  backend().ranks.count(Similarity::kNegativeL1, {queries.view(), rows.view(), std::vector<float>{0.0F}},
+                        {greater, equal});
   EXPECT_EQ(equal[0], 20U);
 }
 
@@ -97,7 +99,8 @@ TEST_P(KernelsRanks, NanCountsNowhere) {
   rows.at(3, 5) = kNan;
   rows.at(69, 0) = kNan;
   Counts greater(2), equal(2);
-  backend().ranks.count(Similarity::kDot, queries.view(), rows.view(), std::vector<float>{7.0F, kNan}, greater, equal);
+  backend().ranks.count(Similarity::kDot, {queries.view(), rows.view(), std::vector<float>{7.0F, kNan}},
+                        {greater, equal});
   EXPECT_EQ(greater, (Counts{68, 0}));
   EXPECT_EQ(equal, (Counts{0, 0}));
 }
@@ -108,8 +111,8 @@ TEST_P(KernelsRanks, InfinitiesAreOrdered) {
   rows.at(7, 0) = kInfinity;
   rows.at(8, 0) = -kInfinity;
   Counts greater(2), equal(2);
-  backend().ranks.count(Similarity::kDot, queries.view(), rows.view(), std::vector<float>{kInfinity, -kInfinity},
-                        greater, equal);
+  backend().ranks.count(Similarity::kDot, {queries.view(), rows.view(), std::vector<float>{kInfinity, -kInfinity}},
+                        {greater, equal});
   EXPECT_EQ(greater, (Counts{0, 39}));
   EXPECT_EQ(equal, (Counts{1, 1}));
 }
@@ -118,8 +121,8 @@ TEST_P(KernelsRanks, NothingToCountIsNoWork) {
   const Grid none(0, 8);
   const Grid some = random_grid(3, 8, 7);
   Counts greater(3, 4), equal(3, 5);
-  backend().ranks.count(Similarity::kDot, some.view(), none.view(), std::vector<float>(3), greater, equal);
-  backend().ranks.count(Similarity::kDot, none.view(), some.view(), {}, {}, {});
+  backend().ranks.count(Similarity::kDot, {some.view(), none.view(), std::vector<float>(3)}, {greater, equal});
+  backend().ranks.count(Similarity::kDot, {none.view(), some.view(), {}}, {{}, {}});
   EXPECT_EQ(greater, Counts(3, 4));
   EXPECT_EQ(equal, Counts(3, 5));
 }
@@ -129,9 +132,9 @@ TEST_P(KernelsRanks, WrongShapesAreRefused) {
   const Grid rows(3, 8);
   Counts two(2), three(3);
   EXPECT_ANY_THROW(
-      backend().ranks.count(Similarity::kDot, queries.view(), rows.view(), std::vector<float>(3), two, two));
+      backend().ranks.count(Similarity::kDot, {queries.view(), rows.view(), std::vector<float>(3)}, {two, two}));
   EXPECT_ANY_THROW(
-      backend().ranks.count(Similarity::kDot, queries.view(), rows.view(), std::vector<float>(2), three, two));
+      backend().ranks.count(Similarity::kDot, {queries.view(), rows.view(), std::vector<float>(2)}, {three, two}));
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ struct Result {
 Result run(const Backend& backend, const Batch& batch) {
   Result result{batch.logits, std::vector<float>(batch.targets.size(), kNan),
                 std::vector<float>(batch.targets.size(), kNan)};
-  backend.softmax.cross_entropy(result.weights.view(), batch.targets, batch.shift, batch.scale, result.losses,
-                                result.target_weights);
+  backend.softmax.cross_entropy(result.weights.view(), {batch.targets, result.losses, result.target_weights},
+                                batch.shift, batch.scale);
   return result;
 }
 
@@ -40,18 +40,18 @@ Batch random_batch(std::size_t rows, std::size_t candidates, float spread, std::
 /// to the weight plus what falls below the smallest exponential that is not zero.
 void expect_row(const Batch& batch, const Result& result, std::size_t i) {
   const std::size_t n = batch.logits.cols();
-  long double highest = batch.targets[i];
+  long double maximum = batch.targets[i];
   for (std::size_t j = 0; j < n; ++j)
-    highest = std::max(highest, static_cast<long double>(batch.logits.at(i, j)) + batch.shift);
-  const long double target_power = std::exp(batch.targets[i] - highest);
+    maximum = std::max(maximum, static_cast<long double>(batch.logits.at(i, j)) + batch.shift);
+  const long double target_power = std::exp(batch.targets[i] - maximum);
   long double others = 0;
   std::vector<long double> powers(n);
   for (std::size_t j = 0; j < n; ++j)
-    others += powers[j] = std::exp(static_cast<long double>(batch.logits.at(i, j)) + batch.shift - highest);
+    others += powers[j] = std::exp(static_cast<long double>(batch.logits.at(i, j)) + batch.shift - maximum);
   const long double total = target_power + others;
-  const double loss = static_cast<double>(std::log(total) - (batch.targets[i] - highest));
+  const double loss = static_cast<double>(std::log(total) - (batch.targets[i] - maximum));
   // The argument of the exponential is rounded once where target and candidates are far apart.
-  const double spread = std::abs(static_cast<double>(batch.targets[i] - highest)) + std::abs(batch.shift);
+  const double spread = std::abs(static_cast<double>(batch.targets[i] - maximum)) + std::abs(batch.shift);
   const double relative = (16 + static_cast<double>(n) / 16 + 4 * std::min(spread, 100.0)) * kEpsilon;
   const double smallest = std::numeric_limits<double>::epsilon();  // of what is left when a double holds 1 + rest
   EXPECT_NEAR(result.losses[i], loss, relative * std::abs(loss) + smallest) << "loss of row " << i;
@@ -179,8 +179,8 @@ TEST_P(KernelsSoftmax, WrongShapesAreRefused) {
   Grid logits(3, 4);
   std::vector<float> two(2);
   std::vector<float> three(3);
-  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), two, 0, 1, three, three));
-  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), three, 0, 1, two, three));
+  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), {two, three, three}, 0, 1));
+  EXPECT_ANY_THROW(backend().softmax.cross_entropy(logits.view(), {three, two, three}, 0, 1));
 }
 
 TEST(KernelsSoftmaxBits, AreTheSameOnEveryInstructionSetAndInKernelBodies) {

@@ -39,24 +39,24 @@ struct Softmax150 {
 /// A part of the candidates as a step treats it.
 struct Part {
   Part(const Backend& backend, const Softmax150& in, std::size_t first, std::size_t count)
-      : begin(first), values(Softmax150::kQueries, count), highest_of_part(Softmax150::kQueries) {
+      : begin(first), values(Softmax150::kQueries, count), maximum_of_part(Softmax150::kQueries) {
     const std::size_t tiles = (count + Softmax150::kTile - 1) / Softmax150::kTile;
     for (std::size_t i = 0; i < Softmax150::kQueries; ++i)
       for (std::size_t j = 0; j < count; ++j) values.at(i, j) = in.scores.at(i, first + j);
-    highest = Grid(Softmax150::kQueries, tiles);
+    maxima = Grid(Softmax150::kQueries, tiles);
     sums = Grid(Softmax150::kQueries, tiles);
     Grid unused(Softmax150::kQueries, 1);
-    backend.softmax.exponentials(values.view(), Softmax150::kTile, highest.view(), sums.view());
-    backend.softmax.exponentials(highest.view(), tiles, {highest_of_part.data(), Softmax150::kQueries, 1, 1},
+    backend.softmax.exponentials(values.view(), Softmax150::kTile, maxima.view(), sums.view());
+    backend.softmax.exponentials(maxima.view(), tiles, {maximum_of_part.data(), Softmax150::kQueries, 1, 1},
                                  unused.view());
     statistics.resize(Softmax150::kQueries);
-    backend.statistics.of_part(highest.view(), sums.view(), highest_of_part, 0, statistics);
+    backend.statistics.of_part(maxima.view(), sums.view(), maximum_of_part, 0, statistics);
   }
   std::size_t begin;
   Grid values;
-  Grid highest{0, 0};
+  Grid maxima{0, 0};
   Grid sums{0, 0};
-  std::vector<float> highest_of_part;
+  std::vector<float> maximum_of_part;
   std::vector<Statistic> statistics;
 };
 
@@ -72,7 +72,7 @@ TEST_P(KernelsStatistics, AreASoftmaxOverPartsAndTiles) {
   constexpr float kScale = 0.125F;
   std::vector<LossTerms> terms(Softmax150::kQueries);
   std::vector<float> target_weights(target_scores.size(), kNan);
-  backend().statistics.terms(SoftmaxLoss{kScale, true}, all, target_scores, in.first_target, terms, target_weights);
+  backend().statistics.terms(SoftmaxLoss{kScale, true}, all, {target_scores, in.first_target, target_weights}, terms);
   std::vector<LossSum> sum{{10, LossSum::kNone}};
   backend().statistics.add_losses(terms, 3, sum);
   long double total = 10;
@@ -89,8 +89,8 @@ TEST_P(KernelsStatistics, AreASoftmaxOverPartsAndTiles) {
   EXPECT_NEAR(sum[0].sum, static_cast<double>(total), 1e-4);
   EXPECT_EQ(sum[0].bad_step, LossSum::kNone);
   for (const Part& part : parts) {
-    Grid factors(part.highest.cols(), Softmax150::kQueries, 1, kNan);
-    backend().statistics.factors(part.highest.view(), part.highest_of_part, 0, terms, factors.view());
+    Grid factors(part.maxima.cols(), Softmax150::kQueries, 1, kNan);
+    backend().statistics.factors(part.maxima.view(), part.maximum_of_part, 0, terms, factors.view());
     for (std::size_t i = 0; i < Softmax150::kQueries; ++i)
       for (std::size_t j = 0; j < part.values.cols(); ++j) {
         const auto targets = static_cast<double>(in.first_target[i + 1] - in.first_target[i]);
@@ -110,7 +110,7 @@ TEST_P(KernelsStatistics, SampledByHand) {
   const std::vector<std::uint32_t> first{0, 1, 2};
   std::vector<LossTerms> terms(2);
   std::vector<float> weights(2);
-  backend().statistics.terms(SoftmaxLoss{0.5F, false}, all, targets, first, terms, weights);
+  backend().statistics.terms(SoftmaxLoss{0.5F, false}, all, {targets, first, weights}, terms);
   const double others = 12 * std::exp(1.0);
   const double total = others + std::exp(2.0);
   EXPECT_NEAR(terms[0].loss, std::log(total) - 2, 1e-12);
@@ -142,7 +142,7 @@ TEST_P(KernelsStatistics, AreABinaryCrossEntropyOverPartsAndTiles) {
   const BinaryLoss of{0.25F, kSmoothing, static_cast<float>(kSmoothing / Softmax150::kRows)};
   std::vector<LossTerms> terms(Softmax150::kQueries);
   std::vector<float> weights(target_scores.size(), kNan);
-  backend().statistics.terms(of, of_part[0], target_scores, in.first_target, terms, weights);
+  backend().statistics.terms(of, of_part[0], {target_scores, in.first_target, weights}, terms);
   for (std::size_t i = 0; i < Softmax150::kQueries; ++i) {
     std::vector<long double> labels(Softmax150::kRows, kSmoothing / Softmax150::kRows);
     for (std::uint32_t e = in.first_target[i]; e < in.first_target[i + 1]; ++e) {
@@ -171,8 +171,8 @@ TEST_P(KernelsStatistics, TilesAreAddedInLanes) {
   EXPECT_EQ(sums[0].first, 37.0);
   EXPECT_EQ(sums[1].first, 35.0);
   EXPECT_EQ(sums[1].second, 40.0);
-  const std::vector<float> highest{3, 4};
-  backend().statistics.of_part(first.view(), second.view(), highest, 0.5F, sums);
+  const std::vector<float> maxima{3, 4};
+  backend().statistics.of_part(first.view(), second.view(), maxima, 0.5F, sums);
   EXPECT_EQ(sums[0].second, 37.0);
   EXPECT_EQ(sums[1].second, 35.0);
   EXPECT_EQ(sums[1].first, 4.5);
@@ -228,17 +228,17 @@ TEST_P(KernelsStatistics, HaveTheBitsOfTheReference) {
   const Part part(cpu_backend(), in, 0, 150);
   std::vector<float> target_scores(in.target_query.size(), 0.5F);
   std::vector<LossTerms> terms[2];
-  Grid factors[2] = {Grid(part.highest.cols(), 6), Grid(part.highest.cols(), 6)};
+  Grid factors[2] = {Grid(part.maxima.cols(), 6), Grid(part.maxima.cols(), 6)};
   std::vector<LossSum> sums[2];
   for (const std::size_t k : {0, 1}) {
     const Statistics& by = k == 0 ? reference_backend().statistics : backend().statistics;
     std::vector<Statistic> all(6);
-    by.of_part(part.highest.view(), part.sums.view(), part.highest_of_part, 1.5F, all);
+    by.of_part(part.maxima.view(), part.sums.view(), part.maximum_of_part, 1.5F, all);
     by.merge(part.statistics, all);
     terms[k].resize(6);
     std::vector<float> weights(target_scores.size());
-    by.terms(SoftmaxLoss{0.25F, false}, all, target_scores, in.first_target, terms[k], weights);
-    by.factors(part.highest.view(), part.highest_of_part, 1.5F, terms[k], factors[k].view());
+    by.terms(SoftmaxLoss{0.25F, false}, all, {target_scores, in.first_target, weights}, terms[k]);
+    by.factors(part.maxima.view(), part.maximum_of_part, 1.5F, terms[k], factors[k].view());
     sums[k].resize(1);
     by.add_losses(terms[k], 1, sums[k]);
   }
@@ -263,9 +263,9 @@ TEST_P(KernelsStatistics, OfManyTargetsHaveTheBitsOfTheReference) {
       terms[k].resize(7);
       weights[k].assign(400, kNan);
       if (smoothing == 0)
-        by.terms(SoftmaxLoss{0.25F, true}, all, scores, first, terms[k], weights[k]);
+        by.terms(SoftmaxLoss{0.25F, true}, all, {scores, first, weights[k]}, terms[k]);
       else
-        by.terms(BinaryLoss{0.25F, smoothing, 0.01F}, all, scores, first, terms[k], weights[k]);
+        by.terms(BinaryLoss{0.25F, smoothing, 0.01F}, all, {scores, first, weights[k]}, terms[k]);
     }
     for (std::size_t i = 0; i < 7; ++i) EXPECT_EQ(terms[0][i].loss, terms[1][i].loss) << i;
     EXPECT_TRUE(same_bits(weights[0], weights[1]));
@@ -276,14 +276,14 @@ TEST_P(KernelsStatistics, OfManyTilesHaveTheBitsOfTheReference) {
   for (const std::size_t tiles : {1, 7, 16, 33, 100}) {
     const Grid first = random_grid(11, tiles, 5, 1);
     const Grid second = random_grid(11, tiles, 6, 2);
-    const std::vector<float> highest = random_vector(11, 7);
+    const std::vector<float> maxima = random_vector(11, 7);
     std::vector<Statistic> sums[2] = {std::vector<Statistic>(11), std::vector<Statistic>(11)};
     std::vector<Statistic> powers[2] = {std::vector<Statistic>(11), std::vector<Statistic>(11)};
     std::vector<LossSum> losses[2] = {std::vector<LossSum>(1), std::vector<LossSum>(1)};
     for (const std::size_t k : {0, 1}) {
       const Statistics& by = k == 0 ? reference_backend().statistics : backend().statistics;
       by.of_part(first.view(), second.view(), sums[k]);
-      by.of_part(first.view(), second.view(), highest, 0.25F, powers[k]);
+      by.of_part(first.view(), second.view(), maxima, 0.25F, powers[k]);
       by.add(powers[k], sums[k]);
       by.add_losses(1.5, random_vector(97 * tiles, 8), 1, losses[k]);
     }

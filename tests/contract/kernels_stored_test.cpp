@@ -97,8 +97,8 @@ TEST_P(KernelsStored, ReadsHaveTheBitsOfWidenedRows) {
     for (const bool is_complex : {false, true}) {
       Grid gradients = random_grid(5, width, 6);
       Grid want = gradients;
-      backend().penalties.add({3, is_complex}, 0.5F, weights, table.view(), kIndices, gradients.view(), each);
-      backend().penalties.add({3, is_complex}, 0.5F, weights, widened.view(), kIndices, want.view(), each);
+      backend().penalties.add({3, is_complex}, 0.5F, {table.view(), kIndices, weights}, gradients.view(), each);
+      backend().penalties.add({3, is_complex}, 0.5F, {widened.view(), kIndices, weights}, want.view(), each);
       EXPECT_TRUE(same_bits(gradients, want)) << width;
     }
   }

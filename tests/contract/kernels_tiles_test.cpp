@@ -15,7 +15,7 @@ constexpr float kLowest = std::numeric_limits<float>::lowest();
 /// A tile after a call, and the two numbers that each of its rows gave.
 struct Result {
   Grid values;
-  std::vector<float> first;   ///< highest, or softplus
+  std::vector<float> first;   ///< maximum, or softplus
   std::vector<float> second;  ///< sums
 };
 
@@ -44,15 +44,15 @@ Grid spread_grid(std::size_t rows, std::size_t cols, float spread, std::uint32_t
 
 void expect_exponentials(const Grid& logits, const Result& result, std::size_t i) {
   const std::size_t n = logits.cols();
-  float highest = kLowest;
-  for (std::size_t j = 0; j < n; ++j) highest = std::max(highest, logits.at(i, j));
-  EXPECT_EQ(result.first[i], highest) << "row " << i;
+  float maximum = kLowest;
+  for (std::size_t j = 0; j < n; ++j) maximum = std::max(maximum, logits.at(i, j));
+  EXPECT_EQ(result.first[i], maximum) << "row " << i;
   long double sum = 0;
   double sum_tolerance = 0;
   for (std::size_t j = 0; j < n; ++j) {
-    const long double below = static_cast<long double>(logits.at(i, j)) - highest;
+    const long double below = static_cast<long double>(logits.at(i, j)) - maximum;
     const long double power = std::exp(below);
-    // The difference to the highest is rounded once.
+    // The difference to the maximum is rounded once.
     const double relative = (4 + std::min(std::abs(static_cast<double>(below)), 100.0)) * kEpsilon;
     const double tolerance = relative * static_cast<double>(power) + kUnderflow;
     EXPECT_NEAR(result.values.at(i, j), static_cast<double>(power), tolerance) << i << ", " << j;
@@ -110,7 +110,7 @@ TEST_P(KernelsTiles, LogisticAgreesWithLongDouble) {
       }
 }
 
-// The highest logit wherever it stands: registers overlap at the end of a row.
+// The maximum logit wherever it stands: registers overlap at the end of a row.
 TEST_P(KernelsTiles, TheHighestIsFoundEverywhere) {
   for (const std::size_t candidates : {1, 17, 31, 64, 65, 100})
     for (std::size_t best = 0; best < candidates; ++best) {
@@ -122,7 +122,7 @@ TEST_P(KernelsTiles, TheHighestIsFoundEverywhere) {
     }
 }
 
-// Tiles merged by their highest logits are the softmax of all.
+// Tiles merged by their maximum logits are the softmax of all.
 TEST_P(KernelsTiles, MergedTilesAreOneSoftmax) {
   const Grid logits = spread_grid(6, 300, 3, 3);
   Grid left(6, 111);
@@ -133,10 +133,10 @@ TEST_P(KernelsTiles, MergedTilesAreOneSoftmax) {
   const Result a = exponentials(backend(), left);
   const Result b = exponentials(backend(), right);
   for (std::size_t i = 0; i < 6; ++i) {
-    const float highest = std::max(a.first[i], b.first[i]);
-    EXPECT_EQ(highest, all.first[i]);
-    const double sum = a.second[i] * std::exp(double{a.first[i]} - highest) +  //
-                       b.second[i] * std::exp(double{b.first[i]} - highest);
+    const float maximum = std::max(a.first[i], b.first[i]);
+    EXPECT_EQ(maximum, all.first[i]);
+    const double sum = a.second[i] * std::exp(double{a.first[i]} - maximum) +  //
+                       b.second[i] * std::exp(double{b.first[i]} - maximum);
     EXPECT_NEAR(sum, all.second[i], 64 * kEpsilon * sum);
   }
 }

@@ -22,7 +22,7 @@ Evaluated evaluate_on_ranks(const StoredGraph& stored, const ModelValues& values
       queries.insert(queries.end(), block.begin(), block.end());
     });
     digests[static_cast<std::size_t>(comm.rank().value())] = metrics.rank_digest;
-    if (comm.rank() == Rank(0)) result = {metrics, queries};
+    if (comm.is_root()) result = {metrics, queries};
   });
   for (const std::string& digest : digests)
     if (digest != result.metrics.rank_digest) throw std::logic_error("ranks disagree about the result");

@@ -46,7 +46,7 @@ evaluate::Evaluation write_on_ranks(const StoredGraph& stored, const ModelValues
     evaluate::Evaluator evaluator(setup, how.options, how.ranker);
     auto evaluation = evaluate::evaluate_to_file(
         evaluator, setup, how.split, {stored.run_folder(), stored.partition_folder(), kEpoch, {.resamples = 100}});
-    if (comm.rank() == Rank(0)) result = std::move(evaluation);
+    if (comm.is_root()) result = std::move(evaluation);
   });
   return result;
 }

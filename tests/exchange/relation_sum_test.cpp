@@ -58,14 +58,14 @@ class Sums {
       : leaves_(leaves),
         shard_(stored.load(comm.rank(), comm.size(), pool_)),
         executor_(pool_, kernels::cpu_backend(), HostThreads(2, cut)),
-        workspace_(executor_, 100),
+        memory_(executor_, 100),
         transport_(comm),
         queries_(shard_.manifest.part_count(), kQueries),
         known_(comm, shard_, queries_, pool_),
         draw_(shard_, queries_, pool_),
         words_{RelationSumDraw<Space::kHost>::words(shard_, queries_)},
         ring_(executor_, pool_, words_[0], 1),
-        sum_(executor_, workspace_, shard_, comm.size() > 1 ? &transport_ : nullptr,
+        sum_(executor_, memory_, shard_, comm.size() > 1 ? &transport_ : nullptr,
              {queries_, 2 * shard_.manifest.relation_count, kCols}) {}
 
   /// What gather() returned.
@@ -102,7 +102,7 @@ class Sums {
   const Leaves& leaves_;
   graph::Shard shard_;
   execution::HostExecutor executor_;
-  execution::Workspace<Space::kHost> workspace_;
+  execution::StepMemory<Space::kHost> memory_;
   comm::HostTransport transport_;
   std::vector<std::uint64_t> queries_;
   QueryRelations known_;
@@ -136,7 +136,7 @@ TEST(QueryRelations, TellTheFirstStepThatFailed) {
   const Leaves leaves(5, 8);
   comm::run_ranks(3, [&](comm::Communicator& comm) {
     Sums sums(comm, stored, leaves, HostThreads::Cut::kBlocks);
-    const std::uint64_t own = comm.rank() == Rank(0) ? QueryRelations::kNone : 40 - comm.rank().value();
+    const std::uint64_t own = comm.is_root() ? QueryRelations::kNone : 40 - comm.rank().value();
     EXPECT_EQ(sums.gather(own), 38U);
   });
 }

@@ -56,14 +56,14 @@ class Pipeline {
       : shard_(stored.load(comm.rank(), comm.size(), pool_)),
         stale_(stale),
         parameters_(shard_, model(), model::StateShape::kNone, pool_,
-                    std::vector<std::uint64_t>(shard_.parts.size(), kMostOccurrences)),
+                    {std::vector<std::uint64_t>(shard_.parts.size(), kMostOccurrences)}),
         executor_(pool_, kernels::cpu_backend(),
                   HostThreads(1, way == RowsWay::kEarly ? HostThreads::Cut::kBlocks : HostThreads::Cut::kNone)),
-        workspace_(executor_, kMostOccurrences),
+        memory_(executor_, kMostOccurrences),
         transport_(make_transport(comm, way)),
         demand_(comm, shard_, sizes(), pool_),
         halo_(make_halo(comm, way)),
-        returns_(workspace_, shard_, demand_, transport_.get(), sizes(), kDim) {
+        returns_(memory_, demand_, transport_.get(), kDim) {
     for (std::size_t slot = 0; slot < RowDemand::kSlots; ++slot)
       for (const graph::Part& part : shard_.parts) {
         owned_.push_back(std::make_unique<RowRequests>(shard_.manifest, part.id(), kMostOccurrences, pool_));
@@ -121,9 +121,9 @@ class Pipeline {
     using Early = exchange::EarlyHaloRows;
     using Ordered = exchange::OrderedHaloRows<Space::kHost>;
     if (way == RowsWay::kEarly)
-      return std::make_unique<Early>(Early::Setup{comm, shard_, demand_, tables, stale_}, sizes(), pool_);
+      return std::make_unique<Early>(Early::Setup{comm, shard_, demand_, tables, stale_}, pool_);
     return std::make_unique<Ordered>(
-        Ordered::Setup{executor_, workspace_, shard_, demand_, tables, transport_.get(), stale_}, sizes());
+        Ordered::Setup{executor_, memory_, shard_, demand_, tables, transport_.get(), stale_}, sizes());
   }
   static std::size_t slot(std::uint64_t step) { return step % RowDemand::kSlots; }
   [[nodiscard]] std::uint64_t entities() const { return shard_.manifest.entity_count; }
@@ -215,7 +215,7 @@ class Pipeline {
   bool stale_;
   model::Parameters parameters_;
   execution::HostExecutor executor_;
-  execution::Workspace<Space::kHost> workspace_;
+  execution::StepMemory<Space::kHost> memory_;
   std::unique_ptr<comm::RankTransport<Space::kHost>> transport_;
   RowDemand demand_;
   std::unique_ptr<HaloRows<Space::kHost>> halo_;

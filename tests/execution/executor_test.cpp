@@ -4,7 +4,7 @@
 
 #include "execution/list_ring.hpp"
 #include "execution/stage_clock.hpp"
-#include "execution/workspace.hpp"
+#include "execution/step_memory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -85,16 +85,16 @@ TEST_F(OnHost, MemoryComesFromThePool) {
 }
 
 TEST_F(OnHost, WorkspaceCounts) {
-  Workspace<Space::kHost> workspace(executor_, 6);
-  const auto list = workspace.counting(4, 2);
+  StepMemory<Space::kHost> memory(executor_, 6);
+  const auto list = memory.counting(4, 2);
   EXPECT_EQ(std::vector<std::uint32_t>(list.begin(), list.end()), (std::vector<std::uint32_t>{2, 3, 4, 5}));
-  const auto segments = workspace.one_by_one(2, 3);
+  const auto segments = memory.one_by_one(2, 3);
   EXPECT_EQ(segments.size(), 2U);
   EXPECT_EQ(segments.positions[segments.offsets[1]], 4U);
-  const auto padded = workspace.allocate_padded(memory::Tag::kLogits, 3, 5);
+  const auto padded = memory.allocate_padded(memory::Tag::kLogits, 3, 5);
   EXPECT_EQ(padded.cols, 5U);
   EXPECT_EQ(padded.stride, 8U);
-  EXPECT_TRUE(workspace.allocate_packed(memory::Tag::kLogits, 0).empty());
+  EXPECT_TRUE(memory.allocate_packed(memory::Tag::kLogits, 0).empty());
 }
 
 TEST_F(OnHost, ListsOfAStepShareASlot) {

@@ -46,7 +46,7 @@ inline DeviceRun train_rank(comm::Communicator& comm, const StoredGraph& stored,
     device_pool.emplace(device::Device::open(devices.links == nullptr ? 0 : comm.rank().value()), kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
-                               train::halo_rows(shard, job));
+                               {train::halo_rows(shard, job)});
   const auto engine = train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
                                           sampling::count_items(comm, shard, job),
                                           device_pool ? &*device_pool : nullptr, devices.links, devices.count});
@@ -75,7 +75,7 @@ inline DeviceRun train_two(const StoredGraph& stored, const Job& job, TwoRanks h
     Job own = job;
     if (how == TwoRanks::kOneOnTheCpu && comm.rank() == Rank(1)) own.run.device = "cpu";
     const DeviceRun mine = train_rank(comm, stored, own, {how == TwoRanks::kOneOnTheCpu ? 1 : 2, links.get()});
-    if (comm.rank() == Rank(0)) result = mine;
+    if (comm.is_root()) result = mine;
   });
   return result;
 }

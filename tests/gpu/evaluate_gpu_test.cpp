@@ -45,7 +45,7 @@ std::string rank_digest(const test::StoredGraph& stored, const test::ModelValues
     }
     const std::string mine = evaluator.run(graph::Split::kTest).rank_digest;
     EXPECT_EQ(evaluator.run(graph::Split::kTest).rank_digest, mine);
-    if (comm.rank() == Rank(0)) digest = mine;
+    if (comm.is_root()) digest = mine;
   });
   return digest;
 }

@@ -116,7 +116,7 @@ int run(int argc, char** argv) {
       (void)own_device();
     });
   } catch (const Error& error) {
-    if (comm->rank() == Rank(0)) std::printf("skipped: %s\n", error.what());
+    if (comm->is_root()) std::printf("skipped: %s\n", error.what());
     return 77;
   }
   testing::InitGoogleTest(&argc, argv);

@@ -28,7 +28,6 @@ class Both {
     device::copy_bytes(std::as_bytes(std::span(host)), block_.span(), stream);
     view = {reinterpret_cast<float*>(block_.span().data()), rows, cols, cols};
   }
-  [[nodiscard]] device::Span<const float> span() const { return {view.data, host.size()}; }
   void fetch() {
     device::copy_bytes(block_.span(), std::as_writable_bytes(std::span(host)), stream_);
     stream_.synchronize();
@@ -83,7 +82,7 @@ TEST_P(ProductsGpu, AgreeWithDoublePrecision) {
   backend.scores.all_pairs(Similarity::kDot, queries.view, rows.view, scores.view);
   backend.gradients.to_queries(weights.view, rows.view, to_queries.view);
   backend.gradients.to_rows(weights.view, queries.view, to_rows.view);
-  backend.gradients.to_rows_scaled(weights.view, factors.span(), queries.view, scaled.view);
+  backend.gradients.to_rows_tiled({weights.view, {factors.view.data, 1, b, b}, n}, queries.view, scaled.view);
   for (Both* out : {&scores, &to_queries, &to_rows, &scaled}) out->fetch();
   const auto at = [](const Both& matrix) {
     return [&](std::size_t i, std::size_t j) { return matrix.host[i * matrix.view.cols + j]; };

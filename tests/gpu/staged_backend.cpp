@@ -48,35 +48,27 @@ class StagedGradients final : public Gradients {
     on_device().gradients.to_rows(Grid(weights).view(), Grid(queries).view(), result.view());
     result.back_to(out);
   }
-  void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
-                      Matrix out) const override {
-    const Grid result(out);
-    on_device().gradients.to_rows_scaled(Grid(weights).view(), Elements(factors).view(), Grid(queries).view(),
-                                         result.view());
-    result.back_to(out);
-  }
 };
 
 class StagedSoftmax final : public Softmax {
  public:
-  void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
-                     std::span<float> losses, std::span<float> target_weights) const override {
+  void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) const override {
     const Grid weights(logits);
-    const Elements loss(losses);
-    const Elements target_weight(target_weights);
-    on_device().softmax.cross_entropy(weights.view(), Elements(target_scores).view(), shift, scale, loss.view(),
-                                      target_weight.view());
+    const Elements loss(targets.losses);
+    const Elements target_weight(targets.weights);
+    on_device().softmax.cross_entropy(
+        weights.view(), {Elements(targets.scores).view(), loss.view(), target_weight.view()}, shift, scale);
     weights.back_to(logits);
-    loss.back_to(losses);
-    target_weight.back_to(target_weights);
+    loss.back_to(targets.losses);
+    target_weight.back_to(targets.weights);
   }
-  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
+  void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
     const Grid powers(logits);
-    const Grid first(highest);
+    const Grid first(maxima);
     const Grid second(sums);
     on_device().softmax.exponentials(powers.view(), tile, first.view(), second.view());
     powers.back_to(logits);
-    first.back_to(highest);
+    first.back_to(maxima);
     second.back_to(sums);
   }
   void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {
@@ -181,14 +173,14 @@ class StagedUpdates final : public Updates {
 
 class StagedRanks final : public Ranks {
  public:
-  void count(Similarity similarity, ConstMatrix queries, ConstMatrix rows, std::span<const float> target_scores,
-             std::span<std::uint32_t> n_greater, std::span<std::uint32_t> n_equal) const override {
-    const Elements greater(n_greater);
-    const Elements equal(n_equal);
-    on_device().ranks.count(similarity, Grid(queries).view(), Grid(rows).view(), Elements(target_scores).view(),
-                            greater.view(), equal.view());
-    greater.back_to(n_greater);
-    equal.back_to(n_equal);
+  void count(Similarity similarity, const RankTile& tile, const RankCounts& counts) const override {
+    const Elements greater(counts.n_greater);
+    const Elements equal(counts.n_equal);
+    on_device().ranks.count(similarity,
+                            {Grid(tile.queries).view(), Grid(tile.rows).view(), Elements(tile.target_scores).view()},
+                            {greater.view(), equal.view()});
+    greater.back_to(counts.n_greater);
+    equal.back_to(counts.n_equal);
   }
 };
 

@@ -8,26 +8,15 @@ namespace {
 
 class StagedNegativeLosses final : public NegativeLosses {
  public:
-  void weigh(const MarginLoss& of, Matrix scores, std::span<const float> target_scores, std::span<float> losses,
-             std::span<float> target_weights) const override {
-    weigh_rows(of, scores, target_scores, losses, target_weights);
-  }
-  void weigh(const SelfAdversarialLoss& of, Matrix scores, std::span<const float> target_scores,
-             std::span<float> losses, std::span<float> target_weights) const override {
-    weigh_rows(of, scores, target_scores, losses, target_weights);
-  }
-
- private:
-  template <class Loss>
-  static void weigh_rows(const Loss& of, Matrix scores, std::span<const float> target_scores, std::span<float> losses,
-                         std::span<float> target_weights) {
+  void weigh(const SampledLoss& of, Matrix scores, const TargetLosses& targets) const override {
     const Grid weights(scores);
-    const Elements target_weight(target_weights);
-    through(losses, [&](device::Span<float> loss) {
-      on_device().negative_losses.weigh(of, weights.view(), Elements(target_scores).view(), loss, target_weight.view());
+    const Elements target_weight(targets.weights);
+    through(targets.losses, [&](device::Span<float> loss) {
+      on_device().negative_losses.weigh(of, weights.view(),
+                                        {Elements(targets.scores).view(), loss, target_weight.view()});
     });
     weights.back_to(scores);
-    target_weight.back_to(target_weights);
+    target_weight.back_to(targets.weights);
   }
 };
 
@@ -38,26 +27,26 @@ class StagedDistances final : public Distances {
     on_device().distances.to_coefficients(Grid(scores).view(), result.view());
     result.back_to(weights);
   }
-  void to_queries(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-                  Matrix out) const override {
+  void to_queries(Similarity similarity, const WeightedScores& of, Matrix out) const override {
     const Grid result(out);
-    on_device().distances.to_queries(similarity, Grid(weights).view(), Grid(queries).view(), Grid(rows).view(),
-                                     result.view());
+    on_device().distances.to_queries(
+        similarity, {Grid(of.weights).view(), Grid(of.queries).view(), Grid(of.rows).view()}, result.view());
     result.back_to(out);
   }
-  void to_rows(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-               Matrix out) const override {
+  void to_rows(Similarity similarity, const WeightedScores& of, Matrix out) const override {
     const Grid result(out);
-    on_device().distances.to_rows(similarity, Grid(weights).view(), Grid(queries).view(), Grid(rows).view(),
+    on_device().distances.to_rows(similarity, {Grid(of.weights).view(), Grid(of.queries).view(), Grid(of.rows).view()},
                                   result.view());
     result.back_to(out);
   }
-  void pairs(Similarity similarity, std::span<const float> weights, std::span<const float> scores, ConstMatrix queries,
-             ConstMatrix rows, Matrix query_gradients, Matrix row_gradients) const override {
+  void pairs(Similarity similarity, const WeightedPairs& of, Matrix query_gradients,
+             Matrix row_gradients) const override {
     const Grid of_queries(query_gradients);
     const Grid of_rows(row_gradients);
-    on_device().distances.pairs(similarity, Elements(weights).view(), Elements(scores).view(), Grid(queries).view(),
-                                Grid(rows).view(), of_queries.view(), of_rows.view());
+    on_device().distances.pairs(
+        similarity,
+        {Elements(of.weights).view(), Elements(of.scores).view(), Grid(of.queries).view(), Grid(of.rows).view()},
+        of_queries.view(), of_rows.view());
     of_queries.back_to(query_gradients);
     of_rows.back_to(row_gradients);
   }

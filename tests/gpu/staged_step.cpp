@@ -24,24 +24,27 @@ class StagedComposition final : public Composition {
                                      Grid(query_gradients).view(), result.view());
     result.back_to(source_gradients);
   }
-  void operator_gradients(Formula formula, ConstMatrix sources, ConstMatrix operators, Indices relations,
-                          ConstMatrix query_gradients, Segments segments, Matrix out) const override {
+  void operator_gradients(Formula formula, const OperatorQueries& of, ConstMatrix operators, Indices relations,
+                          Matrix out) const override {
     const Grid result(out);
     on_device().composition.operator_gradients(
-        formula, Grid(sources).view(), Grid(operators).view(), Elements(relations).view(), Grid(query_gradients).view(),
-        {Elements(segments.offsets).view(), Elements(segments.positions).view()}, result.view());
+        formula,
+        {Grid(of.sources).view(),
+         Grid(of.query_gradients).view(),
+         {Elements(of.segments.offsets).view(), Elements(of.segments.positions).view()}},
+        Grid(operators).view(), Elements(relations).view(), result.view());
     result.back_to(out);
   }
 };
 
 class StagedPenalties final : public Penalties {
  public:
-  void add(RowPower power, float factor, std::span<const float> times, ConstStoredRows table, Indices rows,
-           Matrix gradients, Indices to) const override {
-    check_below(rows, table.rows);
+  void add(RowPower power, float factor, const PenalisedRows& of, Matrix gradients, Indices to) const override {
+    check_below(of.rows, of.table.rows);
     check_below(to, gradients.rows);
     const Grid result(gradients);
-    on_device().penalties.add(power, factor, Elements(times).view(), StoredGrid(table).view(), Elements(rows).view(),
+    on_device().penalties.add(power, factor,
+                              {StoredGrid(of.table).view(), Elements(of.rows).view(), Elements(of.times).view()},
                               result.view(), Elements(to).view());
     result.back_to(gradients);
   }
@@ -106,10 +109,10 @@ class StagedTargets final : public Targets {
 
 class StagedStatistics final : public Statistics {
  public:
-  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> highest, float shift,
+  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> maxima, float shift,
                std::span<Statistic> out) const override {
     through(out, [&](device::Span<Statistic> to) {
-      on_device().statistics.of_part(Grid(powers).view(), Grid(sums).view(), Elements(highest).view(), shift, to);
+      on_device().statistics.of_part(Grid(powers).view(), Grid(sums).view(), Elements(maxima).view(), shift, to);
     });
   }
   void of_part(ConstMatrix softplus, ConstMatrix sums, std::span<Statistic> out) const override {
@@ -123,18 +126,20 @@ class StagedStatistics final : public Statistics {
   void add(std::span<const Statistic> right, std::span<Statistic> into) const override {
     through(into, [&](device::Span<Statistic> to) { on_device().statistics.add(Elements(right).view(), to); });
   }
-  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores, Indices first_target,
-             std::span<LossTerms> terms, std::span<float> target_weights) const override {
-    terms_of(of, all, target_scores, first_target, terms, target_weights);
+  void terms(const CandidateLoss& of, std::span<const Statistic> all, const QueryTargets& targets,
+             std::span<LossTerms> terms) const override {
+    const Elements weights(targets.weights);
+    through(terms, [&](device::Span<LossTerms> to) {
+      on_device().statistics.terms(of, Elements(all).view(),
+                                   {Elements(targets.scores).view(), Elements(targets.first).view(), weights.view()},
+                                   to);
+    });
+    weights.back_to(targets.weights);
   }
-  void terms(BinaryLoss of, std::span<const Statistic> all, std::span<const float> target_scores, Indices first_target,
-             std::span<LossTerms> terms, std::span<float> target_weights) const override {
-    terms_of(of, all, target_scores, first_target, terms, target_weights);
-  }
-  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const LossTerms> terms,
+  void factors(ConstMatrix powers, std::span<const float> maxima, float shift, std::span<const LossTerms> terms,
                Matrix out) const override {
     const Grid result(out);
-    on_device().statistics.factors(Grid(powers).view(), Elements(highest).view(), shift, Elements(terms).view(),
+    on_device().statistics.factors(Grid(powers).view(), Elements(maxima).view(), shift, Elements(terms).view(),
                                    result.view());
     result.back_to(out);
   }
@@ -151,18 +156,6 @@ class StagedStatistics final : public Statistics {
   void add_each_loss(std::span<const float> losses, std::uint64_t step, std::span<LossSum> sum) const override {
     through(sum,
             [&](device::Span<LossSum> to) { on_device().statistics.add_each_loss(Elements(losses).view(), step, to); });
-  }
-
- private:
-  template <class Loss>
-  static void terms_of(Loss of, std::span<const Statistic> all, std::span<const float> target_scores,
-                       Indices first_target, std::span<LossTerms> terms, std::span<float> target_weights) {
-    const Elements second(target_weights);
-    through(terms, [&](device::Span<LossTerms> to) {
-      on_device().statistics.terms(of, Elements(all).view(), Elements(target_scores).view(),
-                                   Elements(first_target).view(), to, second.view());
-    });
-    second.back_to(target_weights);
   }
 };
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copies of operands for products on matrix units: rounding, scaling, and the memory for them.
 #include "kernels/cuda/detail/convert.hpp"
-#include "kernels/cuda/detail/rows.hpp"
 #include "kernels/cuda/detail/workspace.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "kernels/padding.hpp"
@@ -61,10 +60,11 @@ TEST(Operands, AreScaledAndRoundedInPaddedRows) {
   std::vector<float> scaled(kRows * kPadded);
   std::vector<std::uint16_t> rounded(kRows * kPadded);
   std::vector<std::uint16_t> plain(kRows * kPadded);
-  const ConstTable from(ConstMatrix{values.data(), kRows, kCols, kStride});
-  launch_elements(HostLauncher(), kRows, kCols, ScaleElement{from, factors.data(), scaled.data(), kPadded});
-  launch_elements(HostLauncher(), kRows, kCols, RoundElement{from, factors.data(), rounded.data(), kPadded});
-  launch_elements(HostLauncher(), kRows, kCols, RoundElement{from, nullptr, plain.data(), kPadded});
+  const ConstMatrix from{values.data(), kRows, kCols, kStride};
+  const TiledWeights one_tile{from, {factors.data(), 1, kRows, kRows}, kCols};
+  copy_elements(HostLauncher(), one_tile, scaled.data());
+  copy_elements(HostLauncher(), one_tile, rounded.data());
+  copy_elements(HostLauncher(), TiledWeights{from, {}}, plain.data());
   for (std::size_t i = 0; i < kRows; ++i)
     for (std::size_t c = 0; c < kCols; ++c) {
       const float value = values[i * kStride + c];
@@ -90,8 +90,8 @@ TEST(Operands, TakeTheFactorOfTheirTile) {
   const TiledWeights tiled{{values.data(), kRows, kCols, kCols}, {factors.data(), 3, kRows, kRows}, kTileCols};
   std::vector<float> scaled(kRows * kPadded);
   std::vector<std::uint16_t> rounded(kRows * kPadded);
-  launch_elements(HostLauncher(), kRows, kCols, ScaleTiledElement{TiledElement(tiled), scaled.data()});
-  launch_elements(HostLauncher(), kRows, kCols, RoundTiledElement{TiledElement(tiled), rounded.data()});
+  copy_elements(HostLauncher(), tiled, scaled.data());
+  copy_elements(HostLauncher(), tiled, rounded.data());
   for (std::size_t i = 0; i < kRows; ++i)
     for (std::size_t c = 0; c < kCols; ++c) {
       const float expected = factors[c / kTileCols * kRows + i] * values[i * kCols + c];

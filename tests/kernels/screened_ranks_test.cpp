@@ -46,8 +46,8 @@ struct Counted {
 
 Counted exactly(const Vectors& queries, const Vectors& rows, const std::vector<float>& targets) {
   Counted counted{std::vector<std::uint32_t>(queries.count, 7), std::vector<std::uint32_t>(queries.count, 9)};
-  reference_backend().ranks.count(Similarity::kDot, queries.view(), rows.view(), targets, counted.greater,
-                                  counted.equal);
+  reference_backend().ranks.count(Similarity::kDot, {queries.view(), rows.view(), targets},
+                                  {counted.greater, counted.equal});
   return counted;
 }
 
@@ -71,7 +71,7 @@ Counted screened(const Vectors& queries, const Vectors& rows, const std::vector<
     host_grid_screened_ranks(order).count(
         {queries.view(), rows.view(), targets},
         {{scores.data(), queries.count, rows.count, rows.count}, query_norms, row_norms, factor},
-        {pair_queries, pair_rows, decided, undecided}, {counted.greater, counted.equal, cost});
+        {pair_queries, pair_rows, decided, undecided}, {counted.greater, counted.equal}, cost);
     counted.cost = cost[0];
     results[order == GridOrder::kForward ? 0 : 1] = counted;
   }

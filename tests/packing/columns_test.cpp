@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "packing/detail/lists.hpp"
 #include "packing/elias_fano.hpp"
 #include "packing/patched.hpp"
 #include "packing/unpack.hpp"
@@ -13,6 +14,7 @@ namespace tessera::packing {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
+constexpr std::uint64_t kBeyond = std::uint64_t{1} << 32U;
 
 TEST(Unpack, EveryWidthAndCountIsAsTheReference) {
   std::mt19937 random(7);
@@ -117,6 +119,35 @@ TEST(EliasFano, DamageIsFound) {
   EliasFano equal = EliasFano::encode(std::vector<std::uint64_t>{4, 4});
   EXPECT_FALSE(is_sound(equal, 100));
   EXPECT_TRUE(is_sound(EliasFano::encode({}), 0));
+}
+
+TEST(Lists, WideVectorsAreAsTheReference) {
+  std::mt19937 random(12);
+  for (int trial = 0; trial < 2000; ++trial) {
+    const std::size_t count = 1 + random() % 100;
+    const auto bits = static_cast<std::uint32_t>(random()) % 31 + 1;
+    const auto number = [&] { return static_cast<std::uint32_t>(random()) >> (32 - bits); };
+    std::vector<std::uint64_t> starts(3);
+    std::vector<std::uint32_t> sources(120);
+    std::vector<std::uint32_t> firsts(120);
+    std::vector<std::uint32_t> gaps(120);
+    for (std::size_t i = 0; i < count; ++i)
+      if (i == 0 || random() % 3 == 0) starts[i / 64] |= std::uint64_t{1} << (i % 64);
+    for (auto* column : {&sources, &firsts, &gaps})
+      for (auto& each : *column) each = number();
+    const detail::Lists lists{starts.data(), sources.data(), firsts.data(), gaps.data()};
+    std::vector<std::uint32_t> wide_sources(120), wide_targets(120), slow_sources(120), slow_targets(120);
+    const std::uint64_t wide = detail::join_lists(lists, count, wide_sources.data(), wide_targets.data());
+    const std::uint64_t slow = detail::join_lists_reference(lists, count, slow_sources.data(), slow_targets.data());
+    ASSERT_EQ(std::min(wide, kBeyond), std::min(slow, kBeyond));
+    const auto n = static_cast<std::ptrdiff_t>(count);
+    EXPECT_TRUE(std::equal(slow_sources.begin(), slow_sources.begin() + n, wide_sources.begin()));
+    EXPECT_TRUE(std::equal(slow_targets.begin(), slow_targets.begin() + n, wide_targets.begin()));
+    const std::uint64_t wide_last = detail::add_gaps(gaps.data(), count, firsts[0], wide_sources.data());
+    const std::uint64_t slow_last = detail::add_gaps_reference(gaps.data(), count, firsts[0], slow_sources.data());
+    ASSERT_EQ(std::min(wide_last, kBeyond), std::min(slow_last, kBeyond));
+    EXPECT_TRUE(std::equal(slow_sources.begin(), slow_sources.begin() + n + 1, wide_sources.begin()));
+  }
 }
 
 }  // namespace

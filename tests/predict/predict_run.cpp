@@ -23,7 +23,7 @@ void predict_on_ranks(const StoredGraph& stored, const ModelValues& values, cons
     const search::Setup setup{comm, shard, parameters, host};
     predict::Predictor predictor(setup, {stored.folder(), stored.partition_folder()}, questions, how.options,
                                  how.answerer);
-    use(predictor, comm.rank() == Rank(0));
+    use(predictor, comm.is_root());
   });
 }
 

@@ -70,7 +70,7 @@ inline search::AnswerSizes answer_sizes(const OnHost& how, const search::Setup& 
 inline search::MakeAnswerer answer_with(const OnHost& how, const search::AnswerPlan& plan) {
   return [how, plan](const search::Setup& setup, const search::AnswerNeeds& needs) {
     return std::make_unique<search::AnswererOn<Space::kHost>>(setup, needs, how.executor(setup),
-                                                              answer_sizes(how, setup, needs), plan, how.rows(setup));
+                                                              answer_sizes(how, setup, needs), plan);
   };
 }
 

@@ -218,10 +218,6 @@ class TakesStored {
     void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {
       inner.to_rows(weights, queries, out);
     }
-    void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
-                        Matrix out) const override {
-      inner.to_rows_scaled(weights, factors, queries, out);
-    }
     void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const override {
       products += rows.packed.empty() ? 0 : 1;
       const std::vector<float> values = widened(rows);

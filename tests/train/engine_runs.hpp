@@ -93,7 +93,7 @@ struct Trained {
           const kernels::Backend& backend, std::size_t threads = 1)
       : comm(of),
         shard(stored.load(of.rank(), placement(of, stored, job), pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, train::halo_rows(shard, job)) {
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, {train::halo_rows(shard, job)}) {
     train::EngineSetup setup{of, shard, job, parameters, threads, backend, pool, sampling::count_items(of, shard, job)};
     setup.device_ranks = kind == EngineKind::kBlocks ? 0 : 1;
     engine = make_host_engine(setup, kind, {executor_pool, backend, threads});
@@ -138,7 +138,7 @@ inline RunResult train_on(std::int32_t ranks, const StoredGraph& stored, const J
   RunResult result;
   comm::run_ranks(ranks, [&](comm::Communicator& comm) {
     const RunResult mine = Trained(comm, stored, job, kind, backend).run(0, 2);
-    if (comm.rank() == Rank(0)) result = mine;
+    if (comm.is_root()) result = mine;
   });
   return result;
 }

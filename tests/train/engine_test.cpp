@@ -45,7 +45,7 @@ Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Jo
   memory::Pool pool(kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
-                               train::halo_rows(shard, job));
+                               {train::halo_rows(shard, job)});
   const auto engine = train::make_engine(
       {comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
@@ -62,7 +62,7 @@ Result train_on(std::int32_t ranks, const test::StoredGraph& stored, const Job& 
   Result result;
   comm::run_ranks(ranks, [&](comm::Communicator& comm) {
     const Result mine = train(comm, stored, job, threads);
-    if (comm.rank() == Rank(0)) result = mine;
+    if (comm.is_root()) result = mine;
   });
   return result;
 }
@@ -259,7 +259,7 @@ TEST(Engine, ALossThatIsNotANumberStopsTheRun) {
       memory::Pool pool(kPoolBytes);
       const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
       model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
-                                   train::halo_rows(shard, job));
+                                   {train::halo_rows(shard, job)});
       const auto engine = train::make_engine(
           {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
       parameters.initialise(job.model, job.run.seed);
@@ -291,7 +291,8 @@ TEST(Engine, LossFalls) {
   comm::run_ranks(2, [&](comm::Communicator& comm) {
     memory::Pool pool(kPoolBytes);
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
-    model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
+    model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
+                                 {train::halo_rows(shard, job)});
     const auto engine = train::make_engine(
         {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);

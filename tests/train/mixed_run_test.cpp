@@ -24,12 +24,13 @@ std::string run(const test::StoredGraph& stored, Job job, EngineKind kind, std::
   std::string digest;
   comm::run_ranks(ranks, [&](comm::Communicator& comm) {
     test::Trained trained(comm, stored, job, kind, kernels::cpu_backend());
-    train::Trainer trainer(comm, trained.shard, job, trained.parameters, *trained.engine, trained.pool, false);
+    train::Trainer trainer({comm, trained.shard, job, trained.parameters, 1, kernels::cpu_backend(), trained.pool, {}},
+                           *trained.engine, false);
     train::TrainerHooks hooks;
     hooks.validation_mrr = [&] { return static_cast<double>(comm.reduce(1, comm::Reduction::kSum)) / ranks; };
     if (kind == EngineKind::kMixed) hooks.device_use = [] { return memory::DeviceUse{7, 9}; };
     const train::Outcome outcome = trainer.run(hooks);
-    if (comm.rank() == Rank(0)) digest = outcome.parameter_digest;
+    if (comm.is_root()) digest = outcome.parameter_digest;
   });
   return digest;
 }

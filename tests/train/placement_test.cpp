@@ -41,7 +41,7 @@ std::string given(const Job& job, const std::vector<Machine>& machines, int* mea
       ++count;
       return machine.speed;
     });
-    if (comm.rank() == Rank(0)) list = train::placement_list(shares.placement);
+    if (comm.is_root()) list = train::placement_list(shares.placement);
     EXPECT_EQ(shares.ranks.size(), machines.size());
     EXPECT_EQ(shares.ranks.back().computes_with, machines.back().computes_with);
     EXPECT_EQ(shares.ranks.front().parts, shares.placement.part_count(Rank(0)));

@@ -133,9 +133,9 @@ TEST(RelationPrediction, ComputesInRoundsWhatAPlainLoopDoes) {
   std::vector<std::vector<float>> before;
   for (const HostThreads& threads : {HostThreads(1), HostThreads(3), HostThreads(1, HostThreads::Cut::kNone)}) {
     execution::HostExecutor executor(model.pool, kernels::cpu_backend(), threads);
-    execution::Workspace<Space::kHost> workspace(executor, 2000);
-    const Tables<Space::kHost> tables(model.parameters, model.shard.manifest, {}, executor);
-    RelationPrediction<Space::kHost> prediction(executor, workspace, tables, model.parameters.scorer(), sizes);
+    execution::StepMemory<Space::kHost> memory(executor, 2000);
+    Tables<Space::kHost> tables(model.parameters, model.shard.manifest, {}, executor);
+    RelationPrediction<Space::kHost> prediction({executor, memory, tables, model.parameters, model.shard}, sizes);
     for (int step = 0; step < 2; ++step) {  // nothing of the first is left in the second
       std::array<kernels::LossSum, kTargets.size()> losses{};
       prediction.compute(lists, {sources, relations, kScale, kWeight, 0}, losses);
@@ -163,12 +163,12 @@ TEST(RelationPrediction, MemoryOfContextsIsBounded) {
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
   model::Parameters parameters(shard, {"rescal", 16, "normal", 0.5}, model::StateShape::kNone, pool);
   execution::HostExecutor executor(pool, kernels::cpu_backend(), HostThreads(1));
-  execution::Workspace<Space::kHost> workspace(executor, 1);
-  const Tables<Space::kHost> tables(parameters, shard.manifest, {}, executor);
+  execution::StepMemory<Space::kHost> memory(executor, 1);
+  Tables<Space::kHost> tables(parameters, shard.manifest, {}, executor);
   const auto use = [&](std::uint64_t targets) {
     const std::uint64_t before = pool.used_bytes();
-    execution::Workspace<Space::kHost> own(executor, 1);
-    const RelationPrediction<Space::kHost> prediction(executor, own, tables, parameters.scorer(),
+    execution::StepMemory<Space::kHost> own(executor, 1);
+    const RelationPrediction<Space::kHost> prediction({executor, own, tables, parameters, shard},
                                                       sizes_of(parameters, 2, targets));
     return pool.used_bytes() - before;
   };

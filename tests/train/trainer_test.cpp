@@ -51,15 +51,16 @@ class TrainerRun : public testing::Test {
       memory::Pool pool(std::uint64_t{64} << 20U);
       const graph::Shard shard = stored_.load(comm.rank(), comm.size(), pool);
       model::Parameters parameters(shard, job_.model, model::state_shape(job_.optimiser.name), pool,
-                                   train::halo_rows(shard, job_));
+                                   {train::halo_rows(shard, job_)});
       if (job_.average.decay > 0) parameters.keep_average(shard, job_.model, pool);
-      const auto engine = train::make_engine(
-          {comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job_)});
+      const train::EngineSetup setup{
+          comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job_)};
+      const auto engine = train::make_engine(setup);
       const auto epochs = checkpoint::CheckpointStore(job_.run.folder).epochs();
       comm.barrier();
-      train::Trainer trainer(comm, shard, job_, parameters, *engine, pool, session.resume);
+      train::Trainer trainer(setup, *engine, session.resume);
       const train::Outcome mine = run_trainer(trainer, session, epochs.empty() ? 0 : epochs.back());
-      if (comm.rank() == Rank(0)) outcome = mine;
+      if (comm.is_root()) outcome = mine;
     });
     return outcome;
   }
@@ -179,11 +180,12 @@ Trained train_with_average(const test::StoredGraph& stored, const Job& job) {
   const auto comm = comm::make_self_communicator();
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
-  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::halo_rows(shard, job));
+  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, {train::halo_rows(shard, job)});
   if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
   EXPECT_EQ(pool.use(memory::Tag::kAverage).bytes > 0, job.average.decay > 0);
-  const auto engine = train::make_engine({*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, {}});
-  train::Trainer trainer(*comm, shard, job, parameters, *engine, pool, false);
+  const train::EngineSetup setup{*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, {}};
+  const auto engine = train::make_engine(setup);
+  train::Trainer trainer(setup, *engine, false);
   Trained trained;
   train::TrainerHooks hooks;
   hooks.validation_mrr = [&] {  // after every epoch

@@ -205,8 +205,8 @@ class MpiCommunicator final : public Communicator {
   std::uint64_t split_bytes_;
   std::vector<Slot> slots_;
   std::optional<std::chrono::steady_clock::time_point> give_up_at_;
-  std::vector<int> counts_;         // of all_gather, kept
-  std::vector<int> displacements_;  // of all_gather, kept
+  std::vector<int> counts_;         // counts of all_gather
+  std::vector<int> displacements_;  // displacements of all_gather
 };
 
 void MpiCommunicator::all_gather(std::span<const std::byte> in, std::span<std::byte> out,

@@ -23,7 +23,7 @@ std::string_view text_of(const std::array<char, kSize>& from) {
   return from.data();
 }
 
-DeviceLocation seat_here(std::string_view bus_id) {
+DeviceLocation location_here(std::string_view bus_id) {
   std::string machine;
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), machine);
   return make_location(host_name(), machine, bus_id);
@@ -39,9 +39,9 @@ DeviceLocation make_location(std::string_view host, std::string_view machine, st
   return location;
 }
 
-DeviceLocation location_of(device::Device device) { return seat_here(device.properties().bus_id); }
+DeviceLocation location_of(device::Device device) { return location_here(device.properties().bus_id); }
 
-DeviceLocation location_without_device() { return seat_here({}); }
+DeviceLocation location_without_device() { return location_here({}); }
 
 std::vector<DeviceLocation> gather_locations(Communicator& comm, const DeviceLocation& mine) {
   std::vector<DeviceLocation> all(static_cast<std::size_t>(comm.size()));

@@ -45,8 +45,8 @@ struct TransportChoice {
   std::string reason;
 };
 
-/// What exchange.transport (`wanted`: "auto", "nccl", "host") means for these ranks; the same on all that know the same
-/// locations. Throws Error(kUsage) when NCCL is asked for and cannot be.
+/// Chooses the transport of these ranks. `wanted` is exchange.transport: "auto", "nccl" or "host". Ranks that know the
+/// same locations choose the same. Throws Error(kUsage) when the job asks for NCCL and NCCL cannot be used.
 TransportChoice choose_transport(const std::string& wanted, std::span<const DeviceLocation> locations, bool has_nccl);
 
 }  // namespace tessera::comm

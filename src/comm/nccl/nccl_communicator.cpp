@@ -123,7 +123,7 @@ class NcclCommunicator final : public DeviceCommunicator {
   [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_; }
 
  private:
-  /// Of NCCL; and of MPI, for whose messages a rank may wait before it comes to the same transfer.
+  /// Checks NCCL, and lets MPI make progress: another rank may need an MPI message before it enters this transfer.
   Progress progress() {
     host_.progress();
     return progress_of(handle_);

@@ -39,8 +39,8 @@ class DeviceCommunicator : public device::Waiter {
   virtual void exchange(std::span<const DeviceSend> sends, std::span<const DeviceReceive> receives,
                         device::StreamView stream) = 0;
 
-  /// As a Waiter, asking in turn the device, NCCL and the clock. A peer that is silent for the time of the watchdog, or
-  /// a failed transfer, ends the job: the kernels of a stuck transfer cannot be stopped in any other way.
+  /// Waits for the device, and checks NCCL and the clock in turn. A failed transfer ends the job, and so does a peer
+  /// that is silent for the time of the watchdog: nothing else stops the kernels of a stuck transfer.
   using device::Waiter::wait;
 
   /// For a rank that an exception ends: gives up what is under way, so that `stream` comes to its end and memory can
@@ -54,10 +54,10 @@ class DeviceCommunicator : public device::Waiter {
   [[nodiscard]] virtual std::uint64_t bytes_sent() const = 0;
 };
 
-/// Collective over `host`, whose ranks and their order it takes; each rank brings its own device. All ranks throw the
-/// same AgreedError when two share a device, when a device or NCCL cannot be used on any of them, or when not all are
-/// there within `watchdog`. `host` outlives the communicator, which is destroyed on all ranks together, after wait().
-/// Transfers above 1 GiB are split. A build without CUDA has no device to call it with, and throws.
+/// Collective over `host`. The ranks and their order are those of `host`; each rank passes its own device. All ranks
+/// throw the same AgreedError when two share a device, when a device or NCCL cannot be used on any of them, or when not
+/// all are there within `watchdog`. `host` outlives the communicator, which is destroyed on all ranks together, after
+/// wait(). Transfers above 1 GiB are split. A build without CUDA has no device to call it with, and throws.
 std::unique_ptr<DeviceCommunicator> make_nccl_communicator(Communicator& host, device::Device device,
                                                            std::chrono::seconds watchdog);
 

@@ -35,7 +35,7 @@ class SelfCommunicator final : public Communicator {
 
  private:
   [[noreturn]] static void no_peer() {
-    fail(ExitStatus::kInternal, "a single rank has nobody to exchange messages with");
+    fail(ExitStatus::kInternal, "a single rank has no other rank to exchange messages with");
   }
 };
 

@@ -18,7 +18,7 @@
 namespace tessera::comm {
 namespace {
 
-// What the ranks of a group share; everything under one lock.
+// The state that the ranks of a group share, under one lock.
 struct Hub {
   explicit Hub(std::int32_t count) : ranks(count), pointers(static_cast<std::size_t>(count)) {}
 

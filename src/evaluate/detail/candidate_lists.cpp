@@ -39,7 +39,7 @@ CandidateLists::CandidateLists(const search::Setup& setup, const model::OwnRows&
   comm::together(setup_.comm, [&] {
     entries_ = setup_.host.allocate<Entry>(Tag::kEvaluation, lists);
     candidates_ = setup_.host.allocate<std::uint64_t>(Tag::kEvaluation, candidates);
-    if (setup_.comm.rank() == Rank(0)) digest_ = storage::hash_file(files_.file).hex();
+    if (setup_.comm.is_root()) digest_ = storage::hash_file(files_.file).hex();
   });
   digest_ = setup_.comm.broadcast_string(digest_, Rank(0));
   std::uint64_t next_list = 0;

@@ -54,7 +54,7 @@ class CandidateReader {
   std::map<std::string, std::uint32_t, std::less<>> relations_;
   std::ifstream in_;
   std::uint64_t line_ = 0;
-  std::deque<std::string> lines_;  // of the block; slots point into them
+  std::deque<std::string> lines_;  // lines of the block; slots point into them
   std::vector<Slot> slots_;
 };
 

@@ -10,7 +10,7 @@
 
 namespace tessera::evaluate::detail {
 
-/// A place in a list that stands for no entity: nobody owns it, so that it is never compared.
+/// An empty place in a list. No rank owns it, so no rank compares it.
 inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
 
 /// Lists of entities that queries are compared with one by one. Asked only for queries of this rank.

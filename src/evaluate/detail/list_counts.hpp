@@ -15,7 +15,7 @@
 
 namespace tessera::evaluate::detail {
 
-/// What one rank counts for each query of a block.
+/// The counts of one rank for each query of a block.
 struct Counts {
   std::span<const float> target_scores;
   std::span<std::int64_t> n_greater;

@@ -13,7 +13,8 @@ namespace tessera::evaluate::detail {
 namespace {
 
 constexpr std::size_t kMostPairs = 256;
-constexpr std::size_t kScratchFloats = std::size_t{1} << 15U;  // of one side: half of a level-2 cache for both
+constexpr std::size_t kScratchFloats = std::size_t{1}
+                                       << 15U;  // scratch of one side; both sides fill half of a level-2 cache
 
 std::size_t pairs_per_task(std::size_t dim) { return std::clamp<std::size_t>(kScratchFloats / dim, 8, kMostPairs); }
 

@@ -17,7 +17,7 @@
 
 namespace tessera::evaluate::detail {
 
-/// What every rank knows of a query.
+/// The part of a query that every rank knows.
 struct QueryHeader {
   std::uint64_t source;
   std::uint64_t target;

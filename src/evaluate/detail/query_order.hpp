@@ -28,7 +28,7 @@ class QueryOrder {
 
   /// Queries of all ranks.
   [[nodiscard]] std::uint64_t size() const { return rank_offsets_.back(); }
-  /// Those of `rank` are rank_offset(rank) .. rank_offset(rank + 1) - 1.
+  /// The queries of `rank` are rank_offset(rank) .. rank_offset(rank + 1) - 1.
   [[nodiscard]] std::uint64_t rank_offset(std::size_t rank) const { return rank_offsets_[rank]; }
 
   /// The i-th query of this rank. O(log).

@@ -9,7 +9,8 @@
 
 namespace tessera::evaluate::detail {
 
-/// The same for both queries of a triple. `relation` is directed, of `relations` plain ones.
+/// A hash of a triple; both queries of the triple give the same value. `relation` is directed; `relations` counts plain
+/// ones.
 inline std::uint64_t triple_hash(EntityId source, RelationId relation, EntityId target, std::uint64_t relations) {
   const bool inverse = relation.value() >= relations;
   const std::uint64_t head = (inverse ? target : source).value();

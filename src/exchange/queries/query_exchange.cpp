@@ -51,7 +51,7 @@ std::uint64_t largest_exchange_bytes(const graph::Shard& shard, const QueryExcha
 template <Space kSpace>
 QueryExchange<kSpace>::QueryExchange(const Setup& setup, const QueryExchangeSizes& sizes)
     : executor_(setup.executor),
-      workspace_(setup.workspace),
+      memory_(setup.memory),
       shard_(setup.shard),
       transport_(setup.transport),
       is_binary_(sizes.is_binary),
@@ -71,15 +71,14 @@ template <Space kSpace>
 void QueryExchange<kSpace>::allocate(const QueryExchangeSizes& sizes) {
   const std::uint64_t queries = sum(sizes.by_part.queries);
   const std::uint64_t own_queries = own_queries_of(shard_, sizes.by_part);
-  gradients_ = workspace_.allocate(Tag::kGradients, own_subtrees().size() * queries, width_);
+  gradients_ = memory_.allocate(Tag::kGradients, own_subtrees().size() * queries, width_);
   statistics_ = executor_.template allocate<Statistic>(Tag::kExchange, subtrees_.all.size() * queries);
-  if (!sizes.predicts_relations) relation_sum_.emplace(executor_, workspace_, shard_, transport_, sizes.relation_sum());
+  if (!sizes.predicts_relations) relation_sum_.emplace(executor_, memory_, shard_, transport_, sizes.relation_sum());
   if (ranks_ == 1) return;
   const std::size_t others = subtrees_.all.size() - own_subtrees().size();
   packed_scores_ = executor_.template allocate<float>(Tag::kExchange, sum(sizes.by_part.targets));
-  received_ = workspace_.allocate(Tag::kExchange, others * own_queries, width_);
-  if (sizes.predicts_relations)
-    dense_rows_ = workspace_.allocate(Tag::kExchange, others * relations_, sizes.gradient_dim);
+  received_ = memory_.allocate(Tag::kExchange, others * own_queries, width_);
+  if (sizes.predicts_relations) dense_rows_ = memory_.allocate(Tag::kExchange, others * relations_, sizes.gradient_dim);
 }
 
 template <Space kSpace>
@@ -122,7 +121,7 @@ typename QueryExchange<kSpace>::Matrix QueryExchange<kSpace>::add_up(PartRange n
                                                                      const Leaf& leaf) const {
   return reduce_tree<Matrix>(node, known, leaf, [&](Matrix left, Matrix right) {
     executor_.for_blocks(left.rows, kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
-      const auto each = workspace_.counting(count);
+      const auto each = memory_.counting(count);
       executor_.kernels().rows.add(right.block(first, count), each, each, left.block(first, count));
     });
     return left;
@@ -162,7 +161,7 @@ void QueryExchange<kSpace>::share_statistics(const Lists& lists, Vector<float> t
   const auto of_rank = [&](std::size_t rank, auto all) {
     return all.subspan(first[rank], first[rank + 1] - first[rank]);
   };
-  // As matrices of one column.
+  // Scores are moved as matrices of one column.
   const auto packed = packed_scores_.span().subspan(0, lists.targets);
   const Matrix in_order{target_scores.data(), lists.targets, 1, 1};
   const auto own = of_rank(self_, packed);
@@ -240,7 +239,7 @@ typename QueryExchange<kSpace>::RelationSum QueryExchange<kSpace>::sum_dense(Mat
   }
   flush();
   const Matrix sums = add_up({0, shard_.manifest.part_count()}, subtrees_.all, of_subtree);
-  return {sums, workspace_.counting(relations_)};
+  return {sums, memory_.counting(relations_)};
 }
 
 template class QueryExchange<Space::kHost>;

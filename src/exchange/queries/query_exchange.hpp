@@ -5,7 +5,7 @@
 #include "comm/transport.hpp"
 #include "exchange/queries/query_lists.hpp"
 #include "exchange/tree/part_tree.hpp"
-#include "execution/workspace.hpp"
+#include "execution/step_memory.hpp"
 #include "graph/shard.hpp"
 #include "kernels/statistics.hpp"
 
@@ -22,7 +22,7 @@ struct QueryExchangeSizes {
   QuerySizes by_part;
   std::size_t width = 0;            ///< floats that travel with a query, and come back
   std::size_t relations = 0;        ///< directed
-  std::size_t gradient_dim = 0;     ///< of a relation
+  std::size_t gradient_dim = 0;     ///< dim of the gradient of a relation
   bool predicts_relations = false;  ///< every part has gradients of all relations
   bool is_binary = false;           ///< statistics are sums, not those of a softmax
   [[nodiscard]] RelationSumSizes relation_sum() const { return {by_part.queries, relations, gradient_dim}; }
@@ -31,10 +31,10 @@ struct QueryExchangeSizes {
 /// The most that a rank sends and receives at once.
 std::uint64_t largest_exchange_bytes(const graph::Shard& shard, const QueryExchangeSizes& sizes);
 
-/// What ranks exchange when queries are moved: query vectors to everybody, statistics and target scores to everybody,
-/// gradients of queries back to the rank of the query, and the sums of relation gradients. Everything stays in one
-/// memory space. Sums over parts follow the tree over parts: a rank adds up its own subtrees, everybody adds up the
-/// rest. Sizes and lists follow from the targets, which all ranks know before a step.
+/// Moves the data of a step when queries are moved. Query vectors, statistics and target scores go to every rank.
+/// Gradients of queries return to the rank of the query. Gradients of relations are added up. All data stays in one
+/// memory space. Sums follow the tree over parts: a rank adds up its own subtrees, and every rank adds up the rest.
+/// Sizes and lists follow from the targets, which all ranks know before a step.
 template <execution::Space kSpace>
 class QueryExchange {
  public:
@@ -47,13 +47,13 @@ class QueryExchange {
   /// `transport` is null with one rank. What is named outlives this.
   struct Setup {
     execution::Executor<kSpace>& executor;
-    execution::Workspace<kSpace>& workspace;
+    execution::StepMemory<kSpace>& memory;
     const graph::Shard& shard;
     Transport* transport;
   };
   QueryExchange(const Setup& setup, const QueryExchangeSizes& sizes);
 
-  /// For people.
+  /// Describes the transport in words.
   [[nodiscard]] const char* description() const;
   /// The subtrees of parts that this rank sums up by itself.
   [[nodiscard]] std::span<const PartRange> own_subtrees() const {
@@ -63,16 +63,16 @@ class QueryExchange {
 
   /// From own queries in their places to those of all ranks [B, width].
   void gather_queries(const Lists& lists, Matrix queries);
-  /// Where to put the statistics of own subtree k [B].
+  /// The memory for the statistics of own subtree k [B].
   [[nodiscard]] Vector<kernels::Statistic> statistics(const Lists& lists, std::size_t k);
   /// The statistics of all parts, merged in the tree [B]. Of `target_scores` [all targets] own ones are there, and all
   /// afterwards.
   Vector<const kernels::Statistic> merge_statistics(const Lists& lists, Vector<float> target_scores);
-  /// Where to put the sums of query gradients over own subtree k [B, width].
+  /// The memory for the sums of query gradients over own subtree k [B, width].
   [[nodiscard]] Matrix subtree_gradients(const Lists& lists, std::size_t k) const {
     return gradients_.block(k * lists.queries, lists.queries);
   }
-  /// Those of own queries over all parts [own queries, width], in order; until the next step.
+  /// The gradients of own queries, summed over all parts [own queries, width], in order; valid until the next step.
   Matrix return_gradients(const Lists& lists);
 
   using RelationSum = typename exchange::RelationSum<kSpace>::Sum;
@@ -108,7 +108,7 @@ class QueryExchange {
   void flush();
 
   execution::Executor<kSpace>& executor_;
-  execution::Workspace<kSpace>& workspace_;
+  execution::StepMemory<kSpace>& memory_;
   const graph::Shard& shard_;
   Transport* transport_;
   bool is_binary_;

@@ -15,12 +15,12 @@
 
 namespace tessera::exchange {
 
-/// What QueryExchange reads of a step.
+/// The lists of a step that QueryExchange reads.
 template <execution::Space kSpace>
 struct QueryExchangeLists {
   using Indices = typename execution::ListWriter<kSpace>::Indices;
-  std::uint64_t queries = 0;             ///< of the step
-  std::uint64_t targets = 0;             ///< of the step
+  std::uint64_t queries = 0;             ///< queries of the step
+  std::uint64_t targets = 0;             ///< targets of the step
   std::vector<std::size_t> first_query;  ///< by rank, and the end
   std::vector<std::size_t> first_score;  ///< by rank, and the end: into score_order
   Indices score_order;                   ///< all targets by the rank that has their rows; with several ranks
@@ -38,7 +38,7 @@ class QueryExchangeDraw {
   /// Most numbers that put() puts.
   static std::uint64_t words(const graph::Shard& shard, const QuerySizes& sizes);
 
-  /// Of a step whose targets are gathered.
+  /// A step whose targets are gathered.
   struct Drawn {
     const TargetExchange& exchange;
     std::span<const std::uint32_t> first_target;                     ///< by query

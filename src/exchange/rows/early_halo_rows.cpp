@@ -12,18 +12,18 @@ namespace tessera::exchange {
 using memory::Tag;
 namespace message_tag = comm::message_tag;
 
-EarlyHaloRows::EarlyHaloRows(const Setup& setup, const RowSizes& sizes, memory::Pool& pool)
+EarlyHaloRows::EarlyHaloRows(const Setup& setup, memory::Pool& pool)
     : comm_(setup.comm),
       demand_(setup.demand),
       tables_(setup.tables.begin(), setup.tables.end()),
       stale_(setup.stale),
       dim_(tables_.front().cols) {
-  const RowTotals totals = row_totals(setup.shard, sizes);
-  const std::uint64_t out = totals.lent + (stale_ ? totals.fetched : 0);
+  const RowTotals& totals = demand_.totals();
+  const std::uint64_t out = totals.requested + (stale_ ? totals.remote : 0);
   rows_out_ = pool.allocate<float>(Tag::kExchange, out * dim_);
-  rows_in_ = pool.allocate<float>(Tag::kExchange, totals.fetched * dim_);
+  rows_in_ = pool.allocate<float>(Tag::kExchange, totals.remote * dim_);
   flags_out_ = pool.allocate<std::uint8_t>(Tag::kExchange, out);
-  flags_in_ = pool.allocate<std::uint8_t>(Tag::kExchange, totals.fetched);
+  flags_in_ = pool.allocate<std::uint8_t>(Tag::kExchange, totals.remote);
   for (const graph::Part& part : setup.shard.parts)
     changed_in_.push_back(pool.allocate<std::uint32_t>(Tag::kExchange, part.rows()));
   const std::size_t peers = demand_.peers().size();
@@ -51,7 +51,8 @@ std::uint64_t EarlyHaloRows::rows_from(std::size_t slot, const Peer& peer) const
   return rows;
 }
 
-// Visits what a peer asked of this rank in the order of its message: requesting parts, then owned parts, then rows.
+// Visits the rows that a peer asked of this rank, in the order of its message: requesting parts, then owned parts, then
+// rows.
 template <class Visit>
 void EarlyHaloRows::for_each_row_to(std::size_t slot, const Peer& peer, const Visit& visit) const {
   for (std::uint32_t p = peer.first_part; p < peer.end_part; ++p)

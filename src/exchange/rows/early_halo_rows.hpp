@@ -14,8 +14,9 @@
 
 namespace tessera::exchange {
 
-/// Where every rank computes on the host: rows that a step does not change leave for the next one while it computes.
-/// With staleness 0 owners hold back those that it changes until patch(), with staleness 1 none. Decision 3.
+/// Moves rows while a step computes, where every rank computes on the host. Rows that the step does not change leave in
+/// begin(). With staleness 0, the rows that it changes leave in patch(); with staleness 1, all rows leave in begin().
+/// Decision 3.
 class EarlyHaloRows final : public HaloRows<execution::Space::kHost> {
  public:
   struct Setup {
@@ -25,8 +26,8 @@ class EarlyHaloRows final : public HaloRows<execution::Space::kHost> {
     std::span<const kernels::Matrix> tables;  ///< by owned part: rows, and the halo behind them
     bool stale = false;
   };
-  /// What is named outlives this.
-  EarlyHaloRows(const Setup& setup, const RowSizes& sizes, memory::Pool& pool);
+  /// The objects of `setup` outlive this one.
+  EarlyHaloRows(const Setup& setup, memory::Pool& pool);
   void begin(std::size_t slot, std::size_t changing, const Lists& lists) override;
   void patch(std::size_t slot, const Lists& lists) override;
   void finish(std::size_t slot) override;

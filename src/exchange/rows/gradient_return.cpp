@@ -11,14 +11,12 @@ using execution::Space;
 using memory::Tag;
 
 template <Space kSpace>
-GradientReturn<kSpace>::GradientReturn(execution::Workspace<kSpace>& workspace, const graph::Shard& shard,
-                                       const RowDemand& demand, Transport* transport, const RowSizes& sizes,
-                                       std::size_t dim)
-    : shard_(shard), demand_(demand), transport_(transport), out_at_(demand.own_parts() * demand.part_count(), 0) {
+GradientReturn<kSpace>::GradientReturn(execution::StepMemory<kSpace>& memory, const RowDemand& demand,
+                                       Transport* transport, std::size_t dim)
+    : demand_(demand), transport_(transport), out_at_(demand.own_parts() * demand.part_count(), 0) {
   TESSERA_ASSERT(demand.peers().size() == 1 || transport != nullptr, "several ranks need a transport");
-  const RowTotals totals = row_totals(shard, sizes);
-  out_ = workspace.allocate(Tag::kGradients, totals.fetched, dim);
-  in_ = workspace.allocate(Tag::kGradients, totals.arriving, dim);
+  out_ = memory.allocate(Tag::kGradients, demand.totals().remote, dim);
+  in_ = memory.allocate(Tag::kGradients, demand.totals().arriving, dim);
   sends_.reserve(demand.part_count());
   receives_.reserve(demand.own_parts() * demand.peers().size());
 }
@@ -56,11 +54,13 @@ void GradientReturn<kSpace>::exchange() {
       const std::uint64_t rows = demand_.asked_begin(slot_, q, peer.end_part) - first;
       if (rows > 0) receives_.push_back({bytes_of(in_.block(first, rows)), peer.rank});
     }
-  for (std::uint32_t q = 0; q < demand_.part_count(); ++q) {
-    if (demand_.is_own(q)) continue;
-    std::uint64_t rows = 0;
-    for (std::size_t p = 0; p < demand_.own_parts(); ++p) rows += demand_.needed(slot_, p).count(PartId(q));
-    if (rows > 0) sends_.push_back({bytes_of(out_.block(out_at_[q], rows)), shard_.placement.rank_of(PartId(q))});
+  for (const RowDemand::Peer& peer : demand_.peers()) {
+    if (demand_.is_self(peer)) continue;
+    for (std::uint32_t q = peer.first_part; q < peer.end_part; ++q) {
+      std::uint64_t rows = 0;
+      for (std::size_t p = 0; p < demand_.own_parts(); ++p) rows += demand_.needed(slot_, p).count(PartId(q));
+      if (rows > 0) sends_.push_back({bytes_of(out_.block(out_at_[q], rows)), peer.rank});
+    }
   }
   transport_->exchange(sends_, receives_);
 }

@@ -4,8 +4,7 @@
 
 #include "comm/transport.hpp"
 #include "exchange/rows/row_demand.hpp"
-#include "execution/workspace.hpp"
-#include "graph/shard.hpp"
+#include "execution/step_memory.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -19,9 +18,8 @@ class GradientReturn {
   using Matrix = kernels::BasicMatrix<kSpace>;
   using Transport = comm::RankTransport<kSpace>;
 
-  /// `transport` is null with one rank. What is named outlives this.
-  GradientReturn(execution::Workspace<kSpace>& workspace, const graph::Shard& shard, const RowDemand& demand,
-                 Transport* transport, const RowSizes& sizes, std::size_t dim);
+  /// `transport` is null with one rank. The arguments outlive this object.
+  GradientReturn(execution::StepMemory<kSpace>& memory, const RowDemand& demand, Transport* transport, std::size_t dim);
 
   /// Before the blocks of a step are asked for; the demand of the slot is finished.
   void start(std::size_t slot);
@@ -29,15 +27,14 @@ class GradientReturn {
   [[nodiscard]] Matrix block(std::size_t p, PartId q) const;
   /// Collective. Sends them.
   void exchange();
-  /// What arrived for an owned part: gradient i is that of row RowDemand::asked(slot, own_part)[i].
+  /// The gradients that arrived for an owned part. Gradient i belongs to row RowDemand::asked(slot, own_part)[i].
   [[nodiscard]] Matrix arrived(std::size_t own_part) const;
   /// The most bytes that a rank sends and receives.
   static std::uint64_t largest_bytes(const RowTotals& totals, std::size_t dim) {
-    return (totals.fetched + totals.lent) * dim * sizeof(float);
+    return (totals.remote + totals.requested) * dim * sizeof(float);
   }
 
  private:
-  const graph::Shard& shard_;
   const RowDemand& demand_;
   Transport* transport_;
   std::size_t slot_ = 0;

@@ -10,22 +10,22 @@
 
 namespace tessera::exchange {
 
-/// What kernels read of the demand of a step.
+/// The demand of a step, as kernels read it.
 template <execution::Space kSpace>
 struct RowDemandLists {
   /// By owned part: RowDemand::asked(), all requesters.
   std::vector<typename execution::ListWriter<kSpace>::Indices> asked;
 };
 
-/// Brings the rows of other parts to those that need them, for steps in a pipeline. They come to the halo of a part,
-/// behind its own rows, in the order of RowRequests. For step s:
+/// Moves rows to the parts that need them, for steps in a pipeline. The rows come to the halo of a part, behind its own
+/// rows, in the order of RowRequests. For step s:
 ///
 ///   begin(s, s - 1)   before step s - 1 is computed; with staleness 1 the rows are those of now
 ///   patch(s)          after the update of step s - 1; with staleness 0 the rows are those of now
 ///   finish(s)         before step s is computed: the halo is complete
 ///
-/// What a part reads is the same whether the owner of a row is another part of this rank or of another one. The demand
-/// of the slot is finished before begin(). All ranks make all calls in the same order.
+/// A part reads the same values whether this rank or another one owns the row. The demand of the slot is finished
+/// before begin(). All ranks make all calls in the same order.
 template <execution::Space kSpace>
 class HaloRows {
  public:

@@ -19,7 +19,7 @@ constexpr std::size_t kBlockRows = 256;
 template <Space kSpace>
 OrderedHaloRows<kSpace>::OrderedHaloRows(const Setup& setup, const RowSizes& sizes)
     : executor_(setup.executor),
-      workspace_(setup.workspace),
+      memory_(setup.memory),
       shard_(setup.shard),
       demand_(setup.demand),
       tables_(setup.tables.begin(), setup.tables.end()),
@@ -27,44 +27,43 @@ OrderedHaloRows<kSpace>::OrderedHaloRows(const Setup& setup, const RowSizes& siz
       stale_(setup.stale) {
   TESSERA_ASSERT(demand_.peers().size() == 1 || transport_ != nullptr, "several ranks need a transport");
   const std::size_t dim = tables_.front().cols;
-  out_ = workspace_.allocate(Tag::kExchange, row_totals(shard_, sizes).lent, dim);
+  out_ = memory_.allocate(Tag::kExchange, demand_.totals().requested, dim);
   if (stale_)
     for (const graph::Part& part : shard_.parts)
-      in_.push_back(workspace_.allocate(Tag::kExchange, sizes.remote[part.id().index()], dim));
+      in_.push_back(memory_.allocate(Tag::kExchange, sizes.remote[part.id().index()], dim));
   sends_.reserve(demand_.own_parts() * demand_.part_count());
   receives_.reserve(demand_.own_parts() * demand_.part_count());
 }
 
 template <Space kSpace>
 void OrderedHaloRows<kSpace>::begin(std::size_t slot, std::size_t /*changing*/, const Lists& lists) {
-  if (stale_) fetch(slot, lists);
+  if (stale_) exchange_rows(slot, lists);
 }
 
 template <Space kSpace>
 void OrderedHaloRows<kSpace>::patch(std::size_t slot, const Lists& lists) {
-  if (!stale_) fetch(slot, lists);
+  if (!stale_) exchange_rows(slot, lists);
 }
 
-// With staleness the halo was in use when the rows came.
+// With staleness, a step still used the halo when the rows came.
 template <Space kSpace>
 void OrderedHaloRows<kSpace>::finish(std::size_t slot) {
   if (!stale_) return;
   for (std::size_t p = 0; p < tables_.size(); ++p) {
     const std::uint64_t rows = halo_size(slot, p);
-    gather(in_[p].block(0, rows), workspace_.counting(rows), tables_[p].block(shard_.parts[p].rows(), rows));
+    gather(in_[p].block(0, rows), memory_.counting(rows), tables_[p].block(shard_.parts[p].rows(), rows));
   }
 }
 
 template <Space kSpace>
-void OrderedHaloRows<kSpace>::fetch(std::size_t slot, const Lists& lists) {
+void OrderedHaloRows<kSpace>::exchange_rows(std::size_t slot, const Lists& lists) {
   send_rows(slot, lists);
   receive_rows(slot);
   if (transport_ != nullptr) transport_->exchange(sends_, receives_);
   copy_within_rank(slot, lists);
 }
 
-// Of each owned part what others need, of requesters on both sides of this rank's parts; a message for each pair of
-// parts.
+// Gathers the rows that parts of other ranks need. Each pair of parts has one message.
 template <Space kSpace>
 void OrderedHaloRows<kSpace>::send_rows(std::size_t slot, const Lists& lists) {
   const auto first_own = demand_.first_own();

@@ -4,7 +4,7 @@
 
 #include "comm/transport.hpp"
 #include "exchange/rows/halo_rows.hpp"
-#include "execution/workspace.hpp"
+#include "execution/step_memory.hpp"
 #include "graph/shard.hpp"
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace tessera::exchange {
 
-/// In the order of an executor's work: kernels gather the rows, a transport moves them from memory to memory. All leave
-/// together, with staleness 1 in begin(), else in patch(). For devices, and for ranks without one beside them.
+/// Moves rows in the order of an executor's work: kernels gather the rows, and a transport moves them. All rows leave
+/// together: in begin() with staleness 1, else in patch(). Used where at least one rank computes on a device.
 template <execution::Space kSpace>
 class OrderedHaloRows final : public HaloRows<kSpace> {
  public:
@@ -24,42 +24,42 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
 
   struct Setup {
     execution::Executor<kSpace>& executor;
-    execution::Workspace<kSpace>& workspace;
+    execution::StepMemory<kSpace>& memory;
     const graph::Shard& shard;
     const RowDemand& demand;
     std::span<const Matrix> tables;  ///< by owned part: rows, and the halo behind them
     Transport* transport = nullptr;  ///< null with one rank
     bool stale = false;
   };
-  /// What is named outlives this. The workspace counts to the rows of the largest halo.
+  /// The objects of `setup` outlive this one. Its StepMemory counts to the rows of the largest halo.
   OrderedHaloRows(const Setup& setup, const RowSizes& sizes);
   void begin(std::size_t slot, std::size_t changing, const Lists& lists) override;
   void patch(std::size_t slot, const Lists& lists) override;
   void finish(std::size_t slot) override;
   /// The most bytes that a rank sends and receives.
   static std::uint64_t largest_bytes(const RowTotals& totals, std::size_t dim) {
-    return (totals.fetched + totals.lent) * dim * sizeof(float);
+    return (totals.remote + totals.requested) * dim * sizeof(float);
   }
 
  private:
   using Indices = typename execution::ListWriter<kSpace>::Indices;
-  void fetch(std::size_t slot, const Lists& lists);
+  void exchange_rows(std::size_t slot, const Lists& lists);
   void send_rows(std::size_t slot, const Lists& lists);
   void receive_rows(std::size_t slot);
   void copy_within_rank(std::size_t slot, const Lists& lists);
   void gather(Matrix table, Indices rows, Matrix out) const;
   [[nodiscard]] std::uint64_t halo_size(std::size_t slot, std::size_t own_part) const;
-  /// Where the rows of part `owner` come to for owned part p.
+  /// The memory that receives rows of part `owner` for owned part p.
   [[nodiscard]] Matrix place(std::size_t slot, std::size_t p, std::uint32_t owner) const;
 
   execution::Executor<kSpace>& executor_;
-  execution::Workspace<kSpace>& workspace_;
+  execution::StepMemory<kSpace>& memory_;
   const graph::Shard& shard_;
   const RowDemand& demand_;
   std::vector<Matrix> tables_;
   Transport* transport_;
   bool stale_;
-  Matrix out_;              // [rows lent, dim], by owned part, then by requester
+  Matrix out_;              // [requested rows, dim], by owned part, then by requester
   std::vector<Matrix> in_;  // with staleness, by owned part [rows of its halo, dim]
   std::vector<typename Transport::Send> sends_;
   std::vector<typename Transport::Receive> receives_;

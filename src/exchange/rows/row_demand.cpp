@@ -19,13 +19,13 @@ RowTotals row_totals(const graph::Shard& shard, const RowSizes& sizes) {
   for (const graph::Part& part : shard.parts) own_rows += part.rows();
   for (std::uint32_t p = 0; p < shard.manifest.part_count(); ++p) {
     if (p >= first && p < end) {
-      totals.fetched += sizes.remote[p];
+      totals.remote += sizes.remote[p];
       totals.own += sizes.own[p];
     } else {
-      totals.lent += std::min(sizes.remote[p], own_rows);  // each part asks for a row at most once
+      totals.requested += std::min(sizes.remote[p], own_rows);  // each part asks for a row at most once
     }
   }
-  totals.arriving = totals.own + totals.fetched + totals.lent;
+  totals.arriving = totals.own + totals.remote + totals.requested;
   for (const graph::Part& part : shard.parts) {
     std::uint64_t rows = 0;
     for (std::uint32_t p = 0; p < shard.manifest.part_count(); ++p)
@@ -41,13 +41,13 @@ RowDemand::RowDemand(comm::Communicator& comm, const graph::Shard& shard, const 
       rank_(comm.rank()),
       part_count_(shard.manifest.part_count()),
       first_own_(shard.parts.front().id().value()),
-      own_parts_(shard.parts.size()) {
+      own_parts_(shard.parts.size()),
+      totals_(row_totals(shard, sizes)) {
   for (std::int32_t r = 0; r < comm.size(); ++r)
     peers_.push_back({Rank(r), shard.placement.first_part(Rank(r)).value(), shard.placement.end_part(Rank(r)).value()});
   const Peer& self = peers_[static_cast<std::size_t>(rank_.value())];
   for (const Peer& peer : peers_) message_words_.push_back(message_words(self, peer, sizes));
-  const RowTotals totals = row_totals(shard, sizes);
-  for (std::size_t s = 0; s < kSlots; ++s) add_slot(sizes, totals, pool);
+  for (std::size_t s = 0; s < kSlots; ++s) add_slot(sizes, pool);
 }
 
 // Most words of a request; both sides know it.
@@ -58,13 +58,13 @@ std::uint64_t RowDemand::message_words(const Peer& requester, const Peer& owner,
   return words;
 }
 
-void RowDemand::add_slot(const RowSizes& sizes, const RowTotals& totals, memory::Pool& pool) {
+void RowDemand::add_slot(const RowSizes& sizes, memory::Pool& pool) {
   const Peer& self = peers_[static_cast<std::size_t>(rank_.value())];
   const std::uint64_t headers = std::uint64_t{part_count_} * own_parts_;
   Slot slot;
-  slot.sent = pool.allocate<std::uint32_t>(Tag::kExchange, headers + totals.fetched + totals.own);
-  slot.received = pool.allocate<std::uint32_t>(Tag::kExchange, headers + totals.lent);
-  slot.rows = pool.allocate<std::uint32_t>(Tag::kExchange, totals.arriving);
+  slot.sent = pool.allocate<std::uint32_t>(Tag::kExchange, headers + totals_.remote + totals_.own);
+  slot.received = pool.allocate<std::uint32_t>(Tag::kExchange, headers + totals_.requested);
+  slot.rows = pool.allocate<std::uint32_t>(Tag::kExchange, totals_.arriving);
   slot.sent_at.assign(peers_.size() + 1, 0);
   slot.received_at.assign(peers_.size() + 1, 0);
   for (std::size_t i = 0; i < peers_.size(); ++i)

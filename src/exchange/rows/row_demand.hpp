@@ -16,16 +16,16 @@ namespace tessera::exchange {
 /// The most distinct rows that each part touches in a step.
 struct RowSizes {
   std::vector<std::uint64_t> remote;  ///< rows of other parts
-  std::vector<std::uint64_t> own;     ///< of its own
+  std::vector<std::uint64_t> own;     ///< rows of the part itself
 };
 
-/// The most rows that a rank deals with in a step, from those of each part.
+/// The most rows that a rank sends, receives and sums in a step.
 struct RowTotals {
-  std::uint64_t fetched = 0;               ///< rows of other parts that the owned parts need
-  std::uint64_t lent = 0;                  ///< rows of owned parts that parts of other ranks need
-  std::uint64_t own = 0;                   ///< of its own that each owned part needs, added up
+  std::uint64_t remote = 0;                ///< rows of other parts that the owned parts need
+  std::uint64_t requested = 0;             ///< rows of owned parts that parts of other ranks need
+  std::uint64_t own = 0;                   ///< own rows that the owned parts need, added up
   std::uint64_t arriving = 0;              ///< gradients for rows of owned parts, from all parts
-  std::vector<std::uint64_t> arriving_at;  ///< the same, by owned part
+  std::vector<std::uint64_t> arriving_at;  ///< arriving gradients by owned part
 };
 RowTotals row_totals(const graph::Shard& shard, const RowSizes& sizes);
 
@@ -48,7 +48,7 @@ class RowDemand {
   void post(std::size_t slot, std::span<RowRequests* const> requests);
   void finish(std::size_t slot);
 
-  /// What an owned part needs.
+  /// The rows that an owned part needs.
   [[nodiscard]] const RowRequests& needed(std::size_t slot, std::size_t own_part) const {
     return *slots_[slot].requests[own_part];
   }
@@ -68,12 +68,14 @@ class RowDemand {
   [[nodiscard]] std::uint32_t first_own() const { return first_own_; }
   [[nodiscard]] bool is_own(std::uint32_t part) const { return part >= first_own_ && part < first_own_ + own_parts_; }
   [[nodiscard]] std::uint32_t part_count() const { return part_count_; }
+  /// The most rows of a step.
+  [[nodiscard]] const RowTotals& totals() const { return totals_; }
 
  private:
   struct Slot {
     std::span<RowRequests* const> requests;
     memory::Buffer<std::uint32_t> sent;      // per peer: counts, then rows of the owner
-    memory::Buffer<std::uint32_t> received;  // the same from the peers
+    memory::Buffer<std::uint32_t> received;  // the messages from the peers, as those in `sent`
     std::vector<std::uint64_t> sent_at;      // [peers + 1]
     std::vector<std::uint64_t> received_at;  // [peers + 1]
     std::vector<comm::Request> transfers;
@@ -81,7 +83,7 @@ class RowDemand {
     std::vector<std::uint64_t> rows_at;  // [owned * P + 1]
   };
   [[nodiscard]] std::uint64_t message_words(const Peer& requester, const Peer& owner, const RowSizes& sizes) const;
-  void add_slot(const RowSizes& sizes, const RowTotals& totals, memory::Pool& pool);
+  void add_slot(const RowSizes& sizes, memory::Pool& pool);
   std::uint64_t pack(const Slot& slot, const Peer& peer, std::span<std::uint32_t> out) const;
   void count_rows(Slot& slot) const;
   void place_rows(Slot& slot) const;
@@ -93,6 +95,7 @@ class RowDemand {
   std::uint32_t part_count_;
   std::uint32_t first_own_;
   std::size_t own_parts_;
+  RowTotals totals_;
   std::vector<Peer> peers_;
   std::vector<std::uint64_t> message_words_;  // most of a request to each peer
   std::vector<Slot> slots_;

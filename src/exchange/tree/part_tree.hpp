@@ -46,7 +46,7 @@ Value reduce_tree(PartRange node, std::span<const PartRange> known, const Leaf& 
   return merge(left, right);
 }
 
-/// The sum of one value per part, added as the tree says: the same bits whoever owns which part.
+/// The sum of one value per part in the order of the tree. Ranks and their parts do not change a bit.
 double tree_sum(std::span<const double> by_part);
 
 }  // namespace tessera::exchange

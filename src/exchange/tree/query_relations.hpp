@@ -33,7 +33,7 @@ class QueryRelations {
   [[nodiscard]] std::span<const std::uint64_t> query_begin() const { return begin_; }
 
  private:
-  static constexpr std::size_t kHeaderWords = 2;  // of a rank: the step that failed
+  static constexpr std::size_t kHeaderWords = 2;  // words of a rank before its relations: the step that failed
 
   comm::Communicator& comm_;
   const graph::Shard& shard_;

@@ -177,16 +177,16 @@ std::uint64_t RelationSum<kSpace>::largest_bytes(const graph::Shard& shard, cons
 }
 
 template <Space kSpace>
-RelationSum<kSpace>::RelationSum(execution::Executor<kSpace>& executor, execution::Workspace<kSpace>& workspace,
+RelationSum<kSpace>::RelationSum(execution::Executor<kSpace>& executor, execution::StepMemory<kSpace>& memory,
                                  const graph::Shard& shard, Transport* transport, const RelationSumSizes& sizes)
     : executor_(executor),
       transport_(transport),
       ranks_(static_cast<std::size_t>(shard.placement.rank_count())),
       self_(static_cast<std::size_t>(shard.rank.value())),
-      rows_(workspace.allocate(Tag::kExchange, subtree_rows(rank_subtrees(shard.placement).all, sizes),
-                               sizes.gradient_dim)) {
+      rows_(memory.allocate(Tag::kExchange, subtree_rows(rank_subtrees(shard.placement).all, sizes),
+                            sizes.gradient_dim)) {
   TESSERA_ASSERT(ranks_ == 1 || transport_ != nullptr, "several ranks need a transport");
-  if (ranks_ > 1) sums_ = workspace.allocate(Tag::kGradients, sizes.relations, sizes.gradient_dim);
+  if (ranks_ > 1) sums_ = memory.allocate(Tag::kGradients, sizes.relations, sizes.gradient_dim);
   sends_.reserve(ranks_);
   receives_.reserve(ranks_);
 }

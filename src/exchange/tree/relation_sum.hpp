@@ -6,7 +6,7 @@
 #include "exchange/groups.hpp"
 #include "exchange/tree/part_tree.hpp"
 #include "execution/list_ring.hpp"
-#include "execution/workspace.hpp"
+#include "execution/step_memory.hpp"
 #include "graph/shard.hpp"
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct NodeAdds {
   typename execution::ListWriter<kSpace>::Indices to;
 };
 
-/// What RelationSum reads of a step.
+/// The lists of a step that RelationSum reads.
 template <execution::Space kSpace>
 struct RelationSumLists {
   using Indices = typename execution::ListWriter<kSpace>::Indices;
@@ -47,8 +47,8 @@ class RelationSumDraw {
 
   /// The relations of a step.
   struct Drawn {
-    std::span<const std::uint32_t> of_queries;                       ///< of all parts, in order
-    std::span<const std::uint64_t> query_begin;                      ///< by part, and the end
+    std::span<const std::uint32_t> of_queries;   ///< relations of the queries of all parts, in order
+    std::span<const std::uint64_t> query_begin;  ///< by part, and the end
     std::span<const std::span<const std::uint32_t>> part_relations;  ///< distinct ones of each owned part
   };
   void put(const Drawn& drawn, Writer& writer, RelationSumLists<kSpace>& lists);
@@ -74,14 +74,14 @@ class RelationSumDraw {
   std::vector<PartRange> own_parts_;
   Groups groups_;
   std::vector<Slot> slots_;
-  std::vector<std::size_t> starts_;  // of parts or subtrees
+  std::vector<std::size_t> starts_;  // first leaf of each part, or first row of each subtree
   std::vector<std::uint32_t> leaf_slots_;
   std::vector<std::uint32_t> scratch_[2];
 };
 
 /// The most that RelationSum adds up.
 struct RelationSumSizes {
-  std::vector<std::uint64_t> queries;  ///< of each part
+  std::vector<std::uint64_t> queries;  ///< queries of each part
   std::size_t relations = 0;           ///< directed
   std::size_t gradient_dim = 0;
 };
@@ -97,7 +97,7 @@ class RelationSum {
   using Transport = comm::RankTransport<kSpace>;
 
   /// `transport` is null with one rank. What is named outlives this.
-  RelationSum(execution::Executor<kSpace>& executor, execution::Workspace<kSpace>& workspace, const graph::Shard& shard,
+  RelationSum(execution::Executor<kSpace>& executor, execution::StepMemory<kSpace>& memory, const graph::Shard& shard,
               Transport* transport, const RelationSumSizes& sizes);
   /// The most that a rank sends and receives.
   static std::uint64_t largest_bytes(const graph::Shard& shard, const RelationSumSizes& sizes);

@@ -8,7 +8,7 @@
 namespace tessera::kernels {
 
 const Backend& cpu_backend() {
-  // A loop over a formula, or over single elements, is what it is in the reference.
+  // Loops over a formula, or over single elements, are those of the reference.
   static const Backend backend{"cpu",
                                cpu::scores(),
                                cpu::gradients(),

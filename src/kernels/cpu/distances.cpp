@@ -39,32 +39,31 @@ HWY_INLINE Vec<D> add_sign(D d, Vec<D> weight, Vec<D> other, Vec<D> own, Vec<D> 
   return hn::Add(sum, hn::Mul(weight, sign));
 }
 
-/// From the weight of an own or another vector to that of the next.
+/// The distance from the weight of an own or another vector to the weight of the next.
 struct WeightStrides {
   std::size_t own;
   std::size_t other;
 };
 
-/// Columns c .. c + 4 registers of sum_s weights[s * stride] * sign(others[s] - own).
-HWY_INLINE void l1_wide(const float* weights, std::size_t stride, ConstMatrix others, const float* own, std::size_t c,
-                        float* out) {
+/// Four registers of columns of sum_s weights[s * stride] * sign(others[s] - own).
+HWY_INLINE void l1_wide(const float* weights, std::size_t stride, ConstMatrix others, const float* own, float* out) {
   const Full d;
   const std::size_t lanes = hn::Lanes(d);
-  const Vec<Full> x0 = hn::LoadU(d, own + c), x1 = hn::LoadU(d, own + c + lanes);
-  const Vec<Full> x2 = hn::LoadU(d, own + c + 2 * lanes), x3 = hn::LoadU(d, own + c + 3 * lanes);
-  Vec<Full> s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-  for (std::size_t s = 0; s < others.rows; ++s) {
-    const float* row = others.row(s) + c;
-    const Vec<Full> weight = hn::Set(d, weights[s * stride]);
-    s0 = add_sign(d, weight, hn::LoadU(d, row), x0, s0);
-    s1 = add_sign(d, weight, hn::LoadU(d, row + lanes), x1, s1);
-    s2 = add_sign(d, weight, hn::LoadU(d, row + 2 * lanes), x2, s2);
-    s3 = add_sign(d, weight, hn::LoadU(d, row + 3 * lanes), x3, s3);
+  Vec<Full> x[4];
+  Vec<Full> sums[4];
+  HWY_UNROLL(4)
+  for (std::size_t v = 0; v < 4; ++v) {
+    x[v] = hn::LoadU(d, own + v * lanes);
+    sums[v] = hn::Zero(d);
   }
-  hn::StoreU(s0, d, out + c);
-  hn::StoreU(s1, d, out + c + lanes);
-  hn::StoreU(s2, d, out + c + 2 * lanes);
-  hn::StoreU(s3, d, out + c + 3 * lanes);
+  for (std::size_t s = 0; s < others.rows; ++s) {
+    const float* row = others.row(s);
+    const Vec<Full> weight = hn::Set(d, weights[s * stride]);
+    HWY_UNROLL(4)
+    for (std::size_t v = 0; v < 4; ++v) sums[v] = add_sign(d, weight, hn::LoadU(d, row + v * lanes), x[v], sums[v]);
+  }
+  HWY_UNROLL(4)
+  for (std::size_t v = 0; v < 4; ++v) hn::StoreU(sums[v], d, out + v * lanes);
 }
 
 /// out[x] = sum_s weight(x, s) * sign(others[s] - own[x]).
@@ -76,7 +75,7 @@ HWY_INLINE void l1_gradients(const float* weights, WeightStrides stride, ConstMa
     const float* of_own = weights + x * stride.own;
     const float* at = own.row(x);
     float* to = out.row(x);
-    for (std::size_t c = 0; c < done; c += wide) l1_wide(of_own, stride.other, others, at, c, to);
+    for (std::size_t c = 0; c < done; c += wide) l1_wide(of_own, stride.other, others.columns(c, wide), at + c, to + c);
     for_columns(out.cols - done, [=](auto d, std::size_t rest) HWY_ATTR {
       const std::size_t c = done + rest;
       auto sum = hn::Zero(d);
@@ -88,12 +87,12 @@ HWY_INLINE void l1_gradients(const float* weights, WeightStrides stride, ConstMa
   }
 }
 
-void l1_to_queries(ConstMatrix weights, ConstMatrix queries, ConstMatrix rows, Matrix out) {
-  l1_gradients(weights.data, {weights.stride, 1}, queries, rows, out);
+void l1_to_queries(const WeightedScores& of, Matrix out) {
+  l1_gradients(of.weights.data, {of.weights.stride, 1}, of.queries, of.rows, out);
 }
 
-void l1_to_rows(ConstMatrix weights, ConstMatrix queries, ConstMatrix rows, Matrix out) {
-  l1_gradients(weights.data, {1, weights.stride}, rows, queries, out);
+void l1_to_rows(const WeightedScores& of, Matrix out) {
+  l1_gradients(of.weights.data, {1, of.weights.stride}, of.rows, of.queries, out);
 }
 
 /// out = sum * own - out.
@@ -132,37 +131,35 @@ class CpuDistances final : public Distances {
     HWY_DYNAMIC_DISPATCH(to_coefficients)(scores, weights);
   }
 
-  void to_queries(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-                  Matrix out) const override {
-    kernels::detail::check_distance_gradients(similarity, weights, queries, rows, queries, out);
-    if (similarity == Similarity::kNegativeL1) return HWY_DYNAMIC_DISPATCH(l1_to_queries)(weights, queries, rows, out);
-    gradients().to_queries(weights, rows, out);
+  void to_queries(Similarity similarity, const WeightedScores& of, Matrix out) const override {
+    kernels::detail::check_distance_gradients(similarity, of, of.queries, out);
+    if (similarity == Similarity::kNegativeL1) return HWY_DYNAMIC_DISPATCH(l1_to_queries)(of, out);
+    gradients().to_queries(of.weights, of.rows, out);
     for (std::size_t i = 0; i < out.rows; ++i) {
       float sum = 0;
-      for (std::size_t j = 0; j < weights.cols; ++j) sum += weights.row(i)[j];
-      HWY_DYNAMIC_DISPATCH(finish_l2_row)(sum, queries.row(i), out.row(i), out.cols);
+      for (std::size_t j = 0; j < of.weights.cols; ++j) sum += of.weights.row(i)[j];
+      HWY_DYNAMIC_DISPATCH(finish_l2_row)(sum, of.queries.row(i), out.row(i), out.cols);
     }
   }
 
-  void to_rows(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-               Matrix out) const override {
-    kernels::detail::check_distance_gradients(similarity, weights, queries, rows, rows, out);
-    if (similarity == Similarity::kNegativeL1) return HWY_DYNAMIC_DISPATCH(l1_to_rows)(weights, queries, rows, out);
-    gradients().to_rows(weights, queries, out);
+  void to_rows(Similarity similarity, const WeightedScores& of, Matrix out) const override {
+    kernels::detail::check_distance_gradients(similarity, of, of.rows, out);
+    if (similarity == Similarity::kNegativeL1) return HWY_DYNAMIC_DISPATCH(l1_to_rows)(of, out);
+    gradients().to_rows(of.weights, of.queries, out);
     std::array<float, 256> sums;  // NOLINT(cppcoreguidelines-pro-type-member-init)
     for (std::size_t first = 0; first < out.rows; first += sums.size()) {
       const std::size_t count = std::min(sums.size(), out.rows - first);
       sums.fill(0);
-      for (std::size_t i = 0; i < weights.rows; ++i)
-        HWY_DYNAMIC_DISPATCH(add_row)(weights.row(i) + first, sums.data(), count);
+      for (std::size_t i = 0; i < of.weights.rows; ++i)
+        HWY_DYNAMIC_DISPATCH(add_row)(of.weights.row(i) + first, sums.data(), count);
       for (std::size_t j = first; j < first + count; ++j)
-        HWY_DYNAMIC_DISPATCH(finish_l2_row)(sums.at(j - first), rows.row(j), out.row(j), out.cols);
+        HWY_DYNAMIC_DISPATCH(finish_l2_row)(sums.at(j - first), of.rows.row(j), out.row(j), out.cols);
     }
   }
 
-  void pairs(Similarity similarity, std::span<const float> weights, std::span<const float> scores, ConstMatrix queries,
-             ConstMatrix rows, Matrix query_gradients, Matrix row_gradients) const override {
-    reference::distances().pairs(similarity, weights, scores, queries, rows, query_gradients, row_gradients);
+  void pairs(Similarity similarity, const WeightedPairs& of, Matrix query_gradients,
+             Matrix row_gradients) const override {
+    reference::distances().pairs(similarity, of, query_gradients, row_gradients);
   }
 };
 

@@ -17,11 +17,11 @@ namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
 void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) {
-  product<DotChain>(RowFactor{weights.data, weights.stride}, StraightFactor{rows}, rows.rows, out);
+  product<DotChain>(RowFactor{weights.data, weights.stride}, ScaledFactor{rows}, rows.rows, out);
 }
 
 void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) {
-  product<DotChain>(ColumnFactor{weights.data, weights.stride}, StraightFactor{queries}, queries.rows, out);
+  product<DotChain>(ColumnFactor{weights.data, weights.stride}, ScaledFactor{queries}, queries.rows, out);
 }
 
 void to_rows_scaled(ConstMatrix weights, const float* factors, ConstMatrix queries, Matrix out) {
@@ -41,7 +41,7 @@ HWY_EXPORT(to_rows_scaled);
 
 namespace {
 
-class CpuGradients final : public Gradients {
+class CpuGradients final : public kernels::detail::HostGradients {
  public:
   void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const override {
     kernels::detail::check_gradients(weights, out, rows);
@@ -53,19 +53,9 @@ class CpuGradients final : public Gradients {
     HWY_DYNAMIC_DISPATCH(to_rows)(weights, queries, out);
   }
 
-  void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
-                      Matrix out) const override {
-    kernels::detail::check_gradients(weights, queries, out);
-    kernels::detail::check_factors(factors, queries);
-    HWY_DYNAMIC_DISPATCH(to_rows_scaled)(weights, factors.data(), queries, out);
-  }
-
-  void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const override {
-    kernels::detail::add_to_queries_in_tiles(*this, weights, rows.matrix, scratch, out);
-  }
-
-  void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {
-    kernels::detail::to_rows_in_tiles(*this, weights, queries.matrix, out);
+ private:
+  void to_rows_scaled(ConstMatrix weights, const float* factors, ConstMatrix queries, Matrix out) const override {
+    HWY_DYNAMIC_DISPATCH(to_rows_scaled)(weights, factors, queries, out);
   }
 };
 

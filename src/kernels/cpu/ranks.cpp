@@ -51,17 +51,16 @@ constexpr std::size_t kTileRows = 64;
 
 class CpuRanks final : public Ranks {
  public:
-  void count(Similarity similarity, ConstMatrix queries, ConstMatrix rows, std::span<const float> target_scores,
-             std::span<std::uint32_t> n_greater, std::span<std::uint32_t> n_equal) const override {
-    kernels::detail::check_ranks(queries, rows, target_scores, n_greater, n_equal);
+  void count(Similarity similarity, const RankTile& of, const RankCounts& counts) const override {
+    kernels::detail::check_ranks(of, counts);
     alignas(64) float scratch[kTileQueries * kTileRows];
-    for (std::size_t i = 0; i < queries.rows; i += kTileQueries)
-      for (std::size_t j = 0; j < rows.rows; j += kTileRows) {
-        const Matrix tile{scratch, std::min(kTileQueries, queries.rows - i), std::min(kTileRows, rows.rows - j),
+    for (std::size_t i = 0; i < of.queries.rows; i += kTileQueries)
+      for (std::size_t j = 0; j < of.rows.rows; j += kTileRows) {
+        const Matrix tile{scratch, std::min(kTileQueries, of.queries.rows - i), std::min(kTileRows, of.rows.rows - j),
                           kTileRows};
-        scores().all_pairs(similarity, queries.block(i, tile.rows), rows.block(j, tile.cols), tile);
+        scores().all_pairs(similarity, of.queries.block(i, tile.rows), of.rows.block(j, tile.cols), tile);
         HWY_DYNAMIC_DISPATCH(count_tile)
-        (tile, target_scores.data() + i, n_greater.data() + i, n_equal.data() + i);
+        (tile, of.target_scores.data() + i, counts.n_greater.data() + i, counts.n_equal.data() + i);
       }
   }
 };

@@ -19,28 +19,24 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
-/// Columns c .. c + 4 registers of the sum of rows positions[0 .. count-1].
-HWY_INLINE void sum_wide(ConstMatrix in, const std::uint32_t* positions, std::size_t count, std::size_t c, float* out) {
+/// Four registers of columns of the sum of rows positions[0 .. count-1].
+HWY_INLINE void sum_wide(ConstMatrix in, const std::uint32_t* positions, std::size_t count, float* out) {
   const Full d;
   const std::size_t lanes = hn::Lanes(d);
-  Vec<Full> s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+  Vec<Full> sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
   for (std::size_t k = 0; k < count; ++k) {
-    const float* row = in.row(positions[k]) + c;
-    s0 = hn::Add(s0, hn::LoadU(d, row));
-    s1 = hn::Add(s1, hn::LoadU(d, row + lanes));
-    s2 = hn::Add(s2, hn::LoadU(d, row + 2 * lanes));
-    s3 = hn::Add(s3, hn::LoadU(d, row + 3 * lanes));
+    const float* row = in.row(positions[k]);
+    HWY_UNROLL(4)
+    for (std::size_t v = 0; v < 4; ++v) sums[v] = hn::Add(sums[v], hn::LoadU(d, row + v * lanes));
   }
-  hn::StoreU(s0, d, out + c);
-  hn::StoreU(s1, d, out + c + lanes);
-  hn::StoreU(s2, d, out + c + 2 * lanes);
-  hn::StoreU(s3, d, out + c + 3 * lanes);
+  HWY_UNROLL(4)
+  for (std::size_t v = 0; v < 4; ++v) hn::StoreU(sums[v], d, out + v * lanes);
 }
 
 void sum_segment(ConstMatrix in, const std::uint32_t* positions, std::size_t count, float* out) {
   const std::size_t wide = 4 * hn::Lanes(Full());
   const std::size_t done = in.cols / wide * wide;
-  for (std::size_t c = 0; c < done; c += wide) sum_wide(in, positions, count, c, out);
+  for (std::size_t c = 0; c < done; c += wide) sum_wide(in.columns(c, wide), positions, count, out + c);
   for_columns(in.cols - done, [=](auto d, std::size_t c) HWY_ATTR {
     auto sum = hn::Zero(d);
     for (std::size_t k = 0; k < count; ++k) sum = hn::Add(sum, hn::LoadU(d, in.row(positions[k]) + done + c));

@@ -40,8 +40,8 @@ void pairs_block(ConstMatrix queries, ConstMatrix rows, std::size_t first, std::
   Vec<Full> sums[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
   for (std::size_t s = 0; s < rows.cols; s += kPairSteps) {
     const std::size_t steps = std::min(kPairSteps, rows.cols - s);
-    TransposedFactor{queries}.pack(first, count, s, steps, left, kPairBlock);
-    TransposedFactor{rows}.pack(first, count, s, steps, right, kPairBlock);
+    TransposedFactor{queries}.pack({first, count}, {s, steps}, left, kPairBlock);
+    TransposedFactor{rows}.pack({first, count}, {s, steps}, right, kPairBlock);
     for (std::size_t k = 0; k < steps; ++k)
       for (std::size_t v = 0; v < 4; ++v)
         sums[v] = Chain::step(hn::Load(d, left + k * kPairBlock + v * kLanes),

@@ -15,24 +15,24 @@
 #include "kernels/cpu/detail/exponential_inl.hpp"
 // clang-format on
 
-// With m the highest logit, S = sum_j exp(logit_j - m) and a = t - m - shift, everything follows from a and S; the
+// With m the maximum logit, S = sum_j exp(logit_j - m) and a = t - m - shift, everything follows from a and S; the
 // logits are only shifted by their own maximum, so nothing is lost to rounding where they are large.
 HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
-/// Zero has no sign here: which of 0 and -0 is met first depends on the registers.
-float highest_logit(const float* logits, std::size_t count) {
+/// The maximum has no -0: the registers decide which of 0 and -0 comes first.
+float maximum_logit(const float* logits, std::size_t count) {
   constexpr std::size_t kRegisters = 4;  // hide the latency of one maximum
   constexpr std::size_t kBlock = kRegisters * hn::MaxLanes(Full());
   const Full d;
-  float highest = std::numeric_limits<float>::lowest();  // finite: rows without candidates need no special case
+  float maximum = std::numeric_limits<float>::lowest();  // finite: rows without candidates need no special case
   if (count < kBlock) {
-    for (std::size_t j = 0; j < count; ++j) highest = logits[j] > highest ? logits[j] : highest;
-    return highest + 0.0F;
+    for (std::size_t j = 0; j < count; ++j) maximum = logits[j] > maximum ? logits[j] : maximum;
+    return maximum + 0.0F;
   }
   Vec<Full> parts[kRegisters];
-  for (auto& part : parts) part = hn::Set(d, highest);
+  for (auto& part : parts) part = hn::Set(d, maximum);
   for (std::size_t j = 0; j < count; j += kBlock) {
     const float* at = logits + std::min(j, count - kBlock);  // the last block may overlap
     for (std::size_t p = 0; p < kRegisters; ++p) parts[p] = hn::Max(parts[p], hn::LoadU(d, at + p * hn::MaxLanes(d)));
@@ -42,28 +42,28 @@ float highest_logit(const float* logits, std::size_t count) {
 }
 
 /// Replaces 16 logits by their exponentials and adds those to the 16 fixed lanes.
-HWY_INLINE void exponentials_of_16(float* logits, float highest, Vec<Part16>* sums) {
+HWY_INLINE void exponentials_of_16(float* logits, float maximum, Vec<Part16>* sums) {
   const Part16 d;
   for (std::size_t p = 0; p < kParts; ++p) {
     float* at = logits + p * hn::MaxLanes(d);
-    const Vec<Part16> power = exponential(d, hn::Sub(hn::LoadU(d, at), hn::Set(d, highest)));
+    const Vec<Part16> power = exponential(d, hn::Sub(hn::LoadU(d, at), hn::Set(d, maximum)));
     hn::StoreU(power, d, at);
     sums[p] = hn::Add(sums[p], power);
   }
 }
 
-/// logits[j] <- exp(logits[j] - highest); returns their sum.
-float exponentials(float* logits, std::size_t count, float highest) {
+/// logits[j] <- exp(logits[j] - maximum); returns their sum.
+float exponentials(float* logits, std::size_t count, float maximum) {
   const Part16 d;
   Vec<Part16> sums[kParts];
   for (auto& sum : sums) sum = hn::Zero(d);
   std::size_t j = 0;
-  for (; j + kFixedLanes <= count; j += kFixedLanes) exponentials_of_16(logits + j, highest, sums);
+  for (; j + kFixedLanes <= count; j += kFixedLanes) exponentials_of_16(logits + j, maximum, sums);
   if (j < count) {
     HWY_ALIGN float lanes[kFixedLanes];
     std::fill_n(lanes, kFixedLanes, -std::numeric_limits<float>::infinity());  // adds 0 to the lanes that have no logit
     std::copy_n(logits + j, count - j, lanes);
-    exponentials_of_16(lanes, highest, sums);
+    exponentials_of_16(lanes, maximum, sums);
     std::copy_n(lanes, count - j, logits + j);
   }
   return sum_parts(sums);
@@ -71,38 +71,45 @@ float exponentials(float* logits, std::size_t count, float highest) {
 
 float exponential_of(float x) { return hn::GetLane(exponential(One(), hn::Set(One(), x))); }
 
-void cross_entropy_row(float* logits, std::size_t count, float target, float shift, float scale, float* loss,
-                       float* target_weight) {
-  const float highest = highest_logit(logits, count);
-  const float sum = exponentials(logits, count, highest);
-  const float ahead = (target - highest) - shift;  // of the target before the best candidate
+/// The results of a row besides its weights.
+struct RowResult {
+  float loss;
+  float target_weight;
+};
+
+RowResult cross_entropy_row(float* logits, std::size_t count, float target, float shift, float scale) {
+  const float maximum = maximum_logit(logits, count);
+  const float sum = exponentials(logits, count, maximum);
+  const float ahead = (target - maximum) - shift;  // how far the target is before the best candidate
   const float reference = ahead > 0 ? ahead : 0;
   const float target_power = exponential_of(ahead - reference);
   const float candidate_power = exponential_of(-reference);
   const float others = sum * candidate_power;
   const float total = target_power + others;
-  *loss = static_cast<float>(std::log(static_cast<double>(target_power) + static_cast<double>(others)) -
-                             static_cast<double>(ahead - reference));
-  *target_weight = scale * -(others / total);  // p_target - 1 without cancellation
   const float factor = scale * candidate_power / total;
   for_columns(count, [=](auto d, std::size_t j) HWY_ATTR {
     hn::StoreU(hn::Mul(hn::LoadU(d, logits + j), hn::Set(d, factor)), d, logits + j);
   });
+  const double log_total = std::log(static_cast<double>(target_power) + static_cast<double>(others));
+  return {static_cast<float>(log_total - static_cast<double>(ahead - reference)),
+          scale * -(others / total)};  // p_target - 1 without cancellation
 }
 
-void cross_entropy(Matrix logits, const float* target_scores, float shift, float scale, float* losses,
-                   float* target_weights) {
-  for (std::size_t i = 0; i < logits.rows; ++i)
-    cross_entropy_row(logits.row(i), logits.cols, target_scores[i], shift, scale, losses + i, target_weights + i);
+void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) {
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    const RowResult result = cross_entropy_row(logits.row(i), logits.cols, targets.scores[i], shift, scale);
+    targets.losses[i] = result.loss;
+    targets.weights[i] = result.target_weight;
+  }
 }
 
-void all_exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) {
+void all_exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) {
   for (std::size_t i = 0; i < logits.rows; ++i)
-    for (std::size_t t = 0; t < highest.cols; ++t) {
+    for (std::size_t t = 0; t < maxima.cols; ++t) {
       float* at = logits.row(i) + t * tile;
       const std::size_t count = std::min(tile, logits.cols - t * tile);
-      const float most = highest_logit(at, count);
-      highest.row(i)[t] = most;
+      const float most = maximum_logit(at, count);
+      maxima.row(i)[t] = most;
       sums.row(i)[t] = exponentials(at, count, most);
     }
 }
@@ -110,7 +117,7 @@ void all_exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix su
 /// Running sums of the logistic loss in the 16 fixed lanes. log(1 + e_1) + log(1 + e_2) + ... is the logarithm of a
 /// product, which is taken before the product can overflow.
 struct LogisticSums {
-  static constexpr int kFactors = 64;  // of at most 2
+  static constexpr int kFactors = 64;  // each is at most 2
   Vec<Part16> positive[kParts];
   Vec<Part16> logits[kParts];
   Vec<Part16> product[kParts];
@@ -156,7 +163,7 @@ struct LogisticSums {
     factors = 0;
   }
 
-  /// Of all lanes, as their tree.
+  /// The sum over all lanes, added as their tree.
   double sum_logarithms() {
     take_logarithm();
     for (std::size_t width = kFixedLanes / 2; width > 0; width /= 2)
@@ -201,16 +208,14 @@ namespace {
 
 class CpuSoftmax final : public Softmax {
  public:
-  void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
-                     std::span<float> losses, std::span<float> target_weights) const override {
-    kernels::detail::check_losses(logits, target_scores, losses, target_weights);
-    HWY_DYNAMIC_DISPATCH(cross_entropy)
-    (logits, target_scores.data(), shift, scale, losses.data(), target_weights.data());
+  void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) const override {
+    kernels::detail::check_losses(logits, targets);
+    HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, targets, shift, scale);
   }
 
-  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
-    kernels::detail::check_tile_results(logits, tile, highest, sums);
-    HWY_DYNAMIC_DISPATCH(all_exponentials)(logits, tile, highest, sums);
+  void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
+    kernels::detail::check_tile_results(logits, tile, maxima, sums);
+    HWY_DYNAMIC_DISPATCH(all_exponentials)(logits, tile, maxima, sums);
   }
 
   void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {

@@ -126,7 +126,7 @@ HWY_EXPORT(sgd);
 
 namespace {
 
-/// Rows in bfloat16 are the reference's: they are for devices.
+/// The reference updates rows in bfloat16: such rows are for devices.
 class CpuUpdates final : public Updates {
  public:
   void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,

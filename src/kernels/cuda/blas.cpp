@@ -42,7 +42,8 @@ Blas::Blas(device::StreamView stream, Products products, device::Span<std::byte>
   device::make_current(stream.device());
   TESSERA_CUBLAS_TRY(cublasCreate(&handle_), stream.device());
   TESSERA_CUBLAS_TRY(cublasSetStream(handle_, stream.handle()), stream.device());
-  // After cublasSetStream, which sets it back: with a workspace of its own, results repeat and nothing is allocated.
+  // cublasSetStream sets the workspace back, so this follows it. With a workspace of our own, results repeat and cuBLAS
+  // allocates nothing.
   TESSERA_CUBLAS_TRY(cublasSetWorkspace(handle_, workspace.data(), kBlasBytes), stream.device());
 }
 
@@ -50,47 +51,42 @@ Blas::~Blas() {
   if (handle_ != nullptr) (void)cublasDestroy(handle_);
 }
 
-std::uint64_t Blas::packed_bytes(const Factor& factor) const {
-  const std::uint64_t count = factor.matrix.rows * padded_stride(factor.matrix.cols);
+std::uint64_t Blas::packed_bytes(const Elements& elements) const {
+  const std::uint64_t count = elements.weights.rows * padded_stride(elements.weights.cols);
   if (products_ == Products::kBfloat16) return count * sizeof(std::uint16_t);
-  return factor.factors.empty() && factor.tile_factors.rows == 0 ? 0 : count * sizeof(float);
+  return elements.factors.rows == 0 ? 0 : count * sizeof(float);
 }
 
-device::Span<const std::byte> Blas::pack(const Factor& factor, device::Span<std::byte> memory) const {
-  const std::uint64_t bytes = packed_bytes(factor);
+device::Span<const std::byte> Blas::pack(const Elements& elements, device::Span<std::byte> memory) const {
+  const std::uint64_t bytes = packed_bytes(elements);
   if (bytes == 0) return {};
   TESSERA_ASSERT(bytes <= memory.size(), "memory of packed_bytes()");
-  const BasicTiledWeights<Space::kDevice> tiled{factor.matrix, factor.tile_factors, factor.tile};
-  const bool is_tiled = factor.tile_factors.rows > 0;
-  if (products_ == Products::kBfloat16) {
-    const device::Span<std::uint16_t> to(reinterpret_cast<std::uint16_t*>(memory.data()),
-                                         bytes / sizeof(std::uint16_t));
-    is_tiled ? round_tiled(stream_, tiled, to) : round_rows(stream_, factor.matrix, factor.factors, to);
-  } else {
-    const device::Span<float> to(reinterpret_cast<float*>(memory.data()), bytes / sizeof(float));
-    is_tiled ? scale_tiled(stream_, tiled, to) : scale_rows(stream_, factor.matrix, factor.factors, to);
-  }
+  if (products_ == Products::kBfloat16)
+    copy_padded(stream_, elements, reinterpret_cast<std::uint16_t*>(memory.data()));
+  else
+    copy_padded(stream_, elements, reinterpret_cast<float*>(memory.data()));
   return memory.subspan(0, bytes);
 }
 
 Blas::Packed Blas::packed(const Factor& factor, Workspace& workspace) const {
+  const Elements& elements = factor.elements;
   const cublasOperation_t operation = factor.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-  const std::uint64_t bytes = packed_bytes(factor);
-  if (bytes == 0) return {factor.matrix.data, CUDA_R_32F, checked_cast<int>(factor.matrix.stride), operation};
-  TESSERA_ASSERT(factor.packed.empty() || factor.packed.size() == bytes, "a copy of another matrix");
+  const std::uint64_t bytes = packed_bytes(elements);
+  if (bytes == 0) return {elements.weights.data, CUDA_R_32F, checked_cast<int>(elements.weights.stride), operation};
+  TESSERA_ASSERT(elements.packed.empty() || elements.packed.size() == bytes, "a copy of another matrix");
   const device::Span<const std::byte> copy =
-      factor.packed.empty() ? pack(factor, workspace.take<std::byte>(bytes)) : factor.packed;
+      elements.packed.empty() ? pack(elements, workspace.take<std::byte>(bytes)) : elements.packed;
   return {copy.data(), products_ == Products::kBfloat16 ? CUDA_R_16BF : CUDA_R_32F,
-          checked_cast<int>(padded_stride(factor.matrix.cols)), operation};
+          checked_cast<int>(padded_stride(elements.weights.cols)), operation};
 }
 
 void Blas::multiply(const Factor& left, const Factor& right, DeviceMatrix out, Result result) const {
   Workspace workspace(operand_memory_);
   const Packed a = packed(left, workspace);
   const Packed b = packed(right, workspace);
-  const auto steps = checked_cast<int>(left.transposed ? left.matrix.rows : left.matrix.cols);
+  const auto steps = checked_cast<int>(left.transposed ? left.elements.weights.rows : left.elements.weights.cols);
   const float one = 1;
-  const float kept = result == Result::kAdded ? 1 : 0;  // of what is there
+  const float kept = result == Result::kAdded ? 1 : 0;  // the share of `out` that stays
   device::make_current(stream_.device());
   // Row-major out = a b is column-major out^T = b^T a^T, and each matrix in memory is its own transpose already.
   TESSERA_CUBLAS_TRY(

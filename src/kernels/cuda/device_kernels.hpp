@@ -12,15 +12,16 @@
 
 namespace tessera::kernels {
 
-/// How a device multiplies matrices (Scores::all_pairs of kDot, and Gradients).
+/// The products of a device (Scores::all_pairs of kDot, and Gradients).
 enum class Products : std::uint8_t {
-  kChain,     ///< our own, one chain of fused multiply-adds: the bits of the CPU
+  kChain,     ///< our own, chains with the bits of the CPU
   kFp32,      ///< cuBLAS in fp32
   kTf32,      ///< cuBLAS on matrix units: operands rounded to 11 significant bits, sums in fp32
   kBfloat16,  ///< cuBLAS on matrix units: operands rounded to 8 significant bits, sums in fp32
 };
 
-/// How much of an operand rounding may lose: 2^-8 in bfloat16; 2^-10 in TF32, where bits may be cut off; 0 in fp32.
+/// The share of an operand that rounding may lose: 2^-8 in bfloat16; 2^-10 in TF32, where bits may be cut off; 0 in
+/// fp32.
 double operand_roundoff(Products products);
 
 /// The largest product of operands that are not packed (Gradients::pack) that a device will be asked for.
@@ -40,7 +41,7 @@ std::uint64_t workspace_bytes(Products products, const ProductSizes& most);
 class DeviceKernels {
  public:
   virtual ~DeviceKernels() = default;
-  /// Lives as long as this.
+  /// The backend, which lives as long as this object.
   [[nodiscard]] virtual const DeviceBackend& backend() const = 0;
 };
 

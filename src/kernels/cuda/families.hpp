@@ -2,43 +2,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "device/span.hpp"
 #include "device/stream.hpp"
 #include "kernels/backend.hpp"
+#include "kernels/cuda/device_kernels.hpp"
 
 #include <cstdint>
 #include <memory>
 
-// The families on a device, enqueued on `stream`; one source file each. They have the bits of the CPU backend.
 namespace tessera::kernels::cuda {
 
-std::unique_ptr<BasicScores<Space::kDevice>> make_scores(device::StreamView stream);
-std::unique_ptr<BasicGradients<Space::kDevice>> make_gradients(device::StreamView stream);
-std::unique_ptr<BasicSoftmax<Space::kDevice>> make_softmax(device::StreamView stream);
-std::unique_ptr<BasicRows<Space::kDevice>> make_rows(device::StreamView stream);
-std::unique_ptr<BasicUpdates<Space::kDevice>> make_updates(device::StreamView stream);
-std::unique_ptr<BasicRanks<Space::kDevice>> make_ranks(device::StreamView stream);
-std::unique_ptr<BasicComposition<Space::kDevice>> make_composition(device::StreamView stream);
-std::unique_ptr<BasicPenalties<Space::kDevice>> make_penalties(device::StreamView stream);
-std::unique_ptr<BasicTargets<Space::kDevice>> make_targets(device::StreamView stream);
-std::unique_ptr<BasicStatistics<Space::kDevice>> make_statistics(device::StreamView stream);
-std::unique_ptr<BasicNegativeLosses<Space::kDevice>> make_negative_losses(device::StreamView stream);
-std::unique_ptr<BasicDistances<Space::kDevice>> make_distances(device::StreamView stream);
-std::unique_ptr<BasicBestRows<Space::kDevice>> make_best_rows(device::StreamView stream);
-std::unique_ptr<BasicScreenedRanks<Space::kDevice>> make_screened_ranks(device::StreamView stream);
+/// The families on a device, all from our own kernel bodies. They have the bits of the CPU backend.
+class ChainKernels : public DeviceKernels {
+ public:
+  [[nodiscard]] virtual const BasicScreenedRanks<Space::kDevice>& screened_ranks() const = 0;
+};
 
-/// Rows in bfloat16, for a product that takes them; rounded to nearest, ties to even, NaN stays NaN.
-/// out[i * padded_stride(cols) + c] = from[i][c], or factors[i] * from[i][c] when there are any; what is between the
-/// rows stays as it is.
-void round_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<const float> factors,
-                device::Span<std::uint16_t> out);
-/// out[i * padded_stride(cols) + c] = factors[i] * from[i][c].
-void scale_rows(device::StreamView stream, ConstDeviceMatrix from, device::Span<const float> factors,
-                device::Span<float> out);
+std::unique_ptr<ChainKernels> make_chain_kernels(device::StreamView stream);
 
-/// As the two above for the weights that a factor per query and tile makes.
-void round_tiled(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& weights,
-                 device::Span<std::uint16_t> out);
-void scale_tiled(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& weights, device::Span<float> out);
+/// Copies a matrix, each element multiplied by its factor if it has one, for a product that takes such a copy: rows lie
+/// padded_stride(cols) apart. To bfloat16 elements are rounded to nearest, ties to even; NaN stays NaN.
+void copy_padded(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& elements, std::uint16_t* out);
+void copy_padded(device::StreamView stream, const BasicTiledWeights<Space::kDevice>& elements, float* out);
 
 }  // namespace tessera::kernels::cuda

@@ -9,8 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// Rows in memory, read or written wherever a kernel body runs: of either format, so that a body is written once.
-// row(i)[c] is an element as a float; store(i, c, value) writes one.
+// Access to rows in memory wherever a kernel body runs. Both formats have the same functions, so that a body is written
+// once: row(i)[c] is an element as a float, store(i, c, value) writes one.
 namespace tessera::kernels::detail {
 
 struct ConstTable {
@@ -18,6 +18,8 @@ struct ConstTable {
   std::size_t stride;
   template <Space kSpace>
   explicit ConstTable(BasicConstMatrix<kSpace> matrix) : data(matrix.data), stride(matrix.stride) {}
+  template <Space kSpace>
+  explicit ConstTable(BasicMatrix<kSpace> matrix) : data(matrix.data), stride(matrix.stride) {}
   [[nodiscard]] TESSERA_HOST_DEVICE const float* row(std::size_t i) const { return data + i * stride; }
 };
 
@@ -64,7 +66,7 @@ void with_table(BasicConstStoredRows<kSpace> rows, const Body& body) {
   body(ConstTable(rows.matrix()));
 }
 
-/// Likewise, of rows that are written.
+/// Calls body(table) with the access to rows that are written.
 template <Space kSpace, class Body>
 void with_table(BasicStoredRows<kSpace> rows, const Body& body) {
   if (rows.is_bfloat16()) return body(BfloatTable(rows));

@@ -39,36 +39,32 @@ inline void check_same_shape(const auto& a, const auto& b) {
   TESSERA_ASSERT(a.rows == b.rows && a.cols == b.cols, "matrices of the same shape");
 }
 
-/// Of distances: `own` are the vectors that the gradients `out` belong to.
-inline void check_distance_gradients(Similarity similarity, const auto& weights, const auto& queries, const auto& rows,
-                                     const auto& own, const auto& out) {
+/// `own` are the vectors whose gradients are `out`.
+inline void check_distance_gradients(Similarity similarity, const auto& of, const auto& own, const auto& out) {
   TESSERA_ASSERT(similarity != Similarity::kDot, "gradients of dot products are products");
-  check_gradients(weights, queries, rows);
+  check_gradients(of.weights, of.queries, of.rows);
   check_same_shape(own, out);
 }
 
-inline void check_pair_gradients(const auto& weights, const auto& scores, const auto& queries, const auto& rows,
-                                 const auto& query_gradients, const auto& row_gradients) {
-  check_pairs(queries, rows, scores);
-  TESSERA_ASSERT(weights.size() == queries.rows, "one weight for each pair");
-  check_same_shape(query_gradients, queries);
-  check_same_shape(row_gradients, rows);
+inline void check_pair_gradients(const auto& of, const auto& query_gradients, const auto& row_gradients) {
+  check_pairs(of.queries, of.rows, of.scores);
+  TESSERA_ASSERT(of.weights.size() == of.queries.rows, "one weight for each pair");
+  check_same_shape(query_gradients, of.queries);
+  check_same_shape(row_gradients, of.rows);
 }
 
-inline void check_losses(const auto& logits, const auto& target_scores, const auto& losses,
-                         const auto& target_weights) {
-  TESSERA_ASSERT(
-      target_scores.size() == logits.rows && losses.size() == logits.rows && target_weights.size() == logits.rows,
-      "one target and one loss for each row of scores");
+inline void check_losses(const auto& logits, const auto& targets) {
+  TESSERA_ASSERT(targets.scores.size() == logits.rows && targets.losses.size() == logits.rows &&
+                     targets.weights.size() == logits.rows,
+                 "one target and one loss for each row of scores");
 }
 
-inline void check_negatives(const auto& scores, const auto& target_scores, const auto& losses,
-                            const auto& target_weights) {
-  check_losses(scores, target_scores, losses, target_weights);
+inline void check_negatives(const auto& scores, const auto& targets) {
+  check_losses(scores, targets);
   TESSERA_ASSERT(scores.cols > 0, "a target is compared with negatives");
 }
 
-/// Tiles of a row; a row without candidates is one empty tile.
+/// How many tiles a row has; a row without candidates is one empty tile.
 inline std::size_t tile_count(std::size_t cols, std::size_t tile) { return cols == 0 ? 1 : (cols + tile - 1) / tile; }
 
 inline void check_weights(const auto& tiled) {
@@ -91,9 +87,9 @@ inline void check_tile_results(const auto& logits, std::size_t tile, const auto&
 }
 
 inline void check_below(std::span<const std::uint32_t> indices, std::size_t rows) {
-  std::uint32_t highest = 0;
-  for (const std::uint32_t index : indices) highest = std::max(highest, index);
-  TESSERA_ASSERT(indices.empty() || highest < rows, "row index outside the table");
+  std::uint32_t maximum = 0;
+  for (const std::uint32_t index : indices) maximum = std::max(maximum, index);
+  TESSERA_ASSERT(indices.empty() || maximum < rows, "row index outside the table");
 }
 inline void check_below(device::Span<const std::uint32_t> /*indices*/, std::size_t /*rows*/) {}
 
@@ -107,7 +103,7 @@ inline void check_row_state(const auto& state, const auto& table) {
   TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
 }
 
-/// As check_indexed, with two moments side by side for each element of the table.
+/// Checks the lists of check_indexed, and a state of two moments for each element of the table.
 inline void check_moments(const auto& packed, const auto& indices, const auto& table, const auto& state) {
   check_indexed(packed, indices, table);
   TESSERA_ASSERT(state.rows == table.rows && state.cols == 2 * table.cols, "Adam needs a state of [rows, 2 * dim]");
@@ -124,12 +120,12 @@ inline void check_segment_lists(device::Span<const std::uint32_t> /*offsets*/,
                                 device::Span<const std::uint32_t> /*positions*/, std::size_t /*rows*/) {}
 
 inline void check_segments(const auto& in, const auto& offsets, const auto& positions, const auto& out) {
-  TESSERA_ASSERT(in.cols == out.cols, "sums have the width of what is summed");
+  TESSERA_ASSERT(in.cols == out.cols, "sums have the width of their terms");
   TESSERA_ASSERT(offsets.size() == out.rows + 1, "segments need one offset more than rows");
   check_segment_lists(offsets, positions, in.rows);
 }
 
-/// Indices where there may be any number of them.
+/// A list of `size` indices below `bound`.
 inline void check_list(const auto& list, std::size_t size, std::size_t bound) {
   TESSERA_ASSERT(list.size() == size, "lists of different lengths");
   check_below(list, bound);
@@ -156,7 +152,7 @@ inline void check_runs(const auto& runs, const auto& matrix) {
 
 /// A window of summed rows, cut out of segments that lie side by side.
 inline void check_segment_window(const auto& in, const auto& offsets, const auto& out) {
-  TESSERA_ASSERT(in.cols == out.cols, "sums have the width of what is summed");
+  TESSERA_ASSERT(in.cols == out.cols, "sums have the width of their terms");
   TESSERA_ASSERT(offsets.size() == out.rows + 1, "segments need one offset more than rows");
 }
 
@@ -165,7 +161,7 @@ inline void check_mask_rows(const auto& mask_rows, const auto& rows) {
 }
 
 inline void check_added(const auto& in, const auto& from, const auto& to, const auto& table) {
-  TESSERA_ASSERT(in.cols == table.cols, "rows have the width of what they are added to");
+  TESSERA_ASSERT(in.cols == table.cols, "rows have the width of the table");
   check_list(from, to.size(), in.rows);
   check_list(to, to.size(), table.rows);
 }
@@ -177,26 +173,25 @@ inline void check_composed(Formula formula, const auto& sources, const auto& ope
   check_list(relations, sources.rows, operators.rows);
 }
 
-inline void check_operator_gradients(Formula formula, const auto& sources, const auto& operators, const auto& relations,
-                                     const auto& gradients, const auto& segments, const auto& out) {
-  TESSERA_ASSERT(sources.rows == gradients.rows && sources.cols == gradients.cols, "a gradient for each source");
-  TESSERA_ASSERT(operators.cols == relation_dim(formula, sources.cols) && out.cols == operators.cols,
+inline void check_operator_gradients(Formula formula, const auto& of, const auto& operators, const auto& relations,
+                                     const auto& out) {
+  check_same_shape(of.sources, of.query_gradients);
+  TESSERA_ASSERT(operators.cols == relation_dim(formula, of.sources.cols) && out.cols == operators.cols,
                  "operators do not fit the rows");
-  TESSERA_ASSERT(segments.offsets.size() == out.rows + 1, "segments need one offset more than rows");
+  TESSERA_ASSERT(of.segments.offsets.size() == out.rows + 1, "segments need one offset more than rows");
   check_list(relations, out.rows, operators.rows);
-  check_segment_lists(segments.offsets, segments.positions, sources.rows);
+  check_segment_lists(of.segments.offsets, of.segments.positions, of.sources.rows);
 }
 
-inline void check_penalties(const auto& times, const auto& table, const auto& rows, const auto& gradients,
-                            const auto& to) {
-  TESSERA_ASSERT(table.cols == gradients.cols && times.size() == rows.size(), "one factor per penalised row");
-  check_list(rows, to.size(), table.rows);
+inline void check_penalties(const auto& of, const auto& gradients, const auto& to) {
+  TESSERA_ASSERT(of.table.cols == gradients.cols && of.times.size() == of.rows.size(), "one factor per penalised row");
+  check_list(of.rows, to.size(), of.table.rows);
   check_list(to, to.size(), gradients.rows);
 }
 
 inline void check_weighted(const auto& weighted, const auto& segments, const auto& out, const auto& to) {
   const std::size_t places = weighted.row_of.size();
-  TESSERA_ASSERT(weighted.table.cols == out.cols, "sums have the width of what is summed");
+  TESSERA_ASSERT(weighted.table.cols == out.cols, "sums have the width of their terms");
   TESSERA_ASSERT(weighted.extra.rows == 0 || (weighted.extra.rows == places && weighted.extra.cols == out.cols),
                  "an extra row for each position, or none");
   TESSERA_ASSERT(segments.offsets.size() == to.size() + 1, "segments need one offset more than rows");
@@ -208,36 +203,34 @@ inline void check_weighted(const auto& weighted, const auto& segments, const aut
 
 inline void check_part_sums(const auto& first, const auto& second, const auto& out) {
   TESSERA_ASSERT(first.rows == out.size() && second.rows == out.size() && first.cols == second.cols,
-                 "what tiles have must be [queries, tiles]");
+                 "results of tiles must be [queries, tiles]");
 }
 
-inline void check_part_statistics(const auto& powers, const auto& sums, const auto& highest, const auto& out) {
+inline void check_part_statistics(const auto& powers, const auto& sums, const auto& maxima, const auto& out) {
   check_part_sums(powers, sums, out);
-  TESSERA_ASSERT(highest.size() == out.size(), "one highest score per query");
+  TESSERA_ASSERT(maxima.size() == out.size(), "one maximum score per query");
 }
 
-inline void check_terms(const auto& all, const auto& target_scores, const auto& first_target, const auto& terms,
-                        const auto& target_weights) {
-  TESSERA_ASSERT(all.size() == terms.size() && first_target.size() == terms.size() + 1,
+inline void check_terms(const auto& all, const auto& targets, const auto& terms) {
+  TESSERA_ASSERT(all.size() == terms.size() && targets.first.size() == terms.size() + 1,
                  "a statistic and a run of targets for each query");
-  TESSERA_ASSERT(target_scores.size() == target_weights.size(), "a weight for each target");
-  if constexpr (requires { first_target[0]; })
+  TESSERA_ASSERT(targets.scores.size() == targets.weights.size(), "a weight for each target");
+  if constexpr (requires { targets.first[0]; })
     TESSERA_ASSERT(
-        std::is_sorted(first_target.begin(), first_target.end()) && first_target.back() <= target_scores.size(),
+        std::is_sorted(targets.first.begin(), targets.first.end()) && targets.first.back() <= targets.scores.size(),
         "runs of targets must rise and stay inside the targets");
 }
 
-inline void check_part_factors(const auto& powers, const auto& highest, const auto& terms, const auto& out) {
-  TESSERA_ASSERT(powers.rows == highest.size() && powers.rows == terms.size(), "one row of powers per query");
+inline void check_part_factors(const auto& powers, const auto& maxima, const auto& terms, const auto& out) {
+  TESSERA_ASSERT(powers.rows == maxima.size() && powers.rows == terms.size(), "one row of powers per query");
   TESSERA_ASSERT(out.rows == powers.cols && out.cols == powers.rows, "factors must be [tiles, queries]");
 }
 
-inline void check_ranks(const auto& queries, const auto& rows, const auto& target_scores, const auto& n_greater,
-                        const auto& n_equal) {
-  TESSERA_ASSERT(queries.cols == rows.cols, "queries and rows differ in dim");
-  TESSERA_ASSERT(
-      target_scores.size() == queries.rows && n_greater.size() == queries.rows && n_equal.size() == queries.rows,
-      "ranks need one target and two counts per query");
+inline void check_ranks(const auto& tile, const auto& counts) {
+  TESSERA_ASSERT(tile.queries.cols == tile.rows.cols, "queries and rows differ in dim");
+  TESSERA_ASSERT(tile.target_scores.size() == tile.queries.rows && counts.n_greater.size() == tile.queries.rows &&
+                     counts.n_equal.size() == tile.queries.rows,
+                 "ranks need one target and two counts per query");
 }
 
 }  // namespace tessera::kernels::detail

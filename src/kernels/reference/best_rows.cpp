@@ -4,7 +4,6 @@
 
 #include "kernels/detail/best_shapes.hpp"
 #include "kernels/reference/families.hpp"
-#include "kernels/reference/similarity.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -14,7 +13,7 @@
 namespace tessera::kernels::reference {
 namespace {
 
-/// The best so far, a heap with the worst of them in front. All places empty are one, too.
+/// The best keys so far, as a heap with the worst of them in front. Empty places are 0, which is the worst key.
 class Heap {
  public:
   explicit Heap(std::span<BestKey> keys) : keys_(keys) {}
@@ -68,7 +67,7 @@ class HeapBestRows final : public BestRows {
     if (best.before.data() != best.after.data()) std::copy(best.before.begin(), best.before.end(), best.after.begin());
   }
 
-  /// A few scores of query i; most often none of them is among the best.
+  /// Offers a few scores of query i; most often none of them is among the best.
   static void offer(const Best& best, std::size_t i, std::span<const float> scores, std::uint32_t first_row) {
     Heap heap(best.after.subspan(i * best.k, best.k));
     const float bar = heap.bar();

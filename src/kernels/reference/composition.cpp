@@ -19,7 +19,7 @@ class ReferenceComposition final : public Composition {
     const std::size_t dim = sources.cols;
     with_formula(formula, [&]<class F>(F) {
       for (std::size_t i = 0; i < relations.size(); ++i)
-        F::compose(sources.row(i), operators.row(relations[i]), queries.row(i), dim, {0, F::query_columns(dim)});
+        F::compose(sources.row(i), operators.row(relations[i]), queries.row(i), {0, F::query_columns(dim), dim});
     });
   }
 
@@ -29,22 +29,22 @@ class ReferenceComposition final : public Composition {
     const std::size_t dim = query_gradients.cols;
     with_formula(formula, [&]<class F>(F) {
       for (std::size_t i = 0; i < relations.size(); ++i)
-        F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i), dim,
-                    {0, F::query_columns(dim)});
+        F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i),
+                    {0, F::query_columns(dim), dim});
     });
   }
 
-  void operator_gradients(Formula formula, ConstMatrix sources, ConstMatrix operators, Indices relations,
-                          ConstMatrix query_gradients, Segments segments, Matrix out) const override {
-    detail::check_operator_gradients(formula, sources, operators, relations, query_gradients, segments, out);
-    const std::size_t dim = sources.cols;
+  void operator_gradients(Formula formula, const OperatorQueries& of, ConstMatrix operators, Indices relations,
+                          Matrix out) const override {
+    detail::check_operator_gradients(formula, of, operators, relations, out);
+    const std::size_t dim = of.sources.cols;
     with_formula(formula, [&]<class F>(F) {
       for (std::size_t u = 0; u < out.rows; ++u) {
         std::fill_n(out.row(u), out.cols, 0.0F);
-        for (std::uint32_t k = segments.offsets[u]; k < segments.offsets[u + 1]; ++k) {
-          const std::uint32_t i = segments.positions[k];
-          F::add_relation_gradient(sources.row(i), operators.row(relations[u]), query_gradients.row(i), out.row(u), dim,
-                                   {0, F::relation_columns(dim)});
+        for (std::uint32_t k = of.segments.offsets[u]; k < of.segments.offsets[u + 1]; ++k) {
+          const std::uint32_t i = of.segments.positions[k];
+          F::add_relation_gradient(of.sources.row(i), operators.row(relations[u]), of.query_gradients.row(i),
+                                   out.row(u), {0, F::relation_columns(dim), dim});
         }
       }
     });
@@ -53,13 +53,13 @@ class ReferenceComposition final : public Composition {
 
 class ReferencePenalties final : public Penalties {
  public:
-  void add(RowPower power, float factor, std::span<const float> times, ConstStoredRows table, Indices rows,
-           Matrix gradients, Indices to) const override {
-    detail::check_penalties(times, table, rows, gradients, to);
-    detail::with_table(table, [&](auto from) {
+  void add(RowPower power, float factor, const PenalisedRows& of, Matrix gradients, Indices to) const override {
+    detail::check_penalties(of, gradients, to);
+    const std::size_t dim = of.table.cols;
+    detail::with_table(of.table, [&](auto from) {
       for (std::size_t k = 0; k < to.size(); ++k)
-        power.add_gradient(factor * times[k], from.row(rows[k]), table.cols, gradients.row(to[k]),
-                           {0, power.columns(table.cols)});
+        power.add_gradient(factor * of.times[k], from.row(of.rows[k]), gradients.row(to[k]),
+                           {0, power.columns(dim), dim});
     });
   }
 };

@@ -8,8 +8,8 @@
 namespace tessera::kernels::reference {
 namespace {
 
-/// One element of a gradient over `count` vectors of the other side: own is x, weight(s) and other(s) belong to
-/// vector s. d similarity / dx of L1 is sign(other - x).
+/// One element of a gradient over `count` vectors of the other side. The own vector has `own` there; weight(s) and
+/// other(s) belong to vector s. The slope of L1 is sign(other - own).
 template <class Weight, class Other>
 float gradient(Similarity similarity, float own, std::size_t count, const Weight& weight, const Other& other) {
   float sum = 0;
@@ -34,35 +34,34 @@ class ReferenceDistances final : public Distances {
         weights.row(i)[j] = l2_coefficient(weights.row(i)[j], scores.row(i)[j]);
   }
 
-  void to_queries(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-                  Matrix out) const override {
-    detail::check_distance_gradients(similarity, weights, queries, rows, queries, out);
+  void to_queries(Similarity similarity, const WeightedScores& of, Matrix out) const override {
+    detail::check_distance_gradients(similarity, of, of.queries, out);
     for (std::size_t i = 0; i < out.rows; ++i)
       for (std::size_t c = 0; c < out.cols; ++c)
         out.row(i)[c] = gradient(
-            similarity, queries.row(i)[c], rows.rows, [&](std::size_t j) { return weights.row(i)[j]; },
-            [&](std::size_t j) { return rows.row(j)[c]; });
+            similarity, of.queries.row(i)[c], of.rows.rows, [&](std::size_t j) { return of.weights.row(i)[j]; },
+            [&](std::size_t j) { return of.rows.row(j)[c]; });
   }
 
-  void to_rows(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-               Matrix out) const override {
-    detail::check_distance_gradients(similarity, weights, queries, rows, rows, out);
+  void to_rows(Similarity similarity, const WeightedScores& of, Matrix out) const override {
+    detail::check_distance_gradients(similarity, of, of.rows, out);
     for (std::size_t j = 0; j < out.rows; ++j)
       for (std::size_t c = 0; c < out.cols; ++c)
         out.row(j)[c] = gradient(
-            similarity, rows.row(j)[c], queries.rows, [&](std::size_t i) { return weights.row(i)[j]; },
-            [&](std::size_t i) { return queries.row(i)[c]; });
+            similarity, of.rows.row(j)[c], of.queries.rows, [&](std::size_t i) { return of.weights.row(i)[j]; },
+            [&](std::size_t i) { return of.queries.row(i)[c]; });
   }
 
-  void pairs(Similarity similarity, std::span<const float> weights, std::span<const float> scores, ConstMatrix queries,
-             ConstMatrix rows, Matrix query_gradients, Matrix row_gradients) const override {
-    detail::check_pair_gradients(weights, scores, queries, rows, query_gradients, row_gradients);
+  void pairs(Similarity similarity, const WeightedPairs& of, Matrix query_gradients,
+             Matrix row_gradients) const override {
+    detail::check_pair_gradients(of, query_gradients, row_gradients);
     with_similarity(similarity, [&]<Similarity kOf>(std::integral_constant<Similarity, kOf>) {
-      for (std::size_t i = 0; i < rows.rows; ++i)
-        for (std::size_t c = 0; c < rows.cols; ++c) {
-          const PairGradient of = pair_gradient<kOf>(weights[i], scores[i], queries.row(i)[c], rows.row(i)[c]);
-          query_gradients.row(i)[c] += of.query;
-          row_gradients.row(i)[c] = of.row;
+      for (std::size_t i = 0; i < of.rows.rows; ++i)
+        for (std::size_t c = 0; c < of.rows.cols; ++c) {
+          const PairGradient pair =
+              pair_gradient<kOf>(of.weights[i], of.scores[i], of.queries.row(i)[c], of.rows.row(i)[c]);
+          query_gradients.row(i)[c] += pair.query;
+          row_gradients.row(i)[c] = pair.row;
         }
     });
   }

@@ -21,4 +21,7 @@ const NegativeLosses& negative_losses();
 const Distances& distances();
 const BestRows& best_rows();
 
+/// Similarity of two vectors of `dim` reals, as one chain.
+float similarity_of(Similarity similarity, const float* query, const float* row, std::size_t dim);
+
 }  // namespace tessera::kernels::reference

@@ -9,7 +9,7 @@
 namespace tessera::kernels::reference {
 namespace {
 
-class ReferenceGradients final : public Gradients {
+class ReferenceGradients final : public detail::HostGradients {
  public:
   void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const override {
     detail::check_gradients(weights, out, rows);
@@ -23,33 +23,22 @@ class ReferenceGradients final : public Gradients {
 
   void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {
     detail::check_gradients(weights, queries, out);
+    sum_to_rows(weights, out, [&](std::size_t i, std::size_t c) { return queries.row(i)[c]; });
+  }
+
+ private:
+  void to_rows_scaled(ConstMatrix weights, const float* factors, ConstMatrix queries, Matrix out) const override {
+    sum_to_rows(weights, out, [&](std::size_t i, std::size_t c) { return factors[i] * queries.row(i)[c]; });
+  }
+
+  template <class Query>
+  static void sum_to_rows(ConstMatrix weights, Matrix out, const Query& query) {
     for (std::size_t j = 0; j < out.rows; ++j)
       for (std::size_t c = 0; c < out.cols; ++c) {
         float sum = 0;
-        for (std::size_t i = 0; i < queries.rows; ++i) sum = std::fma(weights.row(i)[j], queries.row(i)[c], sum);
+        for (std::size_t i = 0; i < weights.rows; ++i) sum = std::fma(weights.row(i)[j], query(i, c), sum);
         out.row(j)[c] = sum;
       }
-  }
-
-  void to_rows_scaled(ConstMatrix weights, std::span<const float> factors, ConstMatrix queries,
-                      Matrix out) const override {
-    detail::check_gradients(weights, queries, out);
-    detail::check_factors(factors, queries);
-    for (std::size_t j = 0; j < out.rows; ++j)
-      for (std::size_t c = 0; c < out.cols; ++c) {
-        float sum = 0;
-        for (std::size_t i = 0; i < queries.rows; ++i)
-          sum = std::fma(weights.row(i)[j], factors[i] * queries.row(i)[c], sum);
-        out.row(j)[c] = sum;
-      }
-  }
-
-  void add_to_queries_tiled(TiledWeights weights, Operand rows, Matrix scratch, Matrix out) const override {
-    detail::add_to_queries_in_tiles(*this, weights, rows.matrix, scratch, out);
-  }
-
-  void to_rows_tiled(TiledWeights weights, Operand queries, Matrix out) const override {
-    detail::to_rows_in_tiles(*this, weights, queries.matrix, out);
   }
 };
 

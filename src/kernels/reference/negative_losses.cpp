@@ -8,7 +8,7 @@
 namespace tessera::kernels::reference {
 namespace {
 
-/// What becomes of a row besides its weights.
+/// The results of a row besides its weights.
 struct RowResult {
   float loss;
   float target_weight;
@@ -28,9 +28,9 @@ RowResult weigh_row(const MarginLoss& of, std::span<float> scores, float target)
 }
 
 RowResult weigh_row(const SelfAdversarialLoss& of, std::span<float> scores, float target) {
-  float highest = -INFINITY;
-  for (const float score : scores) highest = std::max(highest, score);
-  const float reference = SelfAdversarialLoss::reference(highest);
+  float maximum = -INFINITY;
+  for (const float score : scores) maximum = std::max(maximum, score);
+  const float reference = SelfAdversarialLoss::reference(maximum);
   double total = 0;
   for (const float score : scores) total += of.power(score, reference);
   double loss = of.target_loss(target);
@@ -44,25 +44,17 @@ RowResult weigh_row(const SelfAdversarialLoss& of, std::span<float> scores, floa
 
 class ReferenceNegativeLosses final : public NegativeLosses {
  public:
-  void weigh(const MarginLoss& of, Matrix scores, std::span<const float> target_scores, std::span<float> losses,
-             std::span<float> target_weights) const override {
-    weigh_rows(of, scores, target_scores, losses, target_weights);
-  }
-  void weigh(const SelfAdversarialLoss& of, Matrix scores, std::span<const float> target_scores,
-             std::span<float> losses, std::span<float> target_weights) const override {
-    weigh_rows(of, scores, target_scores, losses, target_weights);
-  }
-
- private:
-  template <class Loss>
-  static void weigh_rows(const Loss& of, Matrix scores, std::span<const float> target_scores, std::span<float> losses,
-                         std::span<float> target_weights) {
-    detail::check_negatives(scores, target_scores, losses, target_weights);
-    for (std::size_t i = 0; i < scores.rows; ++i) {
-      const RowResult result = weigh_row(of, {scores.row(i), scores.cols}, target_scores[i]);
-      losses[i] = result.loss;
-      target_weights[i] = result.target_weight;
-    }
+  void weigh(const SampledLoss& loss, Matrix scores, const TargetLosses& targets) const override {
+    detail::check_negatives(scores, targets);
+    std::visit(
+        [&](const auto& of) {
+          for (std::size_t i = 0; i < scores.rows; ++i) {
+            const RowResult result = weigh_row(of, {scores.row(i), scores.cols}, targets.scores[i]);
+            targets.losses[i] = result.loss;
+            targets.weights[i] = result.target_weight;
+          }
+        },
+        loss);
   }
 };
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/detail/shapes.hpp"
 #include "kernels/reference/families.hpp"
-#include "kernels/reference/similarity.hpp"
 
 #include <cmath>
 

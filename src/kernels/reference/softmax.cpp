@@ -10,28 +10,28 @@
 namespace tessera::kernels::reference {
 namespace {
 
-/// One row of the contract, in double.
+/// The results of a row besides its weights; all of them are computed in double.
 struct RowResult {
   double loss;
   double target_weight;
 };
 
 RowResult cross_entropy_row(std::span<float> logits, double target, double shift, double scale) {
-  double highest = target;
-  for (const float logit : logits) highest = std::fmax(highest, logit + shift);
+  double maximum = target;
+  for (const float logit : logits) maximum = std::fmax(maximum, logit + shift);
   double others = 0;
-  for (const float logit : logits) others += std::exp(logit + shift - highest);
-  const double total = std::exp(target - highest) + others;
-  for (float& logit : logits) logit = static_cast<float>(scale * std::exp(logit + shift - highest) / total);
-  return {std::log(total) - (target - highest), scale * -(others / total)};  // p_target - 1 = -others / total
+  for (const float logit : logits) others += std::exp(logit + shift - maximum);
+  const double total = std::exp(target - maximum) + others;
+  for (float& logit : logits) logit = static_cast<float>(scale * std::exp(logit + shift - maximum) / total);
+  return {std::log(total) - (target - maximum), scale * -(others / total)};  // p_target - 1 = -others / total
 }
 
-void exponentials_of_tile(std::span<float> logits, float& highest, float& sum_of_all) {
-  highest = std::numeric_limits<float>::lowest();
-  for (const float logit : logits) highest = std::fmax(highest, logit);
+void exponentials_of_tile(std::span<float> logits, float& maximum, float& sum_of_all) {
+  maximum = std::numeric_limits<float>::lowest();
+  for (const float logit : logits) maximum = std::fmax(maximum, logit);
   double sum = 0;
   for (float& logit : logits) {
-    const double power = std::exp(static_cast<double>(logit) - highest);
+    const double power = std::exp(static_cast<double>(logit) - maximum);
     sum += power;
     logit = static_cast<float>(power);
   }
@@ -53,22 +53,21 @@ void logistic_of_tile(std::span<float> logits, float offset, float& softplus, fl
 
 class ReferenceSoftmax final : public Softmax {
  public:
-  void cross_entropy(Matrix logits, std::span<const float> target_scores, float shift, float scale,
-                     std::span<float> losses, std::span<float> target_weights) const override {
-    detail::check_losses(logits, target_scores, losses, target_weights);
+  void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) const override {
+    detail::check_losses(logits, targets);
     for (std::size_t i = 0; i < logits.rows; ++i) {
-      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, target_scores[i], shift, scale);
-      losses[i] = static_cast<float>(result.loss);
-      target_weights[i] = static_cast<float>(result.target_weight);
+      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, targets.scores[i], shift, scale);
+      targets.losses[i] = static_cast<float>(result.loss);
+      targets.weights[i] = static_cast<float>(result.target_weight);
     }
   }
 
-  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
-    detail::check_tile_results(logits, tile, highest, sums);
+  void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
+    detail::check_tile_results(logits, tile, maxima, sums);
     for (std::size_t i = 0; i < logits.rows; ++i)
-      for (std::size_t t = 0; t < highest.cols; ++t) {
+      for (std::size_t t = 0; t < maxima.cols; ++t) {
         const std::span<float> values(logits.row(i) + t * tile, std::min(tile, logits.cols - t * tile));
-        exponentials_of_tile(values, highest.row(i)[t], sums.row(i)[t]);
+        exponentials_of_tile(values, maxima.row(i)[t], sums.row(i)[t]);
       }
   }
 

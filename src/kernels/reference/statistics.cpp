@@ -10,11 +10,11 @@ namespace {
 
 class ReferenceStatistics final : public Statistics {
  public:
-  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> highest, float shift,
+  void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> maxima, float shift,
                std::span<Statistic> out) const override {
-    detail::check_part_statistics(powers, sums, highest, out);
+    detail::check_part_statistics(powers, sums, maxima, out);
     for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = softmax_of_part(powers.row(i), sums.row(i), powers.cols, highest[i], shift);
+      out[i] = softmax_of_part(powers.row(i), sums.row(i), powers.cols, maxima[i], shift);
   }
 
   void of_part(ConstMatrix softplus, ConstMatrix sums, std::span<Statistic> out) const override {
@@ -32,23 +32,23 @@ class ReferenceStatistics final : public Statistics {
     for (std::size_t i = 0; i < into.size(); ++i) into[i] = merge_sums(into[i], right[i]);
   }
 
-  void terms(SoftmaxLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
-             std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
-             std::span<float> target_weights) const override {
-    find_terms(of, all, target_scores, first_target, terms, target_weights);
+  void terms(const CandidateLoss& loss, std::span<const Statistic> all, const QueryTargets& targets,
+             std::span<LossTerms> terms) const override {
+    detail::check_terms(all, targets, terms);
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const std::size_t first = targets.first[i];
+      const std::size_t count = targets.first[i + 1] - first;
+      const double score_sum = target_score_sum(targets.scores.data() + first, count);
+      terms[i] = std::visit([&](const auto& of) { return loss_terms(of, all[i], score_sum, count); }, loss);
+      std::fill_n(targets.weights.data() + first, count, static_cast<float>(terms[i].target_weight));
+    }
   }
 
-  void terms(BinaryLoss of, std::span<const Statistic> all, std::span<const float> target_scores,
-             std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
-             std::span<float> target_weights) const override {
-    find_terms(of, all, target_scores, first_target, terms, target_weights);
-  }
-
-  void factors(ConstMatrix powers, std::span<const float> highest, float shift, std::span<const LossTerms> terms,
+  void factors(ConstMatrix powers, std::span<const float> maxima, float shift, std::span<const LossTerms> terms,
                Matrix out) const override {
-    detail::check_part_factors(powers, highest, terms, out);
+    detail::check_part_factors(powers, maxima, terms, out);
     for (std::size_t i = 0; i < powers.rows; ++i) {
-      const float factor = terms[i].factor(highest[i], shift);
+      const float factor = terms[i].factor(maxima[i], shift);
       for (std::size_t t = 0; t < powers.cols; ++t) out.row(t)[i] = powers.row(i)[t] * factor;
     }
   }
@@ -68,20 +68,6 @@ class ReferenceStatistics final : public Statistics {
   void add_each_loss(std::span<const float> losses, std::uint64_t step, std::span<LossSum> sum) const override {
     TESSERA_ASSERT(sum.size() == 1, "losses are added to one sum");
     for (const float loss : losses) sum[0].add(static_cast<double>(loss), step);
-  }
-
- private:
-  template <class Loss>
-  static void find_terms(Loss of, std::span<const Statistic> all, std::span<const float> target_scores,
-                         std::span<const std::uint32_t> first_target, std::span<LossTerms> terms,
-                         std::span<float> target_weights) {
-    detail::check_terms(all, target_scores, first_target, terms, target_weights);
-    for (std::size_t i = 0; i < terms.size(); ++i) {
-      const std::size_t first = first_target[i];
-      const std::size_t count = first_target[i + 1] - first;
-      terms[i] = loss_terms(of, all[i], target_score_sum(target_scores.data() + first, count), count);
-      std::fill_n(target_weights.data() + first, count, static_cast<float>(terms[i].target_weight));
-    }
   }
 };
 

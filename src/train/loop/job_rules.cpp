@@ -107,7 +107,7 @@ void check_model(const Job& job) {
          job.model.name);
 }
 
-// Floats that rows make travel in a step when every part is alone: rows fetched, and their gradients back.
+// Floats moved in an epoch when each rank has one part: rows of other parts, and their gradients back.
 std::uint64_t rows_moved(const Job& job, const graph::PartitionManifest& manifest) {
   const double cut = graph::cut_fraction(manifest.figures);
   std::uint64_t rows = static_cast<std::uint64_t>(cut * static_cast<double>(job.train.batch_size));
@@ -119,7 +119,7 @@ std::uint64_t rows_moved(const Job& job, const graph::PartitionManifest& manifes
   return 2 * rows;
 }
 
-// Likewise: query vectors to every other part, and their gradients back.
+// Floats moved in an epoch: query vectors to every other part, and their gradients back.
 std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& manifest) {
   const std::uint64_t vectors = job.relation_prediction.weight > 0 ? 4 : 2;
   return vectors * job.train.batch_size * (manifest.part_count() - 1);

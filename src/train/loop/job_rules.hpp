@@ -28,9 +28,9 @@ struct ExchangeChoice {
   std::string reason;  ///< for people
 };
 
-/// What "auto" means: the mode that the job's loss and model need, else the one that moves fewer bytes when every part
-/// is on a rank of its own (so that the choice, and with it every bit, does not depend on the ranks). With `on_devices`
-/// some rank trains on one.
+/// Decides what "auto" means. It is the mode that the loss and the model need, else the mode that moves fewer bytes
+/// when every part has a rank of its own. So the choice, and with it every bit, does not depend on the ranks. With
+/// `on_devices` at least one rank trains on a device.
 ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& manifest, bool on_devices = false);
 
 }  // namespace tessera::train

@@ -53,7 +53,7 @@ EpochRecord from_line(const std::string& text, const std::string& where) {
     for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
       record.peak_bytes.at(tag) =
           line.at("peak_bytes").value(memory::name(static_cast<memory::Tag>(tag)), std::uint64_t{0});
-    const Json stages = line.value("stage_seconds", Json::object());  // of an older version: none
+    const Json stages = line.value("stage_seconds", Json::object());  // an older version wrote no stages
     for (std::size_t stage = 0; stage < kStageCount; ++stage)
       record.stages.seconds.at(stage) = stages.value(name(static_cast<Stage>(stage)), 0.0);
     if (line.contains("device_planned_bytes"))

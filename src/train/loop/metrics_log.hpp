@@ -18,14 +18,14 @@ namespace tessera::train {
 struct EpochRecord {
   std::uint64_t epoch = 0;  ///< 1 for the first
   double loss = 0;
-  double learning_rate = 0;  ///< of the epoch's last step
+  double learning_rate = 0;  ///< learning rate of the epoch's last step
   double seconds = 0;
   double triples_per_second = 0;
   std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch
-  StageTimes stages;             ///< of each stage, the rank that took longest
+  StageTimes stages;             ///< time of each stage on the slowest rank
   std::optional<double> validation_mrr;
   std::array<std::uint64_t, memory::kTagCount> peak_bytes{};  ///< largest of the ranks, by tag, so far
-  std::optional<memory::DeviceUse> device_use;                ///< of a device: likewise
+  std::optional<memory::DeviceUse> device_use;                ///< largest of all ranks, on a device
 };
 
 inline constexpr const char* kMetricsKind = "metrics";

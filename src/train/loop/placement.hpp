@@ -14,10 +14,10 @@
 
 namespace tessera::train {
 
-/// What a rank computes with, and which parts it was given.
+/// The hardware of a rank, and its parts.
 struct RankShare {
   std::string computes_with;         ///< "NVIDIA H100 80GB HBM3, products bf16", "cpu, 8 threads"
-  double candidates_per_second = 0;  ///< of a rehearsed step (step_speed.hpp); 0: not measured
+  double candidates_per_second = 0;  ///< speed in a rehearsed step (step_speed.hpp); 0: not measured
   std::uint32_t parts = 0;
 };
 
@@ -42,7 +42,7 @@ bool has_equal_numbers(const graph::Placement& placement);
 
 inline constexpr const char* kStartsLog = "starts.jsonl";
 
-/// That training began, or went on, after so many epochs.
+/// A start of training: after how many epochs, and on which ranks.
 struct Start {
   std::uint64_t after_epoch = 0;
   std::string placement;  ///< placement_list()

@@ -14,7 +14,7 @@
 
 namespace tessera::train {
 
-/// What is planned for: a rank of a job on a partition. Sizes alone; no graph is read.
+/// The rank that a plan is made for: a job on a partition. Its sizes suffice; no graph is read.
 struct PlannedRank {
   const Job& job;  ///< exchange.mode and exchange.scores are decided
   const graph::PartitionManifest& manifest;

@@ -14,16 +14,15 @@
 
 namespace tessera::train {
 
-Trainer::Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
-                 Engine& engine, const memory::Pool& pool, bool resume)
-    : comm_(comm),
-      shard_(shard),
-      job_(job),
-      parameters_(parameters),
+Trainer::Trainer(const EngineSetup& setup, Engine& engine, bool resume)
+    : comm_(setup.comm),
+      shard_(setup.shard),
+      job_(setup.job),
+      parameters_(setup.parameters),
       engine_(engine),
-      pool_(pool),
-      checkpoints_(job.run.folder),
-      some_hold_parameters_(comm.reduce(engine.holds_parameters() ? 1 : 0, comm::Reduction::kMax) != 0) {
+      pool_(setup.pool),
+      checkpoints_(job_.run.folder),
+      some_hold_parameters_(comm_.reduce(engine.holds_parameters() ? 1 : 0, comm::Reduction::kMax) != 0) {
   open_run_folder(resume);
 }
 
@@ -37,12 +36,12 @@ void Trainer::open_run_folder(bool resume) {
       throw comm::AgreedError(ExitStatus::kUsage,
                               fmt::format("run '{}' has {} epochs already, train.epochs is {}; ask for as many or more",
                                           job_.run.folder, state_.epoch, job_.train.epochs));
-    if (comm_.rank() == Rank(0)) log::info("continuing after epoch {} of '{}'", state_.epoch, job_.run.folder);
+    if (comm_.is_root()) log::info("continuing after epoch {} of '{}'", state_.epoch, job_.run.folder);
   } else {
     comm::together(comm_, [&] { parameters_.initialise(job_.model, job_.run.seed); });
   }
   comm::on_root(comm_, [&] { write_run_folder(); });
-  if (comm_.rank() == Rank(0) && !metrics_->records().empty()) last_loss_ = metrics_->records().back().loss;
+  if (comm_.is_root() && !metrics_->records().empty()) last_loss_ = metrics_->records().back().loss;
   comm_.broadcast_values(std::span(&last_loss_, 1), Rank(0));
 }
 
@@ -75,8 +74,7 @@ bool Trainer::is_due(std::uint64_t every, std::uint64_t epoch) const {
   return every > 0 && (epoch % every == 0 || epoch == job_.train.epochs);
 }
 
-// Whether anything is made of the parameters after that epoch. Those that are in memory anyway are looked at every
-// time.
+// Tells whether the parameters are used after that epoch. Parameters in host memory are checked after every epoch.
 bool Trainer::needs_parameters(std::uint64_t epoch) const {
   return !some_hold_parameters_ || job_.average.decay > 0 || is_due(job_.validate.every, epoch) ||
          (job_.validate.every == 0 && is_due(10, epoch)) || epoch == job_.train.epochs;
@@ -92,9 +90,8 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
     state_.finished = true;
     save();
   }
-  const std::uint64_t triples = engine_.query_count() / 2;
-  Progress progress("training", triples * job_.train.epochs, "triples", comm_.rank() != Rank(0),
-                    triples * state_.epoch);
+  const std::uint64_t triples = shard_.manifest.query_count() / 2;
+  Progress progress("training", triples * job_.train.epochs, "triples", !comm_.is_root(), triples * state_.epoch);
   while (state_.epoch < job_.train.epochs && !no_longer_improves()) {
     train_epoch(progress, hooks);
     const std::int64_t stop = hooks.stop != nullptr && hooks.stop->load() ? 1 : 0;
@@ -126,7 +123,7 @@ void Trainer::train_epoch(Progress& progress, const TrainerHooks& hooks) {
   if (needs_parameters(state_.epoch + 1)) take_parameters(state_.epoch + 1);
   record.learning_rate = engine_.optimiser().learning_rate();
   record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  record.triples_per_second = static_cast<double>(engine_.query_count()) / 2 / record.seconds;
+  record.triples_per_second = static_cast<double>(shard_.manifest.query_count()) / 2 / record.seconds;
   record.epoch = ++state_.epoch;
   if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
   last_loss_ = record.loss;
@@ -138,7 +135,7 @@ void Trainer::train_epoch(Progress& progress, const TrainerHooks& hooks) {
   this->record(record);
 }
 
-// Of the ranks.
+// Collective. The largest values of all ranks.
 memory::DeviceUse Trainer::largest(const memory::DeviceUse& use) {
   std::array<std::int64_t, 2> bytes{static_cast<std::int64_t>(use.planned_bytes),
                                     static_cast<std::int64_t>(use.measured_bytes)};
@@ -202,7 +199,7 @@ void Trainer::lower_rate_on_plateau() {
   if (state_.checks_on_plateau < job_.schedule.patience) return;
   state_.rate_factor *= job_.schedule.factor;
   state_.checks_on_plateau = 0;
-  if (comm_.rank() == Rank(0))
+  if (comm_.is_root())
     log::info("{} validations without a better one: the learning rate is {:.3g} from now on", job_.schedule.patience,
               job_.optimiser.learning_rate * state_.rate_factor);
 }
@@ -217,7 +214,7 @@ void Trainer::record(EpochRecord record) {
     fault_point("metrics.append", comm_.rank());
     metrics_->append(record);
   });
-  if (comm_.rank() != Rank(0)) return;
+  if (!comm_.is_root()) return;
   std::string line = fmt::format("epoch {}: loss {:.4f}, {} triples/s", record.epoch, record.loss,
                                  text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
   if (record.validation_mrr)

@@ -20,13 +20,13 @@
 
 namespace tessera::train {
 
-/// What a training run needs from outside: training does not know how models are evaluated or how a program is told to
+/// Functions that a training run calls. Training does not know how models are evaluated, or how a program is told to
 /// stop.
 struct TrainerHooks {
-  /// Collective: MRR of the parameters as they are on the validation split, the same on every rank; of their averages
-  /// where they keep some. Empty: no validation.
+  /// Collective. Returns the validation MRR, the same on every rank. Where the parameters keep averages, it is the MRR
+  /// of the averages. Empty: no validation.
   std::function<double()> validation_mrr;
-  /// The device memory of this rank so far. Empty, on all ranks alike: there is no device.
+  /// Returns the device memory of this rank so far. Empty on all ranks where no rank has a device.
   std::function<memory::DeviceUse()> device_use;
   /// Bytes that this rank handed to other ranks' devices since the start, beside those of the communicator. Empty:
   /// none.
@@ -39,8 +39,8 @@ struct Outcome {
   checkpoint::RunState state;
   bool stopped_early = false;  ///< validation no longer improved
   bool stopped_on_request = false;
-  double final_loss = 0;         ///< of the last epoch, by whichever session; NaN when there was none
-  std::string parameter_digest;  ///< of the parameters after the last epoch
+  double final_loss = 0;         ///< loss of the last epoch, also of an earlier session; NaN when there was none
+  std::string parameter_digest;  ///< digest of the parameters after the last epoch
 };
 
 /// A run from start to end: epochs, validation, checkpoints, metrics. The run folder is made when everything else is
@@ -48,10 +48,9 @@ struct Outcome {
 class Trainer {
  public:
   /// Collective. With `resume` continues from the newest whole checkpoint, if there is one; a job that would make it
-  /// another run is an AgreedError(kUsage), and so is an existing run folder without `resume`. `engine` trains
-  /// `parameters`.
-  Trainer(comm::Communicator& comm, const graph::Shard& shard, const Job& job, model::Parameters& parameters,
-          Engine& engine, const memory::Pool& pool, bool resume);
+  /// another run is an AgreedError(kUsage), and so is an existing run folder without `resume`. `engine` was made of
+  /// `setup`.
+  Trainer(const EngineSetup& setup, Engine& engine, bool resume);
 
   /// Epochs that the run has before run(): above 0 where it is continued.
   [[nodiscard]] std::uint64_t epochs_done() const { return state_.epoch; }
@@ -86,9 +85,9 @@ class Trainer {
   const memory::Pool& pool_;
   checkpoint::CheckpointStore checkpoints_;
   checkpoint::RunState state_;
-  bool some_hold_parameters_;          // engines of some ranks, of all or not: all ranks do the same
+  bool some_hold_parameters_;          // the engine of at least one rank holds parameters; the same on all ranks
   std::optional<MetricsLog> metrics_;  // rank 0
-  bool parameters_are_taken_ = true;   // those of the engine are in parameters_
+  bool parameters_are_taken_ = true;   // parameters_ holds the parameters of the engine
   double last_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 

@@ -12,26 +12,25 @@ using execution::Space;
 using memory::Tag;
 
 template <Space kSpace>
-CandidateGradients<kSpace>::CandidateGradients(const CandidateSetup<kSpace>& setup,
-                                               const CandidateScores<kSpace>& scores, const CandidateLoss& loss,
-                                               const StepSizes& sizes)
+CandidateGradients<kSpace>::CandidateGradients(const StepSetup<kSpace>& setup, const CandidateScores<kSpace>& scores,
+                                               const CandidateLoss& loss, const StepSizes& sizes)
     : executor_(setup.executor),
-      workspace_(setup.workspace),
+      memory_(setup.memory),
       tables_(setup.tables),
-      scorer_(setup.scorer),
+      scorer_(setup.parameters.scorer()),
       scores_(scores),
       is_exact_(loss.exact),
-      first_part_(setup.first_part),
+      first_part_(setup.shard.parts.front().id().value()),
       dim_(sizes.dim),
       width_(sizes.width()) {
   for (std::size_t worker = 0; worker < executor_.workers(); ++worker) scratch_.push_back(make_scratch(sizes));
   if (is_exact_) {
-    source_gradients_ = workspace_.allocate(Tag::kGradients, sizes.own_queries(), dim_);
+    source_gradients_ = memory_.allocate(Tag::kGradients, sizes.own_queries(), dim_);
     return;
   }
   std::size_t occurrences = sizes.targets;
   for (const PartSizes& part : sizes.own) occurrences += part.batch.candidates + part.batch.queries;
-  occurrences_ = workspace_.allocate(Tag::kGradients, occurrences, dim_);
+  occurrences_ = memory_.allocate(Tag::kGradients, occurrences, dim_);
 }
 
 template <Space kSpace>
@@ -48,11 +47,11 @@ typename CandidateGradients<kSpace>::Scratch CandidateGradients<kSpace>::make_sc
   const std::size_t queries = executor_.block_rows(sizes.queries, kMostBlockQueries);
   const auto levels = static_cast<std::size_t>(std::bit_width(sizes.own.size() - 1));
   Scratch scratch;
-  scratch.gradients = workspace_.allocate(Tag::kGradients, gradients, dim_);
-  scratch.row_sums = workspace_.allocate(Tag::kGradients, sums, dim_);
-  if constexpr (kSpace == Space::kHost) scratch.product = workspace_.allocate(Tag::kGradients, queries, dim_);
+  scratch.gradients = memory_.allocate(Tag::kGradients, gradients, dim_);
+  scratch.row_sums = memory_.allocate(Tag::kGradients, sums, dim_);
+  if constexpr (kSpace == Space::kHost) scratch.product = memory_.allocate(Tag::kGradients, queries, dim_);
   for (std::size_t level = 0; level < levels; ++level)
-    scratch.subtrees.push_back(workspace_.allocate(Tag::kGradients, queries, width_));
+    scratch.subtrees.push_back(memory_.allocate(Tag::kGradients, queries, width_));
   return scratch;
 }
 
@@ -63,27 +62,26 @@ void CandidateGradients<kSpace>::query_gradients(PartRange node, const Lists& li
                                                  Matrix out) {
   executor_.for_blocks(scores_.query_count(), scores_.query_block(),
                        [&](std::size_t first, std::size_t count, std::size_t worker) {
-                         node_gradients(node, lists, prediction, {first, count, worker}, 0, out.block(first, count));
+                         node_gradients(node, {lists, prediction, {first, count, worker}}, 0, out.block(first, count));
                        });
 }
 
 template <Space kSpace>
-void CandidateGradients<kSpace>::node_gradients(PartRange node, const Lists& lists, const Prediction* prediction,
-                                                const Block& queries, std::size_t level, Matrix out) const {
-  if (node.size() == 1) return part_gradients(node.first - first_part_, lists, prediction, queries, out);
+void CandidateGradients<kSpace>::node_gradients(PartRange node, const Terms& of, std::size_t level, Matrix out) const {
+  if (node.size() == 1) return part_gradients(node.first - first_part_, of, out);
   const std::uint32_t middle = exchange::split_point(node);
-  const Matrix right = scratch_[queries.worker].subtrees[level].block(0, queries.count);
-  node_gradients({node.first, middle}, lists, prediction, queries, level + 1, out);
-  node_gradients({middle, node.end}, lists, prediction, queries, level + 1, right);
-  const auto each = workspace_.counting(queries.count);
+  const Matrix right = scratch_[of.queries.worker].subtrees[level].block(0, of.queries.count);
+  node_gradients({node.first, middle}, of, level + 1, out);
+  node_gradients({middle, node.end}, of, level + 1, right);
+  const auto each = memory_.counting(of.queries.count);
   executor_.kernels().rows.add(right, each, each, out);
 }
 
 // Tiles in order, then the targets that are rows of the part. With relation prediction the second half of a row is the
 // gradient of the source.
 template <Space kSpace>
-void CandidateGradients<kSpace>::part_gradients(std::size_t p, const Lists& lists, const Prediction* prediction,
-                                                const Block& queries, Matrix out) const {
+void CandidateGradients<kSpace>::part_gradients(std::size_t p, const Terms& of, Matrix out) const {
+  const auto& [lists, prediction, queries] = of;
   const auto& kernels = executor_.kernels();
   const TargetLists<kSpace>& targets = lists.parts[p].targets;
   const std::size_t rows = scores_.candidate_count(p);
@@ -97,9 +95,9 @@ void CandidateGradients<kSpace>::part_gradients(std::size_t p, const Lists& list
                                            scores_.candidates(p, block), product, of_queries);
   }
   const auto by_query =
-      workspace_.in_order(targets.query_offsets.subspan(queries.first, queries.count + 1), targets.count);
+      memory_.in_order(targets.query_offsets.subspan(queries.first, queries.count + 1), targets.count);
   kernels.targets.add_weighted({scores_.target_weights(lists), targets.entry, tables_.part(p).rows, targets.row, {}},
-                               by_query, of_queries, workspace_.counting(queries.count));
+                               by_query, of_queries, memory_.counting(queries.count));
   if (prediction != nullptr)
     kernels.rows.sum_segments(prediction->source_gradients(targets), by_query.offsets, by_query.positions,
                               out.columns(dim_, dim_));
@@ -107,7 +105,7 @@ void CandidateGradients<kSpace>::part_gradients(std::size_t p, const Lists& list
 
 // ---- gradients of candidates, updates
 
-// Of candidates, targets and sources.
+// The memory for gradients of candidates, targets and sources.
 template <Space kSpace>
 typename CandidateGradients<kSpace>::Matrix CandidateGradients<kSpace>::occurrences(std::size_t p,
                                                                                     const Lists& lists) const {
@@ -123,7 +121,7 @@ typename CandidateGradients<kSpace>::Matrix CandidateGradients<kSpace>::source_g
   return occurrences(p, lists).block(scores_.candidate_count(p) + lists.parts[p].targets.count, side.queries);
 }
 
-// What targets add to their rows: the queries by weight, each followed by the gradient from relation prediction.
+// Targets add the queries to their rows by weight, and after each query the gradient from relation prediction.
 template <Space kSpace>
 kernels::BasicWeightedRows<kSpace> CandidateGradients<kSpace>::weighted_queries(const Update& update,
                                                                                 std::size_t p) const {
@@ -157,12 +155,12 @@ void CandidateGradients<kSpace>::update_block(std::size_t p, const Block& block,
   const auto slots = targets.slots.subspan(ids.first, ids.size());
   kernels.targets.add_weighted(weighted_queries(update, p), segments_in(targets.by_row, ids), gradients, slots);
   penalise<kSpace>(
-      kernels, {penalty.regulariser.power, scorer_.is_complex()}, penalty.regulariser.entities * penalty.scale,
+      kernels, penalty.entities(scorer_),
       {table.rows, targets.ids.subspan(ids.first, ids.size()), targets.counts.subspan(ids.first, ids.size())},
       gradients, slots);
   add_sources(p, block, update.lists, gradients);
-  update.optimiser.template apply_in<kSpace>(kernels, gradients, workspace_.counting(block.count, block.first),
-                                             table.rows, table.state);
+  update.optimiser.template apply_in<kSpace>(kernels, gradients, memory_.counting(block.count, block.first), table.rows,
+                                             table.state);
 }
 
 template <Space kSpace>
@@ -173,7 +171,7 @@ void CandidateGradients<kSpace>::add_sources(std::size_t p, const Block& block, 
   const Matrix sums = scratch_[block.worker].row_sums.block(0, sources.size());
   const auto by_source = segments_in(side.by_source, sources);
   rows.sum_segments(source_gradients(p, lists), by_source.offsets, by_source.positions, sums);
-  rows.add(sums, workspace_.counting(sums.rows), lists.parts[p].source_slots.subspan(sources.first, sources.size()),
+  rows.add(sums, memory_.counting(sums.rows), lists.parts[p].source_slots.subspan(sources.first, sources.size()),
            gradients);
 }
 
@@ -205,14 +203,13 @@ template <Space kSpace>
 void CandidateGradients<kSpace>::add_targets(std::size_t p, ListRange of, const Update& update, Matrix out) const {
   const auto& kernels = executor_.kernels();
   const Penalty& penalty = update.penalty;
-  const auto each = workspace_.counting(of.size());
+  const auto each = memory_.counting(of.size());
   kernels.rows.fill(0, out);
-  kernels.targets.add_weighted(weighted_queries(update, p), workspace_.one_by_one(of.size(), of.first), out, each);
-  penalise<kSpace>(kernels, {penalty.regulariser.power, scorer_.is_complex()},
-                   penalty.regulariser.entities * penalty.scale,
-                   {tables_.part(p).rows, update.lists.parts[p].targets.row.subspan(of.first, of.size()),
-                    workspace_.ones(of.size())},
-                   out, each);
+  kernels.targets.add_weighted(weighted_queries(update, p), memory_.one_by_one(of.size(), of.first), out, each);
+  penalise<kSpace>(
+      kernels, penalty.entities(scorer_),
+      {tables_.part(p).rows, update.lists.parts[p].targets.row.subspan(of.first, of.size()), memory_.ones(of.size())},
+      out, each);
 }
 
 template <Space kSpace>

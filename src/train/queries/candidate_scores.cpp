@@ -39,20 +39,19 @@ std::uint64_t CandidateScores<kSpace>::longest_list(const CandidateLoss& loss, c
 }
 
 template <Space kSpace>
-CandidateScores<kSpace>::CandidateScores(const CandidateSetup<kSpace>& setup, const CandidateLoss& loss,
+CandidateScores<kSpace>::CandidateScores(const StepSetup<kSpace>& setup, const CandidateLoss& loss,
                                          const StepSizes& sizes)
     : executor_(setup.executor),
-      workspace_(setup.workspace),
+      memory_(setup.memory),
       tables_(setup.tables),
       loss_(loss),
-      entities_(setup.entities),
-      first_part_(setup.first_part),
+      entities_(setup.shard.manifest.entity_count),
+      first_part_(setup.shard.parts.front().id().value()),
       dim_(sizes.dim),
       capacity_(sizes.queries) {
   for (std::size_t p = 0; p < sizes.own.size(); ++p) allocate_part(p, sizes);
   allocate_scratch();
-  packed_queries_ =
-      workspace_.allocate_packed(Tag::kLogits, executor_.kernels().gradients.packed_bytes(capacity_, dim_));
+  packed_queries_ = memory_.allocate_packed(Tag::kLogits, executor_.kernels().gradients.packed_bytes(capacity_, dim_));
   const auto levels = static_cast<std::size_t>(std::bit_width(sizes.own.size() - 1));
   level_statistics_ = executor_.template allocate<Statistic>(Tag::kLogits, levels * capacity_);
   terms_ = executor_.template allocate<kernels::LossTerms>(Tag::kLogits, capacity_);
@@ -69,26 +68,24 @@ void CandidateScores<kSpace>::allocate_part(std::size_t p, const StepSizes& size
   part.tiles = tiles_of(part.rows);
   part.block = std::max<std::size_t>(1, executor_.block_rows(part.rows, kTileRows));
   const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
-  if (is_copied(table))
-    part.gathered = workspace_.allocate(loss_.exact ? Tag::kRows : Tag::kNegatives, part.rows, dim_);
+  if (is_copied(table)) part.gathered = memory_.allocate(loss_.exact ? Tag::kRows : Tag::kNegatives, part.rows, dim_);
   if (!loss_.exact && loss_.unbiased)
     part.shift = static_cast<float>(std::log(static_cast<double>(table_rows) / static_cast<double>(part.rows)));
   if (loss_.keep_scores) {
     const std::size_t blocks = part.rows / part.block;
     const std::size_t columns =
         blocks * value_stride<kSpace>(part.block) + value_stride<kSpace>(part.rows - blocks * part.block);
-    part.values = vector_of(workspace_.allocate(Tag::kLogits, capacity_, columns), capacity_ * columns);
+    part.values = vector_of(memory_.allocate(Tag::kLogits, capacity_, columns), capacity_ * columns);
   }
-  part.maxima = workspace_.allocate(Tag::kLogits, capacity_, part.tiles);
-  part.sums = workspace_.allocate(Tag::kLogits, capacity_, part.tiles);
+  part.maxima = memory_.allocate(Tag::kLogits, capacity_, part.tiles);
+  part.sums = memory_.allocate(Tag::kLogits, capacity_, part.tiles);
   part.factors = {part.sums.data, part.tiles, capacity_, capacity_};
-  if (!loss_.binary) part.part_maxima = workspace_.allocate(Tag::kLogits, capacity_, 1);
+  if (!loss_.binary) part.part_maxima = memory_.allocate(Tag::kLogits, capacity_, 1);
   if (part.block >= part.rows) {
     if (is_copied(table) || !table.is_bfloat16())
-      part.packed_rows = workspace_.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, dim_));
+      part.packed_rows = memory_.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, dim_));
     if (loss_.keep_scores)
-      part.packed_weights =
-          workspace_.allocate_packed(Tag::kLogits, gradients.packed_weight_bytes(capacity_, part.rows));
+      part.packed_weights = memory_.allocate_packed(Tag::kLogits, gradients.packed_weight_bytes(capacity_, part.rows));
   }
   parts_.push_back(part);
 }
@@ -100,10 +97,10 @@ void CandidateScores<kSpace>::allocate_scratch() {
   for (std::size_t worker = 0; worker < executor_.workers(); ++worker) {
     Scratch scratch;
     if (!loss_.keep_scores) {
-      scratch.values = workspace_.allocate(Tag::kLogits, capacity_, value_stride<kSpace>(block));
-      scratch.maxima = workspace_.allocate(Tag::kLogits, capacity_, tiles_of(block));
+      scratch.values = memory_.allocate(Tag::kLogits, capacity_, value_stride<kSpace>(block));
+      scratch.maxima = memory_.allocate(Tag::kLogits, capacity_, tiles_of(block));
     }
-    scratch.sums = workspace_.allocate(Tag::kLogits, capacity_, loss_.keep_scores ? 1 : tiles_of(block));
+    scratch.sums = memory_.allocate(Tag::kLogits, capacity_, loss_.keep_scores ? 1 : tiles_of(block));
     scratch_.push_back(scratch);
   }
 }
@@ -145,7 +142,7 @@ void CandidateScores<kSpace>::prepare_candidates(const Lists& lists) {
       parts_.size(), [&](std::size_t p) { return is_copied(tables_.part(p).rows) ? parts_[p].rows : 0; }, kTileRows,
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
         const auto rows =
-            loss_.exact ? workspace_.counting(count, first) : lists.parts[p].sampled.rows.subspan(first, count);
+            loss_.exact ? memory_.counting(count, first) : lists.parts[p].sampled.rows.subspan(first, count);
         kernels.rows.gather(tables_.part(p).rows, rows, parts_[p].gathered.block(first, count));
       });
   for (std::size_t p = 0; p < parts_.size(); ++p) {
@@ -317,11 +314,11 @@ void CandidateScores<kSpace>::weigh_queries(const Lists& lists, Vector<const Sta
   const auto first_target = lists.first_target.subspan(queries.first, queries.count + 1);
   const auto target_weights = target_weights_.span().subspan(0, lists.targets);
   if (loss_.binary)
-    kernels.statistics.terms(loss_.binary_over(entities_, scale), statistics, target_scores(lists), first_target, terms,
-                             target_weights);
+    kernels.statistics.terms(loss_.binary_over(entities_, scale), statistics,
+                             {target_scores(lists), first_target, target_weights}, terms);
   else
-    kernels.statistics.terms(loss_.softmax(scale), statistics, target_scores(lists), first_target, terms,
-                             target_weights);
+    kernels.statistics.terms(loss_.softmax(scale), statistics, {target_scores(lists), first_target, target_weights},
+                             terms);
   for (const Part& part : parts_) {
     const Matrix factors = part.factors.columns(queries.first, queries.count);
     if (loss_.binary)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "exchange/tree/part_tree.hpp"
-#include "execution/workspace.hpp"
+#include "execution/step_memory.hpp"
 #include "train/queries/lists.hpp"
 #include "train/queries/loss.hpp"
 #include "train/queries/sizes.hpp"
@@ -14,18 +14,6 @@
 #include <vector>
 
 namespace tessera::train {
-
-/// What works on the candidates of a rank: the parts of `tables`, the first being part `first_part` of `entities` in
-/// all. All of it outlives its users.
-template <execution::Space kSpace>
-struct CandidateSetup {
-  execution::Executor<kSpace>& executor;
-  execution::Workspace<kSpace>& workspace;
-  Tables<kSpace>& tables;
-  const model::Scorer& scorer;
-  std::uint32_t first_part;
-  std::uint64_t entities;
-};
 
 /// Rows first .. first + count - 1 of a step's queries.
 struct QueryRange {
@@ -45,7 +33,7 @@ class CandidateScores {
   using Vector = kernels::Vector<kSpace, T>;
   using Lists = StepLists<kSpace>;
 
-  CandidateScores(const CandidateSetup<kSpace>& setup, const CandidateLoss& loss, const StepSizes& sizes);
+  CandidateScores(const StepSetup<kSpace>& setup, const CandidateLoss& loss, const StepSizes& sizes);
 
   /// Scores of the step's queries [B, dim] against all candidates, and of own targets; target_scores() has room for the
   /// others. The queries stay as they are until the step ends.
@@ -59,7 +47,7 @@ class CandidateScores {
   void weigh(const Lists& lists, Vector<const kernels::Statistic> all, float scale, std::uint64_t step,
              Vector<kernels::LossSum> losses);
 
-  // Of the step, once it is weighed:
+  // The functions below read a step after weigh().
   [[nodiscard]] std::size_t query_count() const { return batch_; }
   /// Queries that suit a block.
   [[nodiscard]] std::size_t query_block() const;
@@ -75,7 +63,7 @@ class CandidateScores {
     return Vector<const float>(target_weights_.span()).subspan(0, lists.targets);
   }
 
-  /// Most rows of a list that the steps need: the workspace's counting list must be as long.
+  /// Most rows of a list that the steps need: the counting list of StepMemory must be as long.
   [[nodiscard]] static std::uint64_t longest_list(const CandidateLoss& loss, const StepSizes& sizes);
 
  private:
@@ -92,13 +80,13 @@ class CandidateScores {
     Matrix part_maxima;     // [B, 1]; binary: none
     Vector<std::byte> packed_rows;
     Vector<std::byte> packed_weights;
-    // Of the step, where a block has all candidates: converted once for both products that take them.
+    // Where a block has all candidates, a step converts them once, for both products that take them.
     kernels::BasicOperand<kSpace> candidates{ConstMatrix{}};
     kernels::BasicTiledWeights<kSpace> weights{};
   };
   struct Scratch {  // of one worker
     Matrix values;  // [B, block], where scores are not kept
-    Matrix maxima;  // [B, tiles of a block], likewise
+    Matrix maxima;  // [B, tiles of a block]
     Matrix sums;    // [B, tiles of a block], or [B, 1]
   };
 
@@ -117,7 +105,7 @@ class CandidateScores {
   void weigh_queries(const Lists& lists, Vector<const kernels::Statistic> all, float scale, QueryRange queries);
 
   execution::Executor<kSpace>& executor_;
-  execution::Workspace<kSpace>& workspace_;
+  execution::StepMemory<kSpace>& memory_;
   Tables<kSpace>& tables_;
   CandidateLoss loss_;
   std::uint64_t entities_;
@@ -128,7 +116,7 @@ class CandidateScores {
   std::vector<Part> parts_;
   std::vector<Scratch> scratch_;
   Vector<std::byte> packed_queries_;
-  kernels::BasicOperand<kSpace> queries_{ConstMatrix{}};  // of the step
+  kernels::BasicOperand<kSpace> queries_{ConstMatrix{}};  // queries of the step
   template <class T>
   using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
   Buffer<kernels::Statistic> level_statistics_;  // [levels, B]

@@ -75,9 +75,9 @@ void PartDraw<kSpace>::end_targets() {
 }
 
 template <Space kSpace>
-void PartDraw<kSpace>::put(const Begin& begin, std::uint64_t queries, std::uint64_t query_begin, Writer& writer,
+void PartDraw<kSpace>::put(const Begin& begin, std::uint64_t queries, Writer& writer,
                            sampling::QueryLists<kSpace>& side, PartLists<kSpace>& lists) {
-  side.query_begin = query_begin;
+  side.query_begin = begin.step_query;
   put_side(begin, writer, side);
   lists.source_slots = put_slots(batch_.by_source().ids(), writer);
   lists.targets.first = begin.target;
@@ -252,6 +252,7 @@ void StepDraw<kSpace>::put(StepLists<kSpace>& lists) {
   typename PartDraw<kSpace>::Begin begin;
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     const sampling::QueryBatch& batch = parts_[p]->batch();
+    begin.step_query = exchange_.query_begin(shard_.parts[p].id().value());
     begins_[p] = begin;
     part_relations_[p] = batch.by_relation().ids();
     begin.query += batch.size();
@@ -260,8 +261,7 @@ void StepDraw<kSpace>::put(StepLists<kSpace>& lists) {
     begin.occurrence += batch.candidates().size() + parts_[p]->target_count() + batch.size();
   }
   parallel_for(parts_.size(), threads_, [&](std::size_t p) {
-    parts_[p]->put(begins_[p], lists.queries, exchange_.query_begin(shard_.parts[p].id().value()), ring_.writer(2 + p),
-                   lists.sides[p], lists.parts[p]);
+    parts_[p]->put(begins_[p], lists.queries, ring_.writer(2 + p), lists.sides[p], lists.parts[p]);
   });
   exchange_draw_.put({exchange_, first_target_.span(), part_relations_}, ring_.writer(1), lists.exchange);
 }

@@ -27,14 +27,14 @@ class PartDraw {
  public:
   using Writer = execution::ListWriter<kSpace>;
 
-  /// What the lists are for.
+  /// The uses and sizes of the lists.
   struct Uses {
     typename sampling::SideDraw<kSpace>::Uses side;
     bool predicts_relations = false;
     std::size_t slot_rows = 0;       ///< rows of a block of candidates
     std::uint64_t step_queries = 0;  ///< most of all parts in a step
     std::uint64_t step_targets = 0;
-    std::size_t index = 0;  ///< of the part among the owned ones
+    std::size_t index = 0;  ///< index of the part among the owned ones
   };
   PartDraw(const EngineSetup& setup, const graph::Part& part, const PartSizes& sizes, const Uses& uses);
 
@@ -53,14 +53,15 @@ class PartDraw {
 
   /// Where the part's lists begin among those of the owned parts.
   struct Begin {
+    std::size_t step_query = 0;  ///< among the queries of the step
     std::size_t query = 0;
     std::size_t leaf = 0;
     std::size_t target = 0;
     std::size_t occurrence = 0;
   };
-  /// Puts the lists of a step of `queries` queries; the part's begin at `query_begin`.
-  void put(const Begin& begin, std::uint64_t queries, std::uint64_t query_begin, Writer& writer,
-           sampling::QueryLists<kSpace>& side, PartLists<kSpace>& lists);
+  /// Puts the lists of a step of `queries` queries.
+  void put(const Begin& begin, std::uint64_t queries, Writer& writer, sampling::QueryLists<kSpace>& side,
+           PartLists<kSpace>& lists);
 
  private:
   using Indices = typename Writer::Indices;
@@ -77,13 +78,13 @@ class PartDraw {
   sampling::ItemOrder items_;
   sampling::QueryBatch batch_;
   sampling::SideDraw<kSpace> side_;
-  std::size_t count_ = 0;  // of targets in this part
+  std::size_t count_ = 0;  // count of targets in this part
   memory::Buffer<std::uint32_t> row_;
   memory::Buffer<std::uint32_t> entry_;
   memory::Buffer<std::uint32_t> query_;
   memory::Buffer<std::uint32_t> relation_;
   exchange::Groups by_row_;
-  std::optional<exchange::Groups> occurrences_;  // of sampled candidates
+  std::optional<exchange::Groups> occurrences_;  // occurrences of sampled candidates
   std::vector<std::uint32_t> scratch_[3];
 };
 
@@ -91,7 +92,7 @@ class PartDraw {
 template <execution::Space kSpace>
 class StepDraw {
  public:
-  /// What is named outlives this.
+  /// The arguments outlive this object.
   StepDraw(const EngineSetup& setup, execution::Executor<kSpace>& executor, const StepSizes& sizes,
            exchange::TargetExchange& exchange);
 

@@ -15,7 +15,7 @@
 
 namespace tessera::train {
 
-/// What an owned part has to do with the targets of a step: those of all queries that are its rows.
+/// The targets of a step, of all queries, that are rows of one owned part.
 template <execution::Space kSpace>
 struct TargetLists {
   using Indices = typename execution::ListWriter<kSpace>::Indices;
@@ -52,7 +52,7 @@ struct SampledLists {
   kernels::BasicSegments<kSpace> by_occurrence;
 };
 
-/// What an owned part has to do with the candidates of a step.
+/// The lists of a step for the rows of one owned part.
 template <execution::Space kSpace>
 struct PartLists {
   typename execution::ListWriter<kSpace>::Indices source_slots;  ///< distinct sources, counted from their block's begin
@@ -60,14 +60,14 @@ struct PartLists {
   SampledLists<kSpace> sampled;
 };
 
-/// What the kernels of a step read.
+/// The lists that the kernels of a step read when queries are moved.
 template <execution::Space kSpace>
 struct StepLists {
   std::uint64_t queries = 0;
   std::uint64_t targets = 0;
   typename execution::ListWriter<kSpace>::Indices first_target;  ///< [queries + 1]
-  std::vector<sampling::QueryLists<kSpace>> sides;               ///< by owned part, as the next
-  std::vector<PartLists<kSpace>> parts;
+  std::vector<sampling::QueryLists<kSpace>> sides;               ///< by owned part
+  std::vector<PartLists<kSpace>> parts;                          ///< by owned part
   exchange::QueryExchangeLists<kSpace> exchange;
 };
 

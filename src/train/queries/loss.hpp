@@ -26,7 +26,7 @@ struct CandidateLoss {
   bool unbiased = true;     ///< a sampled candidate stands for as many rows as it takes to count all
   bool keep_scores = true;  ///< between the passes over the candidates; else they are computed again
   model::Regulariser regulariser;
-  float relation_weight = 0;  ///< of relation prediction; 0: off
+  float relation_weight = 0;  ///< weight of relation prediction; 0: off
 
   /// Without `keep_scores`, which depends on memory.
   static CandidateLoss of(const Job& job);

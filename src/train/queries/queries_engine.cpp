@@ -49,39 +49,26 @@ QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<R
       schedule_(item_schedule(setup)),
       loss_of_(make_loss<kSpace>(setup, sizes, executor_.room_bytes())),
       dim_(sizes.dim),
+      query_count_(shard_.manifest.query_count()),
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       optimiser_(setup.job.optimiser, setup.job.schedule),
       dropout_(setup.job, setup.parameters, 0, setup.pool),
       tables_(setup.parameters, shard_.manifest, RowFormat::of(setup.job), executor_),
-      workspace_(executor_, longest_list(setup, sizes)),
+      memory_(executor_, longest_list(setup, sizes)),
+      step_setup_{executor_, memory_, tables_, setup.parameters, shard_},
       targets_(comm_, shard_, sizes.by_part, setup.pool),
       draw_(setup, executor_, sizes, targets_),
-      sides_(executor_, workspace_, tables_, setup.parameters, dropout_, sizes.side()),
-      scores_(candidate_setup(setup), loss_of_, sizes),
-      gradients_(candidate_setup(setup), scores_, loss_of_, sizes),
-      exchange_({executor_, workspace_, shard_, execution_->transport()}, sizes.exchange(loss_of_.binary)),
+      sides_(step_setup_, dropout_, sizes.side()),
+      scores_(step_setup_, loss_of_, sizes),
+      gradients_(step_setup_, scores_, loss_of_, sizes),
+      exchange_({executor_, memory_, shard_, execution_->transport()}, sizes.exchange(loss_of_.binary)),
       side_parts_(shard_.parts.size()),
       clock_(executor_),
-      loss_(comm_, shard_),
-      host_losses_(shard_.parts.size()) {
-  for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
-  if (loss_of_.predicts_relations())
-    prediction_ =
-        std::make_unique<RelationPrediction<kSpace>>(executor_, workspace_, tables_, setup.parameters.scorer(), sizes);
-  queries_ = workspace_.allocate(Tag::kBatch, sizes.queries, sizes.width());
-  if (!prediction_) sources_ = workspace_.allocate(Tag::kBatch, sizes.own_queries(), dim_);
-  leaves_ = workspace_.allocate(Tag::kGradients, sizes.own_distinct_relations(), sizes.gradient_dim);
-  losses_ = executor_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size());
-}
-
-template <Space kSpace>
-CandidateSetup<kSpace> QueriesEngine<kSpace>::candidate_setup(const EngineSetup& setup) {
-  return {executor_,
-          workspace_,
-          tables_,
-          setup.parameters.scorer(),
-          shard_.parts.front().id().value(),
-          shard_.manifest.entity_count};
+      loss_(comm_, shard_, executor_) {
+  if (loss_of_.predicts_relations()) prediction_ = std::make_unique<RelationPrediction<kSpace>>(step_setup_, sizes);
+  queries_ = memory_.allocate(Tag::kBatch, sizes.queries, sizes.width());
+  if (!prediction_) sources_ = memory_.allocate(Tag::kBatch, sizes.own_queries(), dim_);
+  leaves_ = memory_.allocate(Tag::kGradients, sizes.own_distinct_relations(), sizes.gradient_dim);
 }
 
 template <Space kSpace>
@@ -116,7 +103,6 @@ double QueriesEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress)
   loss_.start();
   loss_terms_ = 0;
   clock_.reset();
-  clear_losses();
   const std::uint64_t steps = schedule_.steps();
   (void)draw(epoch, 0);
   for (std::uint64_t step = 0; step < steps; ++step) {
@@ -125,51 +111,21 @@ double QueriesEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress)
       if (const std::uint64_t failed = draw(epoch, step + 1); failed != TargetExchange::kNone)
         fail_not_finite(epoch, failed);
     if (progress != nullptr && progress->due()) {
-      download_losses();
+      loss_.download();
       const std::uint64_t done = query_count_ * epoch + query_count_ * (step + 1) / steps;
       progress->update(done / 2, fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(loss_terms_)));
     }
   }
-  download_losses();
+  loss_.download();
   clock_.finish();
-  std::uint64_t failed = TargetExchange::kNone;
-  for (const kernels::LossSum& part : host_losses_) failed = std::min(failed, part.bad_step);
-  const auto none = static_cast<std::int64_t>(steps);
-  const auto first = static_cast<std::int64_t>(std::min<std::uint64_t>(failed, steps));
-  if (const std::int64_t bad = comm_.reduce(first, comm::Reduction::kMin); bad < none)
-    fail_not_finite(epoch, static_cast<std::uint64_t>(bad));
-  return loss_.mean(loss_terms_);
+  return loss_.mean(epoch, steps, loss_terms_);
 }
 
 template <Space kSpace>
 std::uint64_t QueriesEngine<kSpace>::draw(std::uint32_t epoch, std::uint64_t step) {
   clock_.enter(Stage::kDraw);
-  const std::uint64_t failed = draw_.draw(epoch, step, first_failed_step(), lists_[step % lists_.size()]);
+  const std::uint64_t failed = draw_.draw(epoch, step, loss_.first_failed_step(), lists_[step % lists_.size()]);
   clock_.leave();
-  return failed;
-}
-
-template <Space kSpace>
-void QueriesEngine<kSpace>::clear_losses() {
-  std::fill(host_losses_.begin(), host_losses_.end(), kernels::LossSum{});
-  executor_.upload(std::span<const kernels::LossSum>(host_losses_), losses_.span());
-  executor_.synchronize();
-}
-
-template <Space kSpace>
-void QueriesEngine<kSpace>::download_losses() {
-  executor_.synchronize();  // before a copy that waits by itself
-  executor_.download(kernels::Vector<kSpace, const kernels::LossSum>(losses_.span()), std::span(host_losses_));
-  executor_.synchronize();
-  for (std::size_t p = 0; p < host_losses_.size(); ++p) loss_.by_part()[p] = host_losses_[p].sum;
-}
-
-// As far as it is known without waiting for a device: there the end of the epoch tells.
-template <Space kSpace>
-std::uint64_t QueriesEngine<kSpace>::first_failed_step() const {
-  std::uint64_t failed = TargetExchange::kNone;
-  if constexpr (kSpace == Space::kHost)
-    for (const kernels::LossSum& part : losses_.span()) failed = std::min(failed, part.bad_step);
   return failed;
 }
 
@@ -189,12 +145,12 @@ void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step
   fault_point("train.step", comm_.rank());
   clock_.enter(Stage::kScore);
   scores_.score(lists, ConstMatrix(queries_.block(0, lists.queries)).columns(0, dim_));
-  scores_.weigh(lists, statistics(lists), scale, step, losses_.span());
+  scores_.weigh(lists, statistics(lists), scale, step, loss_.sums());
   if (prediction_)
     prediction_->compute(lists,
                          {ConstMatrix(queries_.block(0, lists.queries)).columns(dim_, dim_), sides_.operators(), scale,
                           loss_of_.relation_weight, step},
-                         losses_.span());
+                         loss_.sums());
   const Matrix gradients = query_gradients(lists);
   clock_.enter(Stage::kGradients);
   side_gradients(lists, gradients, penalty);
@@ -247,7 +203,7 @@ kernels::Vector<kSpace, const Statistic> QueriesEngine<kSpace>::statistics(const
   return merged;
 }
 
-// Of own queries.
+// Returns the gradients of the queries of the owned parts.
 template <Space kSpace>
 typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::query_gradients(const Lists& lists) {
   const auto subtrees = exchange_.own_subtrees();
@@ -258,7 +214,7 @@ typename QueriesEngine<kSpace>::Matrix QueriesEngine<kSpace>::query_gradients(co
   return exchange_.return_gradients(lists.exchange);
 }
 
-// From gradients of query vectors to those of sources, with the penalties.
+// Turns gradients of query vectors into gradients of sources, and adds the penalties.
 template <Space kSpace>
 void QueriesEngine<kSpace>::side_gradients(const Lists& lists, Matrix gradients, const Penalty& penalty) {
   executor_.for_part_blocks(
@@ -270,8 +226,8 @@ void QueriesEngine<kSpace>::side_gradients(const Lists& lists, Matrix gradients,
         const Matrix of_queries = returned.columns(0, dim_);
         const ConstMatrix direct = prediction_ ? ConstMatrix(returned.columns(dim_, dim_)) : ConstMatrix{};
         sides_.penalise_queries(side, block, penalty, own_queries(side).block(first, count), of_queries);
-        sides_.source_gradients(side, tables_.part(p).rows, block, penalty, of_queries, direct,
-                                gradients_.source_gradients(p, lists).block(first, count));
+        sides_.source_gradients(side, tables_.part(p).rows, block, penalty,
+                                {of_queries, direct, gradients_.source_gradients(p, lists).block(first, count)});
       });
 }
 
@@ -287,7 +243,7 @@ void QueriesEngine<kSpace>::relation_gradients(const Lists& lists, Matrix gradie
   executor_.for_part_blocks(
       lists.sides.size(), [&](std::size_t p) { return lists.sides[p].relation_ids.size(); }, kTileRows,
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
-        executor_.kernels().rows.add(side_parts_[p].leaf.block(first, count), workspace_.counting(count),
+        executor_.kernels().rows.add(side_parts_[p].leaf.block(first, count), memory_.counting(count),
                                      lists.sides[p].dense_slots.subspan(first, count),
                                      prediction_->relation_gradients());
       });

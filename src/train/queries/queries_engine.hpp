@@ -32,7 +32,6 @@ class QueriesEngine final : public Engine {
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
 
   double run_epoch(std::uint32_t epoch, Progress* progress) override;
-  [[nodiscard]] std::uint64_t query_count() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] StageTimes stage_times() const override { return clock_.times(); }
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
@@ -44,15 +43,9 @@ class QueriesEngine final : public Engine {
   using Matrix = kernels::BasicMatrix<kSpace>;
   using ConstMatrix = kernels::BasicConstMatrix<kSpace>;
   using Lists = StepLists<kSpace>;
-  template <class T>
-  using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
 
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const StepSizes& sizes);
-  CandidateSetup<kSpace> candidate_setup(const EngineSetup& setup);
   std::uint64_t draw(std::uint32_t epoch, std::uint64_t step);
-  void clear_losses();
-  void download_losses();
-  [[nodiscard]] std::uint64_t first_failed_step() const;
   void compute_step(std::uint32_t epoch, std::uint64_t step, const Lists& lists);
   void compose(const Lists& lists);
   [[nodiscard]] kernels::Vector<kSpace, const kernels::Statistic> statistics(const Lists& lists);
@@ -60,7 +53,7 @@ class QueriesEngine final : public Engine {
   void side_gradients(const Lists& lists, Matrix gradients, const Penalty& penalty);
   void relation_gradients(const Lists& lists, Matrix gradients, const Penalty& penalty);
   void update_relations(const Lists& lists);
-  // Of the queries of owned part p [own queries, dim].
+  // The three below have rows of the queries of one owned part [own queries, dim].
   [[nodiscard]] Matrix own_queries(const sampling::QueryLists<kSpace>& side) const;
   [[nodiscard]] Matrix own_sources(const sampling::QueryLists<kSpace>& side) const;
   [[nodiscard]] Matrix own_gradients(const Lists& lists, std::size_t p, Matrix of_all) const;
@@ -73,12 +66,13 @@ class QueriesEngine final : public Engine {
   sampling::StepSchedule schedule_;
   CandidateLoss loss_of_;
   std::size_t dim_;
-  std::uint64_t query_count_ = 0;
+  std::uint64_t query_count_;
   std::uint64_t candidates_per_part_;  // sampled; 0: all
   Optimiser optimiser_;
   sampling::Dropout dropout_;
   Tables<kSpace> tables_;
-  execution::Workspace<kSpace> workspace_;
+  execution::StepMemory<kSpace> memory_;
+  StepSetup<kSpace> step_setup_;
   exchange::TargetExchange targets_;
   StepDraw<kSpace> draw_;
   std::array<Lists, execution::ListRing<kSpace>::kSlots> lists_;
@@ -89,17 +83,14 @@ class QueriesEngine final : public Engine {
   std::unique_ptr<RelationPrediction<kSpace>> prediction_;
   bool are_uploaded_ = false;
 
-  Matrix queries_;                   // [B, width]: query vectors and, with prediction, their sources
-  Matrix sources_;                   // without prediction: [own queries, dim]
-  Matrix leaves_;                    // [distinct relations of all owned parts, gradient dim]
-  Buffer<kernels::LossSum> losses_;  // by owned part
+  Matrix queries_;  // [B, width]: query vectors and, with prediction, their sources
+  Matrix sources_;  // without prediction: [own queries, dim]
+  Matrix leaves_;   // [distinct relations of all owned parts, gradient dim]
   std::vector<typename QuerySides<kSpace>::Part> side_parts_;
 
-  // Of the host.
   execution::StageClock<kSpace> clock_;
-  EpochLoss loss_;
+  EpochLoss<kSpace> loss_;
   std::uint64_t loss_terms_ = 0;
-  std::vector<kernels::LossSum> host_losses_;
 };
 
 extern template class QueriesEngine<execution::Space::kHost>;

@@ -22,33 +22,31 @@ constexpr std::size_t kBlockRelations = 64;
 }  // namespace
 
 template <Space kSpace>
-RelationPrediction<kSpace>::RelationPrediction(execution::Executor<kSpace>& executor,
-                                               execution::Workspace<kSpace>& workspace, const Tables<kSpace>& tables,
-                                               const model::Scorer& scorer, const StepSizes& sizes)
-    : executor_(executor),
-      workspace_(workspace),
-      tables_(tables),
-      scorer_(scorer),
+RelationPrediction<kSpace>::RelationPrediction(const StepSetup<kSpace>& setup, const StepSizes& sizes)
+    : executor_(setup.executor),
+      memory_(setup.memory),
+      tables_(setup.tables),
+      scorer_(setup.parameters.scorer()),
       operator_dim_(sizes.operator_dim),
       relation_count_(sizes.relations),
       slots_(std::min<std::uint64_t>(sizes.targets, kRoundTargets)) {
-  if (!scorer.is_linear_in_relation())
+  if (!scorer_.is_linear_in_relation())
     fail(ExitStatus::kUsage, "relation_prediction does not fit model '{}', whose score is not linear in the relation",
-         scorer.name());
+         scorer_.name());
   const std::size_t parts = sizes.own.size();
-  contexts_ = workspace.allocate(Tag::kBatch, parts * slots_, operator_dim_);
-  weights_ = workspace.allocate_padded(Tag::kLogits, parts * slots_, relation_count_);
-  losses_ = workspace.allocate(Tag::kLogits, 1, sizes.targets);
-  source_gradients_ = workspace.allocate(Tag::kGradients, sizes.targets, sizes.dim);
-  target_gradients_ = workspace.allocate(Tag::kGradients, sizes.targets, sizes.dim);
-  relation_gradients_ = workspace.allocate(Tag::kGradients, parts * relation_count_, sizes.gradient_dim);
-  const std::size_t block = executor.block_rows(slots_, kBlockTargets);
-  for (std::size_t worker = 0; worker < executor.workers(); ++worker)
+  contexts_ = memory_.allocate(Tag::kBatch, parts * slots_, operator_dim_);
+  weights_ = memory_.allocate_padded(Tag::kLogits, parts * slots_, relation_count_);
+  losses_ = memory_.allocate(Tag::kLogits, 1, sizes.targets);
+  source_gradients_ = memory_.allocate(Tag::kGradients, sizes.targets, sizes.dim);
+  target_gradients_ = memory_.allocate(Tag::kGradients, sizes.targets, sizes.dim);
+  relation_gradients_ = memory_.allocate(Tag::kGradients, parts * relation_count_, sizes.gradient_dim);
+  const std::size_t block = executor_.block_rows(slots_, kBlockTargets);
+  for (std::size_t worker = 0; worker < executor_.workers(); ++worker)
     scratch_.push_back(
-        {workspace.allocate(Tag::kBatch, block, sizes.dim), workspace.allocate(Tag::kBatch, block, sizes.dim),
-         workspace.allocate(Tag::kGradients, block, operator_dim_), workspace.allocate(Tag::kLogits, 1, block),
-         workspace.allocate(Tag::kLogits, 1, block),
-         workspace.allocate(Tag::kGradients, executor.block_rows(relation_count_, kBlockRelations), operator_dim_)});
+        {memory_.allocate(Tag::kBatch, block, sizes.dim), memory_.allocate(Tag::kBatch, block, sizes.dim),
+         memory_.allocate(Tag::kGradients, block, operator_dim_), memory_.allocate(Tag::kLogits, 1, block),
+         memory_.allocate(Tag::kLogits, 1, block),
+         memory_.allocate(Tag::kGradients, executor_.block_rows(relation_count_, kBlockRelations), operator_dim_)});
 }
 
 template <Space kSpace>
@@ -94,7 +92,7 @@ void RelationPrediction<kSpace>::compute_targets(std::size_t p, const TargetList
   const Scratch& scratch = scratch_[block.worker];
   const std::size_t count = block.count;
   const std::size_t first = round_first + block.first;
-  const auto each = workspace_.counting(count);
+  const auto each = memory_.counting(count);
   const auto relations = list.relation.subspan(first, count);
   const Matrix sources = scratch.sources.block(0, count);
   const Matrix targets = scratch.targets.block(0, count);
@@ -106,14 +104,15 @@ void RelationPrediction<kSpace>::compute_targets(std::size_t p, const TargetList
 
   kernels.rows.gather(step.sources, list.query.subspan(first, count), sources);
   kernels.rows.gather(tables_.part(p).rows, list.row.subspan(first, count), targets);
-  kernels.composition.operator_gradients(formula, sources, step.operators, relations, targets,
-                                         workspace_.one_by_one(count), contexts);
+  kernels.composition.operator_gradients(formula, {sources, targets, memory_.one_by_one(count)}, step.operators,
+                                         relations, contexts);
   kernels.scores.all_pairs(Similarity::kDot, ConstMatrix(contexts), step.operators, weights);
   kernels.targets.read(weights, right, each, scores);
-  kernels.targets.fill(-std::numeric_limits<float>::infinity(), {each, each, workspace_.counting(count, 1), relations},
+  kernels.targets.fill(-std::numeric_limits<float>::infinity(), {each, each, memory_.counting(count, 1), relations},
                        weights);
-  kernels.softmax.cross_entropy(weights, scores, 0, step.weight * step.scale,
-                                vector_of(losses_.columns(list.first + first, count), count), target_weights);
+  kernels.softmax.cross_entropy(weights,
+                                {scores, vector_of(losses_.columns(list.first + first, count), count), target_weights},
+                                0, step.weight * step.scale);
   kernels.targets.write(target_weights, right, weights);
 
   const Matrix mixed = scratch.mixed.block(0, count);
@@ -136,7 +135,7 @@ void RelationPrediction<kSpace>::add_relation_gradients(std::size_t p, std::size
     return;
   }
   const Matrix added = scratch_[relations.worker].added.block(0, relations.count);
-  const auto each = workspace_.counting(relations.count);
+  const auto each = memory_.counting(relations.count);
   kernels.gradients.to_rows(weights, contexts, added);
   kernels.rows.add(added, each, each, out);
 }

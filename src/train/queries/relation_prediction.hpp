@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "execution/workspace.hpp"
+#include "execution/step_memory.hpp"
 #include "train/queries/lists.hpp"
 #include "train/queries/sizes.hpp"
 #include "train/query_sides.hpp"
@@ -26,9 +26,8 @@ class RelationPrediction {
   /// round, so the number is part of their bits.
   static constexpr std::size_t kRoundTargets = 512;
 
-  /// What is named outlives this. Throws Error(kUsage) when the model's score is not linear in the relation.
-  RelationPrediction(execution::Executor<kSpace>& executor, execution::Workspace<kSpace>& workspace,
-                     const Tables<kSpace>& tables, const model::Scorer& scorer, const StepSizes& sizes);
+  /// Throws Error(kUsage) when the model's score is not linear in the relation.
+  RelationPrediction(const StepSetup<kSpace>& setup, const StepSizes& sizes);
 
   /// A step: source rows after dropout [queries of the step, dim], the operators of all directed relations, and what
   /// gradients and losses are multiplied with: a gradient is that of weight * scale * loss, and weight * loss is added
@@ -43,7 +42,7 @@ class RelationPrediction {
   /// Loss and gradients of all targets of this rank's parts.
   void compute(const StepLists<kSpace>& lists, const Step& step, kernels::Vector<kSpace, kernels::LossSum> losses);
 
-  /// Of the targets of a part, in their order [targets, dim].
+  /// The gradients that the targets of a part give to their sources, and to themselves, in their order [targets, dim].
   [[nodiscard]] ConstMatrix source_gradients(const TargetLists<kSpace>& targets) const {
     return source_gradients_.block(targets.first, targets.count);
   }
@@ -68,14 +67,14 @@ class RelationPrediction {
   void add_relation_gradients(std::size_t p, std::size_t targets, bool is_first, const Block& relations);
 
   execution::Executor<kSpace>& executor_;
-  execution::Workspace<kSpace>& workspace_;
+  execution::StepMemory<kSpace>& memory_;
   const Tables<kSpace>& tables_;
   const model::Scorer& scorer_;
   std::size_t operator_dim_;
   std::size_t relation_count_;
   std::size_t slots_;        // targets of a part in a round
-  Matrix contexts_;          // of a round [owned parts * slots, operator dim]: c(s, t)
-  Matrix weights_;           // of a round [owned parts * slots, relations]
+  Matrix contexts_;          // contexts of a round [owned parts * slots, operator dim]: c(s, t)
+  Matrix weights_;           // weights of a round [owned parts * slots, relations]
   Matrix losses_;            // [1, targets]
   Matrix source_gradients_;  // [targets, dim], of all owned parts
   Matrix target_gradients_;

@@ -24,14 +24,14 @@ struct PartSizes {
 
 /// The most that a step has: all memory of the engine follows from these numbers.
 struct StepSizes {
-  std::uint64_t queries = 0;     ///< of all parts
-  std::uint64_t targets = 0;     ///< of all parts
-  exchange::QuerySizes by_part;  ///< of all parts
+  std::uint64_t queries = 0;     ///< queries of all parts
+  std::uint64_t targets = 0;     ///< targets of all parts
+  exchange::QuerySizes by_part;  ///< queries and targets of all parts
   std::vector<PartSizes> own;    ///< by owned part
-  std::size_t dim = 0;           ///< of an entity row
-  std::size_t relation_dim = 0;  ///< of a relation row
-  std::size_t operator_dim = 0;  ///< of what a model takes of a relation
-  std::size_t gradient_dim = 0;  ///< of a relation's gradient: operator, and behind it row where there is a core
+  std::size_t dim = 0;           ///< dim of an entity row
+  std::size_t relation_dim = 0;  ///< dim of a relation row
+  std::size_t operator_dim = 0;  ///< dim of the operator of a relation
+  std::size_t gradient_dim = 0;  ///< dim of a relation's gradient: the operator, then the row where there is a core
   std::size_t relations = 0;     ///< directed
   bool has_core = false;
   bool predicts_relations = false;
@@ -47,7 +47,7 @@ struct StepSizes {
   [[nodiscard]] SideSizes side() const;
   /// Most distinct relations of one part's queries.
   [[nodiscard]] std::size_t distinct_relations(const PartSizes& part) const;
-  /// The same, added up over the owned parts.
+  /// The most distinct relations in a step, added up over the owned parts.
   [[nodiscard]] std::size_t own_distinct_relations() const;
 };
 

@@ -61,13 +61,13 @@ class RowsDraw {
  public:
   static constexpr std::size_t kSlots = exchange::RowDemand::kSlots;
 
-  /// What is named outlives this.
+  /// The arguments outlive this object.
   RowsDraw(const EngineSetup& setup, execution::Executor<kSpace>& executor, const RowsSizes& sizes,
            const sampling::StepSchedule& schedule);
 
   /// Draws the batches of a step.
   void draw(std::uint32_t epoch, std::uint64_t step);
-  /// What they need [owned parts].
+  /// The rows that the owned parts need [owned parts].
   [[nodiscard]] std::span<exchange::RowRequests* const> requests(std::uint64_t step) const {
     return requests_[step % kSlots];
   }

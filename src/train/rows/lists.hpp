@@ -12,14 +12,14 @@
 
 namespace tessera::train {
 
-/// What an owned part has to do with entity rows in a step. Rows of others are in its halo.
+/// The entity rows that one owned part uses in a step. Rows of other parts are in its halo.
 template <execution::Space kSpace>
 struct RowsPartLists {
   using Indices = typename execution::ListWriter<kSpace>::Indices;
   using Segments = kernels::BasicSegments<kSpace>;
 
   Indices targets;    ///< rows of the table with its halo, by query
-  Indices negatives;  ///< likewise
+  Indices negatives;  ///< rows of negatives
   // Negatives that are the target of query i are masked_columns[masked_first[i]] .. masked_columns[masked_end[i] - 1].
   Indices masked_first;
   Indices masked_end;
@@ -31,11 +31,11 @@ struct RowsPartLists {
   Segments by_arriving;
 };
 
-/// What the kernels of a step read when rows are moved.
+/// The lists that the kernels of a step read when rows are moved.
 template <execution::Space kSpace>
 struct RowsStepLists {
-  std::size_t slot = 0;       ///< of the exchange
-  std::uint64_t queries = 0;  ///< of all parts
+  std::size_t slot = 0;       ///< slot of RowDemand
+  std::uint64_t queries = 0;  ///< queries of all parts
   std::vector<sampling::QueryLists<kSpace>> sides;
   std::vector<RowsPartLists<kSpace>> parts;
   exchange::RelationSumLists<kSpace> relations;

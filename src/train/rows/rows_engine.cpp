@@ -16,7 +16,6 @@ using exchange::HaloRows;
 using exchange::QueryRelations;
 using exchange::RowDemand;
 using execution::Space;
-using memory::Tag;
 
 namespace {
 
@@ -54,24 +53,21 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       scope_(sampling::find_scope(setup.job.negatives.scope)),
       negatives_(sizes.negatives),
       schedule_(query_schedule(shard_.manifest, setup.job)),
+      query_count_(shard_.manifest.query_count()),
       optimiser_(setup.job.optimiser, setup.job.schedule),
       dropout_(setup.job, setup.parameters, 0, setup.pool),
       tables_(setup.parameters, shard_.manifest, RowFormat{}, executor_),
-      workspace_(executor_, longest_list(setup, sizes)),
+      memory_(executor_, longest_list(setup, sizes)),
+      step_setup_{executor_, memory_, tables_, setup.parameters, shard_},
       demand_(comm_, shard_, sizes.rows, setup.pool),
       draw_(setup, executor_, sizes, schedule_),
       halo_(make_halo(setup, sizes)),
-      returns_(workspace_, shard_, demand_, execution_->transport(), sizes.rows, sizes.dim),
-      relation_sum_(executor_, workspace_, shard_, execution_->transport(), sizes.relation_sum()),
-      sides_(executor_, workspace_, tables_, setup.parameters, dropout_, sizes.side()),
-      step_({executor_, workspace_, tables_, sides_, returns_, demand_, setup.parameters.scorer()},
-            make_objective(setup.job, shard_.manifest.entity_count), sizes, exchange::row_totals(shard_, sizes.rows)),
-      losses_(executor_.template allocate<kernels::LossSum>(Tag::kLogits, shard_.parts.size())),
+      returns_(memory_, demand_, execution_->transport(), sizes.dim),
+      relation_sum_(executor_, memory_, shard_, execution_->transport(), sizes.relation_sum()),
+      sides_(step_setup_, dropout_, sizes.side()),
+      step_({step_setup_, sides_, returns_, demand_}, make_objective(setup.job, shard_.manifest.entity_count), sizes),
       clock_(executor_),
-      loss_(comm_, shard_),
-      host_losses_(shard_.parts.size()) {
-  for (const graph::PartFigures& part : shard_.manifest.figures) query_count_ += part.queries;
-}
+      loss_(comm_, shard_, executor_) {}
 
 template <Space kSpace>
 std::unique_ptr<HaloRows<kSpace>> RowsEngine<kSpace>::make_halo(const EngineSetup& setup, const RowsSizes& sizes) {
@@ -81,11 +77,10 @@ std::unique_ptr<HaloRows<kSpace>> RowsEngine<kSpace>::make_halo(const EngineSetu
   if constexpr (kSpace == Space::kHost)
     if (comm_.size() > 1 && setup.device_ranks == 0)
       return std::make_unique<exchange::EarlyHaloRows>(
-          exchange::EarlyHaloRows::Setup{comm_, shard_, demand_, tables, stale}, sizes.rows, setup.pool);
+          exchange::EarlyHaloRows::Setup{comm_, shard_, demand_, tables, stale}, setup.pool);
   using Ordered = exchange::OrderedHaloRows<kSpace>;
   return std::make_unique<Ordered>(
-      typename Ordered::Setup{executor_, workspace_, shard_, demand_, tables, execution_->transport(), stale},
-      sizes.rows);
+      typename Ordered::Setup{executor_, memory_, shard_, demand_, tables, execution_->transport(), stale}, sizes.rows);
 }
 
 template <Space kSpace>
@@ -115,27 +110,25 @@ double RowsEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress) {
   are_uploaded_ = true;
   loss_.start();
   clock_.reset();
-  clear_losses();
   prime(epoch);
   std::uint64_t done = 0;
   for (std::uint64_t step = 0; step < schedule_.steps(); ++step) {
     run_step(epoch, step);
     done += schedule_.size(step);
     if (progress != nullptr && progress->due()) {
-      download_losses();
+      loss_.download();
       const std::uint64_t before = query_count_ * epoch;
       progress->update((before + done) / 2,
                        fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(done)));
     }
   }
-  download_losses();
+  loss_.download();
   clock_.finish();
-  agree_on_losses(epoch);
-  return loss_.mean(query_count_);
+  return loss_.mean(epoch, schedule_.steps(), query_count_);
 }
 
 // Fills the pipeline: the first two batches, and the rows of the first one. Every epoch starts with fresh rows, so that
-// an epoch depends on nothing but the parameters before it.
+// an epoch depends on the parameters before it alone.
 template <Space kSpace>
 void RowsEngine<kSpace>::prime(std::uint32_t epoch) {
   for (std::uint64_t step = 0; step < std::min<std::uint64_t>(2, schedule_.steps()); ++step) ask_for_rows(epoch, step);
@@ -150,11 +143,11 @@ void RowsEngine<kSpace>::ask_for_rows(std::uint32_t epoch, std::uint64_t step) {
   demand_.post(step % RowDemand::kSlots, draw_.requests(step));
 }
 
-// Of a step that is asked for.
+// Makes the lists of a step whose rows were asked for.
 template <Space kSpace>
 void RowsEngine<kSpace>::put_lists(std::uint32_t epoch, std::uint64_t step) {
   demand_.finish(step % RowDemand::kSlots);
-  const std::uint64_t failed = draw_.put(step, demand_, first_failed_step(), lists(step));
+  const std::uint64_t failed = draw_.put(step, demand_, loss_.first_failed_step(), lists(step));
   if (failed != QueryRelations::kNone) fail_not_finite(epoch, failed);
   draw_.ring().take(step);
 }
@@ -185,7 +178,7 @@ void RowsEngine<kSpace>::run_step(std::uint32_t epoch, std::uint64_t step) {
   draw_.ring().done(step);
 }
 
-// Of the two steps that follow.
+// Makes the lists of the next step and asks for the rows of the step after it.
 template <Space kSpace>
 void RowsEngine<kSpace>::prepare_next(std::uint32_t epoch, std::uint64_t step) {
   if (step + 1 < schedule_.steps()) {
@@ -199,7 +192,7 @@ void RowsEngine<kSpace>::prepare_next(std::uint32_t epoch, std::uint64_t step) {
 template <Space kSpace>
 void RowsEngine<kSpace>::compute(const Lists& now, std::uint64_t step) {
   clock_.enter(Stage::kScore);
-  step_.compute_queries(now, step, losses_.span());
+  step_.compute_queries(now, step, loss_.sums());
   comm_.progress();
   clock_.enter(Stage::kGradients);
   step_.negative_gradients(now);
@@ -217,41 +210,6 @@ void RowsEngine<kSpace>::update(const Lists& now, std::uint64_t step_of_all) {
   optimiser_.begin_step(step_of_all, schedule_.steps());
   step_.update(now, optimiser_);
   sides_.update(relations.rows, relations.ids, optimiser_);
-}
-
-// ---- losses
-
-template <Space kSpace>
-void RowsEngine<kSpace>::clear_losses() {
-  std::fill(host_losses_.begin(), host_losses_.end(), kernels::LossSum{});
-  executor_.upload(std::span<const kernels::LossSum>(host_losses_), losses_.span());
-  executor_.synchronize();
-}
-
-template <Space kSpace>
-void RowsEngine<kSpace>::download_losses() {
-  executor_.synchronize();  // before a copy that waits by itself
-  executor_.download(kernels::Vector<kSpace, const kernels::LossSum>(losses_.span()), std::span(host_losses_));
-  executor_.synchronize();
-  for (std::size_t p = 0; p < host_losses_.size(); ++p) loss_.by_part()[p] = host_losses_[p].sum;
-}
-
-// As far as it is known without waiting for a device: there the end of the epoch tells.
-template <Space kSpace>
-std::uint64_t RowsEngine<kSpace>::first_failed_step() const {
-  std::uint64_t failed = QueryRelations::kNone;
-  if constexpr (kSpace == Space::kHost)
-    for (const kernels::LossSum& part : losses_.span()) failed = std::min(failed, part.bad_step);
-  return failed;
-}
-
-// Collective, of losses that are downloaded.
-template <Space kSpace>
-void RowsEngine<kSpace>::agree_on_losses(std::uint32_t epoch) {
-  std::uint64_t failed = schedule_.steps();
-  for (const kernels::LossSum& part : host_losses_) failed = std::min(failed, part.bad_step);
-  const std::int64_t first = comm_.reduce(static_cast<std::int64_t>(failed), comm::Reduction::kMin);
-  if (first < static_cast<std::int64_t>(schedule_.steps())) fail_not_finite(epoch, static_cast<std::uint64_t>(first));
 }
 
 template class RowsEngine<Space::kHost>;

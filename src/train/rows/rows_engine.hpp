@@ -35,7 +35,6 @@ class RowsEngine final : public Engine {
   RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
 
   double run_epoch(std::uint32_t epoch, Progress* progress) override;
-  [[nodiscard]] std::uint64_t query_count() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
   [[nodiscard]] bool holds_parameters() const override { return tables_.are_copies(); }
@@ -45,8 +44,6 @@ class RowsEngine final : public Engine {
 
  private:
   using Lists = RowsStepLists<kSpace>;
-  template <class T>
-  using Buffer = typename execution::Executor<kSpace>::template Buffer<T>;
 
   RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const RowsSizes& sizes);
   [[nodiscard]] std::unique_ptr<exchange::HaloRows<kSpace>> make_halo(const EngineSetup& setup, const RowsSizes& sizes);
@@ -61,10 +58,6 @@ class RowsEngine final : public Engine {
   /// Calls body(), whose time is that of `stage`; not within the work of a step.
   template <class Body>
   void timed(Stage stage, const Body& body);
-  void clear_losses();
-  void download_losses();
-  [[nodiscard]] std::uint64_t first_failed_step() const;
-  void agree_on_losses(std::uint32_t epoch);
 
   std::unique_ptr<RankExecution<kSpace>> execution_;  // outlives all that is below
   execution::Executor<kSpace>& executor_;
@@ -73,11 +66,12 @@ class RowsEngine final : public Engine {
   sampling::Scope scope_;
   std::uint64_t negatives_;
   sampling::StepSchedule schedule_;
-  std::uint64_t query_count_ = 0;
+  std::uint64_t query_count_;
   Optimiser optimiser_;
   sampling::Dropout dropout_;
   Tables<kSpace> tables_;
-  execution::Workspace<kSpace> workspace_;
+  execution::StepMemory<kSpace> memory_;
+  StepSetup<kSpace> step_setup_;
   exchange::RowDemand demand_;
   RowsDraw<kSpace> draw_;
   std::array<Lists, RowsDraw<kSpace>::Ring::kSlots> lists_;
@@ -86,13 +80,9 @@ class RowsEngine final : public Engine {
   exchange::RelationSum<kSpace> relation_sum_;
   QuerySides<kSpace> sides_;
   RowsStep<kSpace> step_;
-  Buffer<kernels::LossSum> losses_;  // by owned part
   bool are_uploaded_ = false;
   execution::StageClock<kSpace> clock_;
-
-  // Of the host.
-  EpochLoss loss_;
-  std::vector<kernels::LossSum> host_losses_;
+  EpochLoss<kSpace> loss_;
 };
 
 extern template class RowsEngine<execution::Space::kHost>;

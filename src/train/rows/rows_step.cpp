@@ -21,53 +21,52 @@ constexpr std::size_t kBlockRows = 256;
 }  // namespace
 
 template <Space kSpace>
-RowsStep<kSpace>::RowsStep(const Setup& setup, const RowsObjective& objective, const RowsSizes& sizes,
-                           const exchange::RowTotals& totals)
-    : executor_(setup.executor),
-      workspace_(setup.workspace),
-      tables_(setup.tables),
+RowsStep<kSpace>::RowsStep(const Setup& setup, const RowsObjective& objective, const RowsSizes& sizes)
+    : executor_(setup.step.executor),
+      memory_(setup.step.memory),
+      tables_(setup.step.tables),
       sides_(setup.sides),
       returns_(setup.returns),
       demand_(setup.demand),
-      scorer_(setup.scorer),
+      scorer_(setup.step.parameters.scorer()),
       objective_(objective),
       dim_(sizes.dim),
       side_parts_(sizes.own.size()) {
-  allocate(sizes, totals);
+  allocate(sizes);
 }
 
 template <Space kSpace>
-void RowsStep<kSpace>::allocate(const RowsSizes& sizes, const exchange::RowTotals& totals) {
+void RowsStep<kSpace>::allocate(const RowsSizes& sizes) {
   const auto vector = [&](std::size_t count) {
-    return execution::vector_of<kSpace>(workspace_.allocate(Tag::kLogits, 1, count), count);
+    return execution::vector_of<kSpace>(memory_.allocate(Tag::kLogits, 1, count), count);
   };
   std::size_t most_rows = 0;
   for (std::size_t p = 0; p < sizes.own.size(); ++p) {
     const std::size_t n = sizes.own[p];
     Part part;
-    part.sources = workspace_.allocate(Tag::kBatch, n, dim_);
-    part.queries = workspace_.allocate(Tag::kBatch, n, dim_);
-    part.query_gradients = workspace_.allocate(Tag::kGradients, n, dim_);
-    part.negatives = workspace_.allocate(Tag::kNegatives, sizes.negatives, dim_);
-    part.weights = workspace_.allocate_padded(Tag::kLogits, n, sizes.negatives);
-    part.gradients = workspace_.allocate(Tag::kGradients, sizes.occurrences(p), dim_);
+    part.sources = memory_.allocate(Tag::kBatch, n, dim_);
+    part.queries = memory_.allocate(Tag::kBatch, n, dim_);
+    part.query_gradients = memory_.allocate(Tag::kGradients, n, dim_);
+    part.negatives = memory_.allocate(Tag::kNegatives, sizes.negatives, dim_);
+    part.weights = memory_.allocate_padded(Tag::kLogits, n, sizes.negatives);
+    part.gradients = memory_.allocate(Tag::kGradients, sizes.occurrences(p), dim_);
     part.losses = vector(n);
     parts_.push_back(part);
-    most_rows =
-        std::max<std::size_t>(most_rows, std::min<std::uint64_t>(totals.arriving_at[p], tables_.part(p).rows.rows));
+    most_rows = std::max<std::size_t>(
+        most_rows, std::min<std::uint64_t>(demand_.totals().arriving_at[p], tables_.part(p).rows.rows));
   }
   const std::size_t block = executor_.block_rows(sizes.largest_own(), sides_.block_queries());
   for (std::size_t worker = 0; worker < executor_.workers(); ++worker) {
     Scratch scratch;
-    scratch.targets = workspace_.allocate(Tag::kBatch, block, dim_);
+    scratch.targets = memory_.allocate(Tag::kBatch, block, dim_);
     if (scorer_.similarity() == Similarity::kNegativeL2)
-      scratch.scores = workspace_.allocate(Tag::kLogits, block, sizes.negatives);
+      scratch.scores = memory_.allocate(Tag::kLogits, block, sizes.negatives);
     scratch.of_targets = vector(block);
     scratch.weights = vector(block);
-    scratch.sums = workspace_.allocate(Tag::kGradients, executor_.block_rows(most_rows, kBlockRows), dim_);
+    scratch.sums = memory_.allocate(Tag::kGradients, executor_.block_rows(most_rows, kBlockRows), dim_);
     scratch_.push_back(scratch);
   }
-  leaves_ = workspace_.allocate(Tag::kGradients, sizes.own_distinct_relations(), sizes.gradient_dim);
+  leaves_ = memory_.allocate(Tag::kGradients, sizes.own_distinct_relations(), sizes.gradient_dim);
 }
 
 template <Space kSpace>
@@ -120,16 +119,15 @@ void RowsStep<kSpace>::query_block(const Lists& lists, std::size_t p, const Bloc
   weigh(lists, p, block, targets);
   query_gradients(lists, p, block, targets);
   sides_.penalise_queries(side, block, penalty(lists), queries, gradients);
-  sides_.source_gradients(side, table, block, penalty(lists), gradients, {},
-                          part.gradients.block(block.first, block.count));
-  const auto each = workspace_.counting(block.count);
-  penalise<kSpace>(kernels, {objective_.regulariser.power, scorer_.is_complex()},
-                   objective_.regulariser.entities * penalty(lists).scale,
+  sides_.source_gradients(side, table, block, penalty(lists),
+                          {gradients, {}, part.gradients.block(block.first, block.count)});
+  const auto each = memory_.counting(block.count);
+  penalise<kSpace>(kernels, penalty(lists).entities(scorer_),
                    {targets, each, side.answers.subspan(block.first, block.count)},
                    part.gradients.block(side.queries + block.first, block.count), each);
 }
 
-// Scores, losses, and what scores are multiplied with in the gradients.
+// Scores and losses, and the weights of scores in the gradients.
 template <Space kSpace>
 void RowsStep<kSpace>::weigh(const Lists& lists, std::size_t p, const Block& block, ConstMatrix targets) {
   const auto& kernels = executor_.kernels();
@@ -139,7 +137,7 @@ void RowsStep<kSpace>::weigh(const Lists& lists, std::size_t p, const Block& blo
   const ConstMatrix queries = part.queries.block(block.first, block.count);
   const Matrix weights = part.weights.block(block.first, block.count);
   const Similarity similarity = scorer_.similarity();
-  const auto each = workspace_.counting(block.count);
+  const auto each = memory_.counting(block.count);
   const auto of_targets = scratch.of_targets.subspan(0, block.count);
   kernels.scores.pairs(similarity, queries, targets, of_targets);
   kernels.scores.all_pairs(similarity, queries, ConstMatrix(part.negatives), weights);
@@ -149,13 +147,13 @@ void RowsStep<kSpace>::weigh(const Lists& lists, std::size_t p, const Block& blo
                        {each, of.masked_first.subspan(block.first, block.count),
                         of.masked_end.subspan(block.first, block.count), of.masked_columns},
                        weights);
-  objective_.loss.template apply<kSpace>(kernels, weights, of_targets, penalty(lists).scale,
-                                         part.losses.subspan(block.first, block.count),
-                                         scratch.weights.subspan(0, block.count));
+  objective_.loss.template apply<kSpace>(
+      kernels, weights, penalty(lists).scale,
+      {of_targets, part.losses.subspan(block.first, block.count), scratch.weights.subspan(0, block.count)});
   if (needs_scores) kernels.distances.to_coefficients(scratch.scores.block(0, block.count), weights);
 }
 
-// Of query vectors and targets.
+// Gradients of query vectors and targets.
 template <Space kSpace>
 void RowsStep<kSpace>::query_gradients(const Lists& lists, std::size_t p, const Block& block, ConstMatrix targets) {
   const Part& part = parts_[p];
@@ -163,11 +161,11 @@ void RowsStep<kSpace>::query_gradients(const Lists& lists, std::size_t p, const 
   const ConstMatrix queries = part.queries.block(block.first, block.count);
   const Matrix gradients = part.query_gradients.block(block.first, block.count);
   kernels::gradients_to_queries(executor_.kernels(), scorer_.similarity(),
-                                ConstMatrix(part.weights.block(block.first, block.count)), queries,
-                                ConstMatrix(part.negatives), gradients);
-  executor_.kernels().distances.pairs(scorer_.similarity(), scratch.weights.subspan(0, block.count),
-                                      scratch.of_targets.subspan(0, block.count), queries, targets, gradients,
-                                      part.gradients.block(lists.sides[p].queries + block.first, block.count));
+                                {part.weights.block(block.first, block.count), queries, part.negatives}, gradients);
+  executor_.kernels().distances.pairs(
+      scorer_.similarity(),
+      {scratch.weights.subspan(0, block.count), scratch.of_targets.subspan(0, block.count), queries, targets},
+      gradients, part.gradients.block(lists.sides[p].queries + block.first, block.count));
 }
 
 template <Space kSpace>
@@ -177,10 +175,10 @@ void RowsStep<kSpace>::negative_gradients(const Lists& lists) {
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
         const Part& part = parts_[p];
         const std::size_t n = lists.sides[p].queries;
-        kernels::gradients_to_rows(
-            executor_.kernels(), scorer_.similarity(), ConstMatrix(part.weights.block(0, n).columns(first, count)),
-            ConstMatrix(part.queries.block(0, n)), ConstMatrix(part.negatives.block(first, count)),
-            part.gradients.block(2 * n + first, count));
+        kernels::gradients_to_rows(executor_.kernels(), scorer_.similarity(),
+                                   {part.weights.block(0, n).columns(first, count), part.queries.block(0, n),
+                                    part.negatives.block(first, count)},
+                                   part.gradients.block(2 * n + first, count));
       });
 }
 
@@ -207,7 +205,7 @@ void RowsStep<kSpace>::sum_by_row(const Lists& lists) {
       });
 }
 
-// Of distinct rows first .. first + count - 1 of a part, which are ordered by owner.
+// Sums of distinct rows first .. first + count - 1 of a part. Owners order the rows.
 template <Space kSpace>
 void RowsStep<kSpace>::sum_rows(const Lists& lists, std::size_t p, std::size_t first, std::size_t count) {
   const exchange::RowRequests& needed = demand_.needed(lists.slot, p);

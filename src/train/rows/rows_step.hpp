@@ -3,7 +3,7 @@
 #pragma once
 
 #include "exchange/rows/gradient_return.hpp"
-#include "execution/workspace.hpp"
+#include "execution/step_memory.hpp"
 #include "model/regulariser.hpp"
 #include "train/negative_loss.hpp"
 #include "train/query_sides.hpp"
@@ -16,7 +16,7 @@
 
 namespace tessera::train {
 
-/// What a step minimises; the same for every part.
+/// The loss and the regulariser that a step minimises; the same for every part.
 struct RowsObjective {
   NegativeLoss loss;
   model::Regulariser regulariser;
@@ -33,19 +33,15 @@ class RowsStep {
   using Vector = kernels::Vector<kSpace, T>;
   using Lists = RowsStepLists<kSpace>;
 
-  /// What is named outlives this.
+  /// All these objects outlive the RowsStep.
   struct Setup {
-    execution::Executor<kSpace>& executor;
-    execution::Workspace<kSpace>& workspace;
-    const Tables<kSpace>& tables;
+    const StepSetup<kSpace>& step;
     QuerySides<kSpace>& sides;
     exchange::GradientReturn<kSpace>& returns;
     const exchange::RowDemand& demand;
-    const model::Scorer& scorer;
   };
-  RowsStep(const Setup& setup, const RowsObjective& objective, const RowsSizes& sizes,
-           const exchange::RowTotals& totals);
-  /// The longest list that the workspace counts to.
+  RowsStep(const Setup& setup, const RowsObjective& objective, const RowsSizes& sizes);
+  /// The longest list that StepMemory counts to.
   [[nodiscard]] static std::uint64_t longest_list(const RowsSizes& sizes);
 
   /// Query vectors, scores, losses, and gradients by use of a row but those of negatives. The loss is the mean over the
@@ -76,7 +72,7 @@ class RowsStep {
     Vector<float> weights;     // [block]
     Matrix sums;               // [block of rows, dim]
   };
-  void allocate(const RowsSizes& sizes, const exchange::RowTotals& totals);
+  void allocate(const RowsSizes& sizes);
   [[nodiscard]] Penalty penalty(const Lists& lists) const;
   void gather_negatives(const Lists& lists);
   void query_block(const Lists& lists, std::size_t p, const Block& block);
@@ -85,7 +81,7 @@ class RowsStep {
   void sum_rows(const Lists& lists, std::size_t p, std::size_t first, std::size_t count);
 
   execution::Executor<kSpace>& executor_;
-  execution::Workspace<kSpace>& workspace_;
+  execution::StepMemory<kSpace>& memory_;
   const Tables<kSpace>& tables_;
   QuerySides<kSpace>& sides_;
   exchange::GradientReturn<kSpace>& returns_;

@@ -19,10 +19,10 @@ struct RowsSizes {
   std::vector<std::uint64_t> queries;  ///< by part
   std::vector<std::uint64_t> own;      ///< queries, by owned part
   exchange::RowSizes rows;             ///< by part
-  std::uint64_t negatives = 0;         ///< of a part
-  std::size_t dim = 0;                 ///< of an entity row
+  std::uint64_t negatives = 0;         ///< negatives of a part
+  std::size_t dim = 0;                 ///< dim of an entity row
   std::size_t relations = 0;           ///< directed
-  std::size_t gradient_dim = 0;        ///< of a relation's gradient
+  std::size_t gradient_dim = 0;        ///< dim of a relation's gradient
   bool has_core = false;
   bool drops_relations = false;
   bool makes_all_operators = false;  ///< follows from numbers that are the same on any number of ranks

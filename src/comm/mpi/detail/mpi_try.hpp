@@ -20,5 +20,5 @@ inline void check_mpi(int status, const char* call) {
 
 }  // namespace tessera::comm::detail
 
-/// Every call of MPI goes through it, except in destructors, which have nobody to tell.
+/// Every call of MPI goes through it, except in destructors, which cannot report an error.
 #define TESSERA_MPI_TRY(call) ::tessera::comm::detail::check_mpi(call, #call)

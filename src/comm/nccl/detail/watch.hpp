@@ -9,7 +9,7 @@
 
 namespace tessera::comm::detail {
 
-/// What became of something that is being waited for.
+/// The state of work that a rank waits for.
 enum class Progress : std::uint8_t { kPending, kDone };
 
 /// Asks `poll` until it says done; false when `limit` passed first. Busy for 20 ms, then every 50 microseconds, so that

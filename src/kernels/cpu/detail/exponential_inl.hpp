@@ -17,8 +17,8 @@ namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
 /// exp(x) for x <= 0, to about one unit in the last place; 0 where the result would be below the smallest normal number
-/// (x < -87.3), NaN for NaN. Our own, since hwy/contrib/math may change between versions and uses no fused
-/// multiply-add on the fallback. Polynomial from Cephes (Moshier), expf.
+/// (x < -87.3), NaN for NaN. The function is our own, since hwy/contrib/math may change between versions and uses no
+/// fused multiply-add on the fallback. The polynomial is that of expf in Cephes (Moshier).
 template <class D>
 HWY_INLINE Vec<D> exponential(D d, Vec<D> x) {
   const hn::RebindToUnsigned<D> bits;

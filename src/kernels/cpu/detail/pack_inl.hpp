@@ -58,20 +58,25 @@ HWY_INLINE void pack_lanes(const float* const* rows, std::size_t steps, float* p
     for (std::size_t j = 0; j < hn::Lanes(d); ++j) panel[s * width + j] = rows[j][s];
 }
 
+/// The columns, or the steps, first .. first + count - 1 of a factor.
+struct Range {
+  std::size_t first;
+  std::size_t count;
+};
+
 /// A factor whose element (step, column) is source[column][step]: rows that are scored.
 struct TransposedFactor {
   ConstMatrix source;
 
-  /// panel[s * width + j] = element(first_step + s, first + j); columns from `count` up to `width`, a multiple of a
-  /// register, repeat the last one.
-  HWY_INLINE void pack(std::size_t first, std::size_t count, std::size_t first_step, std::size_t steps, float* panel,
-                       std::size_t width) const {
+  /// panel[s * width + j] = element(steps.first + s, columns.first + j). Columns from columns.count up to `width`, a
+  /// multiple of a register, repeat the last one.
+  HWY_INLINE void pack(Range columns, Range steps, float* panel, std::size_t width) const {
     const float* rows[hn::MaxLanes(Full())];
     constexpr std::size_t kLanes = hn::MaxLanes(Full());
     for (std::size_t j = 0; j < width; j += kLanes) {
       for (std::size_t lane = 0; lane < kLanes; ++lane)
-        rows[lane] = source.row(first + std::min(j + lane, count - 1)) + first_step;
-      pack_lanes(rows, steps, panel + j, width);
+        rows[lane] = source.row(columns.first + std::min(j + lane, columns.count - 1)) + steps.first;
+      pack_lanes(rows, steps.count, panel + j, width);
     }
   }
 };
@@ -85,27 +90,19 @@ HWY_INLINE void pack_scaled(const float* from, std::size_t count, float factor, 
   for (; j < width; ++j) panel[j] = j < count ? factor * from[j] : 0.0F;
 }
 
-/// A factor whose element (step, column) is factors[step] * source[step][column]: rows that are summed.
+/// A factor whose element (step, column) is factors[step] * source[step][column]: rows that are summed. Every factor is
+/// one where there are none.
 struct ScaledFactor {
   ConstMatrix source;
-  const float* factors;
+  const float* factors = nullptr;
 
-  /// As TransposedFactor::pack; columns from `count` up to `width` are zero.
-  HWY_INLINE void pack(std::size_t first, std::size_t count, std::size_t first_step, std::size_t steps, float* panel,
-                       std::size_t width) const {
-    for (std::size_t s = 0; s < steps; ++s)
-      pack_scaled(source.row(first_step + s) + first, count, factors[first_step + s], panel + s * width, width);
-  }
-};
-
-/// As ScaledFactor, every factor being one.
-struct StraightFactor {
-  ConstMatrix source;
-
-  HWY_INLINE void pack(std::size_t first, std::size_t count, std::size_t first_step, std::size_t steps, float* panel,
-                       std::size_t width) const {
-    for (std::size_t s = 0; s < steps; ++s)
-      pack_scaled(source.row(first_step + s) + first, count, 1.0F, panel + s * width, width);
+  /// Packs as TransposedFactor::pack does, but columns from columns.count up to `width` are zero.
+  HWY_INLINE void pack(Range columns, Range steps, float* panel, std::size_t width) const {
+    for (std::size_t s = 0; s < steps.count; ++s) {
+      const std::size_t step = steps.first + s;
+      pack_scaled(source.row(step) + columns.first, columns.count, factors == nullptr ? 1.0F : factors[step],
+                  panel + s * width, width);
+    }
   }
 };
 

@@ -12,11 +12,11 @@
 
 namespace tessera::kernels::cpu::detail {
 
-/// How many rows early a row of a table is asked for.
+/// A row of a table is prefetched so many rows early.
 inline constexpr std::size_t kRowsAhead = 6;
 
-/// Asks for table row indices[i], if there is one: tables are far larger than caches and their rows are met in any
-/// order.
+/// Prefetches table row indices[i] if the list has an i-th index. Tables are far larger than caches, and rows come in
+/// any order.
 inline void prefetch_row(ConstMatrix table, std::span<const std::uint32_t> indices, std::size_t i) {
   constexpr std::size_t kCacheLine = 64 / sizeof(float);
   if (i >= indices.size()) return;

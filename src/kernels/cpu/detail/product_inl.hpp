@@ -18,10 +18,10 @@
 #include <array>
 #include <utility>
 
-// A product is out[i][j] = finish(chain over s of step(left(i, s), right(s, j))), the chain being one accumulator that
-// goes through the steps in order. Loops, from outside: blocks of steps (out holds the unfinished chains between them),
-// blocks of rows (the part of the left factor that stays in the level-2 cache), panels of columns (packed, in the
-// level-1 cache), pieces of kMaxRows rows (in registers). None of this changes a chain, so none of it changes a bit.
+// A product is out[i][j] = finish(chain over s of step(left(i, s), right(s, j))). Loops, from outside: blocks of steps
+// (out holds the unfinished chains between them), blocks of rows (the part of the left factor that stays in the level-2
+// cache), panels of columns (packed, in the level-1 cache), pieces of kMaxRows rows (in registers). None of this
+// changes a chain, so none of it changes a bit.
 HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
@@ -31,7 +31,7 @@ constexpr std::size_t kMaxVectors = 3;  // only where a product ends: full panel
 constexpr std::size_t kPanelWidth = 2 * kLanes;
 constexpr std::size_t kMaxWidth = kMaxVectors * kLanes;
 
-/// Most rows of a piece with `vectors` registers of columns: what the registers of the target hold.
+/// The most rows of a piece with `vectors` registers of columns that the registers of the target hold.
 constexpr std::size_t max_rows([[maybe_unused]] std::size_t vectors) {
 #if HWY_TARGET == HWY_AVX2
   return vectors == 3 ? 4 : 6;  // of 16 registers, 12 hold chains
@@ -70,7 +70,7 @@ struct RowFactor {
   const float* data;
   std::size_t stride;
   HWY_INLINE const float* at(std::size_t i, std::size_t s) const { return data + i * stride + s; }
-  /// One cache line with every step: within a block of steps all lines of kStepBlock / 8 rows.
+  /// Fetches one cache line with every step, and so all lines of kStepBlock / 8 rows within a block of steps.
   HWY_INLINE void prefetch(std::size_t i, std::size_t s) const {
     constexpr std::size_t kLines = kStepBlock * sizeof(float) / 64;
     hwy::Prefetch(at(i + s / kLines, s % kLines * (64 / sizeof(float))));
@@ -87,18 +87,20 @@ struct ColumnFactor {
   HWY_INLINE ColumnFactor from(std::size_t i, std::size_t s) const { return {at(i, s), stride}; }
 };
 
-/// A part of the output and which end of its chains is computed now.
+/// A part of the output, and whether its chains begin or end with the steps of this call.
 struct Piece {
   float* data;
   std::size_t stride;
+  std::size_t rows;
+  std::size_t columns;
   bool first;
   bool last;
   HWY_INLINE float* row(std::size_t i) const { return data + i * stride; }
 };
 
-/// Asks for the piece's memory before it is written.
+/// Prefetches the piece's memory before it is written.
 template <std::size_t kRows, std::size_t kVectors>
-HWY_INLINE void prefetch_piece(Piece out) {
+HWY_INLINE void prefetch_piece(const Piece& out) {
 #if HWY_COMPILER_GCC
   constexpr std::size_t kCacheLine = 64 / sizeof(float);
   HWY_UNROLL(16)
@@ -111,7 +113,7 @@ HWY_INLINE void prefetch_piece(Piece out) {
 
 /// kRows x (kVectors registers) chains through `steps` steps.
 template <class Chain, class Left, std::size_t kRows, std::size_t kVectors>
-void advance_piece(Left left, const float* HWY_RESTRICT panel, std::size_t steps, Piece out) {
+void advance_piece(Left left, const float* HWY_RESTRICT panel, std::size_t steps, const Piece& out) {
   const Full d;
   Vec<Full> sums[kRows][kVectors];
   HWY_UNROLL(16)
@@ -138,7 +140,7 @@ void advance_piece(Left left, const float* HWY_RESTRICT panel, std::size_t steps
 }
 
 template <class Left>
-using AdvancePiece = void (*)(Left, const float*, std::size_t, Piece);
+using AdvancePiece = void (*)(Left, const float*, std::size_t, const Piece&);
 
 /// advance_piece for 1, 2, 3 ... rows.
 template <class Chain, class Left, std::size_t kVectors, std::size_t... kIndex>
@@ -151,60 +153,62 @@ HWY_INLINE void copy_columns(const float* from, float* to, std::size_t columns) 
   for_columns(columns, [=](auto d, std::size_t c) HWY_ATTR { hn::StoreU(hn::LoadU(d, from + c), d, to + c); });
 }
 
-/// As advance_piece where the last register of a panel is not full: goes through a buffer.
+/// Advances a piece whose last register is not full: it goes through a buffer.
 template <class Left>
-void advance_edge(AdvancePiece<Left> advance, Left left, const float* panel, std::size_t steps, Piece out,
-                  std::size_t rows, std::size_t columns) {
+void advance_edge(AdvancePiece<Left> advance, Left left, const float* panel, std::size_t steps, const Piece& out) {
   HWY_ALIGN float buffer[max_rows(2) * kMaxWidth];
-  const Piece whole{buffer, kMaxWidth, out.first, out.last};
+  Piece whole = out;
+  whole.data = buffer;
+  whole.stride = kMaxWidth;
   if (!out.first)
-    for (std::size_t i = 0; i < rows; ++i) copy_columns(out.row(i), whole.row(i), columns);
+    for (std::size_t i = 0; i < out.rows; ++i) copy_columns(out.row(i), whole.row(i), out.columns);
   advance(left, panel, steps, whole);
-  for (std::size_t i = 0; i < rows; ++i) copy_columns(whole.row(i), out.row(i), columns);
+  for (std::size_t i = 0; i < out.rows; ++i) copy_columns(whole.row(i), out.row(i), out.columns);
 }
 
-/// One packed panel of kVectors registers against `rows` rows, cut into pieces of nearly equal height.
+/// Advances the rows of `out` by one packed panel of kVectors registers. The rows are cut into pieces of nearly equal
+/// height.
 template <class Chain, std::size_t kVectors, class Left>
-void advance_panel(Left left, std::size_t rows, const float* panel, std::size_t steps, Piece out, std::size_t columns) {
+void advance_panel(Left left, const float* panel, std::size_t steps, const Piece& out) {
   constexpr std::size_t kMaxRows = max_rows(kVectors);
   static constexpr auto kAdvance = pieces_by_rows<Chain, Left, kVectors>(std::make_index_sequence<kMaxRows>());
-  const std::size_t count = (rows + kMaxRows - 1) / kMaxRows;
+  const std::size_t count = (out.rows + kMaxRows - 1) / kMaxRows;
+  Piece target = out;
   std::size_t i = 0;
   for (std::size_t piece = 0; piece < count; ++piece) {
-    const std::size_t height = rows / count + (piece < rows % count ? 1 : 0);
-    const Piece target{out.row(i), out.stride, out.first, out.last};
-    if (columns == kVectors * kLanes)
-      kAdvance[height - 1](left.from(i, 0), panel, steps, target);
+    target.rows = out.rows / count + (piece < out.rows % count ? 1 : 0);
+    if (out.columns == kVectors * kLanes)
+      kAdvance[target.rows - 1](left.from(i, 0), panel, steps, target);
     else
-      advance_edge<Left>(kAdvance[height - 1], left.from(i, 0), panel, steps, target, height, columns);
-    i += height;
+      advance_edge<Left>(kAdvance[target.rows - 1], left.from(i, 0), panel, steps, target);
+    i += target.rows;
+    target.data = out.row(i);
   }
 }
 
-/// Packs and multiplies the panel of columns j .. j + columns.
+/// Packs and multiplies one panel of columns of `out`.
 template <class Chain, std::size_t kVectors, class Left, class Right>
-void advance_columns(Left left, std::size_t rows, const Right& right, std::size_t first_step, std::size_t steps,
-                     Piece out, std::size_t j, std::size_t columns) {
+void advance_columns(Left left, const Right& right, Range steps, Piece out, Range columns) {
   HWY_ALIGN float panel[kStepBlock * kVectors * kLanes];
-  right.pack(j, columns, first_step, steps, panel, kVectors * kLanes);
-  advance_panel<Chain, kVectors>(left, rows, panel, steps, Piece{out.data + j, out.stride, out.first, out.last},
-                                 columns);
+  right.pack(columns, steps, panel, kVectors * kLanes);
+  out.data += columns.first;
+  out.columns = columns.count;
+  advance_panel<Chain, kVectors>(left, panel, steps.count, out);
 }
 
 /// All panels of one block of rows and steps: two registers wide, the last one or three where that ends the row.
 template <class Chain, class Left, class Right>
-void advance_block(Left left, std::size_t rows, const Right& right, std::size_t first_step, std::size_t steps,
-                   Piece out, std::size_t columns) {
+void advance_block(Left left, const Right& right, Range steps, Piece out) {
   std::size_t count = 0;
-  for (std::size_t j = 0; j < columns; j += count) {
-    const std::size_t rest = columns - j;
+  for (std::size_t j = 0; j < out.columns; j += count) {
+    const std::size_t rest = out.columns - j;
     count = rest <= kMaxWidth ? rest : kPanelWidth;
     if (count <= kLanes)
-      advance_columns<Chain, 1>(left, rows, right, first_step, steps, out, j, count);
+      advance_columns<Chain, 1>(left, right, steps, out, {j, count});
     else if (count <= kPanelWidth)
-      advance_columns<Chain, 2>(left, rows, right, first_step, steps, out, j, count);
+      advance_columns<Chain, 2>(left, right, steps, out, {j, count});
     else
-      advance_columns<Chain, 3>(left, rows, right, first_step, steps, out, j, count);
+      advance_columns<Chain, 3>(left, right, steps, out, {j, count});
   }
 }
 
@@ -224,8 +228,8 @@ void product(Left left, const Right& right, std::size_t steps, Matrix out) {
     const bool first = s == 0;
     const bool last = s + block_steps == steps;
     for (std::size_t i = 0; i < out.rows; i += kRowBlock)
-      advance_block<Chain>(left.from(i, s), std::min(kRowBlock, out.rows - i), right, s, block_steps,
-                           Piece{out.row(i), out.stride, first, last}, out.cols);
+      advance_block<Chain>(left.from(i, s), right, {s, block_steps},
+                           Piece{out.row(i), out.stride, std::min(kRowBlock, out.rows - i), out.cols, first, last});
     s += block_steps;
   } while (s < steps);
 }

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Which instruction sets the kernels are compiled for; include it before any Highway header. Scores are defined as
-// chains of fused multiply-adds, so of the x86 targets only those with FMA stay (bits 0 .. HWY_HIGHEST_TARGET_BIT_X86
-// are x86; newer AVX-512 variants would give the same code again). Targets with vectors of unknown size (SVE, RVV)
-// cannot hold an array of registers. What remains besides AVX2 and AVX-512 is NEON, or the fallback of one lane, where
-// fused() is std::fma: slow, and the same bits.
+// Chooses the instruction sets that the kernels are compiled for; include it before any Highway header. Scores are
+// defined as chains of fused multiply-adds, so of the x86 targets only those with FMA stay (bits 0 ..
+// HWY_HIGHEST_TARGET_BIT_X86 are x86; newer AVX-512 variants would give the same code again). Targets with vectors of
+// unknown size (SVE, RVV) cannot hold an array of registers. Besides AVX2 and AVX-512, NEON remains, and the fallback
+// of one lane, where fused() is std::fma: it is slow and gives the same bits.
 #ifdef HWY_DISABLED_TARGETS
 #error "Tessera chooses the Highway targets itself"
 #endif

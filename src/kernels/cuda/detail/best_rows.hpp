@@ -6,48 +6,38 @@
 #include "kernels/cuda/detail/product.hpp"
 #include "kernels/cuda/detail/screened_ranks.hpp"
 #include "kernels/cuda/detail/select.hpp"
-#include "kernels/cuda/detail/targets.hpp"
 #include "kernels/detail/best_shapes.hpp"
 
 #include <cstdint>
 
 namespace tessera::kernels::cuda {
 
-/// Where the exact score of a pair surely is.
+/// Bounds of the exact score of a pair.
 struct ScoreRange {
   float low;
   float high;
 };
 
-/// Approximate scores of a tile and the error of each. Where it has no bound, a score may be anything.
-struct ScreenedTile {
-  ConstTable scores;
-  const float* query_norms;
-  const float* row_norms;
-  float factor;
-  std::size_t rows;
+TESSERA_HOST_DEVICE inline ScoreRange range_of(const ScreenedTile& tile, std::size_t i, std::size_t j) {
+  const float score = tile.scores.row(i)[j];
+  const float magnitude = tile.magnitude(i, j);
+  if (!ScreenedTile::is_sound(score, magnitude)) return {-INFINITY, INFINITY};
+  // This is a thirty-second more than the bound. As |score| <= (1 + f) |q| |e| and f >= 66 * 2^-23, the two results
+  // below lose less than a hundredth of it by rounding, which is 2^-24 of them.
+  const float bound = 1.03125F * tile.factor * magnitude;
+  return {score - bound, score + bound};
+}
 
-  TESSERA_HOST_DEVICE ScoreRange range(std::size_t i, std::size_t j) const {
-    const float score = scores.row(i)[j];
-    const float magnitude = query_norms[i] * row_norms[j];
-    if (!(magnitude < 0x1p126F && score - score == 0)) return {-INFINITY, INFINITY};
-    // A thirty-second more than the bound: |score| <= (1 + f) |q| |e| and f >= 66 * 2^-23, so that what the two results
-    // below lose by rounding, 2^-24 of them, is less than a hundredth of it.
-    const float bound = 1.03125F * factor * magnitude;
-    return {score - bound, score + bound};
-  }
-};
-
-/// Lowest scores that rows can have, for a threshold: rows do not matter.
+/// Keys of the lowest scores that rows can have. They make a threshold, so they name no row.
 struct LowestKeys {
   ScreenedTile tile;
   TESSERA_HOST_DEVICE std::size_t count(std::size_t /*i*/) const { return tile.rows; }
   TESSERA_HOST_DEVICE BestKey key(std::size_t i, std::size_t j) const {
-    return static_cast<BestKey>(ordered(tile.range(i, j).low)) << 32U;
+    return static_cast<BestKey>(ordered(range_of(tile, i, j).low)) << 32U;
   }
 };
 
-/// Exact scores of all rows of a tile.
+/// Keys of all rows of a tile, whose scores are exact.
 struct RowKeys {
   ConstTable scores;
   std::size_t rows;
@@ -58,7 +48,7 @@ struct RowKeys {
   }
 };
 
-/// Rows that may be among the best: first their places in the tile, then their keys.
+/// Lists of the rows that may be among the best: first their places in the tile, then their keys.
 struct Listed {
   BestKey* keys;
   std::uint32_t* counts;
@@ -67,7 +57,7 @@ struct Listed {
     const std::uint32_t place = take_place(counts + i);
     if (place < capacity) keys[i * capacity + place] = j;
   }
-  /// Known once all have been added.
+  /// Whether the list of a query had no room for a row; valid once all rows have been added.
   TESSERA_HOST_DEVICE bool overflowed(std::size_t i) const { return counts[i] > capacity; }
 };
 
@@ -98,27 +88,22 @@ struct ClearLists {
   }
 };
 
-/// A block lists rows out of kColumns for one query: those whose score may reach the bar.
+/// Lists the rows of a tile whose score may reach the bar of a query.
 struct ListBody {
-  static constexpr unsigned kThreads = 256;
-  static constexpr std::size_t kColumns = 4096;
+  static constexpr unsigned kThreads = ScreenedTile::kThreads;
   ScreenedTile tile;
   const std::uint32_t* bars;
   Listed listed;
-  std::size_t queries;
 
-  [[nodiscard]] std::size_t blocks() const { return queries * blocks_of(kColumns, tile.rows); }
   TESSERA_HOST_DEVICE void run(At at) const {
-    const std::size_t pieces = (tile.rows + kColumns - 1) / kColumns;
-    const std::size_t i = at.block / pieces;
-    const std::size_t first = at.block % pieces * kColumns;
-    const std::size_t end = tile.rows - first < kColumns ? tile.rows : first + kColumns;
-    for (std::size_t j = first + at.thread; j < end; j += kThreads)
-      if (ordered(tile.range(i, j).high) >= bars[i]) listed.add(i, j);
+    const std::size_t i = tile.query(at);
+    tile.for_rows(at, [&](std::size_t j) {
+      if (ordered(range_of(tile, i, j).high) >= bars[i]) listed.add(i, j);
+    });
   }
 };
 
-/// Notes for query i whether all rows are to be scored again: in overflows[0] for anyone, and for its tile of queries.
+/// Notes whether all rows are to be scored again for query i: in overflows[0], and for its tile of queries.
 struct SettleLists {
   Listed listed;
   std::size_t rows;
@@ -134,7 +119,7 @@ struct SettleLists {
   }
 };
 
-/// The chain of one listed pair.
+/// Scores one listed pair again.
 struct ScoreListed {
   ConstTable queries;
   ConstTable rows;
@@ -145,11 +130,8 @@ struct ScoreListed {
     const std::size_t i = k / listed.capacity;
     if (listed.overflowed(i) || k % listed.capacity >= listed.counts[i]) return;
     const auto j = static_cast<std::size_t>(listed.keys[k]);
-    const float* query = queries.row(i);
-    const float* row = rows.row(j);
-    float sum = 0;
-    for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
-    listed.keys[k] = best_key(DotChain::finish(sum), first_row + static_cast<std::uint32_t>(j));
+    const float score = chain_of<DotChain>(queries.row(i), rows.row(j), dim);
+    listed.keys[k] = best_key(score, first_row + static_cast<std::uint32_t>(j));
   }
 };
 
@@ -163,7 +145,7 @@ struct StoreOverflowed {
   }
 };
 
-/// The chains of all rows for queries whose lists overflowed, in tiles that have one of them.
+/// Scores all rows again for queries whose lists overflowed, in tiles that have such a query.
 struct ScoreOverflowedBody {
   using Product = ProductBody<DotChain, RowFactor, RowFactor, StoreOverflowed>;
   static constexpr unsigned kThreads = Product::kThreads;
@@ -173,8 +155,7 @@ struct ScoreOverflowedBody {
   const std::uint32_t* overflows;
   TESSERA_HOST_DEVICE unsigned phases() const { return overflows[0] > 0 ? product.phases() : 0; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& registers) const {
-    const std::size_t column_tiles = (product.cols + kTile - 1) / kTile;
-    if (overflows[1 + at.block / column_tiles] > 0) product.run(phase, at, shared, registers);
+    if (overflows[1 + at.block / product.shape.column_tiles()] > 0) product.run(phase, at, shared, registers);
   }
 };
 
@@ -209,16 +190,14 @@ class GridBestRows final : public BasicBestRows<Launcher::kSpace> {
     const Listed listed{scratch.listed.data(), scratch.counts.data(), scratch.listed.size() / b};
     std::uint32_t* bars = scratch.bars.data();
     std::uint32_t* overflows = scratch.overflows.data();
-    const ScreenedTile screened{ConstTable(scores), approximate.query_norms.data(), approximate.row_norms.data(),
-                                approximate.error_factor, n};
+    const ScreenedTile screened(approximate);
     launch_items(launch_, b, ClearLists{listed.counts, overflows});
     launch_(b, SelectBody<LowestKeys, StoreBar>{{screened}, best.before.data(), best.k, 4, {bars}});
-    const ListBody list{screened, bars, listed, b};
-    launch_(list.blocks(), list);
+    launch_(screened.blocks(), ListBody{screened, bars, listed});
     launch_items(launch_, b, SettleLists{listed, n, overflows, cost.data()});
     launch_items(launch_, b * listed.capacity, ScoreListed{queries, rows, dim, tile.first_row, listed});
     const StoreOverflowed store{{Table(approximate.scores)}, listed};
-    const ScoreOverflowedBody overflowed{{RowFactor{queries}, RowFactor{rows}, store, b, n, dim}, overflows};
+    const ScoreOverflowedBody overflowed{{RowFactor{queries}, RowFactor{rows}, store, {b, n, dim}}, overflows};
     launch_(overflowed.product.blocks(), overflowed);
     select(ListedKeys{listed, {ConstTable(scores), n, tile.first_row}}, b, best);
   }

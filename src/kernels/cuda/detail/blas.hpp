@@ -6,7 +6,7 @@
 #include "device/stream.hpp"
 #include "kernels/cuda/detail/workspace.hpp"
 #include "kernels/cuda/device_kernels.hpp"
-#include "kernels/matrix.hpp"
+#include "kernels/operand.hpp"
 #include "kernels/padding.hpp"
 
 #include <cublas_v2.h>
@@ -16,14 +16,13 @@
 
 namespace tessera::kernels::cuda {
 
-/// A factor of a product as it lies in memory: row-major, `stride` elements apart, taken as it is or transposed.
+/// Elements of a matrix, and their factors if they have any (factors.rows > 0).
+using Elements = BasicTiledWeights<Space::kDevice>;
+
+/// A factor of a product as it lies in memory, or its transpose.
 struct Factor {
-  ConstDeviceMatrix matrix;
+  Elements elements;
   bool transposed = false;
-  device::Span<const float> factors = {};  ///< row i is multiplied by factors[i]; none: by 1
-  ConstDeviceMatrix tile_factors = {};     ///< or element (i, j) by tile_factors[j / tile][i]
-  std::size_t tile = 1;
-  device::Span<const std::byte> packed = {};  ///< what pack() made of all this, if it was called
 };
 
 /// Owns a cuBLAS handle that is bound to one stream, and multiplies in one of the three ways of Products.
@@ -35,16 +34,16 @@ class Blas {
   Blas& operator=(const Blas&) = delete;
 
   /// Bytes of a copy that is rounded, or multiplied by its factors, its rows padded; 0 where none is needed.
-  [[nodiscard]] std::uint64_t packed_bytes(const Factor& factor) const;
-  /// Whether rows in bfloat16 are such a copy already.
+  [[nodiscard]] std::uint64_t packed_bytes(const Elements& elements) const;
+  /// Whether rows in bfloat16 already have the form of such a copy.
   [[nodiscard]] bool takes_bfloat16(std::size_t cols, std::size_t stride) const {
     return products_ == Products::kBfloat16 && stride == padded_stride(cols);
   }
-  /// Makes that copy at the beginning of `memory`, and returns it.
-  device::Span<const std::byte> pack(const Factor& factor, device::Span<std::byte> memory) const;
+  /// Makes the copy at the beginning of `memory`, and returns it.
+  device::Span<const std::byte> pack(const Elements& elements, device::Span<std::byte> memory) const;
   enum class Result { kWritten, kAdded };
-  /// out = left * right, or out += left * right, all row-major, none of them empty. What is not packed is, in the
-  /// workspace.
+  /// out = left * right, or out += left * right, all row-major, none of them empty. The workspace takes the copies of
+  /// factors that nobody packed.
   void multiply(const Factor& left, const Factor& right, DeviceMatrix out, Result result = Result::kWritten) const;
 
  private:

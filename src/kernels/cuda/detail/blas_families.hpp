@@ -6,17 +6,15 @@
 #include "kernels/cuda/detail/blas.hpp"
 #include "kernels/detail/shapes.hpp"
 
-// The two families that multiply, by cuBLAS; what is no product, or empty, goes to the chains.
+// The two families that multiply, by cuBLAS. The chains take calls that are no product, or empty.
 namespace tessera::kernels::cuda {
 
 inline Factor factor(const BasicOperand<Space::kDevice>& operand, bool transposed = false) {
-  Factor made{operand.matrix, transposed};
-  made.packed = operand.packed;
-  return made;
+  return {{operand.matrix, {}, 1, operand.packed}, transposed};
 }
 
 inline Factor factor(const BasicTiledWeights<Space::kDevice>& tiled, bool transposed = false) {
-  return {tiled.weights, transposed, {}, tiled.factors, tiled.tile, tiled.packed};
+  return {tiled, transposed};
 }
 
 inline bool is_empty(DeviceMatrix out, std::size_t steps) { return out.rows == 0 || out.cols == 0 || steps == 0; }
@@ -48,40 +46,30 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
   void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const override {
     if (is_empty(out, rows.rows)) return chains_.to_queries(weights, rows, out);
     kernels::detail::check_gradients(weights, out, rows);
-    blas_.multiply({weights}, {rows}, out);
+    blas_.multiply(factor(weights), factor(rows), out);
   }
 
   void to_rows(ConstMatrix weights, ConstMatrix queries, Matrix out) const override {
     if (is_empty(out, queries.rows)) return chains_.to_rows(weights, queries, out);
     kernels::detail::check_gradients(weights, queries, out);
-    blas_.multiply({weights, true}, {queries}, out);
-  }
-
-  void to_rows_scaled(ConstMatrix weights, Vector<const float> factors, ConstMatrix queries,
-                      Matrix out) const override {
-    if (is_empty(out, queries.rows)) return chains_.to_rows_scaled(weights, factors, queries, out);
-    kernels::detail::check_gradients(weights, queries, out);
-    kernels::detail::check_factors(factors, queries);
-    blas_.multiply({weights, true}, {queries, false, factors}, out);
+    blas_.multiply(factor(weights, true), factor(queries), out);
   }
 
   [[nodiscard]] std::uint64_t packed_bytes(std::size_t rows, std::size_t cols) const override {
-    return blas_.packed_bytes({{nullptr, rows, cols, cols}});
+    return blas_.packed_bytes({{nullptr, rows, cols, cols}, {}});
   }
 
   [[nodiscard]] std::uint64_t packed_weight_bytes(std::size_t rows, std::size_t cols) const override {
-    Factor weights{{nullptr, rows, cols, cols}};
-    weights.tile_factors.rows = 1;
-    return blas_.packed_bytes(weights);
+    return blas_.packed_bytes({{nullptr, rows, cols, cols}, {nullptr, 1, rows, rows}});
   }
 
   [[nodiscard]] Operand pack(ConstMatrix matrix, Vector<std::byte> memory) const override {
-    return {matrix, blas_.pack({matrix}, memory)};
+    return {matrix, blas_.pack({matrix, {}}, memory)};
   }
 
   [[nodiscard]] TiledWeights pack(TiledWeights tiled, Vector<std::byte> memory) const override {
     kernels::detail::check_weights(tiled);
-    tiled.packed = blas_.pack(factor(tiled), memory);
+    tiled.packed = blas_.pack(tiled, memory);
     return tiled;
   }
 
@@ -89,7 +77,7 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
     return blas_.takes_bfloat16(cols, stride);
   }
 
-  // One product over all tiles: the factors go into the copy of the weights.
+  // All tiles are one product: the copy of the weights has the factors in it.
   void add_to_queries_tiled(TiledWeights tiled, Operand rows, Matrix scratch, Matrix out) const override {
     if (is_empty(out, rows.matrix.rows)) return chains_.add_to_queries_tiled(tiled, rows, scratch, out);
     kernels::detail::check_tiled(tiled, out, rows.matrix);

@@ -10,7 +10,7 @@
 
 namespace tessera::kernels::cuda {
 
-/// Column c of query i, by the formula.
+/// Computes column c of query i by the formula.
 template <class F>
 struct ComposeElement {
   ConstTable sources;
@@ -19,7 +19,7 @@ struct ComposeElement {
   Table queries;
   std::size_t dim;
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
-    F::compose(sources.row(i), operators.row(relations[i]), queries.row(i), dim, {c, c + 1});
+    F::compose(sources.row(i), operators.row(relations[i]), queries.row(i), {c, c + 1, dim});
   }
 };
 
@@ -31,15 +31,15 @@ struct BackwardElement {
   Table source_gradients;
   std::size_t dim;
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const {
-    F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i), dim, {c, c + 1});
+    F::backward(operators.row(relations[i]), query_gradients.row(i), source_gradients.row(i), {c, c + 1, dim});
   }
 };
 
-/// Column c of the gradient of an operator, from its queries in order. A column is what a formula needs of a row for
-/// its number c, taken as a row of its own: a real number, or the two parts of a complex one.
+/// Column c of the gradient of an operator, added up over its queries in order. The formula takes the numbers of a
+/// column as a row of its own: a real number, or the two parts of a complex one.
 template <class F>
 struct OperatorGradientElement {
-  static constexpr std::size_t kReals = F::query_columns(2) == 2 ? 1 : 2;  // of an entity
+  static constexpr std::size_t kReals = F::query_columns(2) == 2 ? 1 : 2;  // numbers of a column of an entity row
   static constexpr std::size_t kSums = F::relation_dim(kReals);
   static constexpr bool kIsMatrix = F::relation_dim(2) == 4;  // column c is row c / dim, column c % dim of an operator
   struct Value {
@@ -70,7 +70,7 @@ struct OperatorGradientElement {
     }
     TESSERA_UNROLL
     for (std::size_t part = 0; part < kSums; ++part) relation[part] = operator_row[part * (dim / 2)];
-    F::add_relation_gradient(source, relation, gradient, value.sums, kReals, {0, 1});
+    F::add_relation_gradient(source, relation, gradient, value.sums, {0, 1, kReals});
   }
   TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, const Value& value) const {
     TESSERA_UNROLL
@@ -89,7 +89,7 @@ struct PenaltyElement {
   const std::uint32_t* to;
   std::size_t dim;
   TESSERA_HOST_DEVICE void operator()(std::size_t k, std::size_t c) const {
-    power.add_gradient(factor * times[k], table.row(rows[k]), dim, gradients.row(to[k]), {c, c + 1});
+    power.add_gradient(factor * times[k], table.row(rows[k]), gradients.row(to[k]), {c, c + 1, dim});
   }
 };
 
@@ -122,15 +122,15 @@ class GridComposition final : public BasicComposition<Launcher::kSpace> {
     });
   }
 
-  void operator_gradients(Formula formula, ConstMatrix sources, ConstMatrix operators, Indices relations,
-                          ConstMatrix query_gradients, BasicSegments<Launcher::kSpace> segments,
-                          Matrix out) const override {
-    kernels::detail::check_operator_gradients(formula, sources, operators, relations, query_gradients, segments, out);
+  void operator_gradients(Formula formula, const BasicOperatorQueries<Launcher::kSpace>& of, ConstMatrix operators,
+                          Indices relations, Matrix out) const override {
+    kernels::detail::check_operator_gradients(formula, of, operators, relations, out);
+    const std::size_t dim = of.sources.cols;
     with_formula(formula, [&]<class F>(F) {
-      launch_elements(launch_, out.rows, F::relation_columns(sources.cols),
-                      OperatorGradientElement<F>{ConstTable(sources), ConstTable(operators), relations.data(),
-                                                 ConstTable(query_gradients), segments.offsets.data(),
-                                                 segments.positions.data(), Table(out), sources.cols});
+      launch_elements(launch_, out.rows, F::relation_columns(dim),
+                      OperatorGradientElement<F>{ConstTable(of.sources), ConstTable(operators), relations.data(),
+                                                 ConstTable(of.query_gradients), of.segments.offsets.data(),
+                                                 of.segments.positions.data(), Table(out), dim});
     });
   }
 
@@ -140,19 +140,16 @@ class GridComposition final : public BasicComposition<Launcher::kSpace> {
 
 template <class Launcher>
 class GridPenalties final : public BasicPenalties<Launcher::kSpace> {
-  using Indices = Vector<Launcher::kSpace, const std::uint32_t>;
-
  public:
   explicit GridPenalties(Launcher launch) : launch_(launch) {}
 
-  void add(RowPower power, float factor, Vector<Launcher::kSpace, const float> times,
-           BasicConstStoredRows<Launcher::kSpace> table, Indices rows, BasicMatrix<Launcher::kSpace> gradients,
-           Indices to) const override {
-    kernels::detail::check_penalties(times, table, rows, gradients, to);
-    with_table(table, [&]<class From>(From from) {
-      launch_elements(launch_, to.size(), power.columns(table.cols),
-                      PenaltyElement<From>{power, factor, times.data(), from, rows.data(), Table(gradients), to.data(),
-                                           table.cols});
+  void add(RowPower power, float factor, const BasicPenalisedRows<Launcher::kSpace>& of,
+           BasicMatrix<Launcher::kSpace> gradients, Vector<Launcher::kSpace, const std::uint32_t> to) const override {
+    kernels::detail::check_penalties(of, gradients, to);
+    with_table(of.table, [&]<class From>(From from) {
+      launch_elements(launch_, to.size(), power.columns(of.table.cols),
+                      PenaltyElement<From>{power, factor, of.times.data(), from, of.rows.data(), Table(gradients),
+                                           to.data(), of.table.cols});
     });
   }
 

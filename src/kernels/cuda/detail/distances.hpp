@@ -45,7 +45,7 @@ struct PairElement {
   }
 };
 
-/// The chain of an element of a gradient whose own vector has x there.
+/// The chain of one element of a gradient; the own vector has x there.
 struct L1Chain {
   float sum;
   TESSERA_HOST_DEVICE void add(float weight, float other, float x) { sum += weight * sign(other - x); }
@@ -58,7 +58,7 @@ struct L2Chain {
   [[nodiscard]] TESSERA_HOST_DEVICE float finish(float weight_sum, float x) const { return weight_sum * x - sum; }
 };
 
-/// out[i][c] = the chain over s of weights.at(i, s) and others[s][c], own[i][c] being its x: tiles and phases as those
+/// out[i][c] = the chain over s of weights.at(i, s) and others[s][c] whose x is own[i][c]. Tiles and phases are those
 /// of ProductBody. Beside its chains a thread has the sum of the weights of each of its rows.
 template <class Chain, class Weights>
 struct DistanceBody {
@@ -77,25 +77,18 @@ struct DistanceBody {
   ColumnFactor others;
   ConstTable own;
   Table out;
-  std::size_t rows;
-  std::size_t cols;
-  std::size_t steps;
+  ProductShape shape;
 
-  [[nodiscard]] std::size_t blocks() const { return blocks_of(kTile, rows) * blocks_of(kTile, cols); }
-  TESSERA_HOST_DEVICE unsigned phases() const {
-    return static_cast<unsigned>(2 * ((steps + kTileSteps - 1) / kTileSteps) + 1);
-  }
+  [[nodiscard]] std::size_t blocks() const { return shape.blocks(); }
+  TESSERA_HOST_DEVICE unsigned phases() const { return shape.phases(); }
 
   TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& registers) const {
-    const std::size_t column_tiles = (cols + kTile - 1) / kTile;
-    const std::size_t row = at.block / column_tiles * kTile;
-    const std::size_t col = at.block % column_tiles * kTile;
-    const std::size_t step = static_cast<std::size_t>(phase / 2) * kTileSteps;
-    if (phase == 0) load_own(row + at.thread / kTileSide, col + at.thread % kTileSide, registers);
-    if (step >= steps) return store(row + at.thread / kTileSide, col + at.thread % kTileSide, registers);
-    if (phase % 2 == 1) return add(at.thread, steps - step, shared, registers);
-    load_tile(weights, {row, rows, step, steps}, at.thread, shared.weights);
-    load_tile(others, {col, cols, step, steps}, at.thread, shared.others);
+    const TileStep tile(shape, phase, at);
+    if (phase == 0) load_own(tile.thread_row, tile.thread_col, registers);
+    if (tile.step >= shape.steps) return store(tile.thread_row, tile.thread_col, registers);
+    if (phase % 2 == 1) return add(at.thread, shape.steps - tile.step, shared, registers);
+    load_tile(weights, {tile.row, shape.rows, tile.step, shape.steps}, at.thread, shared.weights);
+    load_tile(others, {tile.col, shape.cols, tile.step, shape.steps}, at.thread, shared.others);
   }
 
  private:
@@ -104,7 +97,7 @@ struct DistanceBody {
     for (unsigned r = 0; r < kEach; ++r) {
       TESSERA_UNROLL
       for (unsigned c = 0; c < kEach; ++c)
-        if (i + r * kTileSide < rows && j + c * kTileSide < cols)
+        if (i + r * kTileSide < shape.rows && j + c * kTileSide < shape.cols)
           registers.own[r][c] = own.row(i + r * kTileSide)[j + c * kTileSide];
     }
   }
@@ -135,7 +128,7 @@ struct DistanceBody {
     for (unsigned r = 0; r < kEach; ++r) {
       TESSERA_UNROLL
       for (unsigned c = 0; c < kEach; ++c)
-        if (i + r * kTileSide < rows && j + c * kTileSide < cols)
+        if (i + r * kTileSide < shape.rows && j + c * kTileSide < shape.cols)
           out.row(i + r * kTileSide)[j + c * kTileSide] =
               registers.chains[r][c].finish(registers.weight_sums[r], registers.own[r][c]);
     }
@@ -146,8 +139,7 @@ template <class Launcher>
 class GridDistances final : public BasicDistances<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
   using Matrix = BasicMatrix<Launcher::kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<Launcher::kSpace, T>;
+  using WeightedScores = BasicWeightedScores<Launcher::kSpace>;
 
  public:
   explicit GridDistances(Launcher launch) : launch_(launch) {}
@@ -157,24 +149,22 @@ class GridDistances final : public BasicDistances<Launcher::kSpace> {
     launch_elements(launch_, weights.rows, weights.cols, CoefficientElement{ConstTable(scores), Table(weights)});
   }
 
-  void to_queries(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-                  Matrix out) const override {
-    kernels::detail::check_distance_gradients(similarity, weights, queries, rows, queries, out);
-    launch_gradients(similarity, RowFactor{ConstTable(weights)}, queries, rows, out);
+  void to_queries(Similarity similarity, const WeightedScores& of, Matrix out) const override {
+    kernels::detail::check_distance_gradients(similarity, of, of.queries, out);
+    launch_gradients(similarity, RowFactor{ConstTable(of.weights)}, of.queries, of.rows, out);
   }
 
-  void to_rows(Similarity similarity, ConstMatrix weights, ConstMatrix queries, ConstMatrix rows,
-               Matrix out) const override {
-    kernels::detail::check_distance_gradients(similarity, weights, queries, rows, rows, out);
-    launch_gradients(similarity, ColumnFactor{ConstTable(weights)}, rows, queries, out);
+  void to_rows(Similarity similarity, const WeightedScores& of, Matrix out) const override {
+    kernels::detail::check_distance_gradients(similarity, of, of.rows, out);
+    launch_gradients(similarity, ColumnFactor{ConstTable(of.weights)}, of.rows, of.queries, out);
   }
 
-  void pairs(Similarity similarity, Vector<const float> weights, Vector<const float> scores, ConstMatrix queries,
-             ConstMatrix rows, Matrix query_gradients, Matrix row_gradients) const override {
-    kernels::detail::check_pair_gradients(weights, scores, queries, rows, query_gradients, row_gradients);
+  void pairs(Similarity similarity, const BasicWeightedPairs<Launcher::kSpace>& of, Matrix query_gradients,
+             Matrix row_gradients) const override {
+    kernels::detail::check_pair_gradients(of, query_gradients, row_gradients);
     with_similarity(similarity, [&]<Similarity kOf>(std::integral_constant<Similarity, kOf>) {
-      launch_elements(launch_, rows.rows, rows.cols,
-                      PairElement<kOf>{weights.data(), scores.data(), ConstTable(queries), ConstTable(rows),
+      launch_elements(launch_, of.rows.rows, of.rows.cols,
+                      PairElement<kOf>{of.weights.data(), of.scores.data(), ConstTable(of.queries), ConstTable(of.rows),
                                        Table(query_gradients), Table(row_gradients)});
     });
   }
@@ -189,7 +179,7 @@ class GridDistances final : public BasicDistances<Launcher::kSpace> {
   template <class Chain, class Weights>
   void launch(Weights weights, ConstMatrix own, ConstMatrix others, Matrix out) const {
     const DistanceBody<Chain, Weights> body{
-        weights, ColumnFactor{ConstTable(others)}, ConstTable(own), Table(out), out.rows, out.cols, others.rows};
+        weights, ColumnFactor{ConstTable(others)}, ConstTable(own), Table(out), {out.rows, out.cols, others.rows}};
     launch_(body.blocks(), body);
   }
 

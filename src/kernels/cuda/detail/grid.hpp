@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
-// What a kernel body may use: it compiles for a device and for the host, where a loop over blocks and threads runs it.
+// Tools for kernel bodies. A body compiles for a device and for the host, where a loop over blocks and threads runs it.
 //
 // A body is a struct that holds its arguments, with `static constexpr unsigned kThreads` (per block) and one of
 //   void run(At) const;                                       // threads that do not need each other
@@ -28,7 +28,7 @@
 
 namespace tessera::kernels::cuda {
 
-/// Which thread of which block.
+/// A thread of a block.
 struct At {
   std::size_t block;
   unsigned thread;
@@ -45,6 +45,23 @@ concept InPhases = requires {
 
 /// Blocks of `size` that `count` things need.
 constexpr std::size_t blocks_of(std::size_t size, std::size_t count) { return (count + size - 1) / size; }
+
+/// Calls item(k) for k = 0 .. count - 1, each by a thread of its own.
+template <class Item>
+struct ItemsBody {
+  static constexpr unsigned kThreads = 128;
+  Item item;
+  std::size_t count;
+  TESSERA_HOST_DEVICE void run(At at) const {
+    const std::size_t k = at.block * kThreads + at.thread;
+    if (k < count) item(k);
+  }
+};
+
+template <class Launcher, class Item>
+void launch_items(const Launcher& launch, std::size_t count, Item item) {
+  launch(blocks_of(ItemsBody<Item>::kThreads, count), ItemsBody<Item>{item, count});
+}
 
 /// Adds to a counter that other blocks may add to; whole numbers, so the order does not matter.
 TESSERA_HOST_DEVICE inline void add_count(std::uint32_t* counter, std::uint32_t count) {
@@ -65,7 +82,7 @@ TESSERA_HOST_DEVICE inline void add_count(std::uint64_t* counter, std::uint64_t 
 #endif
 }
 
-/// Takes the next place of a list that others take places of; in what order does not matter.
+/// Takes the next place of a list. Other threads take places too; their order does not matter.
 TESSERA_HOST_DEVICE inline std::uint32_t take_place(std::uint32_t* counter) {
 #if defined(__CUDA_ARCH__)
   return atomicAdd(counter, 1U);
@@ -97,7 +114,7 @@ class HostLauncher {
     const unsigned phases = body.phases();
     if (phases == 0) return;
     typename Body::Shared shared;
-    std::memset(&shared, 0xCC, sizeof shared);  // not zeros: what is read before it is written shows
+    std::memset(&shared, 0xCC, sizeof shared);  // not zeros: a read before the first write shows
     typename Body::Registers registers[Body::kThreads] = {};
     for (unsigned phase = 0; phase < phases; ++phase)
       for (unsigned i = 0; i < Body::kThreads; ++i) {

@@ -16,7 +16,7 @@ constexpr unsigned kLanes = 16;
 constexpr unsigned kLaneRows = 8;  ///< rows of a block
 constexpr unsigned kLaneThreads = kLanes * kLaneRows;
 
-/// Where a thread works: its row, that row within the block, and its lane.
+/// The place of a thread: its row, that row's slot within the block, and its lane.
 struct LaneAt {
   std::size_t row;
   unsigned slot;
@@ -31,7 +31,7 @@ struct LaneValues {
   T at[kLaneRows][kLanes];
 };
 
-/// Lane l and l + 8, then 4, 2, 1.
+/// Adds lanes l and l + 8, then those 4, 2 and 1 apart.
 template <class T>
 TESSERA_HOST_DEVICE T sum_tree(const T (&lanes)[kLanes]) {
   T sums[kLanes / 2];
@@ -54,8 +54,8 @@ TESSERA_HOST_DEVICE inline float power_of_two(float magic) {
 #endif
 }
 
-/// exp(x) for x <= 0: the operations, and so the bits, of cpu/detail/exponential_inl.hpp. To about one unit in the last
-/// place; 0 for x < -87.3, NaN for NaN.
+/// exp(x) for x <= 0 by the operations, and so with the bits, of cpu/detail/exponential_inl.hpp: right to about one
+/// unit in the last place; 0 for x < -87.3, NaN for NaN.
 TESSERA_HOST_DEVICE inline float exponential(float x) {
   const float magic = 12582912.0F + 127.0F;
   const float rounded = fmaf(x, 1.44269504088896341F, magic);

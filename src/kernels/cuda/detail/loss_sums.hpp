@@ -22,7 +22,7 @@ struct WeightedLosses {
   TESSERA_HOST_DEVICE double operator()(std::size_t i) const { return weight * static_cast<double>(losses[i]); }
 };
 
-/// One block: a lane of the sum is a thread.
+/// One block adds the losses; each lane of the sum is a thread.
 template <class Losses>
 struct AddLossesBody {
   static constexpr unsigned kThreads = kLossLanes;
@@ -35,7 +35,7 @@ struct AddLossesBody {
   std::uint64_t step;
   LossSum* sum;
 
-  /// The lanes, then their tree: of half as many lanes in each phase, and of one in the last.
+  /// The first phase sums the lanes. The others add them as a tree, each phase half as many as the phase before.
   static constexpr unsigned kPhases = std::bit_width(kThreads);
   TESSERA_HOST_DEVICE unsigned phases() const { return kPhases; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& /*registers*/) const {
@@ -52,7 +52,7 @@ struct AddLossesBody {
   }
 };
 
-/// One block: all threads fetch losses, the first adds them one after the other.
+/// In one block all threads fetch losses, and the first thread adds them one after the other.
 struct AddEachLossBody {
   static constexpr unsigned kThreads = 256;
   struct Shared {

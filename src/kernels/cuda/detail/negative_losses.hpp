@@ -8,8 +8,9 @@
 
 namespace tessera::kernels::cuda {
 
-/// The rows of a loss, each the work of 16 lanes: all of them compute the terms of a piece of the row, then the first
-/// adds these up one after the other. So the chain is that of the contract, and what is costly is shared.
+/// The rows of a loss, each the work of 16 lanes. All lanes compute the terms of a piece of the row, then the first
+/// lane adds them up one after the other. So the sum is the chain of the contract, and the lanes share its costly
+/// terms.
 struct NegativeRows {
   static constexpr unsigned kPieceColumns = 8 * kLanes;
   struct Pieces {
@@ -21,6 +22,14 @@ struct NegativeRows {
   const float* target_scores;
   float* losses;
   float* target_weights;
+  template <Space kSpace>
+  NegativeRows(BasicMatrix<kSpace> of, const BasicTargetLosses<kSpace>& targets)
+      : scores(of),
+        rows(of.rows),
+        cols(of.cols),
+        target_scores(targets.scores.data()),
+        losses(targets.losses.data()),
+        target_weights(targets.weights.data()) {}
 
   [[nodiscard]] TESSERA_HOST_DEVICE unsigned pieces() const {
     return static_cast<unsigned>((cols + kPieceColumns - 1) / kPieceColumns);
@@ -46,7 +55,7 @@ struct NegativeRows {
   }
 };
 
-/// Two phases for each piece, and one for the result.
+/// A piece takes two phases, and the result one more.
 struct MarginBody {
   static constexpr unsigned kThreads = kLaneThreads;
   struct Shared {
@@ -87,12 +96,12 @@ struct MarginBody {
   }
 };
 
-/// The highest score; twice two phases for each piece, of the powers and of the losses.
+/// The first phase finds the maximum score. Then each piece takes two phases for its powers and two for its losses.
 struct SelfAdversarialBody {
   static constexpr unsigned kThreads = kLaneThreads;
   struct Shared {
     NegativeRows::Pieces pieces;
-    LaneValues<float> highest;
+    LaneValues<float> maxima;
     double totals[kLaneRows];
   };
   struct Registers {
@@ -105,7 +114,7 @@ struct SelfAdversarialBody {
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
     const LaneAt at(index);
     if (at.row >= in.rows) return;
-    if (phase == 0) return find_highest(at, shared);
+    if (phase == 0) return find_maximum(at, shared);
     const unsigned pieces = in.pieces();
     const bool of_powers = phase - 1 < 2 * pieces;
     const unsigned piece = (phase - 1) / 2 - (of_powers ? 0 : pieces);
@@ -123,20 +132,20 @@ struct SelfAdversarialBody {
   }
 
  private:
-  TESSERA_HOST_DEVICE void find_highest(LaneAt at, Shared& shared) const {
+  TESSERA_HOST_DEVICE void find_maximum(LaneAt at, Shared& shared) const {
     const float* row = in.scores.row(at.row);
-    float highest = -INFINITY;
-    for (std::size_t j = at.lane; j < in.cols; j += kLanes) highest = row[j] > highest ? row[j] : highest;
-    shared.highest.at[at.slot][at.lane] = highest;
+    float maximum = -INFINITY;
+    for (std::size_t j = at.lane; j < in.cols; j += kLanes) maximum = row[j] > maximum ? row[j] : maximum;
+    shared.maxima.at[at.slot][at.lane] = maximum;
   }
   [[nodiscard]] TESSERA_HOST_DEVICE static float reference(LaneAt at, const Shared& shared) {
-    float highest = shared.highest.at[at.slot][0];
+    float maximum = shared.maxima.at[at.slot][0];
     TESSERA_UNROLL
     for (unsigned l = 1; l < kLanes; ++l) {
-      const float other = shared.highest.at[at.slot][l];
-      highest = other > highest ? other : highest;
+      const float other = shared.maxima.at[at.slot][l];
+      maximum = other > maximum ? other : maximum;
     }
-    return SelfAdversarialLoss::reference(highest);
+    return SelfAdversarialLoss::reference(maximum);
   }
   TESSERA_HOST_DEVICE void find_powers(LaneAt at, unsigned piece, Shared& shared) const {
     const float below = reference(at, shared);
@@ -152,33 +161,23 @@ struct SelfAdversarialBody {
   }
 };
 
+inline MarginBody body_of(const NegativeRows& rows, const MarginLoss& of) { return {rows, of}; }
+inline SelfAdversarialBody body_of(const NegativeRows& rows, const SelfAdversarialLoss& of) { return {rows, of}; }
+
 template <class Launcher>
 class GridNegativeLosses final : public BasicNegativeLosses<Launcher::kSpace> {
-  using Matrix = BasicMatrix<Launcher::kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<Launcher::kSpace, T>;
-
  public:
   explicit GridNegativeLosses(Launcher launch) : launch_(launch) {}
 
-  void weigh(const MarginLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
-             Vector<float> target_weights) const override {
-    launch<MarginBody>(of, scores, target_scores, losses, target_weights);
-  }
-  void weigh(const SelfAdversarialLoss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
-             Vector<float> target_weights) const override {
-    launch<SelfAdversarialBody>(of, scores, target_scores, losses, target_weights);
+  void weigh(const SampledLoss& loss, BasicMatrix<Launcher::kSpace> scores,
+             const BasicTargetLosses<Launcher::kSpace>& targets) const override {
+    kernels::detail::check_negatives(scores, targets);
+    std::visit(
+        [&](const auto& of) { launch_(blocks_of(kLaneRows, scores.rows), body_of(NegativeRows(scores, targets), of)); },
+        loss);
   }
 
  private:
-  template <class Body, class Loss>
-  void launch(const Loss& of, Matrix scores, Vector<const float> target_scores, Vector<float> losses,
-              Vector<float> target_weights) const {
-    kernels::detail::check_negatives(scores, target_scores, losses, target_weights);
-    const NegativeRows rows{Table(scores),        scores.rows,   scores.cols,
-                            target_scores.data(), losses.data(), target_weights.data()};
-    launch_(blocks_of(kLaneRows, scores.rows), Body{rows, of});
-  }
   Launcher launch_;
 };
 

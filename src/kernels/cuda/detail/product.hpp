@@ -9,9 +9,8 @@
 
 namespace tessera::kernels::cuda {
 
-/// A product is out[i][j] = finish(chain over s of step(left(i, s), right(j, s))), the chain being one accumulator that
-/// goes through the steps in order: the bits of the other backends. A block computes 64 x 64 outputs in blocks of 16
-/// steps, a thread 4 x 4 of them.
+/// A product is out[i][j] = finish(chain over s of step(left(i, s), right(j, s))), and has the bits of the other
+/// backends. A block computes 64 x 64 outputs in blocks of 16 steps, a thread 4 x 4 of them.
 struct DotChain {
   TESSERA_HOST_DEVICE static float step(float a, float b, float sum) { return fmaf(a, b, sum); }
   TESSERA_HOST_DEVICE static float finish(float sum) { return sum; }
@@ -29,6 +28,14 @@ struct NegativeL2Chain {
   }
   TESSERA_HOST_DEVICE static float finish(float sum) { return -sqrtf(sum); }
 };
+
+/// The chain of one pair of vectors, computed by one thread.
+template <class Chain, class Row>
+TESSERA_HOST_DEVICE float chain_of(const float* query, Row row, std::size_t dim) {
+  float sum = 0;
+  for (std::size_t c = 0; c < dim; ++c) sum = Chain::step(query[c], row[c], sum);
+  return Chain::finish(sum);
+}
 
 /// Calls body(chain) with the chain of a similarity.
 template <class Body>
@@ -54,7 +61,7 @@ struct ColumnFactor {
   TESSERA_HOST_DEVICE float at(std::size_t i, std::size_t s) const { return table.row(s)[i]; }
 };
 
-/// As ColumnFactor, row s multiplied by factors[s].
+/// A ColumnFactor whose row s is multiplied by factors[s].
 struct ScaledColumnFactor {
   static constexpr bool kStepsAreContiguous = false;
   ConstTable table;
@@ -67,6 +74,35 @@ constexpr unsigned kTileSteps = 16;
 constexpr unsigned kTileSide = 16;  ///< threads of a block along each side of its tile
 constexpr unsigned kEach = kTile / kTileSide;
 
+/// The size of a product, which blocks compute in tiles and in steps.
+struct ProductShape {
+  std::size_t rows;
+  std::size_t cols;
+  std::size_t steps;
+
+  [[nodiscard]] TESSERA_HOST_DEVICE std::size_t column_tiles() const { return (cols + kTile - 1) / kTile; }
+  [[nodiscard]] std::size_t blocks() const { return blocks_of(kTile, rows) * blocks_of(kTile, cols); }
+  /// A block of steps is loaded in one phase and multiplied in the next; the last phase finishes.
+  [[nodiscard]] TESSERA_HOST_DEVICE unsigned phases() const {
+    return static_cast<unsigned>(2 * ((steps + kTileSteps - 1) / kTileSteps) + 1);
+  }
+};
+
+/// The place of a phase: its tile, its first step, and the first output of its thread.
+struct TileStep {
+  std::size_t row;
+  std::size_t col;
+  std::size_t step;
+  std::size_t thread_row;
+  std::size_t thread_col;
+  TESSERA_HOST_DEVICE TileStep(const ProductShape& shape, unsigned phase, At at)
+      : row(at.block / shape.column_tiles() * kTile),
+        col(at.block % shape.column_tiles() * kTile),
+        step(static_cast<std::size_t>(phase / 2) * kTileSteps),
+        thread_row(row + at.thread / kTileSide),
+        thread_col(col + at.thread % kTileSide) {}
+};
+
 /// Rows (or columns) first .. first + kTile - 1 of a factor, of which there are `end`, and steps from `step` on.
 struct FactorTile {
   std::size_t first;
@@ -75,7 +111,7 @@ struct FactorTile {
   std::size_t steps;
 };
 
-/// Brings kTileSteps x kTile values of a factor, neighbours in memory by neighbouring threads; 0 where it ends.
+/// Loads kTileSteps x kTile values of a factor, neighbours in memory by neighbouring threads, and 0 beyond its end.
 template <class Factor>
 TESSERA_HOST_DEVICE void load_tile(const Factor& factor, FactorTile at, unsigned thread,
                                    float (&to)[kTileSteps][kTile + 4]) {
@@ -109,29 +145,21 @@ struct ProductBody {
   Left left;
   Right right;
   Finish finish;
-  std::size_t rows;
-  std::size_t cols;
-  std::size_t steps;
+  ProductShape shape;
 
-  [[nodiscard]] std::size_t blocks() const { return blocks_of(kTile, rows) * blocks_of(kTile, cols); }
-  /// Load and multiply for each block of steps, then finish.
-  TESSERA_HOST_DEVICE unsigned phases() const {
-    return static_cast<unsigned>(2 * ((steps + kTileSteps - 1) / kTileSteps) + 1);
-  }
+  [[nodiscard]] std::size_t blocks() const { return shape.blocks(); }
+  TESSERA_HOST_DEVICE unsigned phases() const { return shape.phases(); }
 
   TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Sums& sums) const {
-    const std::size_t column_tiles = (cols + kTile - 1) / kTile;
-    const std::size_t row = at.block / column_tiles * kTile;
-    const std::size_t col = at.block % column_tiles * kTile;
-    const std::size_t step = static_cast<std::size_t>(phase / 2) * kTileSteps;
-    if (step >= steps) return store(row + at.thread / kTileSide, col + at.thread % kTileSide, sums);
-    if (phase % 2 == 1) return multiply(at.thread, steps - step, shared, sums);
-    load_tile(left, {row, rows, step, steps}, at.thread, shared.left);
-    load_tile(right, {col, cols, step, steps}, at.thread, shared.right);
+    const TileStep tile(shape, phase, at);
+    if (tile.step >= shape.steps) return store(tile.thread_row, tile.thread_col, sums);
+    if (phase % 2 == 1) return multiply(at.thread, shape.steps - tile.step, shared, sums);
+    load_tile(left, {tile.row, shape.rows, tile.step, shape.steps}, at.thread, shared.left);
+    load_tile(right, {tile.col, shape.cols, tile.step, shape.steps}, at.thread, shared.right);
   }
 
  private:
-  /// A step that is not there must not be taken: adding a product of zeros would turn -0 into 0.
+  /// Takes no step beyond the end: adding a product of zeros would turn -0 into 0.
   TESSERA_HOST_DEVICE void multiply(unsigned thread, std::size_t left_over, const Shared& shared, Sums& sums) const {
     if (left_over >= kTileSteps) {
       TESSERA_UNROLL
@@ -161,7 +189,7 @@ struct ProductBody {
     for (unsigned r = 0; r < kEach; ++r) {
       TESSERA_UNROLL
       for (unsigned c = 0; c < kEach; ++c) sums.at[r][c] = Chain::finish(sums.at[r][c]);
-      if (i + r * kTileSide < rows) finish(i + r * kTileSide, j, sums.at[r], cols);
+      if (i + r * kTileSide < shape.rows) finish(i + r * kTileSide, j, sums.at[r], shape.cols);
     }
   }
 };
@@ -177,7 +205,7 @@ struct StoreProduct {
   }
 };
 
-/// Adds factors[i] times the outputs to what is there.
+/// Adds factors[i] times the outputs to `out`.
 struct AddScaledProduct {
   Table out;
   const float* factors;
@@ -192,12 +220,11 @@ struct AddScaledProduct {
   }
 };
 
-/// As below, what becomes of the outputs being the business of `finish`.
+/// Enqueues the product of `left` [rows, steps] and `right` [cols, steps]; `finish` takes the outputs.
 template <class Chain, class Launcher, class Left, class Right, class Finish>
-void launch_product(const Launcher& launch, Left left, Right right, std::size_t steps,
-                    BasicMatrix<Launcher::kSpace> out, Finish finish) {
+void launch_product(const Launcher& launch, Left left, Right right, ProductShape shape, Finish finish) {
   using Body = ProductBody<Chain, Left, Right, Finish>;
-  const Body body{left, right, finish, out.rows, out.cols, steps};
+  const Body body{left, right, finish, shape};
   launch(body.blocks(), body);
 }
 
@@ -205,7 +232,7 @@ void launch_product(const Launcher& launch, Left left, Right right, std::size_t 
 template <class Chain, class Launcher, class Left, class Right>
 void launch_product(const Launcher& launch, Left left, Right right, std::size_t steps,
                     BasicMatrix<Launcher::kSpace> out) {
-  launch_product<Chain>(launch, left, right, steps, out, StoreProduct{Table(out)});
+  launch_product<Chain>(launch, left, right, ProductShape{out.rows, out.cols, steps}, StoreProduct{Table(out)});
 }
 
 }  // namespace tessera::kernels::cuda

@@ -14,6 +14,9 @@ struct CountScores {
   const float* targets;
   std::uint32_t* n_greater;
   std::uint32_t* n_equal;
+  template <Space kSpace>
+  CountScores(const BasicRankTile<kSpace>& tile, const BasicRankCounts<kSpace>& counts)
+      : targets(tile.target_scores.data()), n_greater(counts.n_greater.data()), n_equal(counts.n_equal.data()) {}
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t j, const float (&scores)[kEach],
                                       std::size_t cols) const {
     std::uint32_t greater = 0;
@@ -31,22 +34,15 @@ struct CountScores {
 
 template <class Launcher>
 class GridRanks final : public BasicRanks<Launcher::kSpace> {
-  using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<Launcher::kSpace, T>;
-
  public:
   explicit GridRanks(Launcher launch) : launch_(launch) {}
 
-  void count(Similarity similarity, ConstMatrix queries, ConstMatrix rows, Vector<const float> target_scores,
-             Vector<std::uint32_t> n_greater, Vector<std::uint32_t> n_equal) const override {
-    kernels::detail::check_ranks(queries, rows, target_scores, n_greater, n_equal);
-    const CountScores counts{target_scores.data(), n_greater.data(), n_equal.data()};
+  void count(Similarity similarity, const BasicRankTile<Launcher::kSpace>& tile,
+             const BasicRankCounts<Launcher::kSpace>& counts) const override {
+    kernels::detail::check_ranks(tile, counts);
     with_chain(similarity, [&](auto chain) {
-      using Body = ProductBody<decltype(chain), RowFactor, RowFactor, CountScores>;
-      const Body body{
-          RowFactor{ConstTable(queries)}, RowFactor{ConstTable(rows)}, counts, queries.rows, rows.rows, rows.cols};
-      launch_(body.blocks(), body);
+      launch_product<decltype(chain)>(launch_, RowFactor{ConstTable(tile.queries)}, RowFactor{ConstTable(tile.rows)},
+                                      {tile.queries.rows, tile.rows.rows, tile.rows.cols}, CountScores(tile, counts));
     });
   }
 

@@ -37,15 +37,15 @@ concept AddsTerms = requires(const Element& element) {
 };
 
 /// Works on every element of a matrix, neighbouring columns by neighbouring threads. A block has a piece of columns of
-/// some rows; what a thread loads of its columns does not wait for what it stores. Other elements than the two above
-/// are called: element(row, column).
+/// some rows. A thread loads all of its columns before it stores one. An element that is none of the two above is
+/// called: element(row, column).
 template <class Element>
 struct ElementsBody {
   static constexpr unsigned kThreads = kRowThreads * kRowsPerBlock;
   Element element;
   std::size_t rows;
   std::size_t cols;
-  std::uint32_t pieces;  ///< of a row
+  std::uint32_t pieces;  ///< how many pieces a row has
 
   TESSERA_HOST_DEVICE void run(At at) const {
     const auto block = static_cast<std::uint32_t>(at.block);
@@ -108,7 +108,7 @@ struct ScatterElement {
   TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const { table.row(indices[i])[c] = value; }
 };
 
-/// One column of one sum, added in the order of its positions.
+/// A column of a sum, added up in the order of its positions.
 struct SumElement {
   using Value = float;
   ConstTable in;
@@ -123,7 +123,7 @@ struct SumElement {
   TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, float sum) const { out.row(u)[c] = sum; }
 };
 
-/// One column of what a window of rows adds to one sum, in the order of the rows.
+/// A column of a sum, to which a window of rows is added in the order of the rows.
 struct AddSegmentElement {
   using Value = float;
   ConstTable in;
@@ -166,7 +166,7 @@ struct FillElement {
   TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t c) const { out.row(i)[c] = value; }
 };
 
-/// The columns of a row that share a counter.
+/// Drops the columns of a row that share a counter.
 struct DropElement {
   DropoutMask mask;
   const std::uint32_t* mask_rows;  // or null

@@ -7,24 +7,14 @@
 
 namespace tessera::kernels::cuda {
 
-/// One pair a thread: its chain in index order.
 template <class Chain>
-struct PairsBody {
-  static constexpr unsigned kThreads = 128;
+struct PairItem {
   ConstTable queries;
   ConstTable rows;
-  std::size_t count;
   std::size_t dim;
   float* out;
-
-  TESSERA_HOST_DEVICE void run(At at) const {
-    const std::size_t i = at.block * kThreads + at.thread;
-    if (i >= count) return;
-    const float* query = queries.row(i);
-    const float* row = rows.row(i);
-    float sum = 0;
-    for (std::size_t k = 0; k < dim; ++k) sum = Chain::step(query[k], row[k], sum);
-    out[i] = Chain::finish(sum);
+  TESSERA_HOST_DEVICE void operator()(std::size_t i) const {
+    out[i] = chain_of<Chain>(queries.row(i), rows.row(i), dim);
   }
 };
 
@@ -51,9 +41,8 @@ class GridScores final : public BasicScores<Launcher::kSpace> {
              Vector<Launcher::kSpace, float> out) const override {
     kernels::detail::check_pairs(queries, rows, out);
     with_chain(similarity, [&](auto chain) {
-      using Body = PairsBody<decltype(chain)>;
-      launch_(blocks_of(Body::kThreads, rows.rows),
-              Body{ConstTable(queries), ConstTable(rows), rows.rows, rows.cols, out.data()});
+      launch_items(launch_, rows.rows,
+                   PairItem<decltype(chain)>{ConstTable(queries), ConstTable(rows), rows.cols, out.data()});
     });
   }
 

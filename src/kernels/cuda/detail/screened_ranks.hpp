@@ -4,7 +4,6 @@
 
 #include "kernels/cuda/detail/lanes.hpp"
 #include "kernels/cuda/detail/ranks.hpp"
-#include "kernels/cuda/detail/targets.hpp"
 #include "kernels/screened_ranks.hpp"
 
 #include <cmath>
@@ -12,10 +11,11 @@
 
 namespace tessera::kernels::cuda {
 
-/// What is added to every norm; score_error_factor() says why.
+/// Every norm has this added; score_error_factor() says why.
 TESSERA_HOST_DEVICE inline double tiny_norm(std::size_t dim) { return sqrt(static_cast<double>(dim)) * 0x1p-50; }
 
-/// Norms in double, rounded up: squares of floats are exact, their sum loses less than 2^-21 for up to 2^30 elements.
+/// Norms are computed in double and rounded up. Squares of floats are exact; their sum loses less than 2^-21 for up to
+/// 2^30 elements.
 struct NormsBody {
   static constexpr unsigned kThreads = kLaneThreads;
   using Shared = LaneValues<double>;
@@ -26,20 +26,18 @@ struct NormsBody {
   float* out;
 
   TESSERA_HOST_DEVICE unsigned phases() const { return 2; }
-  TESSERA_HOST_DEVICE void run(unsigned phase, At at, Shared& shared, Registers& /*registers*/) const {
-    const unsigned slot = at.thread / kLanes;
-    const unsigned lane = at.thread % kLanes;
-    const std::size_t i = at.block * kLaneRows + slot;
-    if (i >= count) return;
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& /*registers*/) const {
+    const LaneAt at(index);
+    if (at.row >= count) return;
     if (phase == 0) {
       double squares = 0;
-      for (std::size_t c = lane; c < cols; c += kLanes) {
-        const auto value = static_cast<double>(rows.row(i)[c]);
+      for (std::size_t c = at.lane; c < cols; c += kLanes) {
+        const auto value = static_cast<double>(rows.row(at.row)[c]);
         squares += value * value;
       }
-      shared.at[slot][lane] = squares;
-    } else if (lane == 0) {
-      out[i] = static_cast<float>(sqrt(sum_tree(shared.at[slot])) * (1 + 0x1p-20) + tiny_norm(cols));
+      shared.at[at.slot][at.lane] = squares;
+    } else if (at.lane == 0) {
+      out[at.row] = static_cast<float>(sqrt(sum_tree(shared.at[at.slot])) * (1 + 0x1p-20) + tiny_norm(cols));
     }
   }
 };
@@ -62,7 +60,7 @@ struct Undecided {
     queries[place] = static_cast<std::uint32_t>(i);
     rows[place] = static_cast<std::uint32_t>(j);
   }
-  /// Known once all pairs have been added.
+  /// Whether the list had no room for a pair; valid once all pairs have been added.
   TESSERA_HOST_DEVICE bool overflowed() const { return *count > capacity; }
 };
 
@@ -75,13 +73,55 @@ struct ClearScreen {
   }
 };
 
-/// Whether an approximate score is above a target, below it, or too near to say.
+/// Approximate scores of a tile, and what bounds their errors.
+struct ScreenedTile {
+  ConstTable scores;
+  const float* query_norms;
+  const float* row_norms;
+  float factor;
+  std::size_t queries;
+  std::size_t rows;
+  template <class Approximate>
+  explicit ScreenedTile(const Approximate& of)
+      : scores(of.scores),
+        query_norms(of.query_norms.data()),
+        row_norms(of.row_norms.data()),
+        factor(of.error_factor),
+        queries(of.scores.rows),
+        rows(of.scores.cols) {}
+  /// norm(q) * norm(e) of a pair.
+  [[nodiscard]] TESSERA_HOST_DEVICE float magnitude(std::size_t i, std::size_t j) const {
+    return query_norms[i] * row_norms[j];
+  }
+  /// Whether the error of a score has a bound.
+  TESSERA_HOST_DEVICE static bool is_sound(float score, float magnitude) {
+    return magnitude < 0x1p126F && score - score == 0;
+  }
+
+  /// A block looks at kColumns scores of one query.
+  static constexpr unsigned kThreads = 256;
+  static constexpr std::size_t kColumns = 4096;
+  [[nodiscard]] std::size_t blocks() const { return queries * blocks_of(kColumns, rows); }
+  [[nodiscard]] TESSERA_HOST_DEVICE std::size_t query(At at) const { return at.block / pieces(); }
+  /// Calls body(j) for the rows of a thread.
+  template <class Body>
+  TESSERA_HOST_DEVICE void for_rows(At at, const Body& body) const {
+    const std::size_t first = at.block % pieces() * kColumns;
+    const std::size_t end = rows - first < kColumns ? rows : first + kColumns;
+    for (std::size_t j = first + at.thread; j < end; j += kThreads) body(j);
+  }
+
+ private:
+  [[nodiscard]] TESSERA_HOST_DEVICE std::size_t pieces() const { return (rows + kColumns - 1) / kColumns; }
+};
+
+/// An approximate score is above a target, below it, or too near to decide.
 enum class Verdict : std::uint8_t { kAbove, kBelow, kUndecided };
 
-/// `magnitude` = norm(q) * norm(e). The difference of two floats is rounded once, by less than the margin of `factor`;
-/// a target that is infinite is above or below every score that cannot overflow, NaN leaves everything undecided.
+/// The difference of two floats is rounded once, by less than the margin of `factor`. A target that is infinite is
+/// above or below every score that cannot overflow; NaN leaves everything undecided.
 TESSERA_HOST_DEVICE inline Verdict screen(float score, float target, float magnitude, float factor) {
-  const bool is_sound = magnitude < 0x1p126F && score - score == 0;
+  const bool is_sound = ScreenedTile::is_sound(score, magnitude);
   const float difference = score - target;
   const float bound = factor * magnitude;
   if (is_sound && difference > bound) return Verdict::kAbove;
@@ -89,37 +129,27 @@ TESSERA_HOST_DEVICE inline Verdict screen(float score, float target, float magni
   return Verdict::kUndecided;
 }
 
-/// A block screens kColumns scores of one query.
+/// Counts the scores of a tile that are above their targets, and lists the undecided ones.
 struct ScreenBody {
-  static constexpr unsigned kThreads = 256;
-  static constexpr std::size_t kColumns = 4096;
-  ConstTable scores;
-  const float* query_norms;
-  const float* row_norms;
+  static constexpr unsigned kThreads = ScreenedTile::kThreads;
+  ScreenedTile tile;
   const float* targets;
-  float factor;
-  std::size_t queries;
-  std::size_t rows;
   std::uint32_t* n_greater;
   Undecided undecided;
 
-  [[nodiscard]] std::size_t blocks() const { return queries * blocks_of(kColumns, rows); }
   TESSERA_HOST_DEVICE void run(At at) const {
-    const std::size_t pieces = (rows + kColumns - 1) / kColumns;
-    const std::size_t i = at.block / pieces;
-    const std::size_t first = at.block % pieces * kColumns;
-    const std::size_t end = rows - first < kColumns ? rows : first + kColumns;
+    const std::size_t i = tile.query(at);
     std::uint32_t greater = 0;
-    for (std::size_t j = first + at.thread; j < end; j += kThreads) {
-      const Verdict verdict = screen(scores.row(i)[j], targets[i], query_norms[i] * row_norms[j], factor);
+    tile.for_rows(at, [&](std::size_t j) {
+      const Verdict verdict = screen(tile.scores.row(i)[j], targets[i], tile.magnitude(i, j), tile.factor);
       greater += verdict == Verdict::kAbove ? 1 : 0;
       if (verdict == Verdict::kUndecided) undecided.add(i, j);
-    }
+    });
     add_count(n_greater + i, greater);
   }
 };
 
-/// Takes over what was decided, unless everything is counted again.
+/// Takes over the decided counts, unless the tile is counted again.
 struct SettleQuery {
   Undecided undecided;
   const std::uint32_t* decided;
@@ -135,29 +165,23 @@ struct SettleQuery {
   }
 };
 
-/// The chain of one undecided pair.
+/// Scores one undecided pair again.
 struct RescorePair {
   ConstTable queries;
   ConstTable rows;
   std::size_t dim;
-  const float* targets;
   Undecided undecided;
-  std::uint32_t* n_greater;
-  std::uint32_t* n_equal;
+  CountScores counts;
   TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
     if (undecided.overflowed() || k >= *undecided.count) return;
     const std::size_t i = undecided.queries[k];
-    const float* query = queries.row(i);
-    const float* row = rows.row(undecided.rows[k]);
-    float sum = 0;
-    for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
-    const float score = DotChain::finish(sum);
-    add_count(n_greater + i, score > targets[i] ? 1 : 0);
-    add_count(n_equal + i, score == targets[i] ? 1 : 0);
+    const float score = chain_of<DotChain>(queries.row(i), rows.row(undecided.rows[k]), dim);
+    add_count(counts.n_greater + i, score > counts.targets[i] ? 1 : 0);
+    add_count(counts.n_equal + i, score == counts.targets[i] ? 1 : 0);
   }
 };
 
-/// Counts a tile by the chain if its list overflowed, else does nothing.
+/// Counts a tile by the chain if its list overflowed, and else does nothing.
 struct RecountBody {
   using Count = ProductBody<DotChain, RowFactor, RowFactor, CountScores>;
   static constexpr unsigned kThreads = Count::kThreads;
@@ -184,49 +208,39 @@ class GridScreenedRanks final : public BasicScreenedRanks<Launcher::kSpace> {
   }
 
   void count(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
-             const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) const override {
+             const BasicScreenScratch<kSpace>& scratch, const BasicRankCounts<kSpace>& counts,
+             Vector<kSpace, ScreeningCost> cost) const override {
     check(tile, approximate, scratch, counts);
+    TESSERA_ASSERT(cost.size() == 1, "the cost is added to one place");
     const std::size_t b = tile.queries.rows;
     const std::size_t n = tile.rows.rows;
+    const std::size_t dim = tile.rows.cols;
     if (b == 0 || n == 0) return;
     const Undecided undecided(scratch);
     std::uint32_t* decided = scratch.n_greater.data();
-    std::uint32_t* n_greater = counts.n_greater.data();
-    std::uint32_t* n_equal = counts.n_equal.data();
-    const float* targets = tile.target_scores.data();
+    const CountScores exact(tile, counts);
     const ConstTable queries(tile.queries);
     const ConstTable rows(tile.rows);
     launch_items(launch_, b, ClearScreen{decided, undecided.count});
-    const ScreenBody screen{ConstTable(approximate.scores),
-                            approximate.query_norms.data(),
-                            approximate.row_norms.data(),
-                            targets,
-                            approximate.error_factor,
-                            b,
-                            n,
-                            decided,
-                            undecided};
-    launch_(screen.blocks(), screen);
-    launch_items(launch_, b, SettleQuery{undecided, decided, b * n, n_greater, counts.cost.data()});
-    launch_items(launch_, undecided.capacity,
-                 RescorePair{queries, rows, tile.rows.cols, targets, undecided, n_greater, n_equal});
-    const RecountBody recount{
-        {RowFactor{queries}, RowFactor{rows}, CountScores{targets, n_greater, n_equal}, b, n, tile.rows.cols},
-        undecided};
+    const ScreenedTile screened(approximate);
+    launch_(screened.blocks(), ScreenBody{screened, exact.targets, decided, undecided});
+    launch_items(launch_, b, SettleQuery{undecided, decided, b * n, exact.n_greater, cost.data()});
+    launch_items(launch_, undecided.capacity, RescorePair{queries, rows, dim, undecided, exact});
+    const RecountBody recount{{RowFactor{queries}, RowFactor{rows}, exact, {b, n, dim}}, undecided};
     launch_(recount.count.blocks(), recount);
   }
 
  private:
   static void check(const BasicRankTile<kSpace>& tile, const BasicApproximateScores<kSpace>& approximate,
-                    const BasicScreenScratch<kSpace>& scratch, const BasicScreenedCounts<kSpace>& counts) {
+                    const BasicScreenScratch<kSpace>& scratch, const BasicRankCounts<kSpace>& counts) {
     const std::size_t b = tile.queries.rows;
     const std::size_t n = tile.rows.rows;
-    kernels::detail::check_ranks(tile.queries, tile.rows, tile.target_scores, counts.n_greater, counts.n_equal);
+    kernels::detail::check_ranks(tile, counts);
     kernels::detail::check_scores(tile.queries, tile.rows, approximate.scores);
     TESSERA_ASSERT(approximate.query_norms.size() == b && approximate.row_norms.size() == n, "one norm per vector");
-    TESSERA_ASSERT(scratch.queries.size() == scratch.rows.size() && scratch.n_greater.size() >= b &&
-                       scratch.undecided.size() == 1 && counts.cost.size() == 1,
-                   "scratch for a tile of that many queries");
+    TESSERA_ASSERT(
+        scratch.queries.size() == scratch.rows.size() && scratch.n_greater.size() >= b && scratch.undecided.size() == 1,
+        "scratch for a tile of that many queries");
     TESSERA_ASSERT(n == 0 || b <= UINT32_MAX / n, "a tile has fewer than 2^32 pairs");
   }
 

@@ -10,15 +10,15 @@
 
 namespace tessera::kernels::cuda {
 
-/// A block looks for the k-th largest of all keys of query i: those that it has (k places of `before`) and those of
-/// `source`, whose keys are count(i) and key(i, j). One digit of 8 bits after the other, from the highest: keys are
-/// counted by digit, and the digit is the one that the k-th of them has. Then `finish` makes something of it.
+/// A block finds the k-th largest of all keys of query i: of its k places in `before` and of the count(i) keys key(i,
+/// j) of `source`. It finds one digit of 8 bits after the other, from the first: it counts keys by digit and takes the
+/// digit that the k-th of them has. Then `finish` uses the key.
 template <class Source, class Finish>
 struct SelectBody {
   static constexpr unsigned kThreads = 256;
   static constexpr unsigned kStepPhases = 3;
   struct Shared {
-    BestKey lowest[kThreads];  // of the keys in `before`, by thread
+    BestKey lowest[kThreads];  // the lowest key in `before` that a thread saw
     std::uint32_t counts[256];
     BestKey floor;      // keys of the source below it are not among the k best
     BestKey threshold;  // the k-th largest key, as far as its digits are known
@@ -30,7 +30,7 @@ struct SelectBody {
   Source source;
   const BestKey* before;
   std::size_t k;
-  unsigned digits;  ///< that are looked at; the others of the threshold are 0
+  unsigned digits;  ///< how many digits are found; the others of the threshold are 0
   Finish finish;
 
   [[nodiscard]] TESSERA_HOST_DEVICE unsigned phases() const { return 2 + digits * kStepPhases + Finish::kPhases; }
@@ -74,7 +74,7 @@ struct SelectBody {
     if (thread != 0) return;
     BestKey floor = shared.lowest[0];
     for (unsigned t = 1; t < kThreads; ++t) floor = shared.lowest[t] < floor ? shared.lowest[t] : floor;
-    // Of digits that are not looked at, a key may have less than the floor and still be as good.
+    // A key may be below the floor in the digits that nobody looks at, and still be as good.
     shared.floor = floor >> (64 - 8 * digits) << (64 - 8 * digits);
     shared.threshold = 0;
     shared.wanted = static_cast<std::uint32_t>(k);
@@ -87,7 +87,7 @@ struct SelectBody {
     });
   }
 
-  /// There are k keys at least, those of `before`.
+  /// At least k keys were counted: those of `before`.
   TESSERA_HOST_DEVICE void choose(unsigned shift, Shared& shared) const {
     unsigned digit = 255;
     for (; digit > 0 && shared.counts[digit] < shared.wanted; --digit) shared.wanted -= shared.counts[digit];
@@ -95,7 +95,7 @@ struct SelectBody {
   }
 };
 
-/// The score that k of the keys reach, in order.
+/// Writes the score that k of the keys reach, as ordered() gives it.
 struct StoreBar {
   static constexpr unsigned kPhases = 1;
   std::uint32_t* bars;
@@ -106,7 +106,7 @@ struct StoreBar {
   }
 };
 
-/// The k largest keys, then 0 for those that are not there.
+/// Writes the k largest keys, then 0 in the places that are left.
 struct StoreBest {
   static constexpr unsigned kPhases = 2;
   BestKey* after;

@@ -10,48 +10,42 @@
 
 namespace tessera::kernels::cuda {
 
-/// The rows of a softmax and its first two phases, which all of its forms share.
+/// The rows of a softmax, and the first two phases of all of its forms.
 struct SoftmaxRows {
   struct Shared {
-    LaneValues<float> highest;
+    LaneValues<float> maxima;
     LaneValues<float> sums;
   };
   struct Registers {
-    float highest;
+    float maximum;
   };
   Table logits;
   std::size_t rows;
   std::size_t cols;
 
-  /// The highest logit of a lane; the lowest finite float where none is above it.
-  TESSERA_HOST_DEVICE void find_highest(LaneAt at, Shared& shared) const {
-    find_highest(at, logits.row(at.row), cols, shared);
-  }
-  TESSERA_HOST_DEVICE static void find_highest(LaneAt at, const float* row, std::size_t count, Shared& shared) {
-    float highest = -FLT_MAX;
+  /// Finds the maximum of the logits of a lane; it is the lowest finite float where none is above that.
+  TESSERA_HOST_DEVICE static void find_maximum(LaneAt at, const float* row, std::size_t count, Shared& shared) {
+    float maximum = -FLT_MAX;
     for (std::size_t j = at.lane; j < count; j += kLanes) {
       const float logit = row[j];
-      highest = logit > highest ? logit : highest;
+      maximum = logit > maximum ? logit : maximum;
     }
-    shared.highest.at[at.slot][at.lane] = highest;
+    shared.maxima.at[at.slot][at.lane] = maximum;
   }
 
-  /// logits[j] <- exp(logits[j] - highest) and their sum, of a lane.
-  TESSERA_HOST_DEVICE void take_exponentials(LaneAt at, Shared& shared, Registers& registers) const {
-    take_exponentials(at, logits.row(at.row), cols, shared, registers);
-  }
+  /// row[j] <- exp(row[j] - maximum) for the columns of a lane, and their sum.
   TESSERA_HOST_DEVICE static void take_exponentials(LaneAt at, float* row, std::size_t count, Shared& shared,
                                                     Registers& registers) {
-    float highest = -FLT_MAX;
+    float maximum = -FLT_MAX;
     TESSERA_UNROLL
     for (unsigned l = 0; l < kLanes; ++l) {
-      const float other = shared.highest.at[at.slot][l];
-      highest = other > highest ? other : highest;
+      const float other = shared.maxima.at[at.slot][l];
+      maximum = other > maximum ? other : maximum;
     }
-    registers.highest = highest + 0.0F;  // zero has no sign here
+    registers.maximum = maximum + 0.0F;  // zero has no sign here
     float sum = 0;
     for (std::size_t j = at.lane; j < count; j += kLanes) {
-      const float power = exponential(row[j] - registers.highest);
+      const float power = exponential(row[j] - registers.maximum);
       row[j] = power;
       sum += power;
     }
@@ -59,7 +53,7 @@ struct SoftmaxRows {
   }
 };
 
-/// With m the highest logit, S = sum_j exp(logit_j - m) and a = t - m - shift, everything follows from a and S.
+/// With m the maximum logit, S = sum_j exp(logit_j - m) and a = t - m - shift, everything follows from a and S.
 struct CrossEntropyBody {
   static constexpr unsigned kThreads = kLaneThreads;
   using Shared = SoftmaxRows::Shared;
@@ -75,14 +69,15 @@ struct CrossEntropyBody {
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
     const LaneAt at(index);
     if (at.row >= in.rows) return;
-    if (phase == 0) return in.find_highest(at, shared);
-    if (phase == 1) return in.take_exponentials(at, shared, registers);
-    finish(at, sum_tree(shared.sums.at[at.slot]), registers.highest);
+    float* row = in.logits.row(at.row);
+    if (phase == 0) return SoftmaxRows::find_maximum(at, row, in.cols, shared);
+    if (phase == 1) return SoftmaxRows::take_exponentials(at, row, in.cols, shared, registers);
+    finish(at, sum_tree(shared.sums.at[at.slot]), registers.maximum);
   }
 
  private:
-  TESSERA_HOST_DEVICE void finish(LaneAt at, float sum, float highest) const {
-    const float ahead = (target_scores[at.row] - highest) - shift;  // of the target before the best candidate
+  TESSERA_HOST_DEVICE void finish(LaneAt at, float sum, float maximum) const {
+    const float ahead = (target_scores[at.row] - maximum) - shift;  // how far the target is before the best candidate
     const float reference = ahead > 0 ? ahead : 0;
     const float target_power = exponential(ahead - reference);
     const float candidate_power = exponential(-reference);
@@ -98,7 +93,7 @@ struct CrossEntropyBody {
   }
 };
 
-/// The tile of a row that 16 lanes work on: number n of all of them.
+/// The tile that 16 lanes work on: number n of all tiles of all rows.
 struct TileAt {
   std::size_t row;
   std::size_t tile;
@@ -118,7 +113,7 @@ struct ExponentialsBody {
   SoftmaxRows in;
   std::size_t tile;
   std::size_t tiles;
-  Table highest;
+  Table maxima;
   Table sums;
 
   TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
@@ -126,10 +121,10 @@ struct ExponentialsBody {
     const LaneAt at(index);
     if (at.row >= in.rows * tiles) return;
     const TileAt of(in, tile, tiles, at.row);
-    if (phase == 0) return SoftmaxRows::find_highest(at, of.first, of.count, shared);
+    if (phase == 0) return SoftmaxRows::find_maximum(at, of.first, of.count, shared);
     if (phase == 1) return SoftmaxRows::take_exponentials(at, of.first, of.count, shared, registers);
     if (at.lane != 0) return;
-    highest.row(of.row)[of.tile] = registers.highest;
+    maxima.row(of.row)[of.tile] = registers.maximum;
     sums.row(of.row)[of.tile] = sum_tree(shared.sums.at[at.slot]);
   }
 };
@@ -137,7 +132,7 @@ struct ExponentialsBody {
 /// log(1 + e_1) + log(1 + e_2) + ... of a lane is the logarithm of a product, which is taken before it can overflow.
 struct LogisticBody {
   static constexpr unsigned kThreads = kLaneThreads;
-  static constexpr int kFactors = 64;  ///< of at most 2
+  static constexpr int kFactors = 64;  ///< each is at most 2
   struct Shared {
     LaneValues<double> logarithms;
     LaneValues<float> positive;
@@ -193,23 +188,21 @@ struct LogisticBody {
 template <class Launcher>
 class GridSoftmax final : public BasicSoftmax<Launcher::kSpace> {
   using Matrix = BasicMatrix<Launcher::kSpace>;
-  template <class T>
-  using Vector = kernels::Vector<Launcher::kSpace, T>;
 
  public:
   explicit GridSoftmax(Launcher launch) : launch_(launch) {}
 
-  void cross_entropy(Matrix logits, Vector<const float> target_scores, float shift, float scale, Vector<float> losses,
-                     Vector<float> target_weights) const override {
-    kernels::detail::check_losses(logits, target_scores, losses, target_weights);
-    launch_(blocks_of(kLaneRows, logits.rows), CrossEntropyBody{rows_of(logits), target_scores.data(), shift, scale,
-                                                                losses.data(), target_weights.data()});
+  void cross_entropy(Matrix logits, const BasicTargetLosses<Launcher::kSpace>& targets, float shift,
+                     float scale) const override {
+    kernels::detail::check_losses(logits, targets);
+    launch_(blocks_of(kLaneRows, logits.rows), CrossEntropyBody{rows_of(logits), targets.scores.data(), shift, scale,
+                                                                targets.losses.data(), targets.weights.data()});
   }
 
-  void exponentials(Matrix logits, std::size_t tile, Matrix highest, Matrix sums) const override {
-    kernels::detail::check_tile_results(logits, tile, highest, sums);
-    launch_(blocks_of(kLaneRows, logits.rows * highest.cols),
-            ExponentialsBody{rows_of(logits), tile, highest.cols, Table(highest), Table(sums)});
+  void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
+    kernels::detail::check_tile_results(logits, tile, maxima, sums);
+    launch_(blocks_of(kLaneRows, logits.rows * maxima.cols),
+            ExponentialsBody{rows_of(logits), tile, maxima.cols, Table(maxima), Table(sums)});
   }
 
   void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Matrix sums) const override {

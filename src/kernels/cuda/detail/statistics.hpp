@@ -12,17 +12,17 @@
 
 namespace tessera::kernels::cuda {
 
-/// Of tile t of query i, what is added up over tiles; and what the sum makes of the part.
+/// term() is what tile t adds to the statistic of query i; finish() makes the statistic of their sum.
 struct SoftmaxTiles {
   ConstTable powers;
   ConstTable sums;
-  const float* highest;
+  const float* maxima;
   float shift;
   TESSERA_HOST_DEVICE Statistic term(std::size_t i, std::size_t t) const {
     return {0, static_cast<double>(sums.row(i)[t]) * static_cast<double>(powers.row(i)[t])};
   }
   TESSERA_HOST_DEVICE Statistic finish(std::size_t i, const Statistic& sum) const {
-    return {static_cast<double>(highest[i]) + static_cast<double>(shift), sum.second};
+    return {static_cast<double>(maxima[i]) + static_cast<double>(shift), sum.second};
   }
 };
 
@@ -110,15 +110,15 @@ struct QueryTermsBody {
   }
 };
 
-/// Of tile t and query i.
+/// The factor of tile t and query i.
 struct FactorElement {
   ConstTable powers;
-  const float* highest;
+  const float* maxima;
   float shift;
   const LossTerms* terms;
   Table out;
   TESSERA_HOST_DEVICE void operator()(std::size_t t, std::size_t i) const {
-    out.row(t)[i] = powers.row(i)[t] * terms[i].factor(highest[i], shift);
+    out.row(t)[i] = powers.row(i)[t] * terms[i].factor(maxima[i], shift);
   }
 };
 
@@ -132,10 +132,10 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
  public:
   explicit GridStatistics(Launcher launch) : launch_(launch) {}
 
-  void of_part(ConstMatrix powers, ConstMatrix sums, Vector<const float> highest, float shift,
+  void of_part(ConstMatrix powers, ConstMatrix sums, Vector<const float> maxima, float shift,
                Vector<Statistic> out) const override {
-    kernels::detail::check_part_statistics(powers, sums, highest, out);
-    launch_part(SoftmaxTiles{ConstTable(powers), ConstTable(sums), highest.data(), shift}, powers.cols, out);
+    kernels::detail::check_part_statistics(powers, sums, maxima, out);
+    launch_part(SoftmaxTiles{ConstTable(powers), ConstTable(sums), maxima.data(), shift}, powers.cols, out);
   }
 
   void of_part(ConstMatrix softplus, ConstMatrix sums, Vector<Statistic> out) const override {
@@ -153,23 +153,23 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
     launch_items(launch_, into.size(), AddStatistic{right.data(), into.data()});
   }
 
-  void terms(SoftmaxLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
-             Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
-             Vector<float> target_weights) const override {
-    launch_terms(of, all, target_scores, first_target, terms, target_weights);
+  void terms(const CandidateLoss& loss, Vector<const Statistic> all, const BasicQueryTargets<Launcher::kSpace>& targets,
+             Vector<LossTerms> terms) const override {
+    kernels::detail::check_terms(all, targets, terms);
+    std::visit(
+        [&]<class Loss>(const Loss& of) {
+          launch_(blocks_of(kLaneRows, terms.size()),
+                  QueryTermsBody<Loss>{of, all.data(), targets.scores.data(), targets.first.data(), terms.size(),
+                                       terms.data(), targets.weights.data()});
+        },
+        loss);
   }
 
-  void terms(BinaryLoss of, Vector<const Statistic> all, Vector<const float> target_scores,
-             Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
-             Vector<float> target_weights) const override {
-    launch_terms(of, all, target_scores, first_target, terms, target_weights);
-  }
-
-  void factors(ConstMatrix powers, Vector<const float> highest, float shift, Vector<const LossTerms> terms,
+  void factors(ConstMatrix powers, Vector<const float> maxima, float shift, Vector<const LossTerms> terms,
                Matrix out) const override {
-    kernels::detail::check_part_factors(powers, highest, terms, out);
+    kernels::detail::check_part_factors(powers, maxima, terms, out);
     launch_elements(launch_, out.rows, out.cols,
-                    FactorElement{ConstTable(powers), highest.data(), shift, terms.data(), Table(out)});
+                    FactorElement{ConstTable(powers), maxima.data(), shift, terms.data(), Table(out)});
   }
 
   void add_losses(Vector<const LossTerms> terms, std::uint64_t step, Vector<LossSum> sum) const override {
@@ -189,16 +189,6 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
   template <class Tiles>
   void launch_part(Tiles of, std::size_t tiles, Vector<Statistic> out) const {
     launch_(blocks_of(kLaneRows, out.size()), PartStatisticBody<Tiles>{of, out.size(), tiles, out.data()});
-  }
-
-  template <class Loss>
-  void launch_terms(Loss of, Vector<const Statistic> all, Vector<const float> target_scores,
-                    Vector<const std::uint32_t> first_target, Vector<LossTerms> terms,
-                    Vector<float> target_weights) const {
-    kernels::detail::check_terms(all, target_scores, first_target, terms, target_weights);
-    launch_(blocks_of(kLaneRows, terms.size()),
-            QueryTermsBody<Loss>{of, all.data(), target_scores.data(), first_target.data(), terms.size(), terms.data(),
-                                 target_weights.data()});
   }
 
   template <class Losses>

@@ -11,23 +11,6 @@
 
 namespace tessera::kernels::cuda {
 
-/// Calls item(k) for k = 0 .. count - 1, one a thread.
-template <class Item>
-struct ItemsBody {
-  static constexpr unsigned kThreads = 128;
-  Item item;
-  std::size_t count;
-  TESSERA_HOST_DEVICE void run(At at) const {
-    const std::size_t k = at.block * kThreads + at.thread;
-    if (k < count) item(k);
-  }
-};
-
-template <class Launcher, class Item>
-void launch_items(const Launcher& launch, std::size_t count, Item item) {
-  launch(blocks_of(ItemsBody<Item>::kThreads, count), ItemsBody<Item>{item, count});
-}
-
 struct ReadCell {
   ConstTable scores;
   const std::uint32_t* rows;
@@ -61,7 +44,6 @@ struct FillRun {
   }
 };
 
-/// One pair: its chain in index order.
 template <class From>
 struct ScorePair {
   ConstTable queries;
@@ -72,15 +54,11 @@ struct ScorePair {
   float* out;
   std::size_t dim;
   TESSERA_HOST_DEVICE void operator()(std::size_t k) const {
-    const float* query = queries.row(rows[k]);
-    const auto row = table.row(cols[k]);
-    float sum = 0;
-    for (std::size_t c = 0; c < dim; ++c) sum = DotChain::step(query[c], row[c], sum);
-    out[places[k]] = DotChain::finish(sum);
+    out[places[k]] = chain_of<DotChain>(queries.row(rows[k]), table.row(cols[k]), dim);
   }
 };
 
-/// One column of one sum, added in the order of its positions.
+/// A column of a sum, added up in the order of its positions.
 template <class From>
 struct AddWeightedElement {
   using Value = float;

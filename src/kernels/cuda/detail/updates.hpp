@@ -79,7 +79,7 @@ struct SgdElement {
   }
 };
 
-/// Sums of squares in lanes, then the row by all lanes, then its state by one.
+/// The lanes sum the squares of a row, then all lanes update the row, then one updates its state.
 template <class Rows>
 struct RowwiseAdagradBody {
   static constexpr unsigned kThreads = kLaneThreads;
@@ -97,17 +97,15 @@ struct RowwiseAdagradBody {
 
   TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
-    const std::size_t i = index.block * kLaneRows + index.thread / kLanes;
-    const unsigned slot = index.thread / kLanes;
-    const unsigned lane = index.thread % kLanes;
-    if (i >= rows) return;
+    const LaneAt at(index);
+    if (at.row >= rows) return;
     if (phase == 0) {
-      shared.at[slot][lane] = sum_squares(gradients.row(i), lane);
+      shared.at[at.slot][at.lane] = sum_squares(gradients.row(at.row), at.lane);
     } else if (phase == 1) {
-      registers.squares = state[indices[i]] + sum_tree(shared.at[slot]) / static_cast<float>(cols);
-      update(i, lane, registers.squares);
-    } else if (lane == 0) {
-      state[indices[i]] = registers.squares;
+      registers.squares = state[indices[at.row]] + sum_tree(shared.at[at.slot]) / static_cast<float>(cols);
+      update(at.row, at.lane, registers.squares);
+    } else if (at.lane == 0) {
+      state[indices[at.row]] = registers.squares;
     }
   }
 

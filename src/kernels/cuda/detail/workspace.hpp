@@ -11,9 +11,10 @@
 
 namespace tessera::kernels::cuda {
 
-constexpr std::uint64_t kBlasBytes = std::uint64_t{32} << 20U;  ///< what cuBLAS recommends for the newest devices
+/// The size that cuBLAS recommends for the newest devices.
+constexpr std::uint64_t kBlasBytes = std::uint64_t{32} << 20U;
 
-/// The next multiple of 256, which every operand is aligned to.
+/// The next multiple of 256; every operand is aligned to 256 bytes.
 constexpr std::uint64_t aligned_bytes(std::uint64_t bytes) { return (bytes + 255) / 256 * 256; }
 
 /// Hands out the copies of operands that one product needs; they are reused by the next product on the same stream.

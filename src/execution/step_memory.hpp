@@ -15,7 +15,7 @@ namespace tessera::execution {
 
 /// Matrices that live as long as an engine, and the lists that every step needs: 0, 1, 2, ... and ones.
 template <Space kSpace>
-class Workspace {
+class StepMemory {
  public:
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
@@ -24,7 +24,7 @@ class Workspace {
   using Indices = Vector<const std::uint32_t>;
 
   /// `longest`: of any list of rows or queries.
-  Workspace(Executor<kSpace>& executor, std::uint64_t longest)
+  StepMemory(Executor<kSpace>& executor, std::uint64_t longest)
       : executor_(executor),
         counting_(executor.template allocate<std::uint32_t>(memory::Tag::kBatch, longest + 1)),
         ones_(executor.template allocate<float>(memory::Tag::kBatch, longest)) {
