@@ -21,6 +21,19 @@ std::vector<std::uint64_t> read_datatypes(detail::ByteReader& reader, std::uint6
   return datatypes;
 }
 
+/// Whether comparisons with a constant of that type can be made in the encoding.
+bool fits(Encoding encoding, Type type) {
+  switch (encoding) {
+    case Encoding::kDecimal:
+    case Encoding::kSplit:
+    case Encoding::kDouble: return type == Type::kNumber;
+    case Encoding::kDate: return type == Type::kDate;
+    case Encoding::kDictionary:
+    case Encoding::kBlocks: break;
+  }
+  return true;
+}
+
 }  // namespace
 
 Type TypeCounts::type() const {
@@ -54,6 +67,7 @@ void Column::open(std::span<const std::uint8_t> bytes, std::uint64_t entities, s
   if (encoding >= kEncodings) detail::damaged("its encoding is not known");
   type_ = static_cast<Type>(type);
   encoding_ = static_cast<Encoding>(encoding);
+  if (!fits(encoding_, type_)) detail::damaged("its encoding is for another type");
   count_ = reader.varint();
   if (count_ == 0) return;
   entities_ = EntityList(reader, count_, entities);

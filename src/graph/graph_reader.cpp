@@ -27,8 +27,8 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
   if (entity_count_ == 0 || relation_count_ == 0 || relation_count_ > kMostRelations)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file_.path().string(),
          entity_count_, relation_count_);
-  // Names and packed attributes take a fraction of a byte for an entity at least: what is allocated by these counts is in
-  // proportion to the file.
+  // Names and packed attributes take a fraction of a byte for an entity at least: what is allocated by these counts is
+  // in proportion to the file.
   const std::uint64_t most = std::filesystem::file_size(file_.path()) * 64;
   if (entity_count_ > most || relation_count_ > most)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are more than the file can hold",
