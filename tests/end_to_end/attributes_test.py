@@ -50,7 +50,7 @@ class Generated(AttributesTest):
                 self.values["height"][name].append(draw.choice(["1.50", "-0", "NaN", "1e2", "+7", "007"]))
             self.values["label"][name].append(f"the label of {name}, drawn {draw.random()}")
             self.values["born"][name].append(f"19{draw.randrange(10, 99)}-0{draw.randrange(1, 9)}-1{draw.randrange(9)}")
-            self.values["mass"][name].append(repr(draw.choice([-1, 1]) * draw.random() * 10.0 ** draw.choice([-300, -20, -12, 18, 25, 200])))
+            self.values["mass"][name].append(repr(draw.choice([-1, 1]) * draw.random() * 10.0 ** draw.choice([-300, -20, -12, 30, 200])))
             self.values["mixed"][name].append("?" if e == 7 else str(e))
         lines = [f"{entity}\t{attribute}\t{value}" for attribute, of in self.values.items() for entity, all_of in of.items() for value in all_of]
         draw.shuffle(lines)
@@ -106,7 +106,7 @@ class Generated(AttributesTest):
         self.assertIn(f"{years[0]} to {years[-1]}", info["birth_year"])
         self.assertIn("text: 60 values of 60 entities", info["mixed"])
         self.assertIn("date: ", info["born"])
-        self.assertIn("in double", info["mass"].replace(", double in", ", in double,"))
+        self.assertIn(", double in ", info["mass"])
 
     def predict(self, *words, ranks=0):
         out = self.succeed("predict", "run", "--json", *words, ranks=ranks)
