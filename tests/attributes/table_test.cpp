@@ -96,9 +96,10 @@ TEST(Schema, NamesThatAreNotThereHaveNearOnes) {
   const Schema schema{{"birth_year", "http://e.org/age", "label"}, std::vector<Type>(3, Type::kText)};
   EXPECT_EQ(schema.require("label", ""), 2U);
   test::expect_error(ExitStatus::kUsage, {"--show: the graph has no attribute 'birthyear'; did you mean 'birth_year'?"},
-                     [&] { schema.require("birthyear", "--show: "); });
-  test::expect_error(ExitStatus::kUsage, {"'http://e.org/age'"}, [&] { schema.require("age", ""); });
-  test::expect_error(ExitStatus::kUsage, {"'tessera info' lists its 3"}, [&] { schema.require("population", ""); });
+                     [&] { static_cast<void>(schema.require("birthyear", "--show: ")); });
+  test::expect_error(ExitStatus::kUsage, {"'http://e.org/age'"}, [&] { static_cast<void>(schema.require("age", "")); });
+  test::expect_error(ExitStatus::kUsage, {"'tessera info' lists its 3"},
+                     [&] { static_cast<void>(schema.require("population", "")); });
 }
 
 }  // namespace
