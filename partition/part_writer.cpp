@@ -82,6 +82,7 @@ graph::PartContent make_content(const PartSources& sources, PartId part, QueryLi
     content.original_ids.push_back(sources.old_ids[id]);
     content.train_degree.push_back(sources.degree[sources.old_ids[id]]);
   }
+  content.more = [&sources, part](storage::FileWriter& file) { sources.attributes.write(part, file); };
   return content;
 }
 
@@ -99,7 +100,8 @@ std::uint64_t partition_bytes(const PartSources& sources) {
   const double possible = entities * entities * static_cast<double>(directed);
   const double bits = std::log2(std::max(2.0, possible / static_cast<double>(std::max<std::uint64_t>(1, queries))));
   return static_cast<std::uint64_t>(static_cast<double>(queries) * (bits + 1.44 + kHeaders) / 8) +
-         sources.manifest.entity_count * 20 + parts * 3 * (directed + 1) * 4 + (parts + 1) * kPerFile;
+         sources.manifest.entity_count * 20 + parts * 3 * (directed + 1) * 4 + (parts + 1) * kPerFile +
+         sources.attributes.bytes();
 }
 
 void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,

@@ -4,6 +4,7 @@
 
 #include "graph/graph_reader.hpp"
 #include "graph/partition_manifest.hpp"
+#include "partition/part_attributes.hpp"
 #include "storage/checksum.hpp"
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct PartSources {
   const graph::PartitionManifest& manifest;  ///< with new_ids
   std::span<const std::uint64_t> old_ids;    ///< [N] global id -> id in graph.h5
   std::span<const std::uint32_t> degree;     ///< [N] by id in graph.h5
+  const PartAttributes& attributes;
 };
 
 /// Bytes of all part files and the manifest, a little too many rather than too few.

@@ -7,6 +7,7 @@
 #include "partition/detail/pipeline.hpp"
 #include "partition/entity_order.hpp"
 #include "partition/figures.hpp"
+#include "partition/part_attributes.hpp"
 #include "partition/part_writer.hpp"
 #include "partition/signature.hpp"
 #include "storage/atomic.hpp"
@@ -91,7 +92,8 @@ PartitionManifest detail::partition_graph(const PartitionOptions& options, const
   manifest.offsets = std::move(order.offsets);
   manifest.new_ids = std::move(order.new_ids);
   report(manifest);
-  write_folder(folder.temporary(), {reader, manifest, order.old_ids, summary.degree}, options.block_bytes);
+  const PartAttributes attributes(reader, manifest);
+  write_folder(folder.temporary(), {reader, manifest, order.old_ids, summary.degree, attributes}, options.block_bytes);
   folder.commit();
   log::info("wrote '{}'", final_folder.string());
   return manifest;

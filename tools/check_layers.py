@@ -25,6 +25,7 @@ LAYERS = {
     "storage": ["core"],
     "packing": [],
     "graph": ["core", "memory", "storage", "packing"],
+    "attributes": ["core", "memory", "storage", "packing", "graph"],
     "comm": ["core", "device"],
     "kernels": ["core", "device"],
     "execution": ["core", "device", "memory", "comm", "kernels"],
@@ -38,11 +39,11 @@ LAYERS = {
     ],
     "search": ["core", "memory", "storage", "graph", "comm", "kernels", "execution", "model"],
     "evaluate": ["core", "memory", "storage", "graph", "comm", "kernels", "model", "search"],
-    "predict": ["core", "storage", "graph", "comm", "model", "search"],
+    "predict": ["core", "memory", "storage", "graph", "attributes", "comm", "model", "search"],
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
-    "partition": ["core", "memory", "storage", "graph"],
+    "partition": ["core", "memory", "storage", "graph", "attributes"],
     "cli": [
-        "core", "device", "memory", "storage", "graph", "comm", "kernels", "execution", "model", "checkpoint", "train",
+        "core", "device", "memory", "storage", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
         "search", "evaluate", "predict", "exports", "partition",
     ],
 }
@@ -67,7 +68,7 @@ HOMES = [
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
     (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
-    (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "partition"]),
+    (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"fmt/.*", EVERYWHERE),
 ]
 TEST_ONLY = r"(gtest|gmock|benchmark)/.*"
@@ -234,7 +235,7 @@ CASES = {
     "metis.h outside": ({"src/graph/a.cpp": "#include <metis.h>"}, "whose home is partition"),
     "right module, wrong file": ({"src/core/log.cpp": "#include <omp.h>"}, "whose home is core/parallel, kernels"),
     "right file": ({"src/core/parallel.hpp": "#include <omp.h>"}, None),
-    "zstd in the engine": ({"src/train/a.cpp": "#include <zstd.h>"}, "whose home is storage, partition"),
+    "zstd in the engine": ({"src/train/a.cpp": "#include <zstd.h>"}, "whose home is storage, attributes, partition"),
     "unknown library": ({"src/graph/a.cpp": "#include <boost/graph.hpp>"}, "has no home yet"),
     "gtest in a module": ({"src/graph/a.cpp": "#include <gtest/gtest.h>"}, "belongs in tests/"),
     "no SPDX lines": ({"src/core/a.hpp": None}, "SPDX"),

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "core/cast.hpp"
+#include "attributes/table.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "graph/graph_writer.hpp"
@@ -17,18 +17,23 @@ storage::PackedStrings encode(const SortedNames& names) {
   return storage::PackedStrings::encode(names.size(), [&](std::uint64_t rank) { return names[rank]; });
 }
 
-// The rows of one attribute. It is held as a whole: the writer takes columns.
+// The rows of one attribute. It is held as a whole: packing looks at all of it.
 class Column {
  public:
   void add(const AttributeRow& row) {
     entities_.push_back(row.entity);
     values_.append(row.value);
     offsets_.push_back(values_.size());
-    datatypes_.push_back(checked_cast<std::uint16_t>(row.datatype));
+    datatypes_.push_back(row.datatype);
   }
-  // Writes the column, unless it is empty, and empties it.
-  void write(graph::GraphWriter& writer, std::string_view name) {
-    if (!entities_.empty()) writer.attribute({std::string(name), entities_, offsets_, values_, datatypes_});
+  // Packs the column, unless it is empty, and empties it.
+  void pack(attributes::TableWriter& table, std::string_view name) {
+    const attributes::ColumnContent content{entities_, offsets_, values_, datatypes_};
+    const attributes::TypeCounts types = attributes::count_types(content);
+    if (types.is_mixed())
+      log::warning("attribute '{}' has {} numbers, {} dates and {} other texts: it is kept as text", name,
+                   types.numbers, types.dates, types.texts);
+    if (!entities_.empty()) table.add(name, content, types.type());
     entities_.clear();
     offsets_.resize(1);
     values_.clear();
@@ -39,21 +44,24 @@ class Column {
   std::vector<std::uint64_t> entities_;
   std::vector<std::uint64_t> offsets_ = {0};
   std::string values_;
-  std::vector<std::uint16_t> datatypes_;
+  std::vector<std::uint32_t> datatypes_;
 };
 
 void write_attributes(graph::GraphWriter& writer, const ImportResult& result) {
   if (result.attribute_rows.size() == 0) return;
-  writer.datatypes(encode(result.datatypes));
+  std::vector<std::string> datatypes;
+  for (std::uint64_t i = 0; i < result.datatypes.size(); ++i) datatypes.emplace_back(result.datatypes[i]);
+  attributes::TableWriter table;
   Column column;
   AttributeFile::Reader reader(result.attribute_rows);
   std::uint32_t attribute = 0;
   for (AttributeRow row; reader.next(row);) {
-    if (row.attribute != attribute) column.write(writer, result.attributes[attribute]);
+    if (row.attribute != attribute) column.pack(table, result.attributes[attribute]);
     attribute = row.attribute;
     column.add(row);
   }
-  column.write(writer, result.attributes[attribute]);
+  column.pack(table, result.attributes[attribute]);
+  table.write(writer.attributes(table.size()), result.entities.size(), datatypes, datatypes.size());
 }
 
 void write_counts(graph::GraphWriter& writer, const ImportCounts& counts) {

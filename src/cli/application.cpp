@@ -57,6 +57,7 @@ Commands add_commands(CommandLine& line) {
   add("compare", "Say how much better one evaluation is than another of the same queries", add_compare);
   add("predict", "Find the best answers to queries", add_predict);
   add("export", "Write a trained model, or the sum of several, for analysis and other programs", add_export);
+  add("attributes", "Print the attributes of an entity", add_attributes);
   add("info", "Say what a file or folder of Tessera holds, and whether it is sound", add_info);
   return commands;
 }

@@ -44,6 +44,7 @@ Command add_evaluate(const Parser& parser);
 Command add_compare(const Parser& parser);
 Command add_predict(const Parser& parser);
 Command add_export(const Parser& parser);
+Command add_attributes(const Parser& parser);
 Command add_info(const Parser& parser);
 
 }  // namespace tessera::cli

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/candidate_choice.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
 #include "cli/option_checks.hpp"
@@ -31,6 +32,7 @@ struct Options {
   std::optional<std::uint64_t> epoch;
   std::vector<std::string> by;
   std::string candidates;
+  std::string condition;
   std::uint64_t resamples = evaluate::BootstrapOptions{}.resamples;
   bool json = false;
   bool check = false;
@@ -43,8 +45,11 @@ std::vector<evaluate::Grouping> groupings(const std::vector<std::string>& names)
   return found;
 }
 
-evaluate::Options evaluation_options(const Job& job, const Options& options) {
+evaluate::Options evaluation_options(const Job& job, const Options& options,
+                                     const std::optional<search::RowMask>& chosen) {
   evaluate::Options evaluation;
+  if (chosen) evaluation.among = &*chosen;
+  evaluation.condition = options.condition;
   evaluation.show_progress = true;
   if (!options.candidates.empty())
     evaluation.candidates = {options.candidates, job.data.graph,
@@ -80,16 +85,20 @@ void check_expectation(const Job& job, graph::Split split, const evaluate::Metri
 }
 
 void evaluate_run(comm::Communicator& comm, const Options& options) {
-  if (options.check && !options.candidates.empty())
+  const bool are_some = !options.candidates.empty() || !options.condition.empty();
+  if (options.check && are_some)
     throw comm::AgreedError(ExitStatus::kUsage,
                             "--check is about the rank among all entities; it does not go with --candidates");
+  if (!options.candidates.empty() && !options.condition.empty())
+    throw comm::AgreedError(ExitStatus::kUsage, "give either --candidates or --candidates-where");
   const Job job = job_of_run(comm, options.run, options.overrides);
-  // Listed candidates are compared one by one, on the host.
-  const Devices devices = options.candidates.empty() ? open_devices(comm, job) : Devices{};
+  // Listed candidates are compared one by one, those of a condition are copied, on the host.
+  const Devices devices = are_some ? Devices{} : open_devices(comm, job);
   ServedModel model = open_model(comm, job, options.epoch);
+  const auto chosen = choose_candidates(comm, model.context, "--candidates-where", options.condition);
   const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
-  evaluate::Evaluator evaluator(setup, evaluation_options(job, options), make_ranker(device_pool.get(), job));
+  evaluate::Evaluator evaluator(setup, evaluation_options(job, options, chosen), make_ranker(device_pool.get(), job));
   const graph::Split split = find_split(options.split);
   const evaluate::RankFileTarget target{job.run.folder,
                                         graph::partition_folder(job.data.graph, job.data.parts),
@@ -122,6 +131,11 @@ Command add_evaluate(const Parser& parser) {
            "Rank among the candidates listed in this file only (docs/formats/candidates.md): an extra, not the "
            "exact figure")
       .type_name("FILE");
+  parser
+      .add("--candidates-where", options->condition,
+           "Rank among the entities for which this holds only, for example 'birth_year > 1950' "
+           "(docs/user/attributes.md): an extra, not the exact figure")
+      .type_name("CONDITION");
   parser.add("--resamples", options->resamples, "Bootstrap resamples for the interval of the MRR; 0: none")
       .check(whole_number(0, 1000000))
       .show_default();

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/inspect.hpp"
 
+#include "attributes/table.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/model_file.hpp"
+#include "cli/inspect_attributes.hpp"
 #include "cli/inspect_run.hpp"
 #include "core/error.hpp"
 #include "core/job.hpp"
@@ -36,11 +38,7 @@ Json describe_graph(const fs::path& folder) {
                                          text::with_thousands(file.integer(group, "lines")),
                                          text::bytes(file.integer(group, "bytes"))));
   }
-  for (std::uint64_t i = 0; i < file.integer("/", "attribute_columns"); ++i) {
-    const std::string group = fmt::format("/attributes/columns/{:06}", i);
-    out["attributes"][file.string(group, "name")] =
-        fmt::format("{} values", text::with_thousands(file.length(group + "/entity")));
-  }
+  if (attributes::Table::is_in(file)) out["attributes"] = describe_attributes(file, reader.entity_count());
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.is_directory() && entry.path().filename().string().starts_with("parts-"))
       out["partitions"].push_back(entry.path().filename().string());

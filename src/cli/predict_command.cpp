@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/candidate_choice.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
 #include "cli/option_checks.hpp"
@@ -31,6 +32,8 @@ struct Options {
   std::string queries_file;
   std::string output;
   std::optional<std::uint64_t> epoch;
+  std::string where;
+  std::vector<std::string> show;
   bool omit_known = false;
   bool json = false;
   predict::SearchOptions search;
@@ -62,19 +65,23 @@ void predict_run(comm::Communicator& comm, const Options& options) {
     if (!options.output.empty()) check_output(options.output);
   });
   const Job job = job_of_run(comm, options.run, options.overrides);
-  const Devices devices = open_devices(comm, job);
+  // Candidates of a condition are asked for one by one, on the host.
+  const Devices devices = options.where.empty() ? open_devices(comm, job) : Devices{};
   ServedModel model = open_model(comm, job, options.epoch);
+  const auto candidates = choose_candidates(comm, model.context, "--where", options.where);
   const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
   predict::SearchOptions search = options.search;
   search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
-  predict::Predictor predictor(setup, {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)},
+  search.among = candidates ? &*candidates : nullptr;
+  predict::Predictor predictor(setup,
+                               {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts), options.show},
                                questions, search, make_answerer(device_pool.get(), job));
   std::unique_ptr<predict::PredictionFile> file;
   comm::on_root(comm, [&] {
     if (!options.output.empty())
       file = std::make_unique<predict::PredictionFile>(options.output, predictor.names(), predictor.question_count(),
-                                                       predictor.most_answers());
+                                                       predictor.most_answers(), predictor.shown());
   });
   const bool prints = options.output.empty() || options.json;
   const bool answers_on_terminal = prints && isatty(STDOUT_FILENO) == 1;  // they would tear the line apart
@@ -89,7 +96,7 @@ void predict_run(comm::Communicator& comm, const Options& options) {
   comm::on_root(comm, [&] {
     if (!file) return;
     file->commit({model.parameters.scorer().name(), model.parameters.dim(), model.epoch,
-                  model.context.shard.manifest.graph_digest, search.known});
+                  model.context.shard.manifest.graph_digest, search.known, options.where});
     log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
   });
 }
@@ -109,6 +116,14 @@ Command add_predict(const Parser& parser) {
   parser.add("-k", options->search.k, "Answers per query").check(whole_number(1)).show_default();
   parser.add_flag("--omit-known", options->omit_known,
                   "Leave out facts that the graph has already (default: mark them)");
+  parser
+      .add("--where", options->where,
+           "Answers are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
+           "(docs/user/attributes.md)")
+      .type_name("CONDITION");
+  parser.add("--show", options->show, "Attributes to show beside answers; several with commas")
+      .cut_at(',')
+      .type_name("NAME");
   parser.add("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing");
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));
@@ -117,7 +132,8 @@ Command add_predict(const Parser& parser) {
       "Examples:\n"
       "  tessera predict RUN --query dog.n.01 hypernym          what is a dog?\n"
       "  tessera predict RUN --query '?' hypernym dog.n.01      what are kinds of dogs?\n"
-      "  tessera predict RUN --queries queries.tsv -k 3 --json\n");
+      "  tessera predict RUN --queries queries.tsv -k 3 --json\n"
+      "  tessera predict RUN --query '?' born_in Paris --where 'birth_year > 1950' --show birth_year\n");
   return {[options](comm::Communicator& comm) { predict_run(comm, *options); }, true};
 }
 

@@ -54,8 +54,9 @@ class Evaluator::State {
         rows_(setup.shard, setup.parameters),
         scorer_(setup_, rows_),
         block_(setup_, rows_, block),
-        ranker_(make_ranker(setup_, block)),
-        listed_(setup_, scorer_, listed_per_round(block)),
+        ranker_(options.among == nullptr ? make_ranker(setup_, block)
+                                         : search::rank_on_host_among(*options.among)(setup_, block)),
+        listed_(setup_, scorer_, listed_per_round(block), options.among),
         known_(setup.shard, rows_, splits_of(options.filter)),
         known_lists_(known_),
         targets_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, block)),
@@ -233,11 +234,16 @@ void Evaluator::State::count() {
   setup_.comm.all_reduce(reduced, comm::Reduction::kSum);
 }
 
-/// All rows have been compared: the targets were among them, each level with itself.
+/// All candidates have been compared: a target that is one of them was level with itself.
 void Evaluator::State::count_others(const detail::Counts& counts) {
-  const auto own_rows = static_cast<std::int64_t>(rows_.end().value() - rows_.first().value());
+  const std::uint64_t first = rows_.first().value();
+  const auto own_rows =
+      static_cast<std::int64_t>(options_.among == nullptr ? rows_.end().value() - first : options_.among->count());
+  const auto is_candidate = [&](std::uint64_t entity) {
+    return rows_.owns(EntityId(entity)) && (options_.among == nullptr || options_.among->has(entity - first));
+  };
   for (std::size_t i = 0; i < block_.size(); ++i) {
-    const std::int64_t own_target = rows_.owns(EntityId(targets_[i])) ? 1 : 0;
+    const std::int64_t own_target = is_candidate(targets_[i]) ? 1 : 0;
     counts.n_equal[i] -= own_target;
     counts.n_others[i] += own_rows - own_target;
   }

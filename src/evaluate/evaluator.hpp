@@ -38,6 +38,10 @@ struct Options {
   std::uint64_t block_queries = 4096;  ///< most queries ranked at once, all parts together; less when memory is short
   bool show_progress = false;          ///< on rank 0
   CandidateFile candidates = {};       ///< no file: all entities, which is the exact figure
+  const search::RowMask* among = nullptr;  ///< rows of this rank that are candidates; none: all are. Outlives all else
+  std::string condition = {};              ///< what chose them, for reports
+  /// Targets are ranked among some entities only.
+  [[nodiscard]] bool are_some() const { return candidates.given() || among != nullptr; }
 };
 
 /// Receives ranked queries on every rank: the same blocks in part order; may communicate.
@@ -52,7 +56,7 @@ class Evaluator {
  public:
   /// Collective. Takes all its memory (Tag::kEvaluation) here and reads the candidate file, if there is one. Throws
   /// AgreedError: kOverBudget; kMissingInput and kBadData for the candidate file. Whatever `make_ranker` makes compares
-  /// with the same bits.
+  /// with the same bits; where options.among is given, targets are ranked among those rows by the host.
   Evaluator(const search::Setup& setup, const Options& options,
             const search::MakeRanker& make_ranker = search::rank_on_host());
   ~Evaluator();

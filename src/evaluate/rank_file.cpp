@@ -124,6 +124,7 @@ class RankFile {
 void describe(storage::FileWriter& file, const search::Setup& setup, const Evaluation& evaluation) {
   const Metrics& metrics = evaluation.metrics;
   const bool listed = !evaluation.candidate_digest.empty();
+  const std::string& condition = evaluation.options.condition;
   file.attribute("/", "split", std::string(graph::name(evaluation.split)));
   file.attribute("/", "epoch", evaluation.epoch);
   file.attribute("/", "graph_digest", setup.shard.manifest.graph_digest);
@@ -132,8 +133,12 @@ void describe(storage::FileWriter& file, const search::Setup& setup, const Evalu
   file.attribute("/", "dim", std::uint64_t{setup.parameters.dim()});
   file.attribute("/", "filter", std::string(name(evaluation.options.filter)));
   file.attribute("/", "max_triples", evaluation.options.max_triples);
-  file.attribute("/", "candidate_set", std::string(listed ? "listed" : "all entities"));
+  file.attribute("/", "candidate_set",
+                 std::string(listed              ? "listed"
+                             : condition.empty() ? "all entities"
+                                                 : "condition"));
   if (listed) file.attribute("/", "candidate_digest", evaluation.candidate_digest);
+  if (!condition.empty()) file.attribute("/", "candidate_condition", condition);
   file.attribute("/", "entities", metrics.entities);
   file.attribute("/", "mean_candidates", metrics.mean_candidates);
   file.attribute("/", "headline_tie_rule", std::string(name(TieRule::kRealistic)));
@@ -202,7 +207,7 @@ Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Sp
   const search::OriginalIds original_ids(setup.comm, setup.shard, target.partition_folder, setup.host.pool());
   const auto sink = comm::together(
       setup.comm, [&] { return std::make_unique<BlockSink>(setup, original_ids, evaluator.block_queries()); });
-  const std::string name = rank_file_name(split, evaluator.options().candidates.given());
+  const std::string name = rank_file_name(split, evaluator.options().are_some());
   std::unique_ptr<RankFile> file;
   comm::on_root(setup.comm, [&] {
     if (!std::filesystem::is_directory(target.run_folder))

@@ -20,7 +20,12 @@ std::string what_was_ranked(const Evaluation& evaluation, const ReportOptions& o
   std::string out =
       fmt::format("{} {} triples, {} queries, each target ranked among ", with_thousands(metrics.triples()),
                   graph::name(evaluation.split), with_thousands(metrics.all.queries));
-  if (options.candidate_file.empty())
+  if (evaluation.options.among != nullptr)
+    out += fmt::format(
+        "the entities for which {}:\nAN EXTRA, NOT THE EXACT FIGURE; compare it only with figures of the same "
+        "condition\n",
+        evaluation.options.condition);
+  else if (options.candidate_file.empty())
     out += fmt::format("all {} entities\n", with_thousands(metrics.entities));
   else
     out += fmt::format(
@@ -155,14 +160,18 @@ std::string to_text(const Evaluation& evaluation, const ReportOptions& options) 
 std::string to_json(const Evaluation& evaluation, const ReportOptions& options) {
   const Metrics& metrics = evaluation.metrics;
   const bool listed = !options.candidate_file.empty();
+  const std::string& condition = evaluation.options.condition;
   Json json = {{"split", graph::name(evaluation.split)},
                {"filter", name(evaluation.options.filter)},
                {"max_triples", evaluation.options.max_triples},
                {"triples", metrics.triples()},
-               {"exact", !listed},
-               {"candidate_set", listed ? "listed" : "all entities"},
+               {"exact", !listed && condition.empty()},
+               {"candidate_set", listed              ? "listed"
+                                 : condition.empty() ? "all entities"
+                                                     : "condition"},
                {"candidate_file", listed ? Json(options.candidate_file) : Json()},
                {"candidate_digest", listed ? Json(evaluation.candidate_digest) : Json()},
+               {"candidate_condition", condition.empty() ? Json() : Json(condition)},
                {"entities", metrics.entities},
                {"mean_candidates", metrics.mean_candidates},
                {"unseen_triples", metrics.tail.unseen},

@@ -28,9 +28,9 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
   if (entity_count_ == 0 || relation_count_ == 0 || relation_count_ > kMostRelations)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are not a graph", file_.path().string(),
          entity_count_, relation_count_);
-  // Every entity and relation has a name and a triple or a value, which have a bit at least: what is allocated by these
-  // counts is in proportion to the file.
-  const std::uint64_t most = std::filesystem::file_size(file_.path()) * 8;
+  // Names and packed attributes take a fraction of a byte for an entity at least: what is allocated by these counts is
+  // in proportion to the file.
+  const std::uint64_t most = std::filesystem::file_size(file_.path()) * 64;
   if (entity_count_ > most || relation_count_ > most)
     fail(ExitStatus::kBadData, "'{}': {} entities and {} relations are more than the file can hold",
          file_.path().string(), entity_count_, relation_count_);

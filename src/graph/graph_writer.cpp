@@ -35,20 +35,6 @@ void GraphWriter::finish_split() {
   split_.reset();
 }
 
-void GraphWriter::datatypes(const storage::PackedStrings& datatypes) {
-  datatypes.write(file_, "/attributes/datatypes", "datatype IRIs and @language tags");
-}
-
-void GraphWriter::attribute(const AttributeColumn& column) {
-  const std::string group = fmt::format("/attributes/columns/{:06}", attribute_count_++);
-  file_.write<std::uint64_t>(group + "/entity", column.entities, {"entity id, ascending"});
-  file_.write<std::uint64_t>(group + "/value_offsets", column.value_offsets,
-                             {"start of each value and the end", "byte"});
-  file_.write<char>(group + "/value_bytes", column.value_bytes, {"UTF-8 text of all values", "byte"});
-  file_.write<std::uint16_t>(group + "/datatype", column.datatypes, {"index into /attributes/datatypes"});
-  file_.attribute(group, "name", column.name);
-}
-
 void GraphWriter::source(const SourceFile& source) {
   const std::string group = fmt::format("/sources/{:06}", source_count_++);
   file_.attribute(group, "path", text::escaped(source.path));

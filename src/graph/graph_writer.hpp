@@ -30,15 +30,6 @@ struct SourceFile {
   std::string xxh3_128;
 };
 
-/// Values of one attribute, by entity.
-struct AttributeColumn {
-  std::string name;
-  std::span<const std::uint64_t> entities;       ///< ascending; an entity may have several values
-  std::span<const std::uint64_t> value_offsets;  ///< [entities + 1] into value_bytes
-  std::span<const char> value_bytes;             ///< UTF-8
-  std::span<const std::uint16_t> datatypes;      ///< index into GraphWriter::datatypes
-};
-
 /// Writes the folder DATA.kg; it appears whole at commit() or not at all. Splits are streamed, never held.
 /// Order of calls: names, begin_split/append per split in order, attributes, sources, commit.
 class GraphWriter {
@@ -51,9 +42,11 @@ class GraphWriter {
   /// Announces `count` triples of one split; they follow in append(), sorted by (relation, head, tail), distinct.
   void begin_split(Split split, std::uint64_t count);
   void append(std::span<const Triple> triples);
-  /// Datatype IRIs and "@language" tags that AttributeColumn::datatypes points into, sorted.
-  void datatypes(const storage::PackedStrings& datatypes);
-  void attribute(const AttributeColumn& column);
+  /// Where the caller writes the group /attributes, which has so many columns.
+  storage::FileWriter& attributes(std::uint64_t columns) {
+    attribute_count_ = columns;
+    return file_;
+  }
   void source(const SourceFile& source);
   /// A count for people: "duplicates", "bad_lines", ...
   void count(const std::string& name, std::uint64_t value);

@@ -112,6 +112,7 @@ void write_part(const std::filesystem::path& folder, const PartitionManifest& ma
   write_elsewhere(file, elsewhere);
   file.write<std::uint64_t>(kOriginalIds, content.original_ids, {"entity id in graph.h5 of each local row"});
   file.write<std::uint32_t>("/entities/train_degree", content.train_degree, {"training queries with this source"});
+  if (content.more) content.more(file);
   file.close();
 }
 

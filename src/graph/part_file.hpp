@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,9 +24,10 @@ namespace tessera::graph {
 /// One part as it is written to part-NNNN.h5.
 struct PartContent {
   PartId part;
-  std::array<QueryColumns, 3> queries;      ///< by Split
-  std::vector<std::uint64_t> original_ids;  ///< [rows]: id in graph.h5 of each local row
-  std::vector<std::uint32_t> train_degree;  ///< [rows]: training queries with this source
+  std::array<QueryColumns, 3> queries;             ///< by Split
+  std::vector<std::uint64_t> original_ids;         ///< [rows]: id in graph.h5 of each local row
+  std::vector<std::uint32_t> train_degree;         ///< [rows]: training queries with this source
+  std::function<void(storage::FileWriter&)> more;  ///< writes what else belongs in the file, if anything
 };
 
 inline constexpr const char* kPartKind = "part";

@@ -107,9 +107,10 @@ struct PredictionFile::Columns {
 };
 
 PredictionFile::PredictionFile(std::filesystem::path file, const Names& names, std::uint64_t question_count,
-                               std::uint64_t most_answers)
+                               std::uint64_t most_answers, const ShownAttributes* shown)
     : path_(in_folder(std::move(file))),
       names_(names),
+      shown_(shown),
       most_answers_(most_answers),
       entity_occurs_(names.entity_count()),
       relation_occurs_(names.relation_count()),
@@ -156,6 +157,8 @@ void PredictionFile::commit(const PredictionOrigin& origin) {
   flush();
   columns_->for_each([](auto& column) { column.writer.finish(); });
   write_names();
+  if (shown_ != nullptr) shown_->write(file_, entity_occurs_);
+  if (!origin.condition.empty()) file_.attribute("/", "condition", origin.condition);
   file_.attribute("/", "k", most_answers_);
   file_.attribute("/", "known_answers", std::string(origin.known == KnownAnswers::kMark ? "marked" : "left out"));
   file_.attribute("/", "model", origin.model);

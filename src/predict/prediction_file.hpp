@@ -21,15 +21,16 @@ struct PredictionOrigin {
   std::uint64_t epoch = 0;
   std::string graph_digest;
   KnownAnswers known = KnownAnswers::kMark;
+  std::string condition = {};  ///< that all answers fulfil; empty: none
 };
 
 /// Predictions as HDF5 (docs/formats/predictions.md), written by rank 0 as they come; whole or not there.
 class PredictionFile {
  public:
-  /// `names`, of the predictor, outlives this. Throws Error(kMissingInput) when the folder of `file` is not there,
-  /// Error(kIo).
+  /// `names` and `shown`, of the predictor, outlive this; `shown` may be null. Throws Error(kMissingInput) when the
+  /// folder of `file` is not there, Error(kIo).
   PredictionFile(std::filesystem::path file, const Names& names, std::uint64_t question_count,
-                 std::uint64_t most_answers);
+                 std::uint64_t most_answers, const ShownAttributes* shown = nullptr);
   ~PredictionFile();
   PredictionFile(const PredictionFile&) = delete;
   PredictionFile& operator=(const PredictionFile&) = delete;
@@ -46,6 +47,7 @@ class PredictionFile {
 
   std::filesystem::path path_;
   const Names& names_;
+  const ShownAttributes* shown_;
   std::uint64_t most_answers_;
   std::vector<bool> entity_occurs_;
   std::vector<bool> relation_occurs_;

@@ -31,6 +31,8 @@ Predictor::Predictor(const search::Setup& setup, const PredictInput& input, cons
     : setup_(setup) {
   comm::on_root(setup_.comm, [&] {
     names_ = std::make_unique<Names>(input.graph_folder, input.partition_folder);
+    if (!input.show.empty())
+      shown_ = std::make_unique<ShownAttributes>(input.graph_folder, input.show, setup_.host.pool());
     questions([&](const Question& question) { questions_.push_back(names_->resolve(question)); });
     if (questions_.empty()) fail(ExitStatus::kBadData, "no queries were given");
     if (names_->entity_count() != setup_.shard.manifest.entity_count)
@@ -67,9 +69,11 @@ void Predictor::name_answers(std::span<const ResolvedQuestion> questions, std::v
   std::size_t next = questions.size();
   for (std::size_t i = 0; i < questions.size(); ++i) {
     Prediction prediction{
-        questions[i], std::move(names[i]), names_->relation(questions[i].relation), std::move(answers[i]), {}};
+        questions[i], std::move(names[i]), names_->relation(questions[i].relation), std::move(answers[i]), {}, {}};
     for (std::size_t k = 0; k < prediction.answers.size(); ++k)
       prediction.answer_names.push_back(std::move(names[next++]));
+    if (shown_)
+      for (const Answer& answer : prediction.answers) prediction.shown.push_back(shown_->of(answer.entity));
     consume(prediction);
   }
 }

@@ -5,6 +5,7 @@
 #include "predict/names.hpp"
 #include "predict/question.hpp"
 #include "predict/searcher.hpp"
+#include "predict/shown_attributes.hpp"
 #include "search/setup.hpp"
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct Prediction {
   std::string relation;
   Answers answers;  ///< best first
   std::vector<std::string> answer_names;
+  std::vector<std::vector<Shown>> shown;  ///< of each answer, the attributes that were asked for; or empty
 };
 
 /// Receives predictions in the order of the questions, on rank 0 only.
@@ -31,6 +33,7 @@ using PredictionConsumer = std::function<void(const Prediction&)>;
 struct PredictInput {
   std::filesystem::path graph_folder;      ///< DATA.kg
   std::filesystem::path partition_folder;  ///< DATA.kg/parts-P
+  std::vector<std::string> show = {};      ///< attributes to show beside answers
 };
 
 /// Answers questions by name: rank 0 reads and resolves them, all ranks search, rank 0 hands out the answers with
@@ -50,6 +53,8 @@ class Predictor {
   [[nodiscard]] std::uint64_t most_answers() const { return searcher_->most_answers(); }
   /// On rank 0.
   [[nodiscard]] const Names& names() const { return *names_; }
+  /// On rank 0; null when none was asked for.
+  [[nodiscard]] const ShownAttributes* shown() const { return shown_.get(); }
 
  private:
   void name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,
@@ -57,6 +62,7 @@ class Predictor {
 
   search::Setup setup_;
   std::unique_ptr<Names> names_;             // rank 0
+  std::unique_ptr<ShownAttributes> shown_;   // rank 0
   std::vector<ResolvedQuestion> questions_;  // rank 0
   std::uint64_t question_count_ = 0;
   std::unique_ptr<Searcher> searcher_;

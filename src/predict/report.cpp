@@ -25,6 +25,15 @@ std::string padded(const std::string& name, std::size_t columns) {
   return name + std::string(columns - std::min(columns, width(name)), ' ');
 }
 
+// "       birth_year: 1950; label: Ada".
+std::string in_words(const std::vector<Shown>& shown) {
+  std::string out;
+  for (const Shown& attribute : shown)
+    if (!attribute.values.empty())
+      out += fmt::format("{}{}: {}", out.empty() ? "       " : "; ", attribute.name, fmt::join(attribute.values, ", "));
+  return out.empty() ? out : out + "\n";
+}
+
 }  // namespace
 
 std::string to_text(const Prediction& prediction) {
@@ -37,6 +46,7 @@ std::string to_text(const Prediction& prediction) {
     const Answer& answer = prediction.answers[i];
     out += fmt::format("{:>5}  {}  {:>10.4f}", i + 1, padded(prediction.answer_names[i], columns), answer.score);
     out += answer.known_in == KnownIn::kNowhere ? "\n" : fmt::format("  known ({})\n", name(answer.known_in));
+    if (!prediction.shown.empty()) out += in_words(prediction.shown[i]);
   }
   return out + (prediction.answers.empty() ? "  no answers\n" : "");
 }
@@ -54,6 +64,8 @@ std::string to_json(const Prediction& prediction) {
     line["entity"] = prediction.answer_names[i];
     line["score"] = answer.score;
     line["known_in"] = answer.known_in == KnownIn::kNowhere ? Json() : Json(name(answer.known_in));
+    if (!prediction.shown.empty())
+      for (const Shown& attribute : prediction.shown[i]) line["attributes"][attribute.name] = attribute.values;
     answers.push_back(std::move(line));
   }
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -59,7 +59,7 @@ class Searcher::State {
         k_(options.k),
         rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
         vectors_(setup_, rows_, block),
-        answerer_(make_answerer(setup_, {rows_, known_, omit_known_, k_, block_})),
+        answerer_(make_answerer(setup_, {rows_, known_, omit_known_, k_, block_, options.among})),
         candidates_(setup.host.allocate<Candidate>(Tag::kEvaluation, block * k_)),
         sizes_(setup.host.allocate<std::uint32_t>(Tag::kEvaluation, block)),
         known_counts_(setup.host.allocate<std::int64_t>(Tag::kEvaluation, block)),

@@ -25,7 +25,8 @@ const char* name(KnownIn known);
 struct SearchOptions {
   std::uint64_t k = 10;  ///< answers per query; fewer when the graph has fewer
   KnownAnswers known = KnownAnswers::kMark;
-  std::uint64_t block_queries = 256;  ///< most queries searched at once; less when k or the ranks are many
+  const search::RowMask* among = nullptr;  ///< own rows that may be answers; none: all. Outlives the search
+  std::uint64_t block_queries = 256;       ///< most queries searched at once; less when k or the ranks are many
 };
 
 struct Answer {

@@ -38,12 +38,14 @@ std::uint64_t device_bytes(const AnswerSizes& of, const AnswerPlan& plan) {
   return AnswererOn<Space::kDevice>::bytes(of, plan) + executor_bytes(of.sizes, plan.pieces);
 }
 
-/// Rows that a rank need not answer, because the graph knows them.
-class KnownFilter final : public kernels::RowFilter {
+/// Rows that are no answers: no candidates, or known to the graph.
+class AnswerFilter final : public kernels::RowFilter {
  public:
-  KnownFilter(const AnswerNeeds& needs, std::span<const Query> queries) : needs_(needs), queries_(queries) {}
+  AnswerFilter(const AnswerNeeds& needs, std::span<const Query> queries) : needs_(needs), queries_(queries) {}
   [[nodiscard]] bool omits(std::size_t query, std::uint32_t row) const override {
-    return needs_.known.find_own(queries_[query], EntityId(needs_.rows.first().value() + row)).has_value();
+    if (needs_.among != nullptr && !needs_.among->has(row)) return true;
+    return needs_.omit_known &&
+           needs_.known.find_own(queries_[query], EntityId(needs_.rows.first().value() + row)).has_value();
   }
 
  private:
@@ -74,6 +76,8 @@ AnswererOn<kSpace>::AnswererOn(const Setup& setup, const AnswerNeeds& needs, std
   TESSERA_ASSERT(
       sizes.is_in_place == memory.kernels().best_rows.filters() && (sizes.is_in_place || sizes.sizes.workers == 1),
       "kernels that do not merge in place are called by one worker");
+  TESSERA_ASSERT(needs.among == nullptr || memory.kernels().best_rows.filters(),
+                 "rows are candidates where kernels ask");
   if (comparison_.row_count() > kernels::kBestRows)
     fail(ExitStatus::kUsage, "{} entities of one rank are more than are searched (2^31); use more ranks",
          comparison_.row_count());
@@ -144,8 +148,8 @@ typename AnswererOn<kSpace>::Batch AnswererOn<kSpace>::next_batch(const AnswerBl
 template <Space kSpace>
 std::span<BestKey> AnswererOn<kSpace>::find_keys(const AnswerBlock& block, const Batch& batch) {
   const Executor& executor = comparison_.executor();
-  const KnownFilter filter(needs_, block.queries.subspan(batch.first, batch.count));
-  const bool asks = needs_.omit_known && !sizes_.keeps_known;
+  const AnswerFilter filter(needs_, block.queries.subspan(batch.first, batch.count));
+  const bool asks = (needs_.omit_known && !sizes_.keeps_known) || needs_.among != nullptr;
   const auto keys_of_all = [&] {
     return keys_[0].span().subspan(0, (sizes_.sizes.workers - 1) * plan_.keys + batch.size());
   };

@@ -7,6 +7,7 @@
 #include "memory/pool.hpp"
 #include "search/comparison.hpp"
 #include "search/known_answers.hpp"
+#include "search/row_mask.hpp"
 
 #include <array>
 #include <cstddef>
@@ -33,7 +34,8 @@ struct AnswerNeeds {
   const KnownAnswers& known;
   bool omit_known;
   std::uint64_t k;
-  std::uint64_t block_queries;  ///< at most at once
+  std::uint64_t block_queries;     ///< at most at once
+  const RowMask* among = nullptr;  ///< rows that may be answers; none: all. The kernels must ask for each row
 };
 
 /// Queries, their vectors [n, dim], and how many answers of each are known, where those are left out.

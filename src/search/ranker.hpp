@@ -5,6 +5,7 @@
 #include "kernels/cuda/device_kernels.hpp"
 #include "memory/pool.hpp"
 #include "search/comparison.hpp"
+#include "search/row_mask.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,9 @@ MakeRanker rank_on_host();
 /// has them there, or none: then they are uploaded. The ranker throws Error(kUsage) in a build without CUDA.
 MakeRanker rank_on_device(memory::DevicePool& pool, kernels::Products products,
                           std::vector<kernels::ConstDeviceMatrix> borrowed_rows = {});
+
+/// As rank_on_host(), among some rows only, which are copied (Tag::kEvaluation). `among` outlives the ranker.
+MakeRanker rank_on_host_among(const RowMask& among);
 
 /// How a device ranks with `room_bytes` of memory, as fit_plan().
 Plan plan_ranking(const Sizes& sizes, std::uint64_t room_bytes);

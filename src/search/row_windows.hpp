@@ -35,8 +35,8 @@ class RowWindows {
   using Executor = execution::Executor<kSpace>;
   using Rows = NumberedRows<kSpace>;
   /// Takes memory (Tag::kEvaluation) for `window_rows` rows, and their norms where `norms` makes them. `borrowed` rows,
-  /// a matrix for every part, are read where they are: only norms take memory then. Everything that is named outlives
-  /// this.
+  /// matrices of all that are compared, are read where they are: only norms take memory then. Everything that is named
+  /// outlives this.
   RowWindows(const model::Parameters& parameters, execution::Staging<kSpace>& staging, std::uint64_t window_rows,
              const kernels::BasicScreenedRanks<kSpace>* norms, std::vector<ConstMatrix> borrowed);
   static std::uint64_t bytes(std::uint64_t window_rows, std::size_t dim, bool borrows, bool has_norms);

@@ -27,10 +27,12 @@ std::size_t group_of(const QueryBlock& block, std::uint64_t k) {
 
 }  // namespace
 
-ListCounts::ListCounts(const search::Setup& setup, const PairScorer& scorer, std::uint64_t round)
+ListCounts::ListCounts(const search::Setup& setup, const PairScorer& scorer, std::uint64_t round,
+                       const search::RowMask* among)
     : setup_(setup),
       scorer_(scorer),
       round_(round),
+      among_(among),
       rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
       own_entities_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, round)),
       entities_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, round)),
@@ -48,7 +50,7 @@ void ListCounts::add(const QueryBlock& block, const EntityLists& lists, int sign
     exchange(block, lists, listed);
     find_queries(block, listed);
     scorer_.score(block.vectors(), query_of_.span().first(listed.size()), entities_.span().first(listed.size()),
-                  scores_.span().first(listed.size()));
+                  scores_.span().first(listed.size()), among_);
     const std::size_t begin = group_of(block, listed.first);
     const std::size_t groups = group_of(block, listed.end - 1) + 1 - begin;
     parallel_for((groups + kGroupsPerTask - 1) / kGroupsPerTask, setup_.host.workers(), [&](std::size_t task) {

@@ -27,8 +27,8 @@ struct Counts {
 /// ranks in rounds of fixed size, however long a list is; each rank scores those that it owns.
 class ListCounts {
  public:
-  /// `round` entities of lists at a time.
-  ListCounts(const search::Setup& setup, const PairScorer& scorer, std::uint64_t round);
+  /// `round` entities of lists at a time. Only those `among` the candidates are counted, if not all are candidates.
+  ListCounts(const search::Setup& setup, const PairScorer& scorer, std::uint64_t round, const search::RowMask* among);
 
   /// Collective. Adds `sign` (1 or -1) for every entity in the lists of the block that this rank owns, the target
   /// excepted. `lists` are those that the block was gathered with.
@@ -50,6 +50,7 @@ class ListCounts {
   const search::Setup& setup_;
   const PairScorer& scorer_;
   std::uint64_t round_;
+  const search::RowMask* among_;
   std::vector<std::size_t> rank_begin_;  // [ranks + 1] of a round
   memory::Buffer<std::uint64_t> own_entities_;
   memory::Buffer<std::uint64_t> entities_;

@@ -32,13 +32,14 @@ std::uint64_t PairScorer::bytes(std::size_t dim, std::size_t threads) {
 }
 
 void PairScorer::score(kernels::ConstMatrix vectors, std::span<const std::uint32_t> query_of,
-                       std::span<const std::uint64_t> entities, std::span<float> scores) const {
+                       std::span<const std::uint64_t> entities, std::span<float> scores,
+                       const search::RowMask* among) const {
   const std::size_t tasks = (entities.size() + task_pairs_ - 1) / task_pairs_;
   parallel_for(tasks, setup_.host.workers(), [&](std::size_t i, std::size_t worker) {
     const std::size_t first = i * task_pairs_;
-    score_task(
-        {first, std::min(task_pairs_, entities.size() - first), scratch_.data() + worker * 2 * task_pairs_ * dim_},
-        vectors, query_of, entities, scores);
+    score_task({first, std::min(task_pairs_, entities.size() - first),
+                scratch_.data() + worker * 2 * task_pairs_ * dim_, among},
+               vectors, query_of, entities, scores);
   });
 }
 
@@ -52,6 +53,7 @@ void PairScorer::score_task(Task task, kernels::ConstMatrix vectors, std::span<c
   for (std::size_t i = task.first; i < task.first + task.count; ++i) {
     scores[i] = std::numeric_limits<float>::quiet_NaN();
     if (!rows_.owns(EntityId(entities[i]))) continue;
+    if (task.among != nullptr && !task.among->has(entities[i] - rows_.first().value())) continue;
     std::memcpy(left.row(own), vectors.row(query_of[i]), dim_ * sizeof(float));
     std::memcpy(right.row(own), rows_.row(EntityId(entities[i])), dim_ * sizeof(float));
     position.at(own++) = i;

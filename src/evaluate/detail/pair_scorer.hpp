@@ -5,6 +5,7 @@
 #include "kernels/matrix.hpp"
 #include "memory/pool.hpp"
 #include "model/own_rows.hpp"
+#include "search/row_mask.hpp"
 #include "search/setup.hpp"
 
 #include <cstddef>
@@ -19,9 +20,11 @@ class PairScorer {
   PairScorer(const search::Setup& setup, const model::OwnRows& rows);
 
   /// scores[i] = similarity(vectors[query_of[i]], row of entities[i]) when this rank owns that entity, else NaN, which
-  /// compares with nothing. Spread over the threads; no allocation.
+  /// compares with nothing. So is that of an entity which is not `among` the candidates, where those are some only.
+  /// Spread over the threads; no allocation.
   void score(kernels::ConstMatrix vectors, std::span<const std::uint32_t> query_of,
-             std::span<const std::uint64_t> entities, std::span<float> scores) const;
+             std::span<const std::uint64_t> entities, std::span<float> scores,
+             const search::RowMask* among = nullptr) const;
 
   static std::uint64_t bytes(std::size_t dim, std::size_t threads);
 
@@ -30,6 +33,7 @@ class PairScorer {
     std::size_t first;
     std::size_t count;
     float* scratch;
+    const search::RowMask* among;
   };
   void score_task(Task task, kernels::ConstMatrix vectors, std::span<const std::uint32_t> query_of,
                   std::span<const std::uint64_t> entities, std::span<float> scores) const;

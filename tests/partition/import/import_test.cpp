@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partition/import/import.hpp"
 
+#include "attributes/table.hpp"
 #include "graph/graph_reader.hpp"
 #include "import_fixture.hpp"
 #include "storage/checksum.hpp"
@@ -316,7 +317,9 @@ TEST(Import, WritesAFolderThatReadsBack) {
     });
     EXPECT_EQ(found, facts(expected, expected.split(split)));
   }
-  EXPECT_EQ(reader.file().children("/attributes/columns").size(), 2U);
+  const attributes::Table attributes(reader.file(), reader.entity_count());
+  EXPECT_EQ(attributes.schema().names, (std::vector<std::string>{"height", "name"}));
+  EXPECT_EQ(attributes.column(0).text(1), "2");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 3) << "nothing temporary is left";
   expect_error(ExitStatus::kUsage, {"out.kg"}, [&] { import_graph(options, kg); });
 }
