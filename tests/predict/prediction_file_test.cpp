@@ -107,7 +107,7 @@ TEST(PredictionFileTest, IsThereWholeOrNotAtAll) {
 }
 
 Prediction example() {
-  Prediction prediction{{7, 1, Side::kTail}, "dog.n.01", "hyper \"nym\"", {}, {}};
+  Prediction prediction{{7, 1, Side::kTail}, "dog.n.01", "hyper \"nym\"", {}, {}, {}};
   prediction.answers = {{3, 1.5F, KnownIn::kTrain}, {4, -0.25F, KnownIn::kNowhere}};
   prediction.answer_names = {"canine", "caf\xC3\xA9"};
   return prediction;
