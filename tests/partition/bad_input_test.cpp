@@ -133,7 +133,8 @@ TEST(FullDisk, SpaceIsEstimatedFromAbove) {
   for (const auto& entry : std::filesystem::directory_iterator(graph::partition_folder(disk.folder(), 5)))
     bytes += entry.file_size();
   const graph::GraphReader reader(disk.folder());
-  const std::uint64_t estimate = partition::partition_bytes({reader, manifest, {}, {}});
+  const partition::PartAttributes attributes(reader, manifest);
+  const std::uint64_t estimate = partition::partition_bytes({reader, manifest, {}, {}, attributes});
   EXPECT_GE(estimate, bytes);
   EXPECT_LE(estimate, bytes + bytes / 4);
 }
