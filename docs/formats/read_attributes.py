@@ -60,9 +60,9 @@ def patched(header, data, at, count):
     values = bits_of(data[at : at + (width * count + 7) // 8], 0, width, count)
     at += (width * count + 7) // 8
     place = (count - 1).bit_length() if patches else 0
-    outliers = bits_of(data[at : at + (patches * (place + high_width) + 7) // 8], 0, place + high_width, patches)
-    for exception in outliers:
-        values[int(exception) & ((1 << place) - 1)] |= np.uint64(int(exception) >> place << width)
+    found = bits_of(data[at : at + (patches * (place + high_width) + 7) // 8], 0, place + high_width, patches)
+    for patch in found:
+        values[int(patch) & ((1 << place) - 1)] |= np.uint64(int(patch) >> place << width)
     return values, at + (patches * (place + high_width) + 7) // 8
 
 

@@ -129,8 +129,10 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const std::opt
                 threads, threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
     const auto parts = static_cast<std::uint32_t>(job.data.parts);
-    graph::Shard loaded =
-        graph::load_shard(folder, comm.rank(), placement ? *placement : graph::Placement(parts, comm.size()), *pool);
+    const graph::Placement places = placement ? *placement : graph::Placement(parts, comm.size());
+    const graph::QueryPlace queries =
+        graph::choose_query_place(job.memory.queries, folder, comm.rank(), places, budget.host_bytes);
+    graph::Shard loaded = graph::load_shard(folder, comm.rank(), places, *pool, queries);
     check_same_graph(job.data.graph, loaded.manifest);
     return loaded;
   });

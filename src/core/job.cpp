@@ -28,6 +28,7 @@ void visit_input(Job& job, ConfigVisitor& v) {
   v.text("run.device_memory", job.run.device_memory, {});
   v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
   v.text("run.rows", job.run.rows, {"fp32", "bf16"});
+  v.text("memory.queries", job.memory.queries, {"auto", "memory", "stream"});
 }
 
 void visit_model(Job& job, ConfigVisitor& v) {
@@ -130,10 +131,10 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 11> kKeys = {"data.graph",         "run.folder",           "run.threads",
-                                                      "run.memory",         "run.watchdog_seconds", "run.device_memory",
-                                                      "run.placement",      "train.epochs",         "exchange.scores",
-                                                      "exchange.transport", "validate.patience"};
+  constexpr std::array<std::string_view, 12> kKeys = {"data.graph",      "run.folder",           "run.threads",
+                                                      "run.memory",      "run.watchdog_seconds", "run.device_memory",
+                                                      "memory.queries",  "run.placement",        "train.epochs",
+                                                      "exchange.scores", "exchange.transport",   "validate.patience"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

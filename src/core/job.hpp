@@ -29,6 +29,9 @@ struct Job {
     std::string products = "bf16";  ///< of cuda: how matrices are multiplied
     std::string rows = "fp32";      ///< of cuda: the format of entity rows there
   } run;
+  struct Memory {
+    std::string queries = "auto";  ///< where the packed queries of a rank lie: in its memory, or read again from disk
+  } memory;
   struct Model {
     std::string name = "complex";
     std::uint64_t dim = 128;  ///< reals per entity row

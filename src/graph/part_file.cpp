@@ -68,7 +68,7 @@ bool has_sound_columns(const QueryChunkColumns& columns, std::uint64_t directed_
   return columns.relation_chunks.size() == directed_relations + 1 && are_ends(columns.relation_chunks, chunks) &&
          columns.first_queries.size() == chunks + 1 && columns.offsets.size() == chunks + 1 &&
          are_ends(columns.first_queries, columns.first_queries.back()) &&
-         are_ends(columns.offsets, columns.bytes.size());
+         are_ends(columns.offsets, columns.chunk_bytes());
 }
 
 /// Unpacks every chunk. Queries must ascend from chunk to chunk of a relation, and a list that goes on in another chunk
@@ -124,9 +124,12 @@ Part::Part(const PartitionManifest& manifest, PartId part)
 void Part::view(Split split) {
   const auto s = static_cast<std::size_t>(split);
   const Columns& columns = columns_.at(s);
-  const QueryChunkColumns view{columns.relation_chunks.span(), columns.first_sources.span(),
-                               columns.first_queries.span(), columns.offsets.span(),
-                               columns.bytes.span().first(columns.bytes.size() - kPadding)};
+  const QueryChunkColumns view{columns.relation_chunks.span(),
+                               columns.first_sources.span(),
+                               columns.first_queries.span(),
+                               columns.offsets.span(),
+                               columns.bytes.span().first(columns.stored ? 0 : columns.bytes.size() - kPadding),
+                               columns.stored.get()};
   sets_.at(s) = QuerySet(split, view, *targets_, rows_);
 }
 
@@ -138,17 +141,22 @@ void Part::view_targets(std::uint64_t count, unsigned low_width, memory::Pool& p
                         {count, low_width, elsewhere_.low.span(), elsewhere_.high.span(), elsewhere_.samples.span()});
 }
 
-void Part::load_columns(const storage::FileReader& file, Split split, memory::Pool& pool) {
+void Part::load_columns(const storage::FileReader& file, Split split, memory::Pool& pool, QueryPlace place) {
   const std::string group = group_of(split);
   Columns& columns = columns_.at(static_cast<std::size_t>(split));
   columns.relation_chunks = load_column<std::uint32_t>(file, group + "/relation_chunks", pool);
   columns.first_sources = load_column<std::uint32_t>(file, group + "/first_source", pool);
   columns.first_queries = load_column<std::uint32_t>(file, group + "/first_query", pool);
   columns.offsets = load_column<std::uint32_t>(file, group + "/offset", pool);
-  columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
+  if (place == QueryPlace::kFile)
+    columns.stored =
+        std::make_unique<StoredChunks>(StoredChunks{file, group + "/chunks", file.length(group + "/chunks")});
+  else
+    columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
 }
 
-void Part::load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool) {
+void Part::load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool,
+                       QueryPlace place) {
   const std::string group = kElsewhere;
   const std::uint64_t count = file.integer(group, "count");
   const std::uint64_t low_width = file.integer(group, "low_width");
@@ -161,7 +169,7 @@ void Part::load_packed(const storage::FileReader& file, const PartitionManifest&
   if (!sound || !targets_->is_sound())
     fail(ExitStatus::kBadData, "'{}', {}: ids out of range or out of order", file.path().string(), group);
   for (const Split split : kSplits) {
-    load_columns(file, split, pool);
+    load_columns(file, split, pool, place);
     view(split);
     if (!has_sound_columns(queries(split).columns(), 2 * manifest.relation_count)) refuse_queries(file, split);
   }
@@ -178,7 +186,8 @@ void Part::pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool) {
     const auto s = static_cast<std::size_t>(split);
     const QueryChunks chunks = pack_queries(splits.at(s), rows, elsewhere);
     columns_.at(s) = {copied(chunks.relation_chunks, pool), copied(chunks.first_sources, pool),
-                      copied(chunks.first_queries, pool), copied(chunks.offsets, pool), copied(chunks.bytes, pool)};
+                      copied(chunks.first_queries, pool),   copied(chunks.offsets, pool),
+                      copied(chunks.bytes, pool),           nullptr};
     view(split);
   }
 }
@@ -206,9 +215,19 @@ void Part::check(const storage::FileReader& file, const PartitionManifest& manif
          file.path().string());
 }
 
-Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
-                memory::Pool& pool) {
+std::uint64_t Part::chunk_bytes(const std::filesystem::path& folder, PartId part) {
   const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion);
+  std::uint64_t bytes = 0;
+  if (file.integer("/", "format_version") > 1)
+    for (const Split split : kSplits) bytes += file.length(group_of(split) + "/chunks");
+  return bytes;
+}
+
+Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part, memory::Pool& pool,
+                QueryPlace place) {
+  auto opened = std::make_unique<storage::FileReader>(
+      storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion));
+  const storage::FileReader& file = *opened;
   if (file.string("/", "graph_digest") != manifest.graph_digest || file.integer("/", "part") != part.value() ||
       file.integer("/", "first_entity") != manifest.offsets[part.index()])
     fail(ExitStatus::kBadData, "'{}' belongs to another data set or part than '{}'", file.path().string(),
@@ -217,9 +236,10 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
   if (file.integer("/", "format_version") == 1)
     loaded.pack(detail::load_plain_queries(file, manifest, loaded.rows_), pool);
   else
-    loaded.load_packed(file, manifest, pool);
+    loaded.load_packed(file, manifest, pool, place);
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
   loaded.check(file, manifest);
+  if (place == QueryPlace::kFile) loaded.file_ = std::move(opened);
   return loaded;
 }
 

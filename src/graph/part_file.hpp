@@ -41,13 +41,21 @@ std::string part_file_name(PartId part);
 /// pack_queries().
 void write_part(const std::filesystem::path& folder, const PartitionManifest& manifest, const PartContent& content);
 
+/// Where the packed queries of a part lie once it is loaded. They are the same queries.
+enum class QueryPlace {
+  kMemory,
+  kFile,  ///< the chunks of a part are read from its file whenever they are needed; their columns are in memory
+};
+
 /// A part in memory: its packed queries and degrees, in the pool.
 class Part {
  public:
   /// Reads and checks a chunk against the manifest; every query is unpacked once, every id is range-checked. A file of
   /// version 1 is packed while it is read. Throws Error(kBadData), Error(kMissingInput).
   static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
-                   memory::Pool& pool);
+                   memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
+  /// Bytes of the chunks of a part in its file; 0 for a file of version 1, which has none. Throws as load().
+  static std::uint64_t chunk_bytes(const std::filesystem::path& folder, PartId part);
   /// A part that was made up: training queries alone, each in range.
   static Part made(const PartitionManifest& manifest, PartId part, const std::vector<Query>& train, memory::Pool& pool);
 
@@ -68,7 +76,8 @@ class Part {
     memory::Buffer<std::uint32_t> first_sources;
     memory::Buffer<std::uint32_t> first_queries;
     memory::Buffer<std::uint32_t> offsets;
-    memory::Buffer<std::uint8_t> bytes;  // and the padding
+    memory::Buffer<std::uint8_t> bytes;  // and the padding; none when the chunks stay in their file
+    std::unique_ptr<StoredChunks> stored;
   };
   struct Elsewhere {
     memory::Buffer<std::uint8_t> low;  // and the padding
@@ -76,8 +85,9 @@ class Part {
     memory::Buffer<std::uint32_t> samples;
   };
   Part(const PartitionManifest& manifest, PartId part);
-  void load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool);
-  void load_columns(const storage::FileReader& file, Split split, memory::Pool& pool);
+  void load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool,
+                   QueryPlace place);
+  void load_columns(const storage::FileReader& file, Split split, memory::Pool& pool, QueryPlace place);
   void pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool);
   void view_targets(std::uint64_t count, unsigned low_width, memory::Pool& pool);
   void view(Split split);
@@ -86,6 +96,7 @@ class Part {
   PartId id_;
   EntityId first_entity_;
   std::uint32_t rows_ = 0;
+  std::unique_ptr<storage::FileReader> file_;  // when chunks stay in it
   std::array<Columns, 3> columns_;
   Elsewhere elsewhere_;
   std::unique_ptr<TargetIds> targets_ = std::make_unique<TargetIds>();  // stays where it is when the part moves

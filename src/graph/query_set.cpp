@@ -67,6 +67,17 @@ void QuerySet::refuse(std::size_t chunk) const {
   fail(ExitStatus::kBadData, "chunk {} of the packed {} queries is damaged", chunk, name(split_));
 }
 
+// A chunk that is read from its file lies in memory of the thread, until its next chunk.
+std::span<const std::uint8_t> QuerySet::chunk_bytes(std::size_t chunk) const {
+  const std::uint32_t first = columns_.offsets[chunk];
+  const std::uint32_t count = columns_.offsets[chunk + 1] - first;
+  if (columns_.stored == nullptr) return columns_.bytes.subspan(first, count);
+  static thread_local std::vector<std::uint8_t> read;
+  read.resize(count + packing::kPadding);
+  columns_.stored->file.read_rows<std::uint8_t>(columns_.stored->dataset, first, count, std::span(read).first(count));
+  return std::span(read).first(count);
+}
+
 std::uint32_t QuerySet::list_count(std::size_t chunk) const {
   const auto counts = packing::ChunkReader::counts(chunk_bytes(chunk));
   if (!counts) refuse(chunk);

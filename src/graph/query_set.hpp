@@ -6,20 +6,32 @@
 #include "graph/split.hpp"
 #include "graph/target_ids.hpp"
 #include "packing/query_chunk.hpp"
+#include "storage/hdf5.hpp"
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace tessera::graph {
 
-/// The columns of a QuerySet, wherever they lie.
+/// Chunks that stay in their file.
+struct StoredChunks {
+  const storage::FileReader& file;
+  std::string dataset;
+  std::uint64_t bytes = 0;
+};
+
+/// The columns of a QuerySet.
 struct QueryChunkColumns {
   std::span<const std::uint32_t> relation_chunks;  ///< [2R + 1]: chunks of directed relation r are [r] .. [r + 1] - 1
   std::span<const std::uint32_t> first_sources;    ///< [chunks]: local row
   std::span<const std::uint32_t> first_queries;    ///< [chunks + 1]: queries before the chunk
   std::span<const std::uint32_t> offsets;          ///< [chunks + 1] into `bytes`
-  std::span<const std::uint8_t> bytes;             ///< with kPadding readable bytes behind them
+  std::span<const std::uint8_t> bytes;             ///< with kPadding readable bytes behind them; empty when `stored`
+  const StoredChunks* stored = nullptr;            ///< where the chunks are when they are not in memory
+
+  [[nodiscard]] std::uint64_t chunk_bytes() const { return stored == nullptr ? bytes.size() : stored->bytes; }
 };
 
 /// The queries of one part in one split: a view of packed chunks, ordered by (relation, source, target). Being ordered,
@@ -36,7 +48,7 @@ class QuerySet {
   }
   [[nodiscard]] std::size_t chunk_count() const { return columns_.first_sources.size(); }
   [[nodiscard]] const QueryChunkColumns& columns() const { return columns_; }
-  /// Bytes of the set in memory, all columns together.
+  /// Bytes of the set in memory: all columns together, without chunks that stay in their file.
   [[nodiscard]] std::uint64_t bytes() const;
 
   [[nodiscard]] RelationId relation(std::size_t chunk) const;
@@ -48,7 +60,7 @@ class QuerySet {
   [[nodiscard]] std::uint32_t list_count(std::size_t chunk) const;
   /// Whether the chunk goes on with the list that fills the chunk before.
   [[nodiscard]] bool continues(std::size_t chunk) const;
-  /// Unpacks a chunk. Throws Error(kBadData) when it is damaged.
+  /// Unpacks a chunk, from memory or from its file. Throws Error(kBadData) when it is damaged, Error(kIo).
   void read(std::size_t chunk, packing::ChunkReader& reader) const;
   /// Global id of a target of a chunk.
   [[nodiscard]] std::uint64_t entity(std::uint32_t target) const { return targets_->entity(target); }
@@ -65,9 +77,7 @@ class QuerySet {
   [[nodiscard]] std::span<const std::uint64_t> known_targets(LocalRow source, RelationId relation) const;
 
  private:
-  [[nodiscard]] std::span<const std::uint8_t> chunk_bytes(std::size_t chunk) const {
-    return columns_.bytes.subspan(columns_.offsets[chunk], columns_.offsets[chunk + 1] - columns_.offsets[chunk]);
-  }
+  [[nodiscard]] std::span<const std::uint8_t> chunk_bytes(std::size_t chunk) const;
   [[noreturn]] void refuse(std::size_t chunk) const;
 
   std::uint64_t identity_ = 0;  // no other set of this process has it

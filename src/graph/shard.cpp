@@ -54,15 +54,28 @@ Placement Placement::by_speed(std::uint32_t parts, std::span<const double> speed
 }
 
 Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
-                 memory::Pool& pool) {
+                 memory::Pool& pool, QueryPlace place) {
   PartitionManifest manifest = read_manifest(partition_folder, false);
   if (placement.part_count() != manifest.part_count())
     fail(ExitStatus::kUsage, "'{}' has {} parts, but {} were given to ranks", partition_folder.string(),
          manifest.part_count(), placement.part_count());
   Shard shard{std::move(manifest), placement, rank, {}};
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
-    shard.parts.push_back(Part::load(partition_folder, shard.manifest, part, pool));
+    shard.parts.push_back(Part::load(partition_folder, shard.manifest, part, pool, place));
   return shard;
+}
+
+QueryPlace choose_query_place(const std::string& setting, const std::filesystem::path& partition_folder, Rank rank,
+                              const Placement& placement, std::uint64_t budget_bytes) {
+  if (setting != "auto") return setting == "stream" ? QueryPlace::kFile : QueryPlace::kMemory;
+  std::uint64_t bytes = 0;
+  for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
+    bytes += std::filesystem::file_size(partition_folder / part_file_name(part));
+  if (bytes <= budget_bytes / 4) return QueryPlace::kMemory;
+  bytes = 0;
+  for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
+    bytes += Part::chunk_bytes(partition_folder, part);
+  return bytes <= budget_bytes / 4 ? QueryPlace::kMemory : QueryPlace::kFile;
 }
 
 }  // namespace tessera::graph

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace tessera::graph {
@@ -51,6 +52,11 @@ struct Shard {
 /// Loads the chunks that `rank` owns. Not collective: callers agree on success afterwards. Throws Error(kUsage) when
 /// `placement` is of another number of parts.
 Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
-                 memory::Pool& pool);
+                 memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
+
+/// Where the queries of a rank should lie by `memory.queries` of a job: "memory", "stream", or "auto", which keeps them
+/// in memory unless they would take more than a quarter of `budget_bytes`. Throws as load_shard().
+QueryPlace choose_query_place(const std::string& setting, const std::filesystem::path& partition_folder, Rank rank,
+                              const Placement& placement, std::uint64_t budget_bytes);
 
 }  // namespace tessera::graph

@@ -32,6 +32,25 @@ TEST_F(PartFile, RoundTrip) {
   }
 }
 
+TEST_F(PartFile, QueriesThatStayInTheirFileAreTheSame) {
+  for (std::uint32_t p = 0; p < 3; ++p) {
+    const Part resident = load(p);
+    const std::uint64_t resident_bytes = pool_.used_bytes();
+    const Part streamed = Part::load(folder(), manifest_, PartId(p), pool_, graph::QueryPlace::kFile);
+    EXPECT_LT(pool_.used_bytes() - resident_bytes, resident_bytes);
+    for (const Split split : graph::kSplits) {
+      ASSERT_EQ(streamed.queries(split).size(), resident.queries(split).size());
+      for (std::uint64_t i = 0; i < resident.queries(split).size(); ++i) {
+        const Query query = resident.queries(split).query(i);
+        EXPECT_EQ(streamed.queries(split).query(i), query);
+        const auto known = resident.queries(split).known_targets(query.source, query.relation);
+        const std::vector<std::uint64_t> expected(known.begin(), known.end());
+        EXPECT_TRUE(std::ranges::equal(streamed.queries(split).known_targets(query.source, query.relation), expected));
+      }
+    }
+  }
+}
+
 TEST_F(PartFile, MemoryComesFromThePoolAndGoesBack) {
   {
     const Part part = load(0);

@@ -22,6 +22,7 @@ namespace tessera::kernels::cuda {
 template <class Launcher>
 struct GridFamilies {
   GridFamilies(const char* name_of, Launcher runs) : name(name_of), launch(runs) {}
+  ~GridFamilies() = default;
   GridFamilies(const GridFamilies&) = delete;
   GridFamilies& operator=(const GridFamilies&) = delete;
 
