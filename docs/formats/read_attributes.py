@@ -60,9 +60,9 @@ def patched(header, data, at, count):
     values = bits_of(data[at : at + (width * count + 7) // 8], 0, width, count)
     at += (width * count + 7) // 8
     place = (count - 1).bit_length() if patches else 0
-    exceptions = bits_of(data[at : at + (patches * (place + high_width) + 7) // 8], 0, place + high_width, patches)
-    for exception in exceptions:
-        values[int(exception) & ((1 << place) - 1)] |= np.uint64(int(exception) >> place << width)
+    found = bits_of(data[at : at + (patches * (place + high_width) + 7) // 8], 0, place + high_width, patches)
+    for patch in found:
+        values[int(patch) & ((1 << place) - 1)] |= np.uint64(int(patch) >> place << width)
     return values, at + (patches * (place + high_width) + 7) // 8
 
 
@@ -127,7 +127,7 @@ def front_coded(reader, count):
     return out
 
 
-def exceptions(reader):
+def outliers(reader):
     count = reader.varint()
     positions = numbers(reader, count)
     if count == 0:
@@ -179,12 +179,12 @@ def values(encoding, reader, count):
         return [texts[code] for code in numbers(reader, count)]
     if encoding == SPLIT:
         fractions = front_coded(reader, reader.varint())
-        other, wholes = exceptions(reader), numbers(reader, count).tolist()
+        other, wholes = outliers(reader), numbers(reader, count).tolist()
         codes = numbers(reader, count) if len(fractions) > 1 else [0] * count
         texts = [("-" + str(~w) if w < 0 else str(w)) + fractions[c] for w, c in zip(wholes, codes)]
     else:
         least, most = (reader.byte(), reader.byte()) if encoding == DECIMAL else (0, 0)
-        other, coded = exceptions(reader), numbers(reader, count).tolist()
+        other, coded = outliers(reader), numbers(reader, count).tolist()
         if encoding == DECIMAL:
             texts = [decimal_text(number, least, most) for number in coded]
         elif encoding == DATE:

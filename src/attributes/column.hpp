@@ -62,6 +62,8 @@ class Column {
          std::string where = "a packed column");
   Column(Column&&) noexcept;
   Column& operator=(Column&&) noexcept;
+  Column(const Column&) = delete;
+  Column& operator=(const Column&) = delete;
   ~Column();
 
   [[nodiscard]] Type type() const { return type_; }

@@ -26,7 +26,7 @@ constexpr std::size_t kWorthwhile = 100;  // an encoding that is slower to read 
 struct Packed {
   Encoding encoding = Encoding::kBlocks;
   Bytes bytes;
-  std::uint64_t exceptions = 0;
+  std::uint64_t outliers = 0;
 };
 
 /// Numbers by a code, and the texts that it cannot give back. The places of those have the number before them, which
@@ -43,10 +43,10 @@ class Coded {
     numbers_.push_back(number ? *number : numbers_.empty() ? 0 : numbers_.back());
   }
   void write(Bytes& out) const {
-    detail::Exceptions::encode(positions_, texts_, out);
+    detail::Outliers::encode(positions_, texts_, out);
     Numbers::encode(numbers_, out);
   }
-  [[nodiscard]] std::uint64_t exceptions() const { return positions_.size(); }
+  [[nodiscard]] std::uint64_t outliers() const { return positions_.size(); }
 
  private:
   std::vector<std::int64_t> numbers_;
@@ -58,7 +58,7 @@ Packed pack_coded(const ColumnContent& content, Encoding encoding, const Code& c
   Coded coded;
   for (std::uint64_t i = 0; i < content.size(); ++i) coded.add(code.encode(content.value(i)), content.value(i));
   coded.write(header);
-  return {encoding, std::move(header), coded.exceptions()};
+  return {encoding, std::move(header), coded.outliers()};
 }
 
 /// The digits behind the point that are the fewest and the most, of which a sample of the column takes the fewest
@@ -116,7 +116,7 @@ std::optional<Packed> pack_split(const ColumnContent& content) {
     wholes.add(parts ? std::optional(parts->first) : std::nullopt, content.value(i));
     codes.push_back(parts ? fractions.at(parts->second) : 0);
   }
-  Packed packed{Encoding::kSplit, {}, wholes.exceptions()};
+  Packed packed{Encoding::kSplit, {}, wholes.outliers()};
   detail::put_varint(packed.bytes, texts.size());
   FrontCoded::encode(
       texts.size(), [&](std::uint64_t i) { return texts[i]; }, packed.bytes);
@@ -190,12 +190,11 @@ Packed pack_values(const ColumnContent& content, Type type) {
   if (type == Type::kNumber) {
     consider(pack_decimals(content));
     consider(pack_split(content));
-    if (4 * best->exceptions > content.size())
-      consider(pack_coded(content, Encoding::kDouble, detail::DoubleCode(), {}));
+    if (4 * best->outliers > content.size()) consider(pack_coded(content, Encoding::kDouble, detail::DoubleCode(), {}));
   }
   if (type == Type::kDate) consider(pack_coded(content, Encoding::kDate, detail::DateCode(), {}));
   consider(pack_dictionary(content, type));
-  const bool fits_badly = !best || type == Type::kText || 4 * best->exceptions > content.size();
+  const bool fits_badly = !best || type == Type::kText || 4 * best->outliers > content.size();
   if (fits_badly && (!best || blocks_may_win(content, best->bytes.size()))) consider(pack_blocks(content));
   return std::move(*best);
 }

@@ -66,6 +66,9 @@ class Table {
         memory::Pool* pool = nullptr);
   Table(Table&&) = default;
   Table& operator=(Table&&) = default;
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+  ~Table() = default;
 
   [[nodiscard]] const Schema& schema() const { return schema_; }
   [[nodiscard]] std::uint64_t entities() const { return entities_; }

@@ -30,30 +30,30 @@ void for_each_number(const Numbers& numbers, const Visit& visit) {
   }
 }
 
-/// Texts that are numbers by one code, and exceptions.
+/// Texts that are numbers by one code, and outliers.
 class CodedValues final : public Values {
  public:
   CodedValues(std::unique_ptr<Code> code, ByteReader& reader, std::uint64_t count)
-      : code_(std::move(code)), exceptions_(reader, count), numbers_(reader, count) {}
+      : code_(std::move(code)), outliers_(reader, count), numbers_(reader, count) {}
 
   [[nodiscard]] std::string text(std::uint64_t i) const override {
-    const auto exception = exceptions_.find(i);
-    return exception ? std::string(*exception) : code_->decode(numbers_[i]);
+    const auto outlier = outliers_.find(i);
+    return outlier ? std::string(*outlier) : code_->decode(numbers_[i]);
   }
   void for_each(const Visit& visit) const override {
     for_each_number(numbers_, [&](std::uint64_t i, std::int64_t number) {
-      const auto exception = exceptions_.find(i);
-      exception ? visit(i, *exception) : visit(i, code_->decode(number));
+      const auto outlier = outliers_.find(i);
+      outlier ? visit(i, *outlier) : visit(i, code_->decode(number));
     });
   }
   void select(const Comparison& comparison, std::span<std::uint64_t> bits) const override {
     for (const Interval& interval : intervals(*code_, comparison)) numbers_.select(interval, bits);
-    exceptions_.select(comparison, bits);
+    outliers_.select(comparison, bits);
   }
 
  private:
   std::unique_ptr<Code> code_;
-  Exceptions exceptions_;
+  Outliers outliers_;
   Numbers numbers_;
 };
 
@@ -64,19 +64,19 @@ class SplitValues final : public Values {
     const std::uint64_t fractions = reader.varint(count, "it has more fractions than values");
     if (fractions == 0) damaged("it has no fractions");
     for (std::string& fraction : FrontCoded(reader, fractions).all()) codes_.emplace_back(std::move(fraction));
-    exceptions_ = Exceptions(reader, count);
+    outliers_ = Outliers(reader, count);
     wholes_ = Numbers(reader, count);
     if (fractions > 1) fractions_ = Numbers(reader, count);
   }
 
   [[nodiscard]] std::string text(std::uint64_t i) const override {
-    const auto exception = exceptions_.find(i);
-    return exception ? std::string(*exception) : code(codes_.size() > 1 ? fractions_[i] : 0).decode(wholes_[i]);
+    const auto outlier = outliers_.find(i);
+    return outlier ? std::string(*outlier) : code(codes_.size() > 1 ? fractions_[i] : 0).decode(wholes_[i]);
   }
   void for_each(const Visit& visit) const override {
     for_each_pair([&](std::uint64_t i, std::int64_t whole, std::int64_t fraction) {
-      const auto exception = exceptions_.find(i);
-      exception ? visit(i, *exception) : visit(i, code(fraction).decode(whole));
+      const auto outlier = outliers_.find(i);
+      outlier ? visit(i, *outlier) : visit(i, code(fraction).decode(whole));
     });
   }
   void select(const Comparison& comparison, std::span<std::uint64_t> bits) const override {
@@ -85,7 +85,7 @@ class SplitValues final : public Values {
     } else {
       select_pairs(comparison, bits);
     }
-    exceptions_.select(comparison, bits);
+    outliers_.select(comparison, bits);
   }
 
  private:
@@ -143,7 +143,7 @@ class SplitValues final : public Values {
   }
 
   std::vector<WholeCode> codes_;  // of each fraction
-  Exceptions exceptions_;
+  Outliers outliers_;
   Numbers wholes_;
   Numbers fractions_;
 };
@@ -216,19 +216,19 @@ class BlockValues final : public Values {
 
 }  // namespace
 
-void Exceptions::encode(std::span<const std::int64_t> positions, std::span<const std::string_view> texts, Bytes& out) {
+void Outliers::encode(std::span<const std::int64_t> positions, std::span<const std::string_view> texts, Bytes& out) {
   put_varint(out, positions.size());
   Numbers::encode(positions, out);
   PlainStrings::encode(texts, out);
 }
 
-Exceptions::Exceptions(ByteReader& reader, std::uint64_t count) {
-  const std::uint64_t size = reader.varint(count, "it has more exceptions than values");
+Outliers::Outliers(ByteReader& reader, std::uint64_t count) {
+  const std::uint64_t size = reader.varint(count, "it has more outliers than values");
   positions_ = Numbers(reader, size);
   texts_ = PlainStrings(reader, size);
 }
 
-std::optional<std::string_view> Exceptions::find(std::uint64_t position) const {
+std::optional<std::string_view> Outliers::find(std::uint64_t position) const {
   const auto wanted = static_cast<std::int64_t>(position);
   std::uint64_t low = 0;
   std::uint64_t high = positions_.size();
@@ -243,10 +243,10 @@ std::optional<std::string_view> Exceptions::find(std::uint64_t position) const {
   return texts_[low];
 }
 
-void Exceptions::select(const Comparison& comparison, std::span<std::uint64_t> bits) const {
+void Outliers::select(const Comparison& comparison, std::span<std::uint64_t> bits) const {
   for (std::uint64_t i = 0; i < positions_.size(); ++i) {
     const auto position = static_cast<std::uint64_t>(positions_[i]);
-    if (position / 64 >= bits.size()) damaged("an exception is out of range");
+    if (position / 64 >= bits.size()) damaged("an outlier is out of range");
     bits[position / 64] &= ~(std::uint64_t{1} << (position % 64));
     if (comparison.holds(texts_[i])) set_bit(bits, position);
   }

@@ -24,7 +24,7 @@ struct Prediction {
   std::string relation;
   Answers answers;  ///< best first
   std::vector<std::string> answer_names;
-  std::vector<std::vector<Shown>> shown;  ///< of each answer, the attributes that were asked for; or empty
+  std::vector<std::vector<Shown>> shown = {};  ///< of each answer, the attributes that were asked for; or empty
 };
 
 /// Receives predictions in the order of the questions, on rank 0 only.

@@ -38,12 +38,12 @@ class Values {
 std::unique_ptr<Values> open_values(Encoding encoding, ByteReader& reader, std::uint64_t count);
 
 /// Texts that a code for numbers cannot give back, by position.
-class Exceptions {
+class Outliers {
  public:
   static void encode(std::span<const std::int64_t> positions, std::span<const std::string_view> texts, Bytes& out);
 
-  Exceptions() = default;
-  Exceptions(ByteReader& reader, std::uint64_t count);
+  Outliers() = default;
+  Outliers(ByteReader& reader, std::uint64_t count);
   [[nodiscard]] std::uint64_t size() const { return positions_.size(); }
   [[nodiscard]] std::optional<std::string_view> find(std::uint64_t position) const;
   /// Sets or clears their bits.
