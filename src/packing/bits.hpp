@@ -19,7 +19,7 @@ constexpr std::size_t bytes_of_bits(std::uint64_t bits) { return static_cast<std
 /// The bits from `bit` on, `width` <= 57 of them, least significant bit first. Reads 8 bytes.
 inline std::uint64_t load_bits(const std::uint8_t* bytes, std::uint64_t bit, unsigned width) {
   static_assert(std::endian::native == std::endian::little);
-  std::uint64_t word;
+  std::uint64_t word = 0;
   std::memcpy(&word, bytes + bit / 8, sizeof(word));
   return word >> (bit % 8) & ((std::uint64_t{1} << width) - 1);
 }

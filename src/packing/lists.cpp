@@ -46,9 +46,9 @@ inline constexpr StartTable kStartTable = [] {
 HWY_BEFORE_NAMESPACE();
 namespace tessera::packing::detail {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_MAX_BYTES >= 32
+namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<std::uint32_t, kListGroup>;
 using V = hn::Vec<D>;
