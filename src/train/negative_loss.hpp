@@ -18,14 +18,6 @@ enum class LossKind : std::uint8_t {
 };
 LossKind find_loss(const std::string& name);
 
-/// The targets of a block of queries [b].
-template <kernels::Space kSpace>
-struct BlockTargets {
-  kernels::Vector<kSpace, const float> scores;
-  kernels::Vector<kSpace, float> losses;   ///< written
-  kernels::Vector<kSpace, float> weights;  ///< written
-};
-
 /// The loss of one target against sampled negatives.
 struct NegativeLoss {
   LossKind kind = LossKind::kSoftmax;
@@ -37,16 +29,12 @@ struct NegativeLoss {
   /// scores. The losses are not scaled. A negative of -infinity counts for nothing.
   template <kernels::Space kSpace>
   void apply(const kernels::BasicBackend<kSpace>& by, kernels::BasicMatrix<kSpace> scores, float scale,
-             const BlockTargets<kSpace>& targets) const {
+             const kernels::BasicTargetLosses<kSpace>& targets) const {
     switch (kind) {
-      case LossKind::kSoftmax:
-        return by.softmax.cross_entropy(scores, {targets.scores, targets.losses, targets.weights}, shift, scale);
-      case LossKind::kMargin:
-        return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores,
-                                        {targets.scores, targets.losses, targets.weights});
+      case LossKind::kSoftmax: return by.softmax.cross_entropy(scores, targets, shift, scale);
+      case LossKind::kMargin: return by.negative_losses.weigh(kernels::MarginLoss{margin, scale}, scores, targets);
       case LossKind::kSelfAdversarial:
-        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores,
-                                        {targets.scores, targets.losses, targets.weights});
+        return by.negative_losses.weigh(kernels::SelfAdversarialLoss{margin, temperature, scale}, scores, targets);
       case LossKind::kBinary: break;
     }
     TESSERA_ASSERT(false, "binary cross entropy has no negatives");

@@ -30,19 +30,12 @@ struct Penalty {
   }
 };
 
-/// Rows and how often each is penalised.
-template <kernels::Space kSpace>
-struct PenalisedRows {
-  kernels::BasicConstStoredRows<kSpace> table;
-  kernels::Vector<kSpace, const std::uint32_t> rows;
-  kernels::Vector<kSpace, const float> times;
-};
-
 /// gradients[to[k]] += times[k] * gradient of the term at table[rows[k]]. A factor of 0 calls no kernel.
 template <kernels::Space kSpace>
-void penalise(const kernels::BasicBackend<kSpace>& kernels, const PenaltyTerm& term, const PenalisedRows<kSpace>& of,
-              kernels::BasicMatrix<kSpace> gradients, kernels::Vector<kSpace, const std::uint32_t> to) {
-  if (term.factor != 0.0F) kernels.penalties.add(term.power, term.factor, {of.table, of.rows, of.times}, gradients, to);
+void penalise(const kernels::BasicBackend<kSpace>& kernels, const PenaltyTerm& term,
+              const kernels::BasicPenalisedRows<kSpace>& of, kernels::BasicMatrix<kSpace> gradients,
+              kernels::Vector<kSpace, const std::uint32_t> to) {
+  if (term.factor != 0.0F) kernels.penalties.add(term.power, term.factor, of, gradients, to);
 }
 
 }  // namespace tessera::train
