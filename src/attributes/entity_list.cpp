@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attributes/entity_list.hpp"
 
+#include <algorithm>
+
 namespace tessera::attributes {
 namespace {
 
@@ -67,16 +69,8 @@ Ascending::Ascending(detail::ByteReader& reader, std::uint64_t count, std::uint6
 }
 
 std::uint64_t Ascending::lower_bound(std::uint64_t value) const {
-  std::uint64_t low = 0;
-  std::uint64_t high = count_;
-  while (low < high) {
-    const std::uint64_t middle = (low + high) / 2;
-    if ((*this)[middle] < value)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
+  if (!is_range_) return packed_.lower_bound(value);
+  return value <= first_ ? 0 : std::min(value - first_, count_);
 }
 
 void EntityList::encode(std::span<const std::uint64_t> entities, detail::Bytes& out) {

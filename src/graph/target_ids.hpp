@@ -16,16 +16,10 @@ class TargetIds {
   TargetIds() = default;
   /// `elsewhere`: ascending global ids, none of them of the part.
   TargetIds(EntityId first_entity, std::uint32_t rows, packing::EliasFanoView elsewhere)
-      : first_entity_(first_entity.value()), rows_(rows), elsewhere_(elsewhere) {
-    std::uint64_t end = elsewhere.size();
-    while (below_ < end) {
-      const std::uint64_t middle = below_ + (end - below_) / 2;
-      if (elsewhere_[middle] < first_entity_)
-        below_ = middle + 1;
-      else
-        end = middle;
-    }
-  }
+      : first_entity_(first_entity.value()),
+        rows_(rows),
+        below_(elsewhere.lower_bound(first_entity_)),
+        elsewhere_(elsewhere) {}
 
   [[nodiscard]] std::uint64_t size() const { return rows_ + elsewhere_.size(); }
   /// Global id of a number below size(). O(1).

@@ -59,6 +59,18 @@ bool EliasFanoView::is_sound(std::uint64_t count, unsigned low_width, std::span<
   return ascends && found == count;
 }
 
+std::uint64_t EliasFanoView::lower_bound(std::uint64_t value) const {
+  std::uint64_t low = 0;
+  for (std::uint64_t high = count_; low < high;) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    if ((*this)[middle] < value)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 void EliasFanoView::sample(std::span<const std::uint64_t> high, std::span<std::uint32_t> samples) {
   std::uint64_t i = 0;
   for_each_one(high, [&](std::uint64_t position) {

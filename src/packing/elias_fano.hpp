@@ -47,6 +47,8 @@ class EliasFanoView {
   static void sample(std::span<const std::uint64_t> high, std::span<std::uint32_t> samples);
 
   [[nodiscard]] std::uint64_t size() const { return count_; }
+  /// How many numbers are below `value`. O(log size).
+  [[nodiscard]] std::uint64_t lower_bound(std::uint64_t value) const;
   /// Number i, i < size(). O(1): a few words at most behind a sample where numbers are spread evenly.
   std::uint64_t operator[](std::uint64_t i) const {
     const std::uint64_t start = samples_[i / kSampled];
