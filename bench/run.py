@@ -336,6 +336,12 @@ class Bench:
             for figure, goal in (("streaming", 800), ("random_chunks", 500), ("shuffled", 150)):
                 self.report("packed", f"  {figure.replace('_', ' ')}", result[figure] / 1e6, "M queries/s", goal)
             self.report("packed", "  known answers of a (source, relation)", result["known_seconds"] * 1e6, "us", 1, at_most=True)
+        names = json.loads(self.call([self.program("names_bench"), "--folder", str(self.work)], threads=1))
+        self.report("packed", "names, 1 M generated: share of raw bytes", 100 * names["share_of_raw"], "%", 60, at_most=True)
+        self.report("packed", "  id -> name", names["id_to_name_m_per_s"], "M/s", 1)
+        self.report("packed", "  name -> id", names["name_to_id_m_per_s"], "M/s", 1)
+        for line in self.call([self.program("attributes_bench")], threads=1).splitlines():
+            print(f"  attributes: {line}")
 
     def generated(self, graph, million_triples, million_entities, parts):
         """A generated graph in parts; made once."""
@@ -377,7 +383,7 @@ def main():
     parser.add_argument("--data", default=os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--work", help="folder for graphs, runs and results")
     parser.add_argument("--jobs", nargs="+", metavar="JOB", help="of jobs/, for recipes: umls-complex ...; default: all")
-    parser.add_argument("--large", action="store_true", help="packed: also a generated graph of 50 M triples (an hour, 20 GB)")
+    parser.add_argument("--large", action="store_true", help="packed: also a generated graph of 50 M triples: much time and disk")
     rows = parser.add_argument_group("gpu")
     rows.add_argument("--only", nargs="+", choices=GpuTable.names(), metavar="ROW", help=", ".join(GpuTable.names()))
     rows.add_argument("--limit", type=float, metavar="SECONDS", help="of each row, in place of its own")
