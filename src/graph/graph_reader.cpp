@@ -36,9 +36,10 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
          file_.path().string(), entity_count_, relation_count_);
   for (const Split split : kSplits) {
     const std::string group = fmt::format("/splits/{}", name(split));
-    if (file_.has(group))
-      triple_counts_.at(static_cast<std::size_t>(split)) =
-          is_packed_ ? file_.integer(group, "triples") : plain_length(split);
+    if (!file_.has(group)) continue;
+    const auto s = static_cast<std::size_t>(split);
+    if (is_packed_) packed_.at(s).emplace(file_, group, TripleBounds{entity_count_, relation_count_});
+    triple_counts_.at(s) = is_packed_ ? packed_.at(s)->size() : plain_length(split);
   }
 }
 
@@ -68,24 +69,23 @@ storage::StringBlocks GraphReader::relation_names() const { return names("/relat
 
 void GraphReader::for_each_block(Split split, const std::function<void(std::span<const Triple>)>& consume) const {
   if (!is_packed_) return for_each_plain_block(split, 0, triple_count(split), consume);
-  const std::string group = fmt::format("/splits/{}", name(split));
-  if (triple_count(split) == 0) return;
+  const auto& packed = packed_.at(static_cast<std::size_t>(split));
+  if (!packed) return;
   std::uint64_t found = 0;
-  read_packed_triples(file_, group, {entity_count_, relation_count_}, [&](std::span<const Triple> triples) {
+  packed->for_each_chunk(file_, [&](std::span<const Triple> triples) {
     found += triples.size();
     consume(triples);
   });
   if (found != triple_count(split))
-    fail(ExitStatus::kBadData, "'{}', {}: {} triples where {} are said to be", file_.path().string(), group, found,
-         triple_count(split));
+    fail(ExitStatus::kBadData, "'{}', /splits/{}: {} triples where {} are said to be", file_.path().string(),
+         name(split), found, triple_count(split));
 }
 
 void GraphReader::for_each_block_of(Split split, RelationId relation, std::uint64_t first, std::uint64_t count,
                                     const std::function<void(std::span<const Triple>)>& consume) const {
   if (!is_packed_) return for_each_plain_block(split, first, count, consume);
-  if (count > 0)
-    read_packed_relation(file_, fmt::format("/splits/{}", name(split)), {entity_count_, relation_count_}, relation,
-                         consume);
+  const auto& packed = packed_.at(static_cast<std::size_t>(split));
+  if (packed) packed->for_each_chunk_of(relation, file_, consume);
 }
 
 void GraphReader::for_each_plain_block(Split split, std::uint64_t first, std::uint64_t count,

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,6 +54,7 @@ class GraphReader {
   std::uint64_t entity_count_;
   std::uint64_t relation_count_;
   std::array<std::uint64_t, 3> triple_counts_{};
+  std::array<std::optional<PackedTriples>, 3> packed_;  // by split; none of version 1
   std::string digest_;
 };
 

@@ -56,6 +56,23 @@ Segment read_segment(const storage::FileReader& file, const std::string& group, 
   return segment;
 }
 
+[[noreturn]] void refuse_segment(const storage::FileReader& file, const std::string& group) {
+  fail(ExitStatus::kBadData, "'{}', {}: packed triples are damaged, out of range or out of order", file.path().string(),
+       group);
+}
+
+/// The relation of every chunk of a segment, whose columns must fit each other.
+std::vector<std::uint32_t> read_relations(const storage::FileReader& file, const std::string& group) {
+  auto relations = file.read<std::uint32_t>(group + "/relation");
+  const std::uint64_t chunks = relations.size();
+  if (file.length(group + "/first_head") != chunks || file.length(group + "/offset") != chunks + 1)
+    refuse_segment(file, group);
+  const auto end = read_rows<std::uint32_t>(file, group + "/offset", chunks, chunks + 1);
+  if (file.length(group + "/chunks") != end.front() || !std::is_sorted(relations.begin(), relations.end()))
+    refuse_segment(file, group);
+  return relations;
+}
+
 /// Unpacks one chunk after the other and checks their order.
 class TripleScan {
  public:
@@ -85,23 +102,8 @@ class TripleScan {
       triples_.push_back({EntityId(reader_->sources()[i]), relation, EntityId(reader_->targets()[i])});
     if (!is_first && key(last) >= key(triples_.front())) refuse(group);
   }
+  [[noreturn]] void refuse(const std::string& group) const { refuse_segment(file_, group); }
 
- public:
-  /// Chunks of a segment. Its columns must fit each other.
-  [[nodiscard]] std::uint64_t chunk_count(const std::string& group) const {
-    const std::uint64_t chunks = file_.length(group + "/relation");
-    if (file_.length(group + "/first_head") != chunks || file_.length(group + "/offset") != chunks + 1) refuse(group);
-    std::uint32_t end = 0;
-    file_.read_rows<std::uint32_t>(group + "/offset", chunks, 1, std::span(&end, 1));
-    if (file_.length(group + "/chunks") != end) refuse(group);
-    return chunks;
-  }
-  [[noreturn]] void refuse(const std::string& group) const {
-    fail(ExitStatus::kBadData, "'{}', {}: packed triples are damaged, out of range or out of order",
-         file_.path().string(), group);
-  }
-
- private:
   const storage::FileReader& file_;
   TripleBounds bounds_;
   const std::function<void(std::span<const Triple>)>& consume_;
@@ -153,27 +155,33 @@ void PackedTriplesWriter::finish() {
   file_.attribute(group_, "segments", segments_);
 }
 
-void read_packed_triples(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
-                         const std::function<void(std::span<const Triple>)>& consume) {
-  TripleScan scan(file, bounds, consume);
-  const std::uint64_t segments = file.integer(group, "segments");
+PackedTriples::PackedTriples(const storage::FileReader& file, std::string group, const TripleBounds& bounds)
+    : group_(std::move(group)), bounds_(bounds), size_(file.integer(group_, "triples")) {
+  const std::uint64_t segments = file.integer(group_, "segments");
+  std::uint64_t most = 0;
   for (std::uint64_t s = 0; s < segments; ++s) {
-    const std::string segment = group + "/" + segment_name(s);
-    scan.scan(segment, 0, scan.chunk_count(segment));
+    relations_.push_back(read_relations(file, segment(s)));
+    most += relations_.back().size() * packing::kChunkQueries;
   }
+  if (size_ > most) refuse_segment(file, group_);
 }
 
-void read_packed_relation(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
-                          RelationId relation, const std::function<void(std::span<const Triple>)>& consume) {
-  TripleScan scan(file, bounds, consume);
-  const std::uint64_t segments = file.integer(group, "segments");
-  for (std::uint64_t s = 0; s < segments; ++s) {
-    const std::string segment = group + "/" + segment_name(s);
-    (void)scan.chunk_count(segment);
-    const auto relations = file.read<std::uint32_t>(segment + "/relation");
+std::string PackedTriples::segment(std::size_t number) const { return group_ + "/" + segment_name(number); }
+
+void PackedTriples::for_each_chunk(const storage::FileReader& file, const Consume& consume) const {
+  TripleScan scan(file, bounds_, consume);
+  for (std::size_t s = 0; s < relations_.size(); ++s) scan.scan(segment(s), 0, relations_[s].size());
+}
+
+void PackedTriples::for_each_chunk_of(RelationId relation, const storage::FileReader& file,
+                                      const Consume& consume) const {
+  TripleScan scan(file, bounds_, consume);
+  for (std::size_t s = 0; s < relations_.size(); ++s) {
+    const auto& relations = relations_[s];
     const auto [first, end] = std::equal_range(relations.begin(), relations.end(), relation.value());
-    scan.scan(segment, static_cast<std::uint64_t>(first - relations.begin()),
-              static_cast<std::uint64_t>(end - relations.begin()));
+    if (first != end)
+      scan.scan(segment(s), static_cast<std::uint64_t>(first - relations.begin()),
+                static_cast<std::uint64_t>(end - relations.begin()));
   }
 }
 

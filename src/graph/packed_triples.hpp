@@ -54,13 +54,29 @@ struct TripleBounds {
   std::uint64_t relations = 0;
 };
 
-/// Calls `consume` with the triples of every chunk of the split at `group`, in order. Throws Error(kBadData) when the
-/// chunks are damaged or out of order.
-void read_packed_triples(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
-                         const std::function<void(std::span<const Triple>)>& consume);
+/// The packed triples of a split in a file. Keeps the relation of every chunk, 4 bytes for 1,024 triples.
+class PackedTriples {
+ public:
+  using Consume = std::function<void(std::span<const Triple>)>;
+  /// Throws Error(kBadData) when the columns of a segment do not fit each other, or when the split says that it has
+  /// more triples than its chunks can hold.
+  PackedTriples(const storage::FileReader& file, std::string group, const TripleBounds& bounds);
+  /// Triples of the split, as it says.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
 
-/// The same for the triples of one relation. Reads the relation of every chunk, and the chunks of this relation.
-void read_packed_relation(const storage::FileReader& file, const std::string& group, const TripleBounds& bounds,
-                          RelationId relation, const std::function<void(std::span<const Triple>)>& consume);
+  /// Calls `consume` with the triples of every chunk, in order; `file` is that of the constructor. Throws
+  /// Error(kBadData) when chunks are damaged or out of order.
+  void for_each_chunk(const storage::FileReader& file, const Consume& consume) const;
+  /// The same for the chunks of one relation. Reads no others.
+  void for_each_chunk_of(RelationId relation, const storage::FileReader& file, const Consume& consume) const;
+
+ private:
+  [[nodiscard]] std::string segment(std::size_t number) const;
+
+  std::string group_;
+  TripleBounds bounds_;
+  std::uint64_t size_;
+  std::vector<std::vector<std::uint32_t>> relations_;  // of each chunk, by segment
+};
 
 }  // namespace tessera::graph

@@ -79,7 +79,6 @@ bool is_sound(const QuerySet& queries, std::span<std::uint32_t> degrees) {
   for (std::size_t chunk = 0; chunk < queries.chunk_count(); ++chunk) {
     queries.read(chunk, reader);
     const auto sources = reader.sources();
-    if (sources.size() != queries.chunk_queries(chunk)) return false;
     if (chunk > 0 && queries.relation(chunk) == queries.relation(chunk - 1)) {
       if (last >= std::pair(sources.front(), reader.targets().front())) return false;
       if (last.first == sources.front() && !queries.continues(chunk)) return false;
@@ -213,14 +212,6 @@ void Part::check(const storage::FileReader& file, const PartitionManifest& manif
   if (!std::equal(counted.begin(), counted.end(), train_degree_.data()))
     fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
          file.path().string());
-}
-
-std::uint64_t Part::chunk_bytes(const std::filesystem::path& folder, PartId part) {
-  const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion);
-  std::uint64_t bytes = 0;
-  if (file.integer("/", "format_version") > 1)
-    for (const Split split : kSplits) bytes += file.length(group_of(split) + "/chunks");
-  return bytes;
 }
 
 Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part, memory::Pool& pool,

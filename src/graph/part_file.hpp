@@ -54,8 +54,6 @@ class Part {
   /// version 1 is packed while it is read. Throws Error(kBadData), Error(kMissingInput).
   static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
                    memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
-  /// Bytes of the chunks of a part in its file; 0 for a file of version 1, which has none. Throws as load().
-  static std::uint64_t chunk_bytes(const std::filesystem::path& folder, PartId part);
   /// A part that was made up: training queries alone, each in range.
   static Part made(const PartitionManifest& manifest, PartId part, const std::vector<Query>& train, memory::Pool& pool);
 

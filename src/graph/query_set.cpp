@@ -64,7 +64,9 @@ bool QuerySet::continues(std::size_t chunk) const {
 }
 
 void QuerySet::refuse(std::size_t chunk) const {
-  fail(ExitStatus::kBadData, "chunk {} of the packed {} queries is damaged", chunk, name(split_));
+  const std::string file =
+      columns_.stored == nullptr ? "" : fmt::format("'{}', ", columns_.stored->file.path().string());
+  fail(ExitStatus::kBadData, "{}chunk {} of the packed {} queries is damaged", file, chunk, name(split_));
 }
 
 // A chunk that is read from its file lies in memory of the thread, until its next chunk.
@@ -85,7 +87,9 @@ std::uint32_t QuerySet::list_count(std::size_t chunk) const {
 }
 
 void QuerySet::read(std::size_t chunk, packing::ChunkReader& reader) const {
-  if (!reader.read(chunk_bytes(chunk), columns_.first_sources[chunk], bounds_)) refuse(chunk);
+  if (!reader.read(chunk_bytes(chunk), columns_.first_sources[chunk], bounds_) ||
+      reader.sources().size() != chunk_queries(chunk))
+    refuse(chunk);
 }
 
 Query QuerySet::query(std::uint64_t i) const {

@@ -83,10 +83,6 @@ QueryPlace choose_query_place(const std::string& setting, const std::filesystem:
   std::uint64_t bytes = 0;
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
     bytes += file_bytes(partition_folder / part_file_name(part));
-  if (bytes <= budget_bytes / 4) return QueryPlace::kMemory;
-  bytes = 0;
-  for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
-    bytes += Part::chunk_bytes(partition_folder, part);
   return bytes <= budget_bytes / 4 ? QueryPlace::kMemory : QueryPlace::kFile;
 }
 

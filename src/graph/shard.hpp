@@ -55,7 +55,7 @@ Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const
                  memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
 
 /// Where the queries of a rank should lie by `memory.queries` of a job: "memory", "stream", or "auto", which keeps them
-/// in memory unless they would take more than a quarter of `budget_bytes`. Throws as load_shard().
+/// in memory unless the files of its parts have more bytes than a quarter of `budget_bytes`.
 QueryPlace choose_query_place(const std::string& setting, const std::filesystem::path& partition_folder, Rank rank,
                               const Placement& placement, std::uint64_t budget_bytes);
 

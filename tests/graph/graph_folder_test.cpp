@@ -192,6 +192,7 @@ TEST_F(GraphFolder, PackedTriplesThatCannotBeRight) {
       [](Segment& s) { s.bytes.push_back(0); },
       [](Segment& s) { s.bytes[0] ^= 1; },
       [](Segment& s) { s.triples = 4; },
+      [](Segment& s) { s.triples = std::uint64_t{1} << 60U; },
       [](Segment& s) { s.segments = 2; },
       [](Segment& s) { s.segments = ~std::uint64_t{0}; },
       [](Segment& s) {  // the same chunk twice

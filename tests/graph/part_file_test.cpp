@@ -51,6 +51,21 @@ TEST_F(PartFile, QueriesThatStayInTheirFileAreTheSame) {
   }
 }
 
+// The file is damaged after it was loaded: the message names file and chunk.
+TEST_F(PartFile, AStreamedChunkThatIsDamagedLater) {
+  const Part streamed = Part::load(folder(), manifest_, PartId(0), pool_, graph::QueryPlace::kFile);
+  std::vector<char> bytes(std::filesystem::file_size(file(0)), '\xFF');
+  std::fstream out(file(0), std::ios::in | std::ios::out | std::ios::binary);
+  out.seekp(2048);  // behind the header, in which the library finds its objects
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()) - 2048);
+  out.close();
+  test::expect_error(ExitStatus::kBadData, {"part-0000.h5"}, [&] {
+    packing::ChunkReader reader;
+    const graph::QuerySet& set = streamed.queries(Split::kTrain);
+    for (std::size_t chunk = 0; chunk < set.chunk_count(); ++chunk) set.read(chunk, reader);
+  });
+}
+
 TEST_F(PartFile, MemoryComesFromThePoolAndGoesBack) {
   {
     const Part part = load(0);

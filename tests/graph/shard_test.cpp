@@ -138,5 +138,21 @@ TEST(Shard, WhatIsMissing) {
   test::expect_error(ExitStatus::kMissingInput, {"part-0001.h5"}, [&] { (void)stored.load(Rank(1), 2, pool); });
 }
 
+// Files larger than a quarter of the budget stay where they are, unless the job says so.
+TEST(QueryPlace, FollowsTheJobOrTheSize) {
+  const test::StoredGraph stored(test::random_graph({}), 3, 1);
+  const Placement all(3, 1);
+  std::uint64_t bytes = 0;
+  for (std::uint32_t p = 0; p < 3; ++p)
+    bytes += std::filesystem::file_size(stored.partition_folder() / graph::part_file_name(PartId(p)));
+  const auto place = [&](const std::string& setting, std::uint64_t budget) {
+    return graph::choose_query_place(setting, stored.partition_folder(), Rank(0), all, budget);
+  };
+  EXPECT_EQ(place("memory", 1), graph::QueryPlace::kMemory);
+  EXPECT_EQ(place("stream", 100 * bytes), graph::QueryPlace::kFile);
+  EXPECT_EQ(place("auto", 4 * bytes), graph::QueryPlace::kMemory);
+  EXPECT_EQ(place("auto", 4 * bytes - 4), graph::QueryPlace::kFile);
+}
+
 }  // namespace
 }  // namespace tessera
