@@ -70,6 +70,20 @@ class PackedQueries(support.ProgramTest):
         self.succeed("import", WORDNET / "data.verb", WORDNET / "data.adv", "--format", "wordnet", "-o", "words.kg")
         self.check("words.kg", 3)
 
+    def test_the_reader_of_names_in_the_documents(self):
+        """The Python of string_blocks.md, as it stands there, gives the names of the graph."""
+        self.need_h5py()
+        names = sorted({f"Battle of {chr(65 + i % 26)}\u00e9 {i * 7919 % 1000}" for i in range(900)} | {"a", "\u00ff", "x" * 60000})
+        self.write("names.tsv", "".join(f"{a}\tnext\t{b}\n" for a, b in zip(names, names[1:] + names[:1])))
+        self.succeed("import", "names.tsv", "-o", "DATA.kg")
+        text = (ROOT / "docs" / "formats" / "string_blocks.md").read_text()
+        code = text.split("```python\n")[1].split("```")[0].replace("DATA.kg", str(self.folder / "DATA.kg"))
+        found = {}
+        exec(compile(code, "string_blocks.md", "exec"), found)
+        self.assertEqual(found["entities"], sorted(names, key=str.encode))
+        self.assertEqual(found["relations"], ["next"])
+        self.assertEqual(found["first"], found["entities"][0])
+
     def test_where_queries_lie_changes_no_bit(self):
         self.make_graph()
         digests = set()
