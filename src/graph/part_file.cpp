@@ -148,8 +148,7 @@ void Part::load_columns(const storage::FileReader& file, Split split, memory::Po
   columns.first_queries = load_column<std::uint32_t>(file, group + "/first_query", pool);
   columns.offsets = load_column<std::uint32_t>(file, group + "/offset", pool);
   if (place == QueryPlace::kFile)
-    columns.stored =
-        std::make_unique<StoredChunks>(StoredChunks{file, group + "/chunks", file.length(group + "/chunks")});
+    columns.stored = std::make_unique<storage::DatasetBytes>(file.open_bytes(group + "/chunks"));
   else
     columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
 }
@@ -216,9 +215,7 @@ void Part::check(const storage::FileReader& file, const PartitionManifest& manif
 
 Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part, memory::Pool& pool,
                 QueryPlace place) {
-  auto opened = std::make_unique<storage::FileReader>(
-      storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion));
-  const storage::FileReader& file = *opened;
+  const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion);
   if (file.string("/", "graph_digest") != manifest.graph_digest || file.integer("/", "part") != part.value() ||
       file.integer("/", "first_entity") != manifest.offsets[part.index()])
     fail(ExitStatus::kBadData, "'{}' belongs to another data set or part than '{}'", file.path().string(),
@@ -230,7 +227,6 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
     loaded.load_packed(file, manifest, pool, place);
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
   loaded.check(file, manifest);
-  if (place == QueryPlace::kFile) loaded.file_ = std::move(opened);
   return loaded;
 }
 

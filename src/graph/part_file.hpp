@@ -75,7 +75,7 @@ class Part {
     memory::Buffer<std::uint32_t> first_queries;
     memory::Buffer<std::uint32_t> offsets;
     memory::Buffer<std::uint8_t> bytes;  // and the padding; none when the chunks stay in their file
-    std::unique_ptr<StoredChunks> stored;
+    std::unique_ptr<storage::DatasetBytes> stored;
   };
   struct Elsewhere {
     memory::Buffer<std::uint8_t> low;  // and the padding
@@ -94,7 +94,6 @@ class Part {
   PartId id_;
   EntityId first_entity_;
   std::uint32_t rows_ = 0;
-  std::unique_ptr<storage::FileReader> file_;  // when chunks stay in it
   std::array<Columns, 3> columns_;
   Elsewhere elsewhere_;
   std::unique_ptr<TargetIds> targets_ = std::make_unique<TargetIds>();  // stays where it is when the part moves

@@ -64,9 +64,8 @@ bool QuerySet::continues(std::size_t chunk) const {
 }
 
 void QuerySet::refuse(std::size_t chunk) const {
-  const std::string file =
-      columns_.stored == nullptr ? "" : fmt::format("'{}', ", columns_.stored->file.path().string());
-  fail(ExitStatus::kBadData, "{}chunk {} of the packed {} queries is damaged", file, chunk, name(split_));
+  const std::string where = columns_.stored == nullptr ? "" : columns_.stored->name() + ": ";
+  fail(ExitStatus::kBadData, "{}chunk {} of the packed {} queries is damaged", where, chunk, name(split_));
 }
 
 // A chunk that is read from its file lies in memory of the thread, until its next chunk.
@@ -76,7 +75,7 @@ std::span<const std::uint8_t> QuerySet::chunk_bytes(std::size_t chunk) const {
   if (columns_.stored == nullptr) return columns_.bytes.subspan(first, count);
   static thread_local std::vector<std::uint8_t> read;
   read.resize(count + packing::kPadding);
-  columns_.stored->file.read_rows<std::uint8_t>(columns_.stored->dataset, first, count, std::span(read).first(count));
+  columns_.stored->read(first, std::span(read).first(count));
   return std::span(read).first(count);
 }
 

@@ -6,21 +6,13 @@
 #include "graph/split.hpp"
 #include "graph/target_ids.hpp"
 #include "packing/query_chunk.hpp"
-#include "storage/hdf5.hpp"
+#include "storage/dataset_bytes.hpp"
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace tessera::graph {
-
-/// Chunks that stay in their file.
-struct StoredChunks {
-  const storage::FileReader& file;
-  std::string dataset;
-  std::uint64_t bytes = 0;
-};
 
 /// The columns of a QuerySet.
 struct QueryChunkColumns {
@@ -29,9 +21,9 @@ struct QueryChunkColumns {
   std::span<const std::uint32_t> first_queries;    ///< [chunks + 1]: queries before the chunk
   std::span<const std::uint32_t> offsets;          ///< [chunks + 1] into `bytes`
   std::span<const std::uint8_t> bytes;             ///< with kPadding readable bytes behind them; empty when `stored`
-  const StoredChunks* stored = nullptr;            ///< where the chunks are when they are not in memory
+  const storage::DatasetBytes* stored = nullptr;   ///< the chunks in their file when they are not in memory
 
-  [[nodiscard]] std::uint64_t chunk_bytes() const { return stored == nullptr ? bytes.size() : stored->bytes; }
+  [[nodiscard]] std::uint64_t chunk_bytes() const { return stored == nullptr ? bytes.size() : stored->size(); }
 };
 
 /// The queries of one part in one split: a view of packed chunks, ordered by (relation, source, target). Being ordered,
