@@ -61,8 +61,8 @@ class BasicGradients {
   /// `memory` change. A product converts operands that nobody packed; the results are the same.
   [[nodiscard]] virtual Operand pack(ConstMatrix matrix, Vector<std::byte> /*memory*/) const { return matrix; }
   [[nodiscard]] virtual TiledWeights pack(TiledWeights weights, Vector<std::byte> /*memory*/) const { return weights; }
-  /// Whether tiled products and scores take a table in bfloat16 as it is stored: Operand::stored().
-  [[nodiscard]] virtual bool takes_bfloat16(std::size_t /*cols*/, std::size_t /*stride*/) const { return false; }
+  /// Whether tiled products and scores take a table that is not in fp32 as it is stored: Operand::stored().
+  [[nodiscard]] virtual bool takes_stored(const BasicConstStoredRows<kSpace>& /*table*/) const { return false; }
   /// out[i] = sum_j weights[i][j] rows[j]; rows [n, d], out [b, d].
   virtual void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const = 0;
   /// out[j] = sum_i weights[i][j] queries[i]; queries [b, d], out [n, d].

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "kernels/matrix.hpp"
+#include "kernels/stored_rows.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,10 +17,10 @@ struct BasicOperand {
   BasicOperand(BasicMatrix<kSpace> from) : matrix(from) {}
   // NOLINTEND(google-explicit-constructor)
   BasicOperand(BasicConstMatrix<kSpace> from, Vector<kSpace, const std::byte> copy) : matrix(from), packed(copy) {}
-  /// An operand in bfloat16, for products that take it as it is stored: BasicGradients::takes_bfloat16.
+  /// An operand in bfloat16, for products that take it as it is stored: BasicGradients::takes_stored.
   static BasicOperand stored(BasicConstStoredRows<kSpace> rows) {
-    return {BasicConstMatrix<kSpace>{nullptr, rows.rows, rows.cols, rows.stride},
-            {reinterpret_cast<const std::byte*>(rows.bfloats), rows.rows * rows.stride * sizeof(std::uint16_t)}};
+    return {BasicConstMatrix<kSpace>{nullptr, rows.rows, rows.cols, rows.stride / sizeof(std::uint16_t)},
+            {rows.data, rows.rows * rows.stride}};
   }
   BasicConstMatrix<kSpace> matrix;
   Vector<kSpace, const std::byte> packed = {};

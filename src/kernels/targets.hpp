@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/composition.hpp"
-#include "kernels/matrix.hpp"
+#include "kernels/stored_rows.hpp"
 
 #include <cstdint>
 

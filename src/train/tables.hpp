@@ -116,8 +116,10 @@ class Tables {
     const std::size_t stride = kernels::padded_stride(like.cols);
     rounded_.push_back(executor_.template allocate<std::uint16_t>(memory::Tag::kRows, like.rows * stride));
     piece_.resize(std::max(piece_.size(), std::min(like.rows, rows_at_once(stride)) * stride));
-    return {rounded_.back().data(), like.rows, like.cols, stride};
+    return {kernels::RowFormat::kBf16, reinterpret_cast<std::byte*>(rounded_.back().data()), like.rows, like.cols,
+            stride * sizeof(std::uint16_t)};
   }
+  static std::size_t stride_of(const StoredRows& rows) { return rows.stride / sizeof(std::uint16_t); }
   static std::size_t rows_at_once(std::size_t stride) { return std::max<std::size_t>(1, kPieceNumbers / stride); }
 
   void upload(kernels::ConstMatrix from, Matrix to) const {
@@ -129,32 +131,34 @@ class Tables {
                        std::span<float>(to.data, from.rows * from.cols));
   }
   void upload_rows(kernels::ConstMatrix from, const StoredRows& to) {
-    if (!to.is_bfloat16()) return upload(from, to.matrix());
+    if (to.is_fp32()) return upload(from, to.matrix());
     in_pieces(to, [&](std::size_t first, std::size_t count, Vector<std::uint16_t> there) {
       for (std::size_t i = 0; i < count; ++i)
-        std::transform(from.row(first + i), from.row(first + i) + from.cols, piece_.data() + i * to.stride,
+        std::transform(from.row(first + i), from.row(first + i) + from.cols, piece_.data() + i * stride_of(to),
                        kernels::to_bfloat16);
       executor_.upload(std::span<const std::uint16_t>(piece_.data(), there.size()), there);
       executor_.synchronize();
     });
   }
   void download_rows(const StoredRows& from, kernels::Matrix to) {
-    if (!from.is_bfloat16()) return download(from.matrix(), to);
+    if (from.is_fp32()) return download(from.matrix(), to);
     in_pieces(from, [&](std::size_t first, std::size_t count, Vector<std::uint16_t> there) {
       executor_.download(Vector<const std::uint16_t>(there), std::span<std::uint16_t>(piece_.data(), there.size()));
       executor_.synchronize();
       for (std::size_t i = 0; i < count; ++i)
-        std::transform(piece_.data() + i * from.stride, piece_.data() + i * from.stride + from.cols, to.row(first + i),
-                       kernels::from_bfloat16);
+        std::transform(piece_.data() + i * stride_of(from), piece_.data() + i * stride_of(from) + from.cols,
+                       to.row(first + i), kernels::from_bfloat16);
     });
   }
   /// Calls copy(first row, rows, their memory).
   template <class Copy>
   static void in_pieces(const StoredRows& rows, const Copy& copy) {
-    const std::size_t at_once = rows_at_once(rows.stride);
+    const std::size_t stride = stride_of(rows);
+    const std::size_t at_once = rows_at_once(stride);
     for (std::size_t first = 0; first < rows.rows; first += at_once) {
       const std::size_t count = std::min(at_once, rows.rows - first);
-      copy(first, count, Vector<std::uint16_t>(rows.bfloats + first * rows.stride, count * rows.stride));
+      copy(first, count,
+           Vector<std::uint16_t>(reinterpret_cast<std::uint16_t*>(rows.data) + first * stride, count * stride));
     }
   }
 

@@ -21,11 +21,13 @@ class Halves {
       for (std::size_t j = 0; j < cols_; ++j) values_[i * stride_ + j] = to_bfloat16(from.at(i, j));
   }
   [[nodiscard]] StoredRows view(Rounding rounding = kRounding) {
-    StoredRows rows(values_.data(), rows_, cols_, stride_);
+    StoredRows rows(RowFormat::kBf16, reinterpret_cast<std::byte*>(values_.data()), rows_, cols_, 2 * stride_);
     rows.rounding = rounding;
     return rows;
   }
-  [[nodiscard]] ConstStoredRows view() const { return {values_.data(), rows_, cols_, stride_}; }
+  [[nodiscard]] ConstStoredRows view() const {
+    return {RowFormat::kBf16, reinterpret_cast<const std::byte*>(values_.data()), rows_, cols_, 2 * stride_};
+  }
   [[nodiscard]] std::uint16_t at(std::size_t i, std::size_t j) const { return values_[i * stride_ + j]; }
   [[nodiscard]] Grid widened() const {
     Grid grid(rows_, cols_);
@@ -180,10 +182,7 @@ TEST_P(KernelsStored, RoundingDoesNotDependOnTheCall) {
       Grid fresh = zero_state(update, kWidth);
       update.apply(backend(), gradient, {kIndices[k]}, one_by_one.view(kRounding), fresh);
       // The same row as row 0 of a table that begins there.
-      StoredRows tail = shifted.view(kRounding);
-      tail.bfloats += kIndices[k] * tail.stride;
-      tail.rows = 1;
-      tail.rounding.first_row += kIndices[k];
+      const StoredRows tail = shifted.view(kRounding).block(kIndices[k], 1);
       Grid of_one(1, fresh.cols());
       update.apply(backend(), gradient, {0}, tail, of_one);
     }

@@ -74,31 +74,26 @@ class Grid {
   Elements<float> elements_;
 };
 
-/// A copy of a table of either format, and of what lies between its rows.
+/// A copy of a table of any format, and of what lies between its rows.
 class StoredGrid {
  public:
   explicit StoredGrid(ConstStoredRows host, Rounding rounding = {})
-      : host_(host),
-        rounding_(rounding),
-        floats_(std::span<const float>(host.floats, host.is_bfloat16() ? 0 : extent(host))),
-        bfloats_(std::span<const std::uint16_t>(host.bfloats, host.is_bfloat16() ? extent(host) : 0)) {}
+      : host_(host), rounding_(rounding), bytes_(std::span<const std::byte>(host.data, bytes_of(host))) {}
   explicit StoredGrid(StoredRows host) : StoredGrid(ConstStoredRows(host), host.rounding) {}
   [[nodiscard]] BasicStoredRows<Space::kDevice> view() const {
-    BasicStoredRows<Space::kDevice> rows(DeviceMatrix{floats_.view().data(), host_.rows, host_.cols, host_.stride});
-    if (host_.is_bfloat16()) rows = {bfloats_.view().data(), host_.rows, host_.cols, host_.stride};
+    BasicStoredRows<Space::kDevice> rows(host_.format, bytes_.view().data(), host_.rows, host_.cols, host_.stride);
     rows.rounding = rounding_;
     return rows;
   }
-  void back_to(StoredRows host) const {
-    if (host.is_bfloat16()) return bfloats_.back_to({host.bfloats, extent(host)});
-    floats_.back_to({host.floats, extent(host)});
-  }
+  void back_to(StoredRows host) const { bytes_.back_to({host.data, bytes_of(host)}); }
 
  private:
+  static std::size_t bytes_of(const ConstStoredRows& table) {
+    return table.rows == 0 ? 0 : (table.rows - 1) * table.stride + table.cols * element_bytes(table.format);
+  }
   ConstStoredRows host_;
   Rounding rounding_;
-  Elements<float> floats_;
-  Elements<std::uint16_t> bfloats_;
+  Elements<std::byte> bytes_;
 };
 
 /// Calls body(copy of out on the device) and brings the result back.

@@ -209,8 +209,8 @@ class TakesStored {
   };
   struct StoredGradients final : kernels::Gradients {
     explicit StoredGradients(const kernels::Gradients& of) : inner(of) {}
-    [[nodiscard]] bool takes_bfloat16(std::size_t cols, std::size_t stride) const override {
-      return stride == kernels::padded_stride(cols);
+    [[nodiscard]] bool takes_stored(const kernels::ConstStoredRows& table) const override {
+      return table.stride == kernels::padded_stride(table.cols) * sizeof(std::uint16_t);
     }
     void to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) const override {
       inner.to_queries(weights, rows, out);

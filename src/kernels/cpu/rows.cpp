@@ -63,7 +63,7 @@ namespace {
 class CpuRows final : public Rows {
  public:
   void gather(ConstStoredRows stored, std::span<const std::uint32_t> indices, Matrix out) const override {
-    if (stored.is_bfloat16()) return reference::rows().gather(stored, indices, out);
+    if (!stored.is_fp32()) return reference::rows().gather(stored, indices, out);
     const ConstMatrix table = stored.matrix();
     kernels::detail::check_indexed(out, indices, table);
     for (std::size_t i = 0; i < indices.size(); ++i) {

@@ -131,7 +131,7 @@ class CpuUpdates final : public Updates {
  public:
   void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
                Matrix state) const override {
-    if (table.is_bfloat16()) return reference::updates().adagrad(step, gradients, indices, table, state);
+    if (!table.is_fp32()) return reference::updates().adagrad(step, gradients, indices, table, state);
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, state);
     HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices, table.matrix(), state);
@@ -139,7 +139,7 @@ class CpuUpdates final : public Updates {
 
   void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices,
                        StoredRows table, std::span<float> state) const override {
-    if (table.is_bfloat16()) return reference::updates().rowwise_adagrad(step, gradients, indices, table, state);
+    if (!table.is_fp32()) return reference::updates().rowwise_adagrad(step, gradients, indices, table, state);
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_row_state(state, table);
     HWY_DYNAMIC_DISPATCH(rowwise_adagrad)(step, gradients, indices, table.matrix(), state);
@@ -147,14 +147,14 @@ class CpuUpdates final : public Updates {
 
   void adam(AdamStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
             Matrix state) const override {
-    if (table.is_bfloat16()) return reference::updates().adam(step, gradients, indices, table, state);
+    if (!table.is_fp32()) return reference::updates().adam(step, gradients, indices, table, state);
     kernels::detail::check_moments(gradients, indices, table, state);
     HWY_DYNAMIC_DISPATCH(adam)(step, gradients, indices, table.matrix(), state);
   }
 
   void sgd(float learning_rate, ConstMatrix gradients, std::span<const std::uint32_t> indices,
            StoredRows table) const override {
-    if (table.is_bfloat16()) return reference::updates().sgd(learning_rate, gradients, indices, table);
+    if (!table.is_fp32()) return reference::updates().sgd(learning_rate, gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, table);
     HWY_DYNAMIC_DISPATCH(sgd)(learning_rate, gradients, indices, table.matrix());
   }

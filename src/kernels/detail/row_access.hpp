@@ -4,7 +4,7 @@
 
 #include "core/host_device.hpp"
 #include "kernels/bfloat16.hpp"
-#include "kernels/matrix.hpp"
+#include "kernels/stored_rows.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -42,7 +42,8 @@ struct ConstBfloatTable {
   const std::uint16_t* data;
   std::size_t stride;
   template <Space kSpace>
-  explicit ConstBfloatTable(BasicConstStoredRows<kSpace> rows) : data(rows.bfloats), stride(rows.stride) {}
+  explicit ConstBfloatTable(BasicConstStoredRows<kSpace> rows)
+      : data(reinterpret_cast<const std::uint16_t*>(rows.data)), stride(rows.stride / sizeof(std::uint16_t)) {}
   [[nodiscard]] TESSERA_HOST_DEVICE BfloatRow row(std::size_t i) const { return {data + i * stride}; }
 };
 
@@ -52,7 +53,9 @@ struct BfloatTable {
   Rounding rounding;
   template <Space kSpace>
   explicit BfloatTable(BasicStoredRows<kSpace> rows)
-      : data(rows.bfloats), stride(rows.stride), rounding(rows.rounding) {}
+      : data(reinterpret_cast<std::uint16_t*>(rows.data)),
+        stride(rows.stride / sizeof(std::uint16_t)),
+        rounding(rows.rounding) {}
   [[nodiscard]] TESSERA_HOST_DEVICE BfloatRow row(std::size_t i) const { return {data + i * stride}; }
   TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const {
     data[i * stride + c] = round_stochastically(value, rounding.bits(i, c));
@@ -62,14 +65,14 @@ struct BfloatTable {
 /// Calls body(table) with the access to rows that are read.
 template <Space kSpace, class Body>
 void with_table(BasicConstStoredRows<kSpace> rows, const Body& body) {
-  if (rows.is_bfloat16()) return body(ConstBfloatTable(rows));
+  if (!rows.is_fp32()) return body(ConstBfloatTable(rows));
   body(ConstTable(rows.matrix()));
 }
 
 /// Calls body(table) with the access to rows that are written.
 template <Space kSpace, class Body>
 void with_table(BasicStoredRows<kSpace> rows, const Body& body) {
-  if (rows.is_bfloat16()) return body(BfloatTable(rows));
+  if (!rows.is_fp32()) return body(BfloatTable(rows));
   body(Table(rows.matrix()));
 }
 

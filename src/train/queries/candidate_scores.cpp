@@ -82,7 +82,7 @@ void CandidateScores<kSpace>::allocate_part(std::size_t p, const StepSizes& size
   part.factors = {part.sums.data, part.tiles, capacity_, capacity_};
   if (!loss_.binary) part.part_maxima = memory_.allocate(Tag::kLogits, capacity_, 1);
   if (part.block >= part.rows) {
-    if (is_copied(table) || !table.is_bfloat16())
+    if (is_copied(table) || table.is_fp32())
       part.packed_rows = memory_.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, dim_));
     if (loss_.keep_scores)
       part.packed_weights = memory_.allocate_packed(Tag::kLogits, gradients.packed_weight_bytes(capacity_, part.rows));
@@ -107,8 +107,7 @@ void CandidateScores<kSpace>::allocate_scratch() {
 
 template <Space kSpace>
 bool CandidateScores<kSpace>::is_copied(const kernels::BasicConstStoredRows<kSpace>& table) const {
-  return !loss_.exact ||
-         (table.is_bfloat16() && !executor_.kernels().gradients.takes_bfloat16(table.cols, table.stride));
+  return !loss_.exact || (!table.is_fp32() && !executor_.kernels().gradients.takes_stored(table));
 }
 
 // Large blocks read the candidates less often; every worker should have one. No bit depends on it.
@@ -149,7 +148,7 @@ void CandidateScores<kSpace>::prepare_candidates(const Lists& lists) {
     Part& part = parts_[p];
     if (part.block < part.rows) continue;
     const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
-    if (!is_copied(table) && table.is_bfloat16())
+    if (!is_copied(table) && !table.is_fp32())
       part.candidates = kernels::BasicOperand<kSpace>::stored(table);
     else
       part.candidates =

@@ -76,7 +76,7 @@ std::string QueriesEngine<kSpace>::description() const {
   const std::string candidates = loss_of_.exact
                                      ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
                                      : fmt::format("{} sampled candidates in each part", candidates_per_part_);
-  const bool is_bfloat16 = tables_.part(0).rows.is_bfloat16();
+  const bool is_bfloat16 = !tables_.part(0).rows.is_fp32();
   return fmt::format("moves queries; {}; scores are {}; kernels '{}'{}; {}", candidates,
                      loss_of_.keep_scores ? "kept" : "computed again", executor_.kernels().name,
                      is_bfloat16 ? ", entity rows in bfloat16" : "", exchange_.description());
@@ -88,7 +88,7 @@ std::vector<kernels::ConstDeviceMatrix> QueriesEngine<kSpace>::device_rows() con
   if constexpr (kSpace == Space::kDevice)
     for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
       const auto& table = tables_.part(p).rows;
-      if (table.is_bfloat16()) return {};
+      if (!table.is_fp32()) return {};
       rows.push_back(table.matrix());
     }
   return rows;

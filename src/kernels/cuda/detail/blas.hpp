@@ -36,8 +36,9 @@ class Blas {
   /// Bytes of a copy that is rounded, or multiplied by its factors, its rows padded; 0 where none is needed.
   [[nodiscard]] std::uint64_t packed_bytes(const Elements& elements) const;
   /// Whether rows in bfloat16 already have the form of such a copy.
-  [[nodiscard]] bool takes_bfloat16(std::size_t cols, std::size_t stride) const {
-    return products_ == Products::kBfloat16 && stride == padded_stride(cols);
+  [[nodiscard]] bool takes_stored(const BasicConstStoredRows<Space::kDevice>& table) const {
+    return products_ == Products::kBfloat16 && table.format == RowFormat::kBf16 &&
+           table.stride == padded_stride(table.cols) * sizeof(std::uint16_t);
   }
   /// Makes the copy at the beginning of `memory`, and returns it.
   device::Span<const std::byte> pack(const Elements& elements, device::Span<std::byte> memory) const;

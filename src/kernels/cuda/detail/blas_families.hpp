@@ -73,8 +73,8 @@ class BlasGradients final : public BasicGradients<Space::kDevice> {
     return tiled;
   }
 
-  [[nodiscard]] bool takes_bfloat16(std::size_t cols, std::size_t stride) const override {
-    return blas_.takes_bfloat16(cols, stride);
+  [[nodiscard]] bool takes_stored(const BasicConstStoredRows<Space::kDevice>& table) const override {
+    return blas_.takes_stored(table);
   }
 
   // All tiles are one product: the copy of the weights has the factors in it.
