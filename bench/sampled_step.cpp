@@ -56,7 +56,9 @@ graph::Shard draw_shard(const SampledShape& shape, std::size_t threads, memory::
   shard.manifest.entity_count = shape.entities;
   shard.manifest.relation_count = shape.relations;
   shard.manifest.offsets = {0, shape.entities};
-  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), draw_queries(shape, threads), pool));
+  shard.parts.push_back(
+      graph::Part::made(shard.manifest, PartId(0),
+                        graph::to_columns(draw_queries(shape, threads), 2 * shard.manifest.relation_count), pool));
   shard.manifest.figures = {{shape.entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
 }

@@ -230,9 +230,9 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
   return loaded;
 }
 
-Part Part::made(const PartitionManifest& manifest, PartId part, const std::vector<Query>& train, memory::Pool& pool) {
+Part Part::made(const PartitionManifest& manifest, PartId part, QueryColumns train, memory::Pool& pool) {
   Part made(manifest, part);
-  if (!train.empty()) made.pack({to_columns(train, 2 * manifest.relation_count), {}, {}}, pool);
+  if (!train.sources.empty()) made.pack({std::move(train), {}, {}}, pool);
   return made;
 }
 

@@ -54,8 +54,8 @@ class Part {
   /// version 1 is packed while it is read. Throws Error(kBadData), Error(kMissingInput).
   static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
                    memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
-  /// A part that was made up: training queries alone, each in range.
-  static Part made(const PartitionManifest& manifest, PartId part, const std::vector<Query>& train, memory::Pool& pool);
+  /// A part that was made up: training queries alone, each in range; see to_columns().
+  static Part made(const PartitionManifest& manifest, PartId part, QueryColumns train, memory::Pool& pool);
 
   [[nodiscard]] PartId id() const { return id_; }
   [[nodiscard]] EntityId first_entity() const { return first_entity_; }

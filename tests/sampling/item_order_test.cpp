@@ -33,7 +33,8 @@ class ItemOrderTest : public testing::Test {
                       EntityId(random.below(3 * i + 2, 4000))});
     for (std::uint64_t t = 0; t < 3000; ++t) queries.insert({LocalRow(7), RelationId(5), EntityId(t)});
     queries_.assign(queries.begin(), queries.end());
-    part_.emplace(graph::Part::made(manifest_, PartId(0), queries_, pool_));
+    part_.emplace(
+        graph::Part::made(manifest_, PartId(0), graph::to_columns(queries_, 2 * manifest_.relation_count), pool_));
   }
   [[nodiscard]] const graph::QuerySet& set() const { return part_->queries(graph::Split::kTrain); }
 

@@ -28,7 +28,8 @@ graph::Shard make_shard(std::uint64_t entities, std::uint64_t queries, memory::P
   for (std::uint64_t i = 0; i < queries; ++i)
     made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 7 % entities)), RelationId(i < queries / 2 ? 0U : 1U),
                        EntityId(i * 11 % entities)});
-  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), made_up, pool));
+  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0),
+                                          graph::to_columns(made_up, 2 * shard.manifest.relation_count), pool));
   shard.manifest.figures = {{entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
 }
