@@ -84,8 +84,8 @@ std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job) 
   return rows;
 }
 
-std::unique_ptr<Engine> make_engine(const EngineSetup& setup) {
-  const auto make = [&]<Space kSpace>(std::unique_ptr<RankExecution<kSpace>> execution) -> std::unique_ptr<Engine> {
+std::unique_ptr<PassEngine> make_engine(const EngineSetup& setup) {
+  const auto make = [&]<Space kSpace>(std::unique_ptr<RankExecution<kSpace>> execution) -> std::unique_ptr<PassEngine> {
     if (moves_queries(setup.job)) return std::make_unique<QueriesEngine<kSpace>>(setup, std::move(execution));
     return std::make_unique<RowsEngine<kSpace>>(setup, std::move(execution));
   };

@@ -13,6 +13,7 @@
 #include "model/parameters.hpp"
 #include "sampling/query_items.hpp"
 #include "train/optimiser.hpp"
+#include "train/pass.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -38,7 +39,7 @@ struct EngineSetup {
   int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
 };
 
-/// The training loop of one rank. Everything is allocated when it is made; epochs allocate nothing.
+/// The training loop of one rank.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -65,11 +66,28 @@ class Engine {
   [[nodiscard]] virtual std::vector<kernels::ConstDeviceMatrix> device_rows() const { return {}; }
 };
 
+/// An engine over a graph whose rows are all in memory. Everything is allocated when it is made; passes allocate
+/// nothing.
+class PassEngine : public Engine {
+ public:
+  /// Collective. The mean loss of a pass, as run_epoch() has it.
+  virtual double run_pass(const Pass& pass, Progress* progress) = 0;
+  /// Steps of a pass.
+  [[nodiscard]] virtual std::uint64_t steps() const = 0;
+  /// Training queries of a pass.
+  [[nodiscard]] virtual std::uint64_t queries() const = 0;
+
+  using Engine::run_epoch;
+  double run_epoch(std::uint32_t epoch, Progress* progress) final {
+    return run_pass({epoch, epoch, epoch * steps(), 0, steps(), epoch * queries()}, progress);
+  }
+};
+
 /// Rows behind each part's own that its halo needs; for Parameters. `job.exchange.mode` is decided.
 std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job);
 
 /// The engine of `job.exchange.mode` for what this rank computes with: ranks with and without a device work together.
 /// Throws Error(kOverBudget) when the pool is too small. Not collective.
-std::unique_ptr<Engine> make_engine(const EngineSetup& setup);
+std::unique_ptr<PassEngine> make_engine(const EngineSetup& setup);
 
 }  // namespace tessera::train

@@ -57,23 +57,23 @@ double EpochLoss<kSpace>::mean_so_far(std::uint64_t terms) const {
 }
 
 template <Space kSpace>
-double EpochLoss<kSpace>::mean(std::uint32_t epoch, std::uint64_t steps, std::uint64_t terms) {
+double EpochLoss<kSpace>::mean(const Pass& pass, std::uint64_t steps, std::uint64_t terms) {
   std::uint64_t failed = steps;
   for (std::size_t p = 0; p < own_.size(); ++p) {
     failed = std::min(failed, own_[p].bad_step);
     own_values_[p] = own_[p].sum;
   }
   const auto first = static_cast<std::uint64_t>(comm_.reduce(static_cast<std::int64_t>(failed), comm::Reduction::kMin));
-  if (first < steps) fail_not_finite(epoch, first);
+  if (first < steps) fail_not_finite(pass, first);
   comm_.all_gather(std::as_bytes(std::span(own_values_)), std::as_writable_bytes(std::span(all_)), bytes_);
   return exchange::tree_sum(all_) / static_cast<double>(terms);
 }
 
-void fail_not_finite(std::uint32_t epoch, std::uint64_t step) {
+void fail_not_finite(const Pass& pass, std::uint64_t step) {
   throw comm::AgreedError(ExitStatus::kBadData,
                           fmt::format("the loss is not a finite number at epoch {}, step {}; lower "
                                       "optimiser.learning_rate or model.init_scale",
-                                      epoch + 1, step + 1));
+                                      pass.epoch + 1, pass.steps_of_epoch + step + 1));
 }
 
 template class EpochLoss<Space::kHost>;

@@ -5,6 +5,7 @@
 #include "comm/communicator.hpp"
 #include "execution/executor.hpp"
 #include "graph/shard.hpp"
+#include "train/pass.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -29,7 +30,7 @@ class EpochLoss {
   [[nodiscard]] double mean_so_far(std::uint64_t terms) const;
   /// Collective, after download(). Adds up all parts in the tree over parts and divides by `terms`. Throws
   /// AgreedError(kBadData) that names the first of `steps` steps whose loss is not finite.
-  double mean(std::uint32_t epoch, std::uint64_t steps, std::uint64_t terms);
+  double mean(const Pass& pass, std::uint64_t steps, std::uint64_t terms);
 
  private:
   comm::Communicator& comm_;
@@ -42,7 +43,7 @@ class EpochLoss {
 };
 
 /// Throws AgreedError(kBadData) that names the step; for all ranks alike.
-[[noreturn]] void fail_not_finite(std::uint32_t epoch, std::uint64_t step);
+[[noreturn]] void fail_not_finite(const Pass& pass, std::uint64_t step);
 
 extern template class EpochLoss<execution::Space::kHost>;
 extern template class EpochLoss<execution::Space::kDevice>;

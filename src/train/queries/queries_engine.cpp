@@ -97,34 +97,35 @@ std::vector<kernels::ConstDeviceMatrix> QueriesEngine<kSpace>::device_rows() con
 // ---- an epoch
 
 template <Space kSpace>
-double QueriesEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress) {
+double QueriesEngine<kSpace>::run_pass(const Pass& pass, Progress* progress) {
+  pass_ = pass;
   if (!are_uploaded_) tables_.upload();
   are_uploaded_ = true;
   loss_.start();
   loss_terms_ = 0;
   clock_.reset();
   const std::uint64_t steps = schedule_.steps();
-  (void)draw(epoch, 0);
+  (void)draw(0);
   for (std::uint64_t step = 0; step < steps; ++step) {
-    compute_step(epoch, step, lists_[step % lists_.size()]);
+    compute_step(step, lists_[step % lists_.size()]);
     if (step + 1 < steps)
-      if (const std::uint64_t failed = draw(epoch, step + 1); failed != TargetExchange::kNone)
-        fail_not_finite(epoch, failed);
+      if (const std::uint64_t failed = draw(step + 1); failed != TargetExchange::kNone) fail_not_finite(pass, failed);
     if (progress != nullptr && progress->due()) {
       loss_.download();
-      const std::uint64_t done = query_count_ * epoch + query_count_ * (step + 1) / steps;
-      progress->update(done / 2, fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(loss_terms_)));
+      const std::uint64_t done = pass.queries_of_run + query_count_ * (step + 1) / steps;
+      progress->update(done / 2,
+                       fmt::format("epoch {}, loss about {:.4f}", pass.epoch + 1, loss_.mean_so_far(loss_terms_)));
     }
   }
   loss_.download();
   clock_.finish();
-  return loss_.mean(epoch, steps, loss_terms_);
+  return loss_.mean(pass, steps, loss_terms_);
 }
 
 template <Space kSpace>
-std::uint64_t QueriesEngine<kSpace>::draw(std::uint32_t epoch, std::uint64_t step) {
+std::uint64_t QueriesEngine<kSpace>::draw(std::uint64_t step) {
   clock_.enter(Stage::kDraw);
-  const std::uint64_t failed = draw_.draw(epoch, step, loss_.first_failed_step(), lists_[step % lists_.size()]);
+  const std::uint64_t failed = draw_.draw(pass_.number, step, loss_.first_failed_step(), lists_[step % lists_.size()]);
   clock_.leave();
   return failed;
 }
@@ -132,7 +133,7 @@ std::uint64_t QueriesEngine<kSpace>::draw(std::uint32_t epoch, std::uint64_t ste
 // ---- a step
 
 template <Space kSpace>
-void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step, const Lists& lists) {
+void QueriesEngine<kSpace>::compute_step(std::uint64_t step, const Lists& lists) {
   const std::uint64_t terms = loss_of_.binary ? lists.queries : lists.targets;
   const auto scale = static_cast<float>(1 / static_cast<double>(terms));
   const Penalty penalty{loss_of_.regulariser, scale};
@@ -155,8 +156,8 @@ void QueriesEngine<kSpace>::compute_step(std::uint32_t epoch, std::uint64_t step
   clock_.enter(Stage::kGradients);
   side_gradients(lists, gradients, penalty);
   relation_gradients(lists, gradients, penalty);
-  optimiser_.begin_step(epoch * schedule_.steps() + step, schedule_.steps());
-  tables_.begin_step(epoch * schedule_.steps() + step);
+  optimiser_.begin_step(pass_.steps_of_run + step, pass_.epoch_steps);
+  tables_.begin_step(pass_.steps_of_run + step);
   clock_.enter(Stage::kUpdate);
   gradients_.update(lists, prediction(), penalty, optimiser_);
   update_relations(lists);

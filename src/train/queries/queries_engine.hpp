@@ -27,11 +27,13 @@ namespace tessera::train {
 /// are spread over threads; on a device, a kernel takes a whole part. The lists of the next step are made and copied
 /// while this one is computed. Decision 13.
 template <execution::Space kSpace>
-class QueriesEngine final : public Engine {
+class QueriesEngine final : public PassEngine {
  public:
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
 
-  double run_epoch(std::uint32_t epoch, Progress* progress) override;
+  double run_pass(const Pass& pass, Progress* progress) override;
+  [[nodiscard]] std::uint64_t steps() const override { return schedule_.steps(); }
+  [[nodiscard]] std::uint64_t queries() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] StageTimes stage_times() const override { return clock_.times(); }
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
@@ -45,8 +47,8 @@ class QueriesEngine final : public Engine {
   using Lists = StepLists<kSpace>;
 
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const StepSizes& sizes);
-  std::uint64_t draw(std::uint32_t epoch, std::uint64_t step);
-  void compute_step(std::uint32_t epoch, std::uint64_t step, const Lists& lists);
+  std::uint64_t draw(std::uint64_t step);
+  void compute_step(std::uint64_t step, const Lists& lists);
   void compose(const Lists& lists);
   [[nodiscard]] kernels::Vector<kSpace, const kernels::Statistic> statistics(const Lists& lists);
   [[nodiscard]] Matrix query_gradients(const Lists& lists);
@@ -82,6 +84,7 @@ class QueriesEngine final : public Engine {
   exchange::QueryExchange<kSpace> exchange_;
   std::unique_ptr<RelationPrediction<kSpace>> prediction_;
   bool are_uploaded_ = false;
+  Pass pass_;
 
   Matrix queries_;  // [B, width]: query vectors and, with prediction, their sources
   Matrix sources_;  // without prediction: [own queries, dim]

@@ -105,50 +105,50 @@ std::vector<kernels::ConstDeviceMatrix> RowsEngine<kSpace>::device_rows() const 
 // ---- an epoch
 
 template <Space kSpace>
-double RowsEngine<kSpace>::run_epoch(std::uint32_t epoch, Progress* progress) {
+double RowsEngine<kSpace>::run_pass(const Pass& pass, Progress* progress) {
+  pass_ = pass;
   if (!are_uploaded_) tables_.upload();
   are_uploaded_ = true;
   loss_.start();
   clock_.reset();
-  prime(epoch);
+  prime();
   std::uint64_t done = 0;
   for (std::uint64_t step = 0; step < schedule_.steps(); ++step) {
-    run_step(epoch, step);
+    run_step(step);
     done += schedule_.size(step);
     if (progress != nullptr && progress->due()) {
       loss_.download();
-      const std::uint64_t before = query_count_ * epoch;
-      progress->update((before + done) / 2,
-                       fmt::format("epoch {}, loss about {:.4f}", epoch + 1, loss_.mean_so_far(done)));
+      progress->update((pass.queries_of_run + done) / 2,
+                       fmt::format("epoch {}, loss about {:.4f}", pass.epoch + 1, loss_.mean_so_far(done)));
     }
   }
   loss_.download();
   clock_.finish();
-  return loss_.mean(epoch, schedule_.steps(), query_count_);
+  return loss_.mean(pass, schedule_.steps(), query_count_);
 }
 
 // Fills the pipeline: the first two batches, and the rows of the first one. Every epoch starts with fresh rows, so that
 // an epoch depends on the parameters before it alone.
 template <Space kSpace>
-void RowsEngine<kSpace>::prime(std::uint32_t epoch) {
-  for (std::uint64_t step = 0; step < std::min<std::uint64_t>(2, schedule_.steps()); ++step) ask_for_rows(epoch, step);
-  put_lists(epoch, 0);
+void RowsEngine<kSpace>::prime() {
+  for (std::uint64_t step = 0; step < std::min<std::uint64_t>(2, schedule_.steps()); ++step) ask_for_rows(step);
+  put_lists(0);
   halo_->begin(0, HaloRows<kSpace>::kNone, lists(0).demand);
   halo_->patch(0, lists(0).demand);
 }
 
 template <Space kSpace>
-void RowsEngine<kSpace>::ask_for_rows(std::uint32_t epoch, std::uint64_t step) {
-  draw_.draw(epoch, step);
+void RowsEngine<kSpace>::ask_for_rows(std::uint64_t step) {
+  draw_.draw(pass_.number, step);
   demand_.post(step % RowDemand::kSlots, draw_.requests(step));
 }
 
 // Makes the lists of a step whose rows were asked for.
 template <Space kSpace>
-void RowsEngine<kSpace>::put_lists(std::uint32_t epoch, std::uint64_t step) {
+void RowsEngine<kSpace>::put_lists(std::uint64_t step) {
   demand_.finish(step % RowDemand::kSlots);
   const std::uint64_t failed = draw_.put(step, demand_, loss_.first_failed_step(), lists(step));
-  if (failed != QueryRelations::kNone) fail_not_finite(epoch, failed);
+  if (failed != QueryRelations::kNone) fail_not_finite(pass_, failed);
   draw_.ring().take(step);
 }
 
@@ -161,14 +161,14 @@ void RowsEngine<kSpace>::timed(Stage stage, const Body& body) {
 }
 
 template <Space kSpace>
-void RowsEngine<kSpace>::run_step(std::uint32_t epoch, std::uint64_t step) {
+void RowsEngine<kSpace>::run_step(std::uint64_t step) {
   const Lists& now = lists(step);
   timed(Stage::kExchange, [&] { halo_->finish(now.slot); });
-  prepare_next(epoch, step);
+  prepare_next(step);
   fault_point("train.step", comm_.rank());
   clock_.begin_step(step);
   compute(now, step);
-  update(now, epoch * schedule_.steps() + step);
+  update(now, pass_.steps_of_run + step);
   if (step + 1 < schedule_.steps()) {
     clock_.enter(Stage::kExchange);
     halo_->patch(lists(step + 1).slot, lists(step + 1).demand);
@@ -180,13 +180,13 @@ void RowsEngine<kSpace>::run_step(std::uint32_t epoch, std::uint64_t step) {
 
 // Makes the lists of the next step and asks for the rows of the step after it.
 template <Space kSpace>
-void RowsEngine<kSpace>::prepare_next(std::uint32_t epoch, std::uint64_t step) {
+void RowsEngine<kSpace>::prepare_next(std::uint64_t step) {
   if (step + 1 < schedule_.steps()) {
     const Lists& next = lists(step + 1);
-    timed(Stage::kDraw, [&] { put_lists(epoch, step + 1); });
+    timed(Stage::kDraw, [&] { put_lists(step + 1); });
     timed(Stage::kExchange, [&] { halo_->begin(next.slot, lists(step).slot, next.demand); });
   }
-  if (step + 2 < schedule_.steps()) timed(Stage::kDraw, [&] { ask_for_rows(epoch, step + 2); });
+  if (step + 2 < schedule_.steps()) timed(Stage::kDraw, [&] { ask_for_rows(step + 2); });
 }
 
 template <Space kSpace>
@@ -207,7 +207,7 @@ void RowsEngine<kSpace>::update(const Lists& now, std::uint64_t step_of_all) {
   returns_.exchange();
   const auto relations = relation_sum_.sum(now.relations, leaves);
   clock_.enter(Stage::kUpdate);
-  optimiser_.begin_step(step_of_all, schedule_.steps());
+  optimiser_.begin_step(step_of_all, pass_.epoch_steps);
   step_.update(now, optimiser_);
   sides_.update(relations.rows, relations.ids, optimiser_);
 }

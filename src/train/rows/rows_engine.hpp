@@ -30,11 +30,13 @@ namespace tessera::train {
 /// pipeline: batches are drawn two steps ahead, rows of the next step are on their way while a step computes. Written
 /// once over an executor, as QueriesEngine is.
 template <execution::Space kSpace>
-class RowsEngine final : public Engine {
+class RowsEngine final : public PassEngine {
  public:
   RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
 
-  double run_epoch(std::uint32_t epoch, Progress* progress) override;
+  double run_pass(const Pass& pass, Progress* progress) override;
+  [[nodiscard]] std::uint64_t steps() const override { return schedule_.steps(); }
+  [[nodiscard]] std::uint64_t queries() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
   [[nodiscard]] bool holds_parameters() const override { return tables_.are_copies(); }
@@ -48,11 +50,11 @@ class RowsEngine final : public Engine {
   RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const RowsSizes& sizes);
   [[nodiscard]] std::unique_ptr<exchange::HaloRows<kSpace>> make_halo(const EngineSetup& setup, const RowsSizes& sizes);
   [[nodiscard]] Lists& lists(std::uint64_t step) { return lists_[step % lists_.size()]; }
-  void prime(std::uint32_t epoch);
-  void run_step(std::uint32_t epoch, std::uint64_t step);
-  void prepare_next(std::uint32_t epoch, std::uint64_t step);
-  void ask_for_rows(std::uint32_t epoch, std::uint64_t step);
-  void put_lists(std::uint32_t epoch, std::uint64_t step);
+  void prime();
+  void run_step(std::uint64_t step);
+  void prepare_next(std::uint64_t step);
+  void ask_for_rows(std::uint64_t step);
+  void put_lists(std::uint64_t step);
   void compute(const Lists& now, std::uint64_t step);
   void update(const Lists& now, std::uint64_t step_of_all);
   /// Calls body(), whose time is that of `stage`; not within the work of a step.
@@ -81,6 +83,7 @@ class RowsEngine final : public Engine {
   QuerySides<kSpace> sides_;
   RowsStep<kSpace> step_;
   bool are_uploaded_ = false;
+  Pass pass_;
   execution::StageClock<kSpace> clock_;
   EpochLoss<kSpace> loss_;
 };
