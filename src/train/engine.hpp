@@ -37,6 +37,12 @@ struct EngineSetup {
   comm::DeviceCommunicator* links =
       nullptr;           ///< links between the devices of all ranks; null: data goes through the host
   int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
+  std::uint64_t all_entities = 0;  ///< in a round: those of the whole graph; 0: those of `shard`
+
+  /// Entities for which sampled candidates stand.
+  [[nodiscard]] std::uint64_t entities() const {
+    return all_entities > 0 ? all_entities : shard.manifest.entity_count;
+  }
 };
 
 /// The training loop of one rank.

@@ -20,6 +20,7 @@ class Optimiser {
   void begin_step(std::uint64_t step, std::uint64_t steps_per_epoch);
   /// Multiplies the learning rate from the next step on; not the product of all such calls.
   void set_rate_factor(double factor) { rate_factor_ = factor; }
+  [[nodiscard]] double rate_factor() const { return rate_factor_; }
   /// The rate of this step.
   [[nodiscard]] double learning_rate() const { return learning_rate_; }
   /// `state` has the shape of model::state_shape(). Distinct rows of one table may be updated on several threads.

@@ -70,7 +70,8 @@ void CandidateScores<kSpace>::allocate_part(std::size_t p, const StepSizes& size
   const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
   if (is_copied(table)) part.gathered = memory_.allocate(loss_.exact ? Tag::kRows : Tag::kNegatives, part.rows, dim_);
   if (!loss_.exact && loss_.unbiased)
-    part.shift = static_cast<float>(std::log(static_cast<double>(table_rows) / static_cast<double>(part.rows)));
+    part.shift = static_cast<float>(
+        std::log(loss_.rows_for_each * static_cast<double>(table_rows) / static_cast<double>(part.rows)));
   if (loss_.keep_scores) {
     const std::size_t blocks = part.rows / part.block;
     const std::size_t columns =

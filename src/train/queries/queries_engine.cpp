@@ -20,6 +20,7 @@ namespace {
 template <Space kSpace>
 CandidateLoss make_loss(const EngineSetup& setup, const StepSizes& sizes, std::uint64_t room_bytes) {
   CandidateLoss loss = CandidateLoss::of(setup.job);
+  loss.rows_for_each = static_cast<double>(setup.entities()) / static_cast<double>(setup.shard.manifest.entity_count);
   std::uint64_t cells = 0;
   for (const PartSizes& part : sizes.own) cells += sizes.queries * part.candidates();
   loss.keep_scores =

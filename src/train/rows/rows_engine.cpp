@@ -65,7 +65,7 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       returns_(memory_, demand_, execution_->transport(), sizes.dim),
       relation_sum_(executor_, memory_, shard_, execution_->transport(), sizes.relation_sum()),
       sides_(step_setup_, dropout_, sizes.side()),
-      step_({step_setup_, sides_, returns_, demand_}, make_objective(setup.job, shard_.manifest.entity_count), sizes),
+      step_({step_setup_, sides_, returns_, demand_}, make_objective(setup.job, setup.entities()), sizes),
       clock_(executor_),
       loss_(comm_, shard_, executor_) {}
 
