@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "train/rounds/rounds_engine.hpp"
+
+#include "comm/agreement.hpp"
+#include "core/fault.hpp"
+#include "core/parallel.hpp"
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tessera::train {
+namespace {
+
+void copy(kernels::ConstMatrix from, kernels::Matrix to) {
+  std::copy_n(from.data, from.rows * from.cols, to.data);  // whole tables: no gaps between rows
+}
+
+// All that is not of an entity.
+void copy_relations(const model::Parameters& from, const model::Parameters& to) {
+  copy(from.relations(), to.relations());
+  copy(from.relation_state(), to.relation_state());
+  copy(from.core(), to.core());
+  copy(from.core_state(), to.core_state());
+}
+
+/// A graph of one rank whose parts have `rows` rows each, and no queries.
+graph::Shard hollow_shard(const graph::PartitionManifest& whole, std::uint32_t parts, std::uint64_t rows,
+                          memory::Pool& pool) {
+  graph::PartitionManifest manifest;
+  manifest.relation_count = whole.relation_count;
+  for (std::uint64_t p = 0; p <= parts; ++p) manifest.offsets.push_back(p * rows);
+  manifest.entity_count = manifest.offsets.back();
+  manifest.figures.assign(parts, {rows, 0, 0, 0});
+  graph::Shard shard{std::move(manifest), graph::Placement(parts, 1), Rank(0), {}};
+  for (std::uint32_t p = 0; p < parts; ++p)
+    shard.parts.push_back(graph::Part::made(shard.manifest, PartId(p), {}, pool));
+  return shard;
+}
+
+std::uint64_t largest_part(const graph::PartitionManifest& manifest) {
+  std::uint64_t rows = 0;
+  for (std::uint32_t p = 0; p < manifest.part_count(); ++p) rows = std::max(rows, manifest.rows(PartId(p)));
+  return rows;
+}
+
+void add(const StageTimes& of, StageTimes& sum) {
+  for (std::size_t s = 0; s < kStageCount; ++s) sum.seconds.at(s) += of.seconds.at(s);
+}
+
+}  // namespace
+
+RoundsEngine::RoundsEngine(const EngineSetup& setup, const Place& place)
+    : setup_(setup),
+      files_(place.tables),
+      graphs_({setup.comm, setup.shard, place.partition, resident_parts(setup.job), setup.job.run.seed, setup.threads,
+               setup.pool}),
+      optimiser_(setup.job.optimiser, setup.job.schedule) {
+  comm::together(setup_.comm, [&] { allocate(); });
+}
+
+RoundsEngine::~RoundsEngine() {
+  if (moves_.valid()) moves_.wait();
+}
+
+// Memory for the slots of this rank, and for as many parts as it swaps at once.
+void RoundsEngine::allocate() {
+  const graph::PartitionManifest& whole = setup_.shard.manifest;
+  const std::uint32_t resident = graphs_.placement().part_count();
+  const std::uint32_t own = graphs_.placement().part_count(setup_.comm.rank());
+  const std::uint32_t places = resident / RoundOrder::group_size(whole.part_count(), resident);
+  const std::uint32_t spare = (own + places - 1) / places;
+  if (setup_.job.exchange.mode == "rows")  // queries of a step, and negatives, of other parts at the most
+    halo_rows_ = setup_.job.train.batch_size + setup_.job.negatives.count;
+  const graph::Shard largest = hollow_shard(whole, own + spare, largest_part(whole), setup_.pool);
+  model::RowMemory memory = model::row_memory(setup_.job);
+  memory.spare_rows.assign(own + spare, halo_rows_);
+  resident_ = std::make_unique<model::Parameters>(largest, setup_.job.model, model::state_shape(setup_.job.optimiser.name),
+                                                  setup_.pool, std::move(memory));
+  tables_ = resident_->parts();
+  for (std::size_t t = 0; t < tables_.size(); ++t) (t < own ? slots_ : spare_).push_back({t, PartId(0)});
+}
+
+std::string RoundsEngine::description() const {
+  const std::uint32_t parts = setup_.shard.manifest.part_count();
+  const std::uint32_t resident = graphs_.placement().part_count();
+  return fmt::format("{} of {} parts in memory, {} rounds per epoch; {}", resident, parts,
+                     RoundOrder::swaps(parts, resident) + 1, inner_);
+}
+
+void RoundsEngine::upload() {
+  if (!are_uploaded_) copy_relations(setup_.parameters, *resident_);
+  are_uploaded_ = true;
+}
+
+void RoundsEngine::download_parameters() { copy_relations(*resident_, setup_.parameters); }
+
+// ---- parts and their memory
+
+PartId RoundsEngine::part_of(std::size_t round, std::size_t own_slot) const {
+  const std::uint32_t first = graphs_.placement().first_part(setup_.comm.rank()).value();
+  return graphs_.order().part(round, first + static_cast<std::uint32_t>(own_slot));
+}
+
+model::PartTable RoundsEngine::table_of(const Held& held) const {
+  return model::with_rows(tables_[held.table], setup_.shard.manifest.rows(held.part), halo_rows_);
+}
+
+// Parts of all ranks that are in memory in a round, and not in the next one.
+std::vector<PartId> RoundsEngine::leaving(std::size_t round) const {
+  std::vector<PartId> parts;
+  for (std::uint32_t slot = 0; slot < graphs_.placement().part_count(); ++slot)
+    if (graphs_.order().part(round, slot) != graphs_.order().part(round + 1, slot))
+      parts.push_back(graphs_.order().part(round, slot));
+  return parts;
+}
+
+void RoundsEngine::plan_changes(std::size_t round) {
+  changes_.clear();
+  if (round + 1 == graphs_.order().rounds()) return;
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    const PartId next = part_of(round + 1, s);
+    if (next == slots_[s].part) continue;
+    const bool is_in_file = std::find(just_left_.begin(), just_left_.end(), next) == just_left_.end();
+    changes_.push_back({s, next, is_in_file});
+  }
+  TESSERA_ASSERT(changes_.size() <= spare_.size(), "a spare table for each slot that changes");
+}
+
+void RoundsEngine::read_all() {
+  parallel_for(slots_.size(), setup_.threads, [&](std::size_t s) {
+    slots_[s].part = part_of(0, s);
+    files_.read(slots_[s].part, table_of(slots_[s]));
+  });
+}
+
+void RoundsEngine::write_all() {
+  for (const Held& held : slots_) files_.write(held.part, table_of(held));
+}
+
+// A thread writes what left memory, then reads what comes next into the same memory.
+void RoundsEngine::move_ahead(std::size_t round) {
+  plan_changes(round);
+  std::vector<Held> writes(spare_.begin(), spare_.begin() + static_cast<std::ptrdiff_t>(to_write_));
+  std::vector<Held> reads;
+  for (std::size_t i = 0; i < changes_.size(); ++i)
+    if (changes_[i].is_read_ahead) reads.push_back({spare_[i].table, changes_[i].part});
+  to_write_ = 0;
+  moves_ = std::async(std::launch::async, [this, writes = std::move(writes), reads = std::move(reads)] {
+    fault_point("rounds.move", setup_.comm.rank());
+    for (const Held& held : writes) files_.write(held.part, table_of(held));
+    for (const Held& held : reads) files_.read(held.part, table_of(held));
+  });
+}
+
+// Collective. All parts that left memory before this round are in their files now.
+void RoundsEngine::finish_moves() {
+  comm::together(setup_.comm, [&] {
+    if (moves_.valid()) moves_.get();
+  });
+}
+
+// The changing slots get their parts.
+void RoundsEngine::take_changes() {
+  comm::together(setup_.comm, [&] {
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+      const Held next{spare_[i].table, changes_[i].part};
+      if (!changes_[i].is_read_ahead) files_.read(next.part, table_of(next));
+      spare_[i] = std::exchange(slots_[changes_[i].own_slot], next);
+    }
+  });
+  to_write_ = changes_.size();
+}
+
+void RoundsEngine::seat_tables(const graph::Shard& shard) {
+  resident_->parts().clear();
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    model::PartTable table = table_of(slots_[s]);
+    table.part = shard.parts[s].id();
+    resident_->parts().push_back(table);
+  }
+}
+
+// ---- an epoch
+
+// Adds its steps to those of the epoch. Returns the mean loss.
+double RoundsEngine::run_round(const graph::Shard& shard, Pass& pass, Progress* progress) {
+  seat_tables(shard);
+  EngineSetup setup{setup_.comm,    shard,         setup_.job,         *resident_,   setup_.threads,
+                    setup_.backend, setup_.pool,   {},                 setup_.device_pool,
+                    setup_.links,   setup_.device_ranks};
+  setup.items = sampling::count_items(setup_.comm, shard, setup_.job);
+  setup.all_entities = setup_.shard.manifest.entity_count;
+  const auto engine = comm::together(setup_.comm, [&] { return make_engine(setup); });
+  engine->optimiser().set_rate_factor(optimiser_.rate_factor());
+  const double loss = engine->run_pass(pass, progress);
+  if (engine->holds_parameters()) engine->download_parameters();
+  add(engine->stage_times(), times_);
+  inner_ = engine->description();
+  optimiser_.begin_step(pass.steps_of_run + engine->steps() - 1, pass.epoch_steps);
+  pass.steps_of_epoch += engine->steps();
+  return loss;
+}
+
+double RoundsEngine::run_epoch(std::uint32_t epoch, Progress* progress) {
+  upload();
+  times_ = {};
+  graphs_.begin_epoch(epoch);
+  just_left_.clear();
+  to_write_ = 0;
+  comm::together(setup_.comm, [&] { read_all(); });
+  const std::uint64_t queries = setup_.shard.manifest.query_count();
+  const std::size_t rounds = graphs_.order().rounds();
+  Pass pass;
+  pass.epoch = epoch;
+  pass.epoch_steps = (queries + setup_.job.train.batch_size - 1) / setup_.job.train.batch_size + rounds;
+  double loss = 0;
+  std::uint64_t done = 0;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    move_ahead(round);
+    pass.number = epoch * static_cast<std::uint32_t>(rounds) + static_cast<std::uint32_t>(round);
+    pass.steps_of_run = epoch * pass.epoch_steps + pass.steps_of_epoch;
+    pass.queries_of_run = epoch * queries + done;
+    const graph::Shard shard = graphs_.make(round);
+    if (shard.manifest.query_count() > 0)
+      loss += run_round(shard, pass, progress) * static_cast<double>(shard.manifest.query_count());
+    done += shard.manifest.query_count();
+    finish_moves();
+    just_left_ = round + 1 < rounds ? leaving(round) : std::vector<PartId>{};
+    take_changes();
+  }
+  comm::together(setup_.comm, [&] { write_all(); });
+  return loss / static_cast<double>(queries);
+}
+
+}  // namespace tessera::train

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "train/engine.hpp"
+#include "train/rounds/part_files.hpp"
+#include "train/rounds/round_graphs.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tessera::train {
+
+/// Trains with the rows of some parts in memory (memory.resident_parts). An epoch goes in rounds: training as ever on
+/// the parts in memory, with an engine of its own. While a round computes, a thread writes the parts that left memory
+/// and reads those that come next. The parameters of the setup lie in files; between epochs they are whole.
+class RoundsEngine final : public Engine {
+ public:
+  struct Place {
+    std::filesystem::path partition;  ///< folder of the partition: queries are read from there
+    std::filesystem::path tables;     ///< RowMemory::folder of the parameters; the same for all ranks
+  };
+  /// Collective. `setup` and what it names outlive this.
+  RoundsEngine(const EngineSetup& setup, const Place& place);
+  ~RoundsEngine() override;
+  RoundsEngine(const RoundsEngine&) = delete;
+  RoundsEngine& operator=(const RoundsEngine&) = delete;
+
+  double run_epoch(std::uint32_t epoch, Progress* progress) override;
+  using Engine::run_epoch;
+  [[nodiscard]] StageTimes stage_times() const override { return times_; }
+  [[nodiscard]] std::string description() const override;
+  [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
+  [[nodiscard]] bool holds_parameters() const override { return true; }
+  void download_parameters() override;
+
+ private:
+  /// A part in the memory of one table.
+  struct Held {
+    std::size_t table = 0;  // of tables_
+    PartId part;
+  };
+  /// A slot of this rank that gets another part.
+  struct Change {
+    std::size_t own_slot;
+    PartId part;
+    bool is_read_ahead;
+  };
+  void allocate();
+  void upload();
+  [[nodiscard]] PartId part_of(std::size_t round, std::size_t own_slot) const;
+  [[nodiscard]] model::PartTable table_of(const Held& held) const;
+  [[nodiscard]] std::vector<PartId> leaving(std::size_t round) const;
+  void plan_changes(std::size_t round);
+  void read_all();
+  void write_all();
+  void move_ahead(std::size_t round);
+  void finish_moves();
+  void take_changes();
+  void seat_tables(const graph::Shard& shard);
+  double run_round(const graph::Shard& shard, Pass& pass, Progress* progress);
+
+  EngineSetup setup_;
+  PartFiles files_;
+  RoundGraphs graphs_;
+  Optimiser optimiser_;
+  std::uint64_t halo_rows_ = 0;  // of each slot
+  std::unique_ptr<model::Parameters> resident_;
+  std::vector<model::PartTable> tables_;  // of the slots of this rank, and spare ones
+  std::vector<Held> slots_;
+  std::vector<Held> spare_;         // a changing slot takes the spare table of its place in changes_
+  std::vector<Change> changes_;     // before the next round
+  std::size_t to_write_ = 0;        // the first spare tables hold parts that left
+  std::vector<PartId> just_left_;   // parts of all ranks that left before this round: not yet in their files
+  std::future<void> moves_;
+  bool are_uploaded_ = false;
+  StageTimes times_;
+  std::string inner_ = "no round so far";
+};
+
+}  // namespace tessera::train
