@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checkpoint/checkpoint.hpp"
 
+#include "checkpoint/row_table.hpp"
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/fault.hpp"
@@ -40,10 +41,10 @@ void write_part(const std::filesystem::path& folder, const graph::Shard& shard, 
   storage::FileWriter file(folder / graph::part_file_name(table.part), kCheckpointPartKind, kCheckpointVersion);
   file.attribute("/", "part", std::uint64_t{table.part.value()});
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
-  write_matrix(file, kPartRows, table.rows, "entity rows, by local row of the part");
+  write_rows(file, kPartRows, table.rows);
   write_matrix(file, "/state", table.state, "optimiser state of the rows");
   if (const model::Parameters* average = parameters.average())
-    write_matrix(file, kPartAverage, average->part(table.part).rows, "averages of the rows over epochs");
+    write_matrix(file, kPartAverage, average->part(table.part).rows.matrix(), "averages of the rows over epochs");
   file.close();
   storage::sync_path(folder / graph::part_file_name(table.part));
 }
@@ -51,10 +52,10 @@ void write_part(const std::filesystem::path& folder, const graph::Shard& shard, 
 // The digests of the files, in part order.
 std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder, const graph::Shard& shard,
                                              const model::Parameters& parameters, Rank rank) {
-  const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
+  const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;  // both in fp32
   std::uint64_t bytes = 0;
   for (const model::PartTable& table : parameters.parts())
-    bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
+    bytes += copies * table.rows.rows * table.rows.stride + table.state.rows * table.state.cols * sizeof(float);
   storage::require_space(folder, bytes);
   std::vector<storage::Digest> digests;
   for (const model::PartTable& table : parameters.parts()) {
@@ -243,8 +244,8 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, m
         file.integer("/", "part") != table.part.value())
       fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
     if (const model::Parameters* average = parameters.average())
-      read_matrix(file, kPartAverage, average->part(table.part).rows);
-    read_matrix(file, serves_average ? kPartAverage : kPartRows, table.rows);
+      read_matrix(file, kPartAverage, average->part(table.part).rows.matrix());
+    read_rows(file, serves_average ? kPartAverage : kPartRows, table.rows);
     read_matrix(file, "/state", table.state);
   }
   return state_of(manifest);
@@ -334,8 +335,8 @@ void CheckpointStore::remove_unfinished() const {
 }
 
 std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters) {
-  const auto hash = [](ConstMatrix matrix) {
-    return storage::hash_values<float>(std::span(matrix.data, matrix.rows * matrix.cols));
+  const auto hash = [](const kernels::ConstStoredRows& rows) {
+    return storage::hash_bytes(std::span(rows.data, rows.rows * rows.stride));
   };
   const model::Parameters* average = parameters.average();
   const std::size_t per_part = average != nullptr ? 3 : 2;

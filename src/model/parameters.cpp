@@ -4,6 +4,7 @@
 
 #include "core/parallel.hpp"
 #include "core/random.hpp"
+#include "model/row_conversion.hpp"
 
 #include <algorithm>
 #include <array>
@@ -43,15 +44,27 @@ double init_scale(const Job::Model& model, std::size_t width) {
   return model.init_scale;
 }
 
-void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) {
+void draw(Matrix rows, std::uint64_t first_row, const Job::Model& model, const RandomStream& stream) {
   const bool normal = model.init == "normal" || model.init == "xavier_normal";
   const double scale = init_scale(model, rows.cols);
   for (std::size_t i = 0; i < rows.rows; ++i) {
     for (std::size_t k = 0; k < rows.cols; ++k) {
-      const std::uint64_t index = i * rows.cols + k;
+      const std::uint64_t index = (first_row + i) * rows.cols + k;
       const double unit = normal ? stream.normals(index / 2).at(index % 2) : 2 * stream.uniform(index) - 1;
       rows.row(i)[k] = static_cast<float>(scale * unit);
     }
+  }
+}
+
+void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) { draw(rows, 0, model, stream); }
+
+void draw(kernels::StoredRows rows, const Job::Model& model, const RandomStream& stream) {
+  if (rows.is_fp32()) return draw(rows.matrix(), model, stream);
+  std::vector<float> memory(rows.cols);
+  const Matrix row{memory.data(), 1, rows.cols, rows.cols};
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    draw(row, i, model, stream);
+    encode(row, rows.block(i, 1));
   }
 }
 
@@ -83,7 +96,10 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
     const std::size_t rows = shard.parts[i].rows();
     PartTable table;
     table.part = shard.parts[i].id();
-    table.rows_and_spare = matrix(rows_tag, rows + row_memory.spare_rows[i], dim_);
+    const std::size_t all = rows + row_memory.spare_rows[i];
+    const std::size_t stride = row_bytes(row_memory.format, dim_);
+    row_memory_.push_back(pool.allocate<std::byte>(rows_tag, all * stride));
+    table.rows_and_spare = {row_memory.format, row_memory_.back().data(), all, dim_, stride};
     table.rows = table.rows_and_spare.block(0, rows);
     if (state != StateShape::kNone) table.state = matrix(Tag::kState, rows, state_columns(state, dim_));
     parts_.push_back(table);
@@ -142,11 +158,12 @@ void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
 }
 
 void Parameters::keep_average(const graph::Shard& shard, const Job::Model& model, memory::Pool& pool) {
-  average_ = std::make_unique<Parameters>(shard, model, StateShape::kNone, pool, RowMemory{{}, Tag::kAverage});
+  average_ = std::make_unique<Parameters>(shard, model, StateShape::kNone, pool, RowMemory{.tag = Tag::kAverage});
 }
 
 void Parameters::update_average(double decay) {
-  for (std::size_t i = 0; i < parts_.size(); ++i) move_towards(parts_[i].rows, decay, average_->parts_[i].rows);
+  for (std::size_t i = 0; i < parts_.size(); ++i) 
+    move_towards(parts_[i].rows.matrix(), decay, average_->parts_[i].rows.matrix());
   move_towards(relations_, decay, average_->relations_);
   move_towards(core_, decay, average_->core_);
 }

@@ -189,7 +189,7 @@ class EngineOptimiser : public testing::TestWithParam<std::string> {
     memory::Pool pool(std::uint64_t{64} << 20U);
     const graph::Shard shard = stored_.load(Rank(0), 1, pool);
     model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
-                                 {train::halo_rows(shard, job)});
+                                 train::row_memory(shard, job));
     const auto engine = train::make_engine(
         {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(*comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);

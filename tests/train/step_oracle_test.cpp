@@ -134,7 +134,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   const auto comm = comm::make_self_communicator();
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
-  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, {train::halo_rows(shard, job)});
+  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::row_memory(shard, job));
   const auto engine = train::make_engine(
       {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(*comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);

@@ -53,16 +53,10 @@ std::string against_rows(const Job& job) {
 // Whatever "auto" turns out to be.
 bool moves_rows(const Job& job) { return job.exchange.mode == "rows" || !against_queries(job).empty(); }
 
-// Rows in bfloat16 do not move.
 void check_rows_format(const Job& job) {
-  if (job.run.rows == "fp32") return;
-  if (job.run.device == "cpu")
-    fail(ExitStatus::kUsage,
-         "run.rows '{}' does not fit run.device 'cpu', which trains rows in fp32; use run.rows=fp32 or a device",
-         job.run.rows);
-  if (moves_rows(job))
-    fail(ExitStatus::kUsage, "run.rows '{}' fits only moving queries ({}); use run.rows=fp32", job.run.rows,
-         job.exchange.mode == "rows" ? "exchange.mode is rows" : against_queries(job));
+  if (job.run.rows != "fp32" && job.average.decay > 0)
+    fail(ExitStatus::kUsage, "run.rows '{}' does not fit average.decay {}: averages are in fp32; use run.rows=fp32",
+         job.run.rows, job.average.decay);
 }
 
 void check_loss(const Job& job) {
@@ -151,9 +145,6 @@ void check_fit(const Job& job) {
 
 void check_fit_of_ranks(const Job& job, int device_ranks, int ranks) {
   if (device_ranks == ranks) return;
-  if (job.run.rows != "fp32")
-    fail(ExitStatus::kUsage, "run.rows '{}' needs a device for every rank, and {} of {} have none; use run.rows=fp32",
-         job.run.rows, ranks - device_ranks, ranks);
   // Every rank updates core and relations by products of its own, and they must come out alike.
   if (device_ranks > 0 && job.run.products != "chain" && model::find_scorer(job.model.name).has_core())
     fail(ExitStatus::kUsage,
