@@ -6,6 +6,7 @@
 #include "core/random.hpp"
 #include "execution/step_memory.hpp"
 #include "graph/shard.hpp"
+#include "kernels/bfloat16.hpp"
 #include "kernels/padding.hpp"
 #include "model/parameters.hpp"
 
