@@ -3,6 +3,7 @@
 // The engine whose entity rows are in bfloat16, on the host: over every backend and on any number of ranks it has the
 // same bits, also when it is continued; and how much memory it takes.
 
+#include "kernels/bfloat16.hpp"
 #include "kernels/cuda/host_grid.hpp"
 #include "kernels/padding.hpp"
 #include "train/engine_runs.hpp"
