@@ -11,6 +11,7 @@
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -42,7 +43,7 @@ void write_part(const std::filesystem::path& folder, const graph::Shard& shard, 
   file.attribute("/", "part", std::uint64_t{table.part.value()});
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
   write_rows(file, kPartRows, table.rows);
-  write_matrix(file, "/state", table.state, "optimiser state of the rows");
+  write_state(file, "/state", table.state);
   if (const model::Parameters* average = parameters.average())
     write_matrix(file, kPartAverage, average->part(table.part).rows.matrix(), "averages of the rows over epochs");
   file.close();
@@ -55,7 +56,8 @@ std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder
   const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;  // both in fp32
   std::uint64_t bytes = 0;
   for (const model::PartTable& table : parameters.parts())
-    bytes += copies * table.rows.rows * table.rows.stride + table.state.rows * table.state.cols * sizeof(float);
+    bytes += copies * table.rows.rows * table.rows.stride + table.rows.hot.rows * table.rows.hot.cols * sizeof(float) +
+             table.state.rows * table.state.stride;
   storage::require_space(folder, bytes);
   std::vector<storage::Digest> digests;
   for (const model::PartTable& table : parameters.parts()) {
@@ -246,7 +248,7 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, m
     if (const model::Parameters* average = parameters.average())
       read_matrix(file, kPartAverage, average->part(table.part).rows.matrix());
     read_rows(file, serves_average ? kPartAverage : kPartRows, table.rows);
-    read_matrix(file, "/state", table.state);
+    checkpoint::read_state(file, "/state", table.state);
   }
   return state_of(manifest);
 }
@@ -335,25 +337,29 @@ void CheckpointStore::remove_unfinished() const {
 }
 
 std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters) {
-  const auto hash = [](const kernels::ConstStoredRows& rows) {
-    return storage::hash_bytes(std::span(rows.data, rows.rows * rows.stride));
+  const auto hash = [](const auto& stored) {
+    return storage::hash_bytes(std::span<const std::byte>(stored.data, stored.rows * stored.stride));
+  };
+  const auto hash_matrix = [](ConstMatrix matrix) {
+    return storage::hash_values<float>(std::span(matrix.data, matrix.rows * matrix.cols));
   };
   const model::Parameters* average = parameters.average();
   const std::size_t per_part = average != nullptr ? 3 : 2;
   std::vector<storage::Digest> mine;
   for (const model::PartTable& table : parameters.parts()) {
     mine.push_back(hash(table.rows));
+    if (table.rows.hot.rows > 0) mine.back() = storage::hash_values<storage::Digest>(std::array{mine.back(), hash_matrix(table.rows.hot)});
     mine.push_back(hash(table.state));
     if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
   }
   std::vector<storage::Digest> all = gather_digests(comm, shard, mine, per_part);
-  all.push_back(hash(parameters.relations()));
-  all.push_back(hash(parameters.relation_state()));
-  if (average != nullptr) all.push_back(hash(average->relations()));
+  all.push_back(hash_matrix(parameters.relations()));
+  all.push_back(hash_matrix(parameters.relation_state()));
+  if (average != nullptr) all.push_back(hash_matrix(average->relations()));
   if (parameters.scorer().has_core()) {
-    all.push_back(hash(parameters.core()));
-    all.push_back(hash(parameters.core_state()));
-    if (average != nullptr) all.push_back(hash(average->core()));
+    all.push_back(hash_matrix(parameters.core()));
+    all.push_back(hash_matrix(parameters.core_state()));
+    if (average != nullptr) all.push_back(hash_matrix(average->core()));
   }
   return storage::hash_values<storage::Digest>(all).hex();
 }

@@ -6,7 +6,7 @@
 #include "core/error.hpp"
 #include "graph/permutation.hpp"
 #include "model/own_rows.hpp"
-#include "model/row_conversion.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <numeric>

@@ -97,7 +97,7 @@ class CheckpointModel final : public StoredModel {
       rows.resize(ids.size() * shape_.dim);
       ids_file.read_rows<std::uint64_t>(graph::kOriginalIds, first, ids.size(), ids);
       const kernels::Matrix block{rows.data(), ids.size(), shape_.dim, shape_.dim};
-      table.read(first, block);
+      table.read_next(block);
       if (std::any_of(ids.begin(), ids.end(), [&](std::uint64_t id) { return id >= shape_.entity_count; }))
         fail(ExitStatus::kBadData, "'{}', {}: ids out of range", ids_file.path().string(), graph::kOriginalIds);
       sum.add(ids, partition_.offsets[part.index()] + first);

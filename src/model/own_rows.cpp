@@ -5,7 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/cast.hpp"
 #include "core/parallel.hpp"
-#include "model/row_conversion.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -4,7 +4,7 @@
 
 #include "core/parallel.hpp"
 #include "core/random.hpp"
-#include "model/row_conversion.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <array>
@@ -58,14 +58,55 @@ void draw(Matrix rows, std::uint64_t first_row, const Job::Model& model, const R
 
 void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) { draw(rows, 0, model, stream); }
 
-void draw(kernels::StoredRows rows, const Job::Model& model, const RandomStream& stream) {
+bool is_hot(const kernels::StoredRows& rows, std::size_t i) {
+  return rows.hot.rows > 0 && kernels::is_hot(rows.row(i));
+}
+
+void draw(const kernels::StoredRows& rows, const Job::Model& model, const RandomStream& stream) {
   if (rows.is_fp32()) return draw(rows.matrix(), model, stream);
   std::vector<float> memory(rows.cols);
   const Matrix row{memory.data(), 1, rows.cols, rows.cols};
   for (std::size_t i = 0; i < rows.rows; ++i) {
     draw(row, i, model, stream);
-    encode(row, rows.block(i, 1));
+    if (is_hot(rows, i))
+      std::copy(memory.begin(), memory.end(), rows.hot.row(kernels::hot_slot(rows.row(i))));
+    else
+      encode(row, rows.block(i, 1));
   }
+}
+
+// The largest degree that at least `count` rows reach. Takes no memory.
+std::uint32_t reached_by(std::span<const std::uint32_t> degrees, std::uint64_t count) {
+  std::uint32_t low = 0;
+  std::uint32_t high = *std::max_element(degrees.begin(), degrees.end());
+  while (low < high) {
+    const std::uint32_t middle = low + (high - low + 1) / 2;
+    const auto reach = std::count_if(degrees.begin(), degrees.end(), [&](std::uint32_t d) { return d >= middle; });
+    if (static_cast<std::uint64_t>(reach) >= count)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
+// The rows of the largest degrees become hot; of equal ones, those of smaller numbers.
+void mark_hot_rows(const PartTable& table) {
+  const std::uint64_t count = table.rows.hot.rows;
+  if (count == 0) return;
+  const std::uint32_t least = reached_by(table.degrees, count);
+  auto level = static_cast<std::int64_t>(count);
+  for (const std::uint32_t degree : table.degrees) level -= degree > least ? 1 : 0;
+  std::uint32_t slot = 0;
+  for (std::size_t i = 0; i < table.rows.rows; ++i) {
+    const bool is_chosen = table.degrees[i] > least || (table.degrees[i] == least && level-- > 0);
+    if (is_chosen) kernels::mark_hot(table.rows.row(i), slot++, table.rows.cols);
+  }
+}
+
+std::size_t hot_rows(const RowMemory& memory, std::size_t rows) {
+  if (memory.format != kernels::RowFormat::kInt8) return 0;
+  return std::min(rows, static_cast<std::size_t>(memory.hot_fraction * static_cast<double>(rows)));
 }
 
 void move_towards(ConstMatrix rows, double decay, Matrix average) {
@@ -97,11 +138,20 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
     PartTable table;
     table.part = shard.parts[i].id();
     const std::size_t all = rows + row_memory.spare_rows[i];
-    const std::size_t stride = row_bytes(row_memory.format, dim_);
+    const std::size_t stride = kernels::row_bytes(row_memory.format, dim_);
     row_memory_.push_back(pool.allocate<std::byte>(rows_tag, all * stride));
     table.rows_and_spare = {row_memory.format, row_memory_.back().data(), all, dim_, stride};
+    if (const std::size_t hot = hot_rows(row_memory, rows); hot > 0)
+      table.rows_and_spare.hot = matrix(rows_tag, hot, dim_);
     table.rows = table.rows_and_spare.block(0, rows);
-    if (state != StateShape::kNone) table.state = matrix(Tag::kState, rows, state_columns(state, dim_));
+    table.degrees = shard.parts[i].train_degree();
+    if (state != StateShape::kNone) {
+      const std::size_t columns = state_columns(state, dim_);
+      const auto format = state == StateShape::kPerElement ? row_memory.state_format : kernels::StateFormat::kFp32;
+      const std::size_t bytes = kernels::state_bytes(format, columns);
+      row_memory_.push_back(pool.allocate<std::byte>(Tag::kState, rows * bytes));
+      table.state = {format, row_memory_.back().data(), rows, columns, bytes};
+    }
     parts_.push_back(table);
   }
   const std::size_t directed = 2 * shard.manifest.relation_count;
@@ -143,7 +193,10 @@ void Parameters::make_operators(std::span<const std::uint32_t> relations, const 
 }
 
 void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
-  for (PartTable& table : parts_) draw(table.rows, model, RandomStream(seed, Purpose::kInit, 0, table.part.value()));
+  for (PartTable& table : parts_) {
+    mark_hot_rows(table);
+    draw(table.rows, model, RandomStream(seed, Purpose::kInit, 0, table.part.value()));
+  }
   Job::Model relations = model;
   if (scorer_->has_phases()) {
     relations.init = "uniform";

@@ -23,7 +23,8 @@ struct PartTable {
   PartId part;
   kernels::StoredRows rows;
   kernels::StoredRows rows_and_spare;
-  kernels::Matrix state;  ///< optimiser state [rows, columns of the StateShape]; empty when there is none
+  kernels::StoredState state;  ///< optimiser state [rows, columns of the StateShape]; empty when there is none
+  std::span<const std::uint32_t> degrees = {};  ///< training queries of each row, in the shard's memory
 };
 
 /// Columns of an optimiser state: none, the row's, one, twice the row's.
@@ -33,6 +34,8 @@ enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
 struct RowMemory {
   std::vector<std::uint64_t> spare_rows = {};  ///< spare rows of each owned part; empty: none
   kernels::RowFormat format = kernels::RowFormat::kFp32;
+  kernels::StateFormat state_format = kernels::StateFormat::kFp32;  ///< of states of one number for each element
+  double hot_fraction = 0;  ///< of int8: so many rows of a part, those with most training queries, are in fp32
   memory::Tag tag = memory::Tag::kRows;
 };
 
@@ -66,7 +69,8 @@ class Parameters {
                       std::size_t threads) const;
   void make_operators(const kernels::Backend& backend, std::size_t threads) const;
 
-  /// Draws every row from (seed, part, row) in fp32, and stores it rounded to the nearest; relations and the core from streams of their own. Ranks cannot change it.
+  /// Draws every row from (seed, part, row) in fp32, and stores it rounded to the nearest. Chooses the hot rows; slots
+  /// ascend with rows. Relations and the core come from streams of their own. Ranks cannot change it.
   void initialise(const Job::Model& model, std::uint64_t seed);
 
   /// From now on there is an average of the rows, which are in fp32: memory for as many rows and relations again.

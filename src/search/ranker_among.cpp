@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "model/row_conversion.hpp"
+#include "model/row_formats.hpp"
 #include "search/ranker.hpp"
 
 namespace tessera::search {

@@ -3,7 +3,7 @@
 #include "search/row_windows.hpp"
 
 #include "core/error.hpp"
-#include "model/row_conversion.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -22,6 +22,7 @@ class Tables {
  public:
   using Matrix = kernels::BasicMatrix<kSpace>;
   using StoredRows = kernels::BasicStoredRows<kSpace>;
+  using StoredState = kernels::BasicStoredState<kSpace>;
   struct Table {
     Matrix rows;
     Matrix state;
@@ -29,7 +30,7 @@ class Tables {
   struct PartTable {
     StoredRows rows;
     StoredRows with_halo;  ///< own rows, then rows of other parts
-    Matrix state;
+    StoredState state;
   };
   static constexpr bool kCopies = kSpace == execution::Space::kDevice;
 
@@ -41,7 +42,7 @@ class Tables {
       PartTable table;
       table.with_halo = make(part);
       table.rows = table.with_halo.block(0, part.rows.rows);
-      table.state = make(memory::Tag::kState, part.state);
+      table.state = make(part.state);
       table.rows.rounding.first_row = manifest.offsets[part.part.index()];
       parts_.push_back(table);
     }
@@ -99,7 +100,18 @@ class Tables {
     } else {
       std::byte* const data =
           copy(memory::Tag::kRows, all.rows * all.stride, std::span(all.data, like.rows.rows * all.stride));
-      return {all.format, data, all.rows, all.cols, all.stride};
+      StoredRows copied(all.format, data, all.rows, all.cols, all.stride);
+      if (all.hot.rows > 0) copied.hot = make(memory::Tag::kRows, all.hot);
+      return copied;
+    }
+  }
+  StoredState make(const kernels::StoredState& like) {
+    if constexpr (!kCopies) {
+      return like;
+    } else {
+      const std::size_t bytes = like.rows * like.stride;
+      return {like.format, copy(memory::Tag::kState, bytes, std::span(like.data, bytes)), like.rows, like.cols,
+              like.stride};
     }
   }
   /// `bytes` of memory that begin with a copy of `original`.

@@ -263,7 +263,7 @@ TEST(Engine, ALossThatIsNotANumberStopsTheRun) {
       const auto engine = train::make_engine(
           {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
       parameters.initialise(job.model, job.run.seed);
-      if (comm.rank() == Rank(1)) parameters.parts().front().rows.row(0)[0] = std::nanf("");
+      if (comm.rank() == Rank(1)) parameters.parts().front().rows.matrix().row(0)[0] = std::nanf("");
       test::expect_error(ExitStatus::kBadData, {"not a finite number", "epoch 1, step 1;", "learning_rate"},
                          [&] { engine->run_epoch(0); });
     });

@@ -157,7 +157,7 @@ TEST(Schedule, TheRateIsTheOneThatRowsMoveBy) {
 Vector values(const model::Parameters& parameters) {
   Vector x;
   const auto append = [&](kernels::ConstMatrix m) { x.insert(x.end(), m.data, m.data + m.rows * m.cols); };
-  for (const model::PartTable& table : parameters.parts()) append(table.rows);
+  for (const model::PartTable& table : parameters.parts()) append(table.rows.matrix());
   append(parameters.relations());
   return x;
 }
@@ -167,7 +167,7 @@ void assign(const Vector& x, model::Parameters& parameters) {
   const auto take = [&](kernels::Matrix m) {
     for (std::size_t i = 0; i < m.rows * m.cols; ++i) m.data[i] = static_cast<float>(x[next++]);
   };
-  for (const model::PartTable& table : parameters.parts()) take(table.rows);
+  for (const model::PartTable& table : parameters.parts()) take(table.rows.matrix());
   take(parameters.relations());
 }
 

@@ -163,7 +163,7 @@ TEST_F(TrainerRun, WarmupIsLogged) {
 std::vector<double> values(const model::Parameters& parameters) {
   std::vector<double> all;
   for (const model::PartTable& table : parameters.parts())
-    all.insert(all.end(), table.rows.data, table.rows.data + table.rows.rows * table.rows.cols);
+    all.insert(all.end(), table.rows.matrix().data, table.rows.matrix().row(table.rows.rows));
   const kernels::Matrix relations = parameters.relations();
   all.insert(all.end(), relations.data, relations.data + relations.rows * relations.cols);
   return all;

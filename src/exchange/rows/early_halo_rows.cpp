@@ -3,6 +3,7 @@
 #include "exchange/rows/early_halo_rows.hpp"
 
 #include "comm/message_tags.hpp"
+#include "kernels/backend.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -63,11 +64,17 @@ void EarlyHaloRows::for_each_row_to(std::size_t slot, const Peer& peer, const Vi
 }
 
 void EarlyHaloRows::take(std::size_t own_part, std::size_t row, std::byte* out) const {
-  std::memcpy(out, tables_[own_part].data + row * row_bytes_, row_bytes_);
+  const kernels::StoredRows& table = tables_[own_part];
+  if (table.hot.rows == 0) {
+    std::memcpy(out, table.row(row), row_bytes_);
+    return;
+  }
+  const auto index = static_cast<std::uint32_t>(row);
+  kernels::cpu_backend().rows.take(table, std::span(&index, 1), {table.format, out, 1, table.cols, row_bytes_});
 }
 
 void EarlyHaloRows::place(const std::byte* from, std::size_t own_part, std::size_t row) const {
-  std::memcpy(tables_[own_part].data + row * row_bytes_, from, row_bytes_);
+  std::memcpy(tables_[own_part].row(row), from, row_bytes_);
 }
 
 // ---- before a step computes
@@ -210,7 +217,7 @@ void EarlyHaloRows::copy_within_rank(std::size_t slot) {
         if (stale_)
           place(copy, p, to++);
         else
-          take(q, row, tables_[p].data + row_bytes_ * to++);
+          take(q, row, tables_[p].row(to++));
         copy += stale_ ? row_bytes_ : 0;
       }
     }

@@ -114,11 +114,7 @@ typename OrderedHaloRows<kSpace>::StoredRows OrderedHaloRows<kSpace>::allocate(s
 template <Space kSpace>
 void OrderedHaloRows<kSpace>::take(StoredRows table, Indices rows, StoredRows out) const {
   executor_.for_blocks(rows.size(), kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
-    const auto words = [](const StoredRows& of) {
-      const std::size_t stride = of.stride / sizeof(float);
-      return kernels::BasicMatrix<kSpace>{reinterpret_cast<float*>(of.data), of.rows, stride, stride};
-    };
-    executor_.kernels().rows.gather(words(table), rows.subspan(first, count), words(out.block(first, count)));
+    executor_.kernels().rows.take(table, rows.subspan(first, count), out.block(first, count));
   });
 }
 

@@ -57,6 +57,13 @@ void check_rows_format(const Job& job) {
   if (job.run.rows != "fp32" && job.average.decay > 0)
     fail(ExitStatus::kUsage, "run.rows '{}' does not fit average.decay {}: averages are in fp32; use run.rows=fp32",
          job.run.rows, job.average.decay);
+  if (job.run.rows == "int8" && job.memory.hot_rows > 0 && job.model.dim < kernels::kHotColumns)
+    fail(ExitStatus::kUsage,
+         "run.rows 'int8' with memory.hot_rows {} needs a model.dim of {} or more, not {}; use memory.hot_rows=0",
+         job.memory.hot_rows, kernels::kHotColumns, job.model.dim);
+  if (job.optimiser.state != "fp32" && job.optimiser.name != "adagrad")
+    fail(ExitStatus::kUsage, "optimiser.state '{}' fits optimiser.name 'adagrad', not '{}'; use optimiser.state=fp32",
+         job.optimiser.state, job.optimiser.name);
 }
 
 void check_loss(const Job& job) {
@@ -177,6 +184,7 @@ std::vector<std::string> idle_settings(const Job& job) {
         "negatives.scope is all");
   check("optimiser.beta1", job.optimiser.beta1 != usual.optimiser.beta1, job.optimiser.name == "adam", "it is of adam");
   check("optimiser.beta2", job.optimiser.beta2 != usual.optimiser.beta2, job.optimiser.name == "adam", "it is of adam");
+  check("memory.hot_rows", job.memory.hot_rows != usual.memory.hot_rows, job.run.rows == "int8", "it is of int8 rows");
   check("schedule.warmup_epochs", job.schedule.warmup_epochs != usual.schedule.warmup_epochs, schedule == "warmup",
         "it is of warmup");
   check("schedule.factor", job.schedule.factor != usual.schedule.factor, schedule == "plateau", "it is of plateau");
