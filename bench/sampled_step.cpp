@@ -7,6 +7,7 @@
 #include "core/random.hpp"
 #include "kernels/padding.hpp"
 #include "model/parameters.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -63,16 +64,23 @@ graph::Shard draw_shard(const SampledShape& shape, std::size_t threads, memory::
   return shard;
 }
 
+std::uint64_t row_bytes(const SampledShape& shape) {
+  return kernels::row_bytes(kernels::RowFormat::kBf16, shape.dim);
+}
+
 /// Numbers between -0.1 and 0.1, a table of them over and over: drawing each takes longer than all that is measured.
-void fill(kernels::Matrix rows, std::size_t threads) {
+void fill(kernels::StoredRows rows, std::size_t threads) {
   constexpr std::size_t kNumbers = 65521;
   const RandomStream stream(1, Purpose::kInit);
   std::vector<float> numbers(kNumbers);
   for (std::size_t k = 0; k < kNumbers; ++k) numbers[k] = static_cast<float>(0.2 * stream.uniform(k) - 0.1);
-  const std::size_t count = rows.rows * rows.cols;
-  parallel_for((count + kNumbers - 1) / kNumbers, threads, [&](std::size_t piece) {
-    const std::size_t first = piece * kNumbers;
-    std::copy_n(numbers.data(), std::min(kNumbers, count - first), rows.data + first);
+  constexpr std::size_t kRowsAtOnce = 256;
+  parallel_for((rows.rows + kRowsAtOnce - 1) / kRowsAtOnce, threads, [&](std::size_t piece) {
+    const std::size_t first = piece * kRowsAtOnce;
+    const std::size_t count = std::min(kRowsAtOnce, rows.rows - first);
+    std::vector<float> values(count * rows.cols);
+    for (std::size_t k = 0; k < values.size(); ++k) values[k] = numbers[(first * rows.cols + k) % kNumbers];
+    model::encode({values.data(), count, rows.cols, rows.cols}, rows.block(first, count));
   });
 }
 
@@ -96,10 +104,10 @@ std::uint64_t entities_that_fit(const SampledShape& shape, std::uint64_t device_
   const std::uint64_t step_bytes = shape.batch * (10 * shape.negatives + 60 * shape.dim) +
                                    16 * shape.relations * shape.dim + (std::uint64_t{1} << 28U);
   const std::uint64_t host_step_bytes = 500 * shape.batch + 24 * shape.batch * shape.steps + (std::uint64_t{1} << 28U);
-  const std::uint64_t there = 2 * kernels::padded_stride(shape.dim) + sizeof(float);
-  const std::uint64_t here = (shape.dim + 1) * sizeof(float);
+  const std::uint64_t entity_bytes = row_bytes(shape) + sizeof(float);  // there and here
   const auto room = [](std::uint64_t bytes, std::uint64_t taken) { return bytes - std::min(bytes, taken); };
-  return std::min({shape.entities, room(device_bytes, step_bytes) / there, room(host_bytes, host_step_bytes) / here});
+  return std::min({shape.entities, room(device_bytes, step_bytes) / entity_bytes,
+                   room(host_bytes, host_step_bytes) / entity_bytes});
 }
 
 Job sampled_job(const SampledShape& shape, const std::string& device) {
@@ -119,7 +127,7 @@ Job sampled_job(const SampledShape& shape, const std::string& device) {
 }
 
 double touched_bytes(const SampledShape& shape, double distinct) {
-  const auto row = static_cast<double>(2 * kernels::padded_stride(shape.dim));
+  const auto row = static_cast<double>(row_bytes(shape));
   const auto batch = static_cast<double>(shape.batch);
   const auto negatives = static_cast<double>(shape.negatives);
   const double rows_read = (3 * batch + negatives) * row;
@@ -134,7 +142,8 @@ SampledResult measure_sampled(const SampledShape& shape, const Job& job, memory:
   const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
   const auto comm = comm::make_self_communicator();
   const graph::Shard shard = draw_shard(shape, threads, host);
-  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), host);
+  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), host,
+                               train::row_memory(shard, job));
   fill(parameters.parts().front().rows, threads);
   fill(parameters.relations(), threads);
   const auto engine = make({*comm, shard, job, parameters, threads, kernels::cpu_backend(), host,

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checkpoint/checkpoint.hpp"
 
+#include "checkpoint/row_table.hpp"
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
 #include "core/fault.hpp"
@@ -10,6 +11,7 @@
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -40,10 +42,10 @@ void write_part(const std::filesystem::path& folder, const graph::Shard& shard, 
   storage::FileWriter file(folder / graph::part_file_name(table.part), kCheckpointPartKind, kCheckpointVersion);
   file.attribute("/", "part", std::uint64_t{table.part.value()});
   file.attribute("/", "graph_digest", shard.manifest.graph_digest);
-  write_matrix(file, kPartRows, table.rows, "entity rows, by local row of the part");
-  write_matrix(file, "/state", table.state, "optimiser state of the rows");
+  write_rows(file, kPartRows, table.rows);
+  write_state(file, "/state", table.state);
   if (const model::Parameters* average = parameters.average())
-    write_matrix(file, kPartAverage, average->part(table.part).rows, "averages of the rows over epochs");
+    write_matrix(file, kPartAverage, average->part(table.part).rows.matrix(), "averages of the rows over epochs");
   file.close();
   storage::sync_path(folder / graph::part_file_name(table.part));
 }
@@ -51,10 +53,11 @@ void write_part(const std::filesystem::path& folder, const graph::Shard& shard, 
 // The digests of the files, in part order.
 std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder, const graph::Shard& shard,
                                              const model::Parameters& parameters, Rank rank) {
-  const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;
+  const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;  // both in fp32
   std::uint64_t bytes = 0;
   for (const model::PartTable& table : parameters.parts())
-    bytes += (copies * table.rows.rows * table.rows.cols + table.state.rows * table.state.cols) * sizeof(float);
+    bytes += copies * table.rows.rows * table.rows.stride + table.rows.hot.rows * table.rows.hot.cols * sizeof(float) +
+             table.state.rows * table.state.stride;
   storage::require_space(folder, bytes);
   std::vector<storage::Digest> digests;
   for (const model::PartTable& table : parameters.parts()) {
@@ -243,9 +246,9 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, m
         file.integer("/", "part") != table.part.value())
       fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
     if (const model::Parameters* average = parameters.average())
-      read_matrix(file, kPartAverage, average->part(table.part).rows);
-    read_matrix(file, serves_average ? kPartAverage : kPartRows, table.rows);
-    read_matrix(file, "/state", table.state);
+      read_matrix(file, kPartAverage, average->part(table.part).rows.matrix());
+    read_rows(file, serves_average ? kPartAverage : kPartRows, table.rows);
+    checkpoint::read_state(file, "/state", table.state);
   }
   return state_of(manifest);
 }
@@ -334,7 +337,10 @@ void CheckpointStore::remove_unfinished() const {
 }
 
 std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters) {
-  const auto hash = [](ConstMatrix matrix) {
+  const auto hash = [](const auto& stored) {
+    return storage::hash_bytes(std::span<const std::byte>(stored.data, stored.rows * stored.stride));
+  };
+  const auto hash_matrix = [](ConstMatrix matrix) {
     return storage::hash_values<float>(std::span(matrix.data, matrix.rows * matrix.cols));
   };
   const model::Parameters* average = parameters.average();
@@ -342,17 +348,18 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
   std::vector<storage::Digest> mine;
   for (const model::PartTable& table : parameters.parts()) {
     mine.push_back(hash(table.rows));
+    if (table.rows.hot.rows > 0) mine.back() = storage::hash_values<storage::Digest>(std::array{mine.back(), hash_matrix(table.rows.hot)});
     mine.push_back(hash(table.state));
     if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
   }
   std::vector<storage::Digest> all = gather_digests(comm, shard, mine, per_part);
-  all.push_back(hash(parameters.relations()));
-  all.push_back(hash(parameters.relation_state()));
-  if (average != nullptr) all.push_back(hash(average->relations()));
+  all.push_back(hash_matrix(parameters.relations()));
+  all.push_back(hash_matrix(parameters.relation_state()));
+  if (average != nullptr) all.push_back(hash_matrix(average->relations()));
   if (parameters.scorer().has_core()) {
-    all.push_back(hash(parameters.core()));
-    all.push_back(hash(parameters.core_state()));
-    if (average != nullptr) all.push_back(hash(average->core()));
+    all.push_back(hash_matrix(parameters.core()));
+    all.push_back(hash_matrix(parameters.core_state()));
+    if (average != nullptr) all.push_back(hash_matrix(average->core()));
   }
   return storage::hash_values<storage::Digest>(all).hex();
 }

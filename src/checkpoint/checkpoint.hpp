@@ -31,14 +31,14 @@ struct RunState {
 };
 
 inline constexpr const char* kCheckpointKind = "checkpoint";
-inline constexpr std::uint64_t kCheckpointVersion = 1;
+inline constexpr std::uint64_t kCheckpointVersion = 2;  ///< 1: entity rows in fp32 alone
 inline constexpr const char* kCheckpointPartKind = "checkpoint part";
 inline constexpr const char* kCheckpointsFolder = "checkpoints";
 
 /// The rows of a checkpoint are in the order of the partition that it was trained with. Throws Error(kUsage) when its
 /// `manifest.h5` names another one, be it one of the same graph into as many parts.
 void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition);
-inline constexpr const char* kPartRows = "/rows";  ///< [rows, dim] of a part
+inline constexpr const char* kPartRows = "/rows";  ///< [rows, dim] of a part; row_table.hpp
 inline constexpr const char* kPartAverage = "/average";
 inline constexpr const char* kRelationRows = "/relations/rows";  ///< [2R, relation dim] of the manifest
 inline constexpr const char* kRelationAverage = "/relations/average";

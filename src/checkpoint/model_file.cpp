@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "graph/permutation.hpp"
 #include "model/own_rows.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -190,7 +191,7 @@ std::uint64_t load_model_file(const fs::path& folder, const fs::path& partition_
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (!own.owns(EntityId(new_ids[i]))) continue;
       const model::OwnRows::Place at = own.place(EntityId(new_ids[i]));
-      std::copy_n(rows.row(i), rows.cols, parameters.parts()[at.part].rows.row(at.row.index()));
+      model::encode(rows.block(i, 1), parameters.parts()[at.part].rows.block(at.row.index(), 1));
     }
   });
   if (!sum.is_permutation())

@@ -4,6 +4,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/model_file.hpp"
+#include "checkpoint/row_table.hpp"
 #include "core/error.hpp"
 #include "core/job.hpp"
 #include "graph/part_file.hpp"
@@ -86,20 +87,21 @@ class CheckpointModel final : public StoredModel {
     const auto rows_file = open_chunk(folder_ / name, kCheckpointPartKind, kCheckpointVersion, part);
     const char* rows_path = serves_average_ ? kPartAverage : kPartRows;
     const std::uint64_t count = partition_.rows(part);
-    if (ids_file.length(graph::kOriginalIds) != count ||
-        rows_file.shape(rows_path) != std::vector<std::uint64_t>{count, shape_.dim})
-      fail(ExitStatus::kBadData, "'{}' does not hold the {} rows of its part", rows_file.path().string(), count);
+    RowTableReader table(rows_file, rows_path, count, shape_.dim);
+    if (ids_file.length(graph::kOriginalIds) != count)
+      fail(ExitStatus::kBadData, "'{}' does not hold the {} ids of its part", ids_file.path().string(), count);
     std::vector<std::uint64_t> ids;
     std::vector<float> rows;
     for (std::uint64_t first = 0; first < count; first += kBlockRows) {
       ids.resize(std::min(kBlockRows, count - first));
       rows.resize(ids.size() * shape_.dim);
       ids_file.read_rows<std::uint64_t>(graph::kOriginalIds, first, ids.size(), ids);
-      rows_file.read_rows<float>(rows_path, first, ids.size(), rows);
+      const kernels::Matrix block{rows.data(), ids.size(), shape_.dim, shape_.dim};
+      table.read_next(block);
       if (std::any_of(ids.begin(), ids.end(), [&](std::uint64_t id) { return id >= shape_.entity_count; }))
         fail(ExitStatus::kBadData, "'{}', {}: ids out of range", ids_file.path().string(), graph::kOriginalIds);
       sum.add(ids, partition_.offsets[part.index()] + first);
-      consume(ids, {rows.data(), ids.size(), shape_.dim, shape_.dim});
+      consume(ids, block);
     }
   }
 

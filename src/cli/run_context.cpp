@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "memory/budget.hpp"
+#include "model/row_formats.hpp"
 #include "storage/checksum.hpp"
 
 #include <sched.h>
@@ -142,8 +143,13 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const std::opt
 
 ServedModel open_model(comm::Communicator& comm, const Job& job, std::optional<std::uint64_t> epoch) {
   RunContext context = open_context(comm, job);
+  model::RowMemory rows;  // an exported model is in fp32
+  if (!checkpoint::is_exported(job.run.folder)) {
+    rows.format = model::find_row_format(job.run.rows);
+    rows.hot_fraction = job.memory.hot_rows;
+  }
   model::Parameters parameters = comm::together(
-      comm, [&] { return model::Parameters(context.shard, job.model, model::StateShape::kNone, *context.pool); });
+      comm, [&] { return model::Parameters(context.shard, job.model, model::StateShape::kNone, *context.pool, rows); });
   const std::uint64_t loaded = load_checkpoint(comm, context, epoch, parameters);
   return {std::move(context), std::move(parameters), loaded};
 }

@@ -155,7 +155,7 @@ void choose_exchange(const comm::Communicator& comm, Job& job, const RunContext&
 
 model::Parameters make_parameters(const RunContext& context, const Job& job) {
   model::Parameters parameters(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
-                               {train::halo_rows(context.shard, job)});
+                               train::row_memory(context.shard, job));
   if (job.average.decay > 0) parameters.keep_average(context.shard, job.model, *context.pool);
   return parameters;
 }

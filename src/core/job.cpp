@@ -27,8 +27,9 @@ void visit_input(Job& job, ConfigVisitor& v) {
   v.text("run.placement", job.run.placement, {});
   v.text("run.device_memory", job.run.device_memory, {});
   v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
-  v.text("run.rows", job.run.rows, {"fp32", "bf16"});
+  v.text("run.rows", job.run.rows, {"fp32", "bf16", "fp16", "int8"});
   v.text("memory.queries", job.memory.queries, {"auto", "memory", "stream"});
+  v.real("memory.hot_rows", job.memory.hot_rows, {0, 1});
 }
 
 void visit_model(Job& job, ConfigVisitor& v) {
@@ -64,6 +65,7 @@ void visit_optimiser(Job& job, ConfigVisitor& v) {
   v.real("optimiser.epsilon", job.optimiser.epsilon, {0, 1, true});
   v.real("optimiser.beta1", job.optimiser.beta1, {0, kMostDecay});
   v.real("optimiser.beta2", job.optimiser.beta2, {0, kMostDecay});
+  v.text("optimiser.state", job.optimiser.state, {"fp32", "log8"});
   v.text("schedule.name", job.schedule.name, {"constant", "warmup", "plateau"});
   v.real("schedule.warmup_epochs", job.schedule.warmup_epochs, {0, 1e6});
   v.real("schedule.factor", job.schedule.factor, {1e-6, 1});

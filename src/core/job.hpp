@@ -27,10 +27,11 @@ struct Job {
     std::string placement = "auto";  ///< how many parts each rank gets
     std::string device_memory;  ///< of cuda: budget per rank; empty: what is free, shared by the ranks on the device
     std::string products = "bf16";  ///< of cuda: how matrices are multiplied
-    std::string rows = "fp32";      ///< of cuda: the format of entity rows there
+    std::string rows = "fp32";      ///< the format of entity rows
   } run;
   struct Memory {
     std::string queries = "auto";  ///< where the packed queries of a rank lie: in its memory, or read again from disk
+    double hot_rows = 0.02;        ///< of run.rows = "int8": share of the rows of a part that are in fp32
   } memory;
   struct Model {
     std::string name = "complex";
@@ -75,6 +76,7 @@ struct Job {
     double epsilon = 1e-10;
     double beta1 = 0.9;    ///< Adam's decay of the mean gradient
     double beta2 = 0.999;  ///< Adam's decay of the mean square
+    std::string state = "fp32";  ///< of adagrad: the format of the states of entity rows
   } optimiser;
   struct Schedule {
     std::string name = "constant";

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "device/memory.hpp"
-#include "kernels/matrix.hpp"
+#include "kernels/stored_rows.hpp"
 
 #include <cstddef>
 #include <span>
@@ -23,6 +23,12 @@ device::Span<std::byte> bytes_of(device::Span<T> span) {
 template <kernels::Space kSpace>
 kernels::Vector<kSpace, std::byte> bytes_of(kernels::BasicMatrix<kSpace> rows) {
   return bytes_of(kernels::Vector<kSpace, float>(rows.data, rows.rows * rows.cols));
+}
+
+/// The bytes of stored rows without gaps.
+template <kernels::Space kSpace>
+kernels::Vector<kSpace, std::byte> bytes_of(const kernels::BasicStoredRows<kSpace>& rows) {
+  return {rows.data, rows.rows * rows.stride};
 }
 
 }  // namespace tessera::exchange

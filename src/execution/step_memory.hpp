@@ -58,8 +58,8 @@ class StepMemory {
   [[nodiscard]] Matrix allocate_padded(memory::Tag tag, std::size_t rows, std::size_t cols) {
     return allocate(tag, rows, kernels::padded_stride(cols)).columns(0, cols);
   }
-  /// Memory for what Gradients::pack() makes; none where it makes nothing.
-  [[nodiscard]] Vector<std::byte> allocate_packed(memory::Tag tag, std::uint64_t bytes) {
+  /// No memory for 0 bytes.
+  [[nodiscard]] Vector<std::byte> allocate_bytes(memory::Tag tag, std::uint64_t bytes) {
     if (bytes == 0) return {};
     packed_.push_back(executor_.template allocate<std::byte>(tag, bytes));
     return packed_.back().span();

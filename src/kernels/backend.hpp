@@ -103,12 +103,20 @@ class BasicRows {
  public:
   using ConstMatrix = BasicConstMatrix<kSpace>;
   using ConstStoredRows = BasicConstStoredRows<kSpace>;
+  using StoredRows = BasicStoredRows<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicRows() = default;
   /// out[i] = table[indices[i]].
   virtual void gather(ConstStoredRows table, Vector<const std::uint32_t> indices, Matrix out) const = 0;
+  /// The same rows as they are stored; `out` has the table's format. A hot row comes as an int8 row, rounded to
+  /// nearest.
+  virtual void take(ConstStoredRows table, Vector<const std::uint32_t> indices, StoredRows out) const = 0;
+  /// table[i] = in[i], rounded to nearest, ties to even. Nothing of the row before is read: no row is hot afterwards.
+  virtual void encode(ConstMatrix in, StoredRows table) const = 0;
+  /// out[i] = table[i].
+  virtual void decode(ConstStoredRows table, Matrix out) const = 0;
   /// table[indices[i]] = in[i]; indices are distinct.
   virtual void scatter(ConstMatrix in, Vector<const std::uint32_t> indices, Matrix table) const = 0;
   /// out[u] = sum of in[positions[k]] for k = offsets[u] .. offsets[u+1]-1, in that order; an empty segment gives
@@ -142,20 +150,22 @@ struct AdamStep {
   float epsilon;
 };
 
-/// Optimiser updates of distinct rows of a table. gradients[i] belongs to table row indices[i]. A row in bfloat16 is
-/// read, changed in fp32 and rounded stochastically as it is written; a state is fp32.
+/// Optimiser updates of distinct rows of a table. gradients[i] belongs to table row indices[i]. A row that is not in
+/// fp32 is read, changed in fp32 and rounded stochastically as it is written; a hot row stays in fp32.
 template <Space kSpace>
 class BasicUpdates {
  public:
   using ConstMatrix = BasicConstMatrix<kSpace>;
   using StoredRows = BasicStoredRows<kSpace>;
+  using StoredState = BasicStoredState<kSpace>;
   using Matrix = BasicMatrix<kSpace>;
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
   virtual ~BasicUpdates() = default;
-  /// state += g^2; row -= learning_rate * g / (sqrt(state) + epsilon); state has the table's shape.
+  /// state += g^2; row -= learning_rate * g / (sqrt(state) + epsilon); state has the table's shape. A state in 8 bits
+  /// is rounded after the row has used the sum.
   virtual void adagrad(AdagradStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices, StoredRows table,
-                       Matrix state) const = 0;
+                       StoredState state) const = 0;
   /// The same with one state per row: state += mean(g^2), the mean summed in 16 fixed lanes.
   virtual void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Vector<const std::uint32_t> indices,
                                StoredRows table, Vector<float> state) const = 0;

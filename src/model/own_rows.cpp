@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/cast.hpp"
 #include "core/parallel.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -40,9 +41,23 @@ Error not_finite(const std::string& row) {
                       row)};
 }
 
+/// The largest magnitude in some rows.
+float magnitude_of(const kernels::StoredRows& rows) {
+  if (rows.is_fp32()) return largest_magnitude(rows.matrix().data, rows.rows * rows.cols);
+  std::vector<float> row(rows.cols);
+  float largest = 0;
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    decode(rows.block(i, 1), {row.data(), 1, rows.cols, rows.cols});
+    const float of_row = largest_magnitude(row.data(), row.size());
+    if (!std::isfinite(of_row)) return of_row;
+    largest = std::max(largest, of_row);
+  }
+  return largest;
+}
+
 Error not_finite(const PartTable& table, const Tile& tile) {
   std::size_t row = tile.first_row;
-  while (std::isfinite(largest_magnitude(table.rows.row(row), table.rows.cols))) ++row;
+  while (std::isfinite(magnitude_of(table.rows.block(row, 1)))) ++row;
   return not_finite(fmt::format("row {} of part {}", row, tile.part.value()));
 }
 
@@ -66,9 +81,10 @@ OwnRows::Place OwnRows::place(EntityId entity) const {
   return {part.index() - shard_.parts.front().id().index(), LocalRow(static_cast<std::uint32_t>(row))};
 }
 
-const float* OwnRows::row(EntityId entity) const {
+void OwnRows::read(EntityId entity, float* row) const {
   const Place at = place(entity);
-  return parameters_.parts()[at.part].rows.row(at.row.index());
+  const std::size_t dim = parameters_.dim();
+  decode(parameters_.parts()[at.part].rows.block(at.row.index(), 1), {row, 1, dim, dim});
 }
 
 bool OwnRows::is_unseen(EntityId entity) const {
@@ -79,8 +95,12 @@ bool OwnRows::is_unseen(EntityId entity) const {
 void OwnRows::compose(EntityId source, RelationId relation, float* query) const {
   const std::size_t dim = parameters_.dim();
   const std::uint32_t relation_row = relation.value();
-  parameters_.scorer().compose({row(source), 1, dim, dim}, parameters_.operators(), std::span(&relation_row, 1),
-                               {query, 1, dim, dim});
+  const Place at = place(source);
+  const kernels::ConstStoredRows stored = parameters_.parts()[at.part].rows.block(at.row.index(), 1);
+  std::vector<float> memory(stored.is_fp32() ? 0 : dim);
+  if (!stored.is_fp32()) decode(stored, {memory.data(), 1, dim, dim});
+  const kernels::ConstMatrix row = stored.is_fp32() ? stored.matrix() : kernels::ConstMatrix{memory.data(), 1, dim, dim};
+  parameters_.scorer().compose(row, parameters_.operators(), std::span(&relation_row, 1), {query, 1, dim, dim});
 }
 
 float largest_magnitude(const float* values, std::size_t n) {
@@ -95,8 +115,7 @@ float require_finite_rows(comm::Communicator& comm, const Parameters& parameters
   const std::vector<Tile> tiles = tiles_of(parameters);
   std::vector<float> magnitudes(tiles.size());
   parallel_for(tiles.size(), threads, [&](std::size_t i) {
-    const kernels::ConstMatrix rows = parameters.part(tiles[i].part).rows;
-    magnitudes[i] = largest_magnitude(rows.row(tiles[i].first_row), tiles[i].rows * rows.cols);
+    magnitudes[i] = magnitude_of(parameters.part(tiles[i].part).rows.block(tiles[i].first_row, tiles[i].rows));
   });
   std::optional<Error> error = check_matrix("relation row", parameters.relations());
   if (!error) error = check_matrix("core row", parameters.core());

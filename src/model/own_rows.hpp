@@ -26,7 +26,8 @@ class OwnRows {
   [[nodiscard]] EntityId end() const { return end_; }
   /// The three below ask for an owned entity. O(log parts).
   [[nodiscard]] Place place(EntityId entity) const;
-  [[nodiscard]] const float* row(EntityId entity) const;
+  /// row[dim] = the row in fp32.
+  void read(EntityId entity, float* row) const;
   /// True when no training triple has the entity.
   [[nodiscard]] bool is_unseen(EntityId entity) const;
   /// query[dim] = q(source, relation) of an owned source, with the operators as they are.

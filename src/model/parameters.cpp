@@ -4,6 +4,7 @@
 
 #include "core/parallel.hpp"
 #include "core/random.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <array>
@@ -43,16 +44,69 @@ double init_scale(const Job::Model& model, std::size_t width) {
   return model.init_scale;
 }
 
-void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) {
+void draw(Matrix rows, std::uint64_t first_row, const Job::Model& model, const RandomStream& stream) {
   const bool normal = model.init == "normal" || model.init == "xavier_normal";
   const double scale = init_scale(model, rows.cols);
   for (std::size_t i = 0; i < rows.rows; ++i) {
     for (std::size_t k = 0; k < rows.cols; ++k) {
-      const std::uint64_t index = i * rows.cols + k;
+      const std::uint64_t index = (first_row + i) * rows.cols + k;
       const double unit = normal ? stream.normals(index / 2).at(index % 2) : 2 * stream.uniform(index) - 1;
       rows.row(i)[k] = static_cast<float>(scale * unit);
     }
   }
+}
+
+void draw(Matrix rows, const Job::Model& model, const RandomStream& stream) { draw(rows, 0, model, stream); }
+
+bool is_hot(const kernels::StoredRows& rows, std::size_t i) {
+  return rows.hot.rows > 0 && kernels::is_hot(rows.row(i));
+}
+
+void draw(const kernels::StoredRows& rows, const Job::Model& model, const RandomStream& stream) {
+  if (rows.is_fp32()) return draw(rows.matrix(), model, stream);
+  std::vector<float> memory(rows.cols);
+  const Matrix row{memory.data(), 1, rows.cols, rows.cols};
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    draw(row, i, model, stream);
+    if (is_hot(rows, i))
+      std::copy(memory.begin(), memory.end(), rows.hot.row(kernels::hot_slot(rows.row(i))));
+    else
+      encode(row, rows.block(i, 1));
+  }
+}
+
+// The largest degree that at least `count` rows reach. Takes no memory.
+std::uint32_t reached_by(std::span<const std::uint32_t> degrees, std::uint64_t count) {
+  std::uint32_t low = 0;
+  std::uint32_t high = *std::max_element(degrees.begin(), degrees.end());
+  while (low < high) {
+    const std::uint32_t middle = low + (high - low + 1) / 2;
+    const auto reach = std::count_if(degrees.begin(), degrees.end(), [&](std::uint32_t d) { return d >= middle; });
+    if (static_cast<std::uint64_t>(reach) >= count)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
+// The rows of the largest degrees become hot; of equal ones, those of smaller numbers.
+void mark_hot_rows(const PartTable& table) {
+  const std::uint64_t count = table.rows.hot.rows;
+  if (count == 0) return;
+  const std::uint32_t least = reached_by(table.degrees, count);
+  auto level = static_cast<std::int64_t>(count);
+  for (const std::uint32_t degree : table.degrees) level -= degree > least ? 1 : 0;
+  std::uint32_t slot = 0;
+  for (std::size_t i = 0; i < table.rows.rows; ++i) {
+    const bool is_chosen = table.degrees[i] > least || (table.degrees[i] == least && level-- > 0);
+    if (is_chosen) kernels::mark_hot(table.rows.row(i), slot++, table.rows.cols);
+  }
+}
+
+std::size_t hot_rows(const RowMemory& memory, std::size_t rows) {
+  if (memory.format != kernels::RowFormat::kInt8) return 0;
+  return std::min(rows, static_cast<std::size_t>(memory.hot_fraction * static_cast<double>(rows)));
 }
 
 void move_towards(ConstMatrix rows, double decay, Matrix average) {
@@ -83,9 +137,21 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
     const std::size_t rows = shard.parts[i].rows();
     PartTable table;
     table.part = shard.parts[i].id();
-    table.rows_and_spare = matrix(rows_tag, rows + row_memory.spare_rows[i], dim_);
+    const std::size_t all = rows + row_memory.spare_rows[i];
+    const std::size_t stride = kernels::row_bytes(row_memory.format, dim_);
+    row_memory_.push_back(pool.allocate<std::byte>(rows_tag, all * stride));
+    table.rows_and_spare = {row_memory.format, row_memory_.back().data(), all, dim_, stride};
+    if (const std::size_t hot = hot_rows(row_memory, rows); hot > 0)
+      table.rows_and_spare.hot = matrix(rows_tag, hot, dim_);
     table.rows = table.rows_and_spare.block(0, rows);
-    if (state != StateShape::kNone) table.state = matrix(Tag::kState, rows, state_columns(state, dim_));
+    table.degrees = shard.parts[i].train_degree();
+    if (state != StateShape::kNone) {
+      const std::size_t columns = state_columns(state, dim_);
+      const auto format = state == StateShape::kPerElement ? row_memory.state_format : kernels::StateFormat::kFp32;
+      const std::size_t bytes = kernels::state_bytes(format, columns);
+      row_memory_.push_back(pool.allocate<std::byte>(Tag::kState, rows * bytes));
+      table.state = {format, row_memory_.back().data(), rows, columns, bytes};
+    }
     parts_.push_back(table);
   }
   const std::size_t directed = 2 * shard.manifest.relation_count;
@@ -127,7 +193,10 @@ void Parameters::make_operators(std::span<const std::uint32_t> relations, const 
 }
 
 void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
-  for (PartTable& table : parts_) draw(table.rows, model, RandomStream(seed, Purpose::kInit, 0, table.part.value()));
+  for (PartTable& table : parts_) {
+    mark_hot_rows(table);
+    draw(table.rows, model, RandomStream(seed, Purpose::kInit, 0, table.part.value()));
+  }
   Job::Model relations = model;
   if (scorer_->has_phases()) {
     relations.init = "uniform";
@@ -142,11 +211,12 @@ void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
 }
 
 void Parameters::keep_average(const graph::Shard& shard, const Job::Model& model, memory::Pool& pool) {
-  average_ = std::make_unique<Parameters>(shard, model, StateShape::kNone, pool, RowMemory{{}, Tag::kAverage});
+  average_ = std::make_unique<Parameters>(shard, model, StateShape::kNone, pool, RowMemory{.tag = Tag::kAverage});
 }
 
 void Parameters::update_average(double decay) {
-  for (std::size_t i = 0; i < parts_.size(); ++i) move_towards(parts_[i].rows, decay, average_->parts_[i].rows);
+  for (std::size_t i = 0; i < parts_.size(); ++i) 
+    move_towards(parts_[i].rows.matrix(), decay, average_->parts_[i].rows.matrix());
   move_towards(relations_, decay, average_->relations_);
   move_towards(core_, decay, average_->core_);
 }

@@ -9,6 +9,7 @@
 #include "memory/pool.hpp"
 #include "model/scorer.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -16,21 +17,25 @@
 
 namespace tessera::model {
 
-/// Entity rows of one part: `rows` [part rows, dim]. Behind them in the same memory, `spare` more rows for the halo, so
-/// that one index reaches both.
+/// Entity rows of one part as they are stored: `rows` [part rows, dim], without gaps. Behind them in the same memory,
+/// `spare` more rows for the halo, so that one index reaches both.
 struct PartTable {
   PartId part;
-  kernels::Matrix rows;
-  kernels::Matrix rows_and_spare;
-  kernels::Matrix state;  ///< optimiser state [rows, columns of the StateShape]; empty when there is none
+  kernels::StoredRows rows;
+  kernels::StoredRows rows_and_spare;
+  kernels::StoredState state;  ///< optimiser state [rows, columns of the StateShape]; empty when there is none
+  std::span<const std::uint32_t> degrees = {};  ///< training queries of each row, in the shard's memory
 };
 
 /// Columns of an optimiser state: none, the row's, one, twice the row's.
 enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
 
-/// How Parameters allocates entity rows.
+/// How Parameters keep entity rows. Relation rows and the core are in fp32.
 struct RowMemory {
-  std::vector<std::uint64_t> spare_rows;  ///< spare rows of each owned part; empty: none
+  std::vector<std::uint64_t> spare_rows = {};  ///< spare rows of each owned part; empty: none
+  kernels::RowFormat format = kernels::RowFormat::kFp32;
+  kernels::StateFormat state_format = kernels::StateFormat::kFp32;  ///< of states of one number for each element
+  double hot_fraction = 0;  ///< of int8: so many rows of a part, those with most training queries, are in fp32
   memory::Tag tag = memory::Tag::kRows;
 };
 
@@ -64,10 +69,11 @@ class Parameters {
                       std::size_t threads) const;
   void make_operators(const kernels::Backend& backend, std::size_t threads) const;
 
-  /// Draws every row from (seed, part, row); relations and the core from streams of their own. Ranks cannot change it.
+  /// Draws every row from (seed, part, row) in fp32, and stores it rounded to the nearest. Chooses the hot rows; slots
+  /// ascend with rows. Relations and the core come from streams of their own. Ranks cannot change it.
   void initialise(const Job::Model& model, std::uint64_t seed);
 
-  /// From now on there is an average of the rows: memory for as many rows and relations again.
+  /// From now on there is an average of the rows, which are in fp32: memory for as many rows and relations again.
   void keep_average(const graph::Shard& shard, const Job::Model& model, memory::Pool& pool);
   /// average += (1 - decay) * (rows - average), also of relations and core; with decay 0 the average is the rows.
   void update_average(double decay);
@@ -80,6 +86,7 @@ class Parameters {
   const Scorer* scorer_;
   std::size_t dim_;
   std::vector<memory::Buffer<float>> memory_;
+  std::vector<memory::Buffer<std::byte>> row_memory_;
   std::vector<PartTable> parts_;
   kernels::Matrix relations_;
   kernels::Matrix relation_state_;

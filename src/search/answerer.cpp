@@ -225,7 +225,7 @@ AnswerPlan plan_answering(const AnswerSizes& of, std::uint64_t room_bytes) {
 }
 
 AnswerPlan plan_host_answering(const AnswerSizes& of) {
-  return whole({of.sizes.block_queries, std::max<std::uint64_t>(1, of.sizes.rows), cached_rows(of.sizes.dim)}, of);
+  return whole({of.sizes.block_queries, host_window_rows(of.sizes), cached_rows(of.sizes.dim)}, of);
 }
 
 AnswerSizes host_answer_sizes(const Setup& setup, std::uint64_t block_queries, std::uint64_t k, bool omit_known) {

@@ -14,6 +14,7 @@ constexpr std::uint64_t kMostScores = std::uint64_t{1} << 26U;  // scores of a t
 // Smaller pieces do not fill a device; windows of rows are better then.
 constexpr std::uint64_t kFewestQueries = 256;
 constexpr std::uint64_t kFewestTileRows = 1024;
+constexpr std::uint64_t kHostWindowFloats = std::uint64_t{1} << 23U;  // 32 MiB
 constexpr std::size_t kCachedFloats = std::size_t{1} << 16U;
 
 Plan largest(const Work& work) {
@@ -43,7 +44,8 @@ kernels::ProductSizes products_of(const Sizes& sizes, const Plan& plan) {
 }  // namespace
 
 Sizes host_sizes(const Setup& setup, std::uint64_t block_queries) {
-  Sizes sizes = device_sizes(setup, block_queries, kernels::Products::kChain, true);
+  const bool is_fp32 = setup.parameters.parts().front().rows.is_fp32();
+  Sizes sizes = device_sizes(setup, block_queries, kernels::Products::kChain, is_fp32);
   sizes.workers = setup.host.workers();
   return sizes;
 }
@@ -86,6 +88,11 @@ Plan fit_plan(const Work& work, std::uint64_t room_bytes) {
   plan.window_rows = std::clamp<std::uint64_t>(plan.window_rows, 1, std::max<std::uint64_t>(1, work.sizes.rows));
   plan.tile_rows = std::min(plan.tile_rows, plan.window_rows);
   return plan;
+}
+
+std::uint64_t host_window_rows(const Sizes& sizes) {
+  const std::uint64_t at_once = sizes.borrows ? sizes.rows : std::min(sizes.rows, kHostWindowFloats / sizes.dim);
+  return std::max<std::uint64_t>(1, at_once);
 }
 
 std::size_t cached_rows(std::size_t dim) { return std::clamp<std::size_t>(kCachedFloats / dim, 64, 1024); }

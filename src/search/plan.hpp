@@ -25,7 +25,7 @@ struct Sizes {
   [[nodiscard]] bool screens() const { return products != kernels::Products::kChain; }
 };
 
-/// On the threads of the host, over the rows where they are.
+/// On the threads of the host, over the rows where they are in fp32, else over copies.
 Sizes host_sizes(const Setup& setup, std::uint64_t block_queries);
 /// On a device. Where a model compares by a distance, products are chains.
 Sizes device_sizes(const Setup& setup, std::uint64_t block_queries, kernels::Products products, bool borrows);
@@ -54,6 +54,9 @@ std::uint64_t executor_bytes(const Sizes& sizes, const Plan& plan);
 /// The largest pieces that take at most `room_bytes`: all rows at once where that leaves pieces of a useful size, else
 /// a window of them. Throws Error(kOverBudget).
 Plan fit_plan(const Work& work, std::uint64_t room_bytes);
+
+/// Rows that the host has in fp32 at once: all where they are borrowed, else some MiB.
+std::uint64_t host_window_rows(const Sizes& sizes);
 
 /// Rows that a thread of the host scores at once: they stay in a part of its level-2 cache.
 std::size_t cached_rows(std::size_t dim);

@@ -99,7 +99,7 @@ Plan plan_ranking(const Sizes& sizes, std::uint64_t room_bytes) {
 }
 
 Plan plan_host_ranking(const Sizes& sizes) {
-  return {std::clamp<std::uint64_t>(sizes.block_queries, 1, kHostQueries), std::max<std::uint64_t>(1, sizes.rows), 0};
+  return {std::clamp<std::uint64_t>(sizes.block_queries, 1, kHostQueries), host_window_rows(sizes), 0};
 }
 
 MakeRanker rank_on_host() {

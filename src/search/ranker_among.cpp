@@ -1,8 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "model/row_formats.hpp"
 #include "search/ranker.hpp"
-
-#include <cstring>
 
 namespace tessera::search {
 namespace {
@@ -20,6 +19,7 @@ class RankerAmong final : public Ranker {
         rows_(setup.host.allocate<float>(Tag::kEvaluation, among.count() * dim_)) {
     Sizes sizes = host_sizes(setup, block_queries);
     sizes.rows = among.count();
+    sizes.borrows = true;
     const std::vector<kernels::ConstMatrix> rows = {{rows_.data(), among.count(), dim_, dim_}};
     ranker_ = std::make_unique<RankerOn<Space::kHost>>(setup, std::make_unique<execution::HostExecutor>(setup.host),
                                                        sizes, plan_host_ranking(sizes), rows);
@@ -28,10 +28,10 @@ class RankerAmong final : public Ranker {
   void begin() override {
     std::uint64_t row = 0;
     float* copy = rows_.data();
-    for (const kernels::ConstMatrix& part : rows_of(setup_.parameters))
-      for (std::size_t i = 0; i < part.rows; ++i, ++row) {
+    for (const model::PartTable& part : setup_.parameters.parts())
+      for (std::size_t i = 0; i < part.rows.rows; ++i, ++row) {
         if (!among_.has(row)) continue;
-        std::memcpy(copy, part.row(i), dim_ * sizeof(float));
+        model::decode(part.rows.block(i, 1), {copy, 1, dim_, dim_});
         copy += dim_;
       }
     ranker_->begin();

@@ -3,6 +3,7 @@
 #include "search/row_windows.hpp"
 
 #include "core/error.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -14,12 +15,20 @@ using memory::Tag;
 
 namespace {
 
+constexpr std::size_t kHostRows = 256;                     // rows that a thread converts at once
+constexpr std::size_t kPieceFloats = std::size_t{1} << 18U;  // numbers that are converted, then uploaded: 1 MiB
+
+const kernels::ConstMatrix& rows_in(const kernels::ConstMatrix& matrix) { return matrix; }
+const kernels::ConstDeviceMatrix& rows_in(const kernels::ConstDeviceMatrix& matrix) { return matrix; }
+const kernels::StoredRows& rows_in(const model::PartTable& table) { return table.rows; }
+
 /// Numbers the rows of all parts one after the other. Calls use(rows, number of the first one) for the rows of each
 /// part between `first` and first + count - 1.
-template <class Matrix, class Use>
-void for_each_overlap(const std::vector<Matrix>& parts, std::uint64_t first, std::uint64_t count, const Use& use) {
+template <class Part, class Use>
+void for_each_overlap(const std::vector<Part>& parts, std::uint64_t first, std::uint64_t count, const Use& use) {
   std::uint64_t part_first = 0;
-  for (const Matrix& part : parts) {
+  for (const Part& each : parts) {
+    const auto& part = rows_in(each);
     const std::uint64_t begin = std::max(first, part_first);
     const std::uint64_t end = std::min(first + count, part_first + part.rows);
     if (begin < end) use(part.block(begin - part_first, end - begin), begin);
@@ -27,10 +36,10 @@ void for_each_overlap(const std::vector<Matrix>& parts, std::uint64_t first, std
   }
 }
 
-template <class Matrix>
-std::uint64_t count_rows(const std::vector<Matrix>& parts) {
+template <class Part>
+std::uint64_t count_rows(const std::vector<Part>& parts) {
   std::uint64_t rows = 0;
-  for (const Matrix& part : parts) rows += part.rows;
+  for (const Part& part : parts) rows += rows_in(part).rows;
   return rows;
 }
 
@@ -44,9 +53,9 @@ RowWindows<kSpace>::RowWindows(const model::Parameters& parameters, execution::S
       norms_of_(norms),
       dim_(parameters.dim()),
       window_rows_(window_rows),
-      host_rows_(rows_of(parameters)),
+      parameters_(parameters),
       borrowed_(std::move(borrowed)),
-      size_(borrowed_.empty() ? count_rows(host_rows_) : count_rows(borrowed_)) {
+      size_(borrowed_.empty() ? count_rows(parameters.parts()) : count_rows(borrowed_)) {
   TESSERA_ASSERT(window_rows > 0, "a window has a row");
   if (borrowed_.empty()) rows_ = staging.executor().template allocate<float>(Tag::kEvaluation, window_rows * dim_);
   if (norms != nullptr) norms_ = staging.executor().template allocate<float>(Tag::kEvaluation, window_rows);
@@ -63,7 +72,7 @@ std::span<const NumberedRows<kSpace>> RowWindows<kSpace>::open(std::uint64_t fir
   const std::uint64_t count = std::min(window_rows_, size_ - first);
   window_.clear();
   if (borrowed_.empty()) {
-    if (!are_there_) upload(first, count);
+    if (!are_there_) bring(first, count);
     add(first, first, {rows_.data(), count, dim_, dim_});
   } else {
     for_each_overlap(borrowed_, first, count,
@@ -81,17 +90,38 @@ void RowWindows<kSpace>::add(std::uint64_t first, std::uint64_t window_first, co
 }
 
 template <Space kSpace>
-void RowWindows<kSpace>::upload(std::uint64_t first, std::uint64_t count) {
-  for_each_overlap(host_rows_, first, count, [&](const kernels::ConstMatrix& rows, std::uint64_t begin) {
-    TESSERA_ASSERT(rows.stride == dim_, "entity rows lie side by side");
-    staging_.upload(std::span<const float>(rows.data, rows.rows * dim_),
-                    rows_.span().subspan((begin - first) * dim_, rows.rows * dim_));
+void RowWindows<kSpace>::bring(std::uint64_t first, std::uint64_t count) {
+  for_each_overlap(parameters_.parts(), first, count, [&](const kernels::StoredRows& rows, std::uint64_t begin) {
+    const auto to = rows_.span().subspan((begin - first) * dim_, rows.rows * dim_);
+    if (rows.is_fp32())
+      staging_.upload(std::span<const float>(rows.matrix().data, rows.rows * dim_), to);
+    else
+      convert(rows, to);
   });
+}
+
+template <Space kSpace>
+void RowWindows<kSpace>::convert(const kernels::ConstStoredRows& rows, kernels::Vector<kSpace, float> to) {
+  if constexpr (kSpace == Space::kHost) {
+    staging_.executor().for_blocks(
+        rows.rows, kHostRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
+          model::decode(rows.block(first, count), {to.data() + first * dim_, count, dim_, dim_});
+        });
+  } else {
+    const std::size_t at_once = std::max<std::size_t>(1, kPieceFloats / dim_);
+    piece_.resize(std::min(at_once, std::max(rows.rows, piece_.size() / dim_)) * dim_);
+    for (std::size_t first = 0; first < rows.rows; first += at_once) {
+      const std::size_t count = std::min(at_once, rows.rows - first);
+      model::decode(rows.block(first, count), {piece_.data(), count, dim_, dim_});
+      staging_.upload(std::span<const float>(piece_.data(), count * dim_), to.subspan(first * dim_, count * dim_));
+    }
+  }
 }
 
 std::vector<kernels::ConstMatrix> rows_of(const model::Parameters& parameters) {
   std::vector<kernels::ConstMatrix> rows;
-  for (const model::PartTable& part : parameters.parts()) rows.emplace_back(part.rows);
+  for (const model::PartTable& part : parameters.parts())
+    if (part.rows.is_fp32()) rows.emplace_back(part.rows.matrix());
   return rows;
 }
 

@@ -25,9 +25,9 @@ struct NumberedRows {
   }
 };
 
-/// The entity rows of a rank in the memory of an executor, one part after the other, for passes over all rows. The rows
-/// are borrowed from an object that has them there, or uploaded. Rows that fit are uploaded once; else every pass
-/// uploads one window after the other.
+/// The entity rows of a rank in the memory of an executor, in fp32, one part after the other, for passes over all rows.
+/// The rows are borrowed from an object that has them there, or brought: converted from the format in which they are
+/// stored, and uploaded. Rows that fit are brought once; else every pass brings one window after the other.
 template <kernels::Space kSpace>
 class RowWindows {
  public:
@@ -41,7 +41,7 @@ class RowWindows {
              const kernels::BasicScreenedRanks<kSpace>* norms, std::vector<ConstMatrix> borrowed);
   static std::uint64_t bytes(std::uint64_t window_rows, std::size_t dim, bool borrows, bool has_norms);
 
-  /// The parameters may have changed: rows are uploaded, and norms made, again.
+  /// The parameters may have changed: rows are brought, and norms made, again.
   void forget() { are_there_ = false; }
   /// Rows of this rank.
   [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -56,23 +56,25 @@ class RowWindows {
   template <class T>
   using Buffer = typename Executor::template Buffer<T>;
   std::span<const Rows> open(std::uint64_t first);
-  void upload(std::uint64_t first, std::uint64_t count);
+  void bring(std::uint64_t first, std::uint64_t count);
+  void convert(const kernels::ConstStoredRows& rows, kernels::Vector<kSpace, float> to);
   void add(std::uint64_t first, std::uint64_t window_first, const ConstMatrix& rows);
 
   execution::Staging<kSpace>& staging_;
   const kernels::BasicScreenedRanks<kSpace>* norms_of_;
   std::size_t dim_;
   std::uint64_t window_rows_;
-  std::vector<kernels::ConstMatrix> host_rows_;  // rows of all parts
-  std::vector<ConstMatrix> borrowed_;            // borrowed rows of all parts, or none
+  const model::Parameters& parameters_;
+  std::vector<ConstMatrix> borrowed_;  // borrowed rows of all parts, or none
   std::uint64_t size_;
   bool are_there_ = false;  // all of them, or their norms
   std::vector<Rows> window_;
   Buffer<float> rows_;   // [window_rows, dim] or none
   Buffer<float> norms_;  // [window_rows] or none
+  std::vector<float> piece_;  // rows that are converted for a device
 };
 
-/// The rows of all parts where the host has them.
+/// The rows of all parts where the host has them; none where they are stored in another format than fp32.
 std::vector<kernels::ConstMatrix> rows_of(const model::Parameters& parameters);
 
 extern template class RowWindows<kernels::Space::kHost>;

@@ -160,6 +160,10 @@ class FileReader {
   void read_rows(const std::string& path, std::uint64_t first, std::uint64_t count, std::span<T> out) const {
     read_block(path, element_type<T>(), first, count, std::as_writable_bytes(out));
   }
+  /// The two functions above for a type that is known at run time.
+  void read_into(const std::string& path, ElementType type, std::span<std::byte> out) const;
+  void read_block(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t count,
+                  std::span<std::byte> out) const;
   /// A dataset of bytes with one axis, to be read piece by piece without this reader; no checksum.
   [[nodiscard]] DatasetBytes open_bytes(const std::string& path) const;
   [[nodiscard]] std::uint64_t integer(const std::string& path, const std::string& name) const;
@@ -173,9 +177,6 @@ class FileReader {
  private:
   FileReader(std::filesystem::path path, Handle file) : path_(std::move(path)), file_(std::move(file)) {}
   [[nodiscard]] std::uint64_t element_count(const std::string& path, ElementType type) const;
-  void read_into(const std::string& path, ElementType type, std::span<std::byte> out) const;
-  void read_block(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t count,
-                  std::span<std::byte> out) const;
   [[nodiscard]] Handle open_dataset(const std::string& path) const;
   [[nodiscard]] Handle open_attribute(const std::string& path, const std::string& name) const;
   void require_hard_link(const std::string& path) const;

@@ -4,6 +4,7 @@
 
 #include "core/log.hpp"
 #include "execution/device_choice.hpp"
+#include "model/row_formats.hpp"
 #include "train/queries/queries_engine.hpp"
 #include "train/rows/rows_engine.hpp"
 #include "train/rows/sizes.hpp"
@@ -76,12 +77,15 @@ std::unique_ptr<RankExecution<Space::kDevice>> on_device(const EngineSetup& setu
 
 }  // namespace
 
-std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job) {
-  if (moves_queries(job)) return {};
+model::RowMemory row_memory(const graph::Shard& shard, const Job& job) {
+  model::RowMemory memory;
+  memory.format = model::find_row_format(job.run.rows);
+  memory.state_format = model::find_state_format(job.optimiser.state);
+  memory.hot_fraction = job.memory.hot_rows;
+  if (moves_queries(job)) return memory;
   const exchange::RowSizes sizes = row_sizes(shard.manifest, job);
-  std::vector<std::uint64_t> rows;
-  for (const graph::Part& part : shard.parts) rows.push_back(sizes.remote[part.id().index()]);
-  return rows;
+  for (const graph::Part& part : shard.parts) memory.spare_rows.push_back(sizes.remote[part.id().index()]);
+  return memory;
 }
 
 std::unique_ptr<PassEngine> make_engine(const EngineSetup& setup) {

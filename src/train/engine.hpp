@@ -27,7 +27,7 @@ struct EngineSetup {
   comm::Communicator& comm;
   const graph::Shard& shard;
   const Job& job;
-  model::Parameters& parameters;  ///< made with halo_rows()
+  model::Parameters& parameters;  ///< made with row_memory()
   std::size_t threads;
   const kernels::Backend& backend;
   memory::Pool& pool;
@@ -89,8 +89,9 @@ class PassEngine : public Engine {
   }
 };
 
-/// Rows behind each part's own that its halo needs; for Parameters. `job.exchange.mode` is decided.
-std::vector<std::uint64_t> halo_rows(const graph::Shard& shard, const Job& job);
+/// How the parameters of a job keep entity rows: in its format, with room for the halo of each part.
+/// `job.exchange.mode` is decided.
+model::RowMemory row_memory(const graph::Shard& shard, const Job& job);
 
 /// The engine of `job.exchange.mode` for what this rank computes with: ranks with and without a device work together.
 /// Throws Error(kOverBudget) when the pool is too small. Not collective.

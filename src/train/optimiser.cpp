@@ -50,22 +50,23 @@ void Optimiser::begin_step(std::uint64_t step, std::uint64_t steps_per_epoch) {
 template <kernels::Space kSpace>
 void Optimiser::apply_in(const kernels::BasicBackend<kSpace>& backend, kernels::BasicConstMatrix<kSpace> gradients,
                          kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicStoredRows<kSpace> table,
-                         kernels::BasicMatrix<kSpace> state) const {
+                         kernels::BasicStoredState<kSpace> state) const {
+  TESSERA_ASSERT(state.is_fp32() || kind_ == Kind::kAdagrad, "only Adagrad has states in 8 bits");
   switch (kind_) {
     case Kind::kAdagrad: return backend.updates.adagrad(adagrad_, gradients, rows, table, state);
     case Kind::kRowwiseAdagrad:
-      return backend.updates.rowwise_adagrad(adagrad_, gradients, rows, table, {state.data, state.rows});
-    case Kind::kAdam: return backend.updates.adam(adam_, gradients, rows, table, state);
+      return backend.updates.rowwise_adagrad(adagrad_, gradients, rows, table, {state.matrix().data, state.rows});
+    case Kind::kAdam: return backend.updates.adam(adam_, gradients, rows, table, state.matrix());
     case Kind::kSgd: return backend.updates.sgd(adagrad_.learning_rate, gradients, rows, table);
   }
 }
 
 template void Optimiser::apply_in<kernels::Space::kHost>(const kernels::Backend&, kernels::ConstMatrix,
                                                          std::span<const std::uint32_t>, kernels::StoredRows,
-                                                         kernels::Matrix) const;
+                                                         kernels::StoredState) const;
 template void Optimiser::apply_in<kernels::Space::kDevice>(const kernels::DeviceBackend&, kernels::ConstDeviceMatrix,
                                                            device::Span<const std::uint32_t>,
                                                            kernels::BasicStoredRows<kernels::Space::kDevice>,
-                                                           kernels::DeviceMatrix) const;
+                                                           kernels::BasicStoredState<kernels::Space::kDevice>) const;
 
 }  // namespace tessera::train

@@ -25,14 +25,14 @@ class Optimiser {
   [[nodiscard]] double learning_rate() const { return learning_rate_; }
   /// `state` has the shape of model::state_shape(). Distinct rows of one table may be updated on several threads.
   void apply(const kernels::Backend& backend, kernels::ConstMatrix gradients, std::span<const std::uint32_t> rows,
-             kernels::Matrix table, kernels::Matrix state) const {
+             kernels::Matrix table, kernels::StoredState state) const {
     apply_in<kernels::Space::kHost>(backend, gradients, rows, table, state);
   }
-  /// Updates rows in any memory space.
+  /// Updates rows of any format in any memory space. Only "adagrad" takes a state in 8 bits.
   template <kernels::Space kSpace>
   void apply_in(const kernels::BasicBackend<kSpace>& backend, kernels::BasicConstMatrix<kSpace> gradients,
                 kernels::Vector<kSpace, const std::uint32_t> rows, kernels::BasicStoredRows<kSpace> table,
-                kernels::BasicMatrix<kSpace> state) const;
+                kernels::BasicStoredState<kSpace> state) const;
 
  private:
   enum class Kind { kAdagrad, kRowwiseAdagrad, kAdam, kSgd };

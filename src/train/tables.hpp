@@ -2,59 +2,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/job.hpp"
 #include "core/random.hpp"
+#include "execution/executor.hpp"
 #include "execution/step_memory.hpp"
 #include "graph/shard.hpp"
-#include "kernels/padding.hpp"
 #include "model/parameters.hpp"
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 namespace tessera::train {
 
-/// The format of entity rows in one memory space. Relation rows and all states are fp32.
-struct RowFormat {
-  bool is_bfloat16 = false;  ///< run.rows
-  std::uint64_t seed = 0;    ///< seed of the rounding of updates
-  static RowFormat of(const Job& job) { return {job.run.rows == "bf16", job.run.seed}; }
-};
-
-/// Rows and optimiser state where the kernels read them. On the host these are the parameters themselves, unless entity
-/// rows are kept in another format; on a device they are copies.
+/// Rows and optimiser state where the kernels read them, as the parameters store them. On the host these are the
+/// parameters themselves; on a device they are copies.
 template <execution::Space kSpace>
 class Tables {
  public:
   using Matrix = kernels::BasicMatrix<kSpace>;
   using StoredRows = kernels::BasicStoredRows<kSpace>;
+  using StoredState = kernels::BasicStoredState<kSpace>;
   struct Table {
     Matrix rows;
     Matrix state;
   };
   struct PartTable {
     StoredRows rows;
-    Matrix state;
-    Matrix with_halo;  ///< own rows, then rows of other parts; only in fp32
+    StoredRows with_halo;  ///< own rows, then rows of other parts
+    StoredState state;
   };
-  static constexpr bool kIsHost = kSpace == execution::Space::kHost;
+  static constexpr bool kCopies = kSpace == execution::Space::kDevice;
 
-  /// For `parameters` of parts of `manifest`; both outlive this, as the executor does.
-  Tables(model::Parameters& parameters, const graph::PartitionManifest& manifest, RowFormat format,
+  /// For `parameters` of parts of `manifest`; both outlive this, as the executor does. `seed` is that of the rounding.
+  Tables(model::Parameters& parameters, const graph::PartitionManifest& manifest, std::uint64_t seed,
          execution::Executor<kSpace>& executor)
-      : executor_(executor),
-        parameters_(parameters),
-        copies_(!kIsHost || format.is_bfloat16),
-        rounding_(format.seed, Purpose::kRounding) {
+      : executor_(executor), rounding_(seed, Purpose::kRounding) {
     for (const model::PartTable& part : parameters.parts()) {
       PartTable table;
-      if (format.is_bfloat16) {
-        table.rows = make_rounded(part.rows);
-      } else {
-        table.with_halo = make(memory::Tag::kRows, part.rows_and_spare);
-        table.rows = table.with_halo.block(0, part.rows.rows);
-      }
-      table.state = make(memory::Tag::kState, part.state);
+      table.with_halo = make(part);
+      table.rows = table.with_halo.block(0, part.rows.rows);
+      table.state = make(part.state);
       table.rows.rounding.first_row = manifest.offsets[part.part.index()];
       parts_.push_back(table);
     }
@@ -65,110 +53,78 @@ class Tables {
   [[nodiscard]] const PartTable& part(std::size_t p) const { return parts_[p]; }
   [[nodiscard]] const Table& relations() const { return relations_; }
   [[nodiscard]] const Table& core() const { return core_; }  ///< of no rows without one
+  /// The rows of every part, if they are in fp32.
+  [[nodiscard]] std::vector<kernels::BasicConstMatrix<kSpace>> fp32_rows() const {
+    std::vector<kernels::BasicConstMatrix<kSpace>> rows;
+    for (const PartTable& part : parts_)
+      if (part.rows.is_fp32()) rows.push_back(part.rows.matrix());
+    return rows;
+  }
 
   /// Before the updates of a step, counted over all epochs: rounding takes its random bits from there.
   void begin_step(std::uint64_t step) {
     for (PartTable& part : parts_) part.rows.rounding.key = rounding_.bits(step);
   }
 
-  /// Whether these are other memory than the parameters: upload() and download() keep both alike.
-  [[nodiscard]] bool are_copies() const { return copies_; }
-  /// From the parameters to here, and back; both block until it is done.
+  /// From the parameters to here, and back, where these are copies; both block until it is done.
   void upload() {
-    if (!copies_) return;
-    for (std::size_t p = 0; p < parts_.size(); ++p) {
-      upload_rows(parameters_.parts()[p].rows, parts_[p].rows);
-      upload(parameters_.parts()[p].state, parts_[p].state);
-    }
-    upload(parameters_.relations(), relations_.rows);
-    upload(parameters_.relation_state(), relations_.state);
-    upload(parameters_.core(), core_.rows);
-    upload(parameters_.core_state(), core_.state);
+    for (const Copy& copy : copies_) executor_.upload(std::span<const std::byte>(copy.original), copy.here);
     executor_.synchronize();
   }
   void download() {
-    if (!copies_) return;
-    for (std::size_t p = 0; p < parts_.size(); ++p) {
-      download_rows(parts_[p].rows, parameters_.parts()[p].rows);
-      download(parts_[p].state, parameters_.parts()[p].state);
-    }
-    download(relations_.rows, parameters_.relations());
-    download(relations_.state, parameters_.relation_state());
-    download(core_.rows, parameters_.core());
-    download(core_.state, parameters_.core_state());
+    for (const Copy& copy : copies_) executor_.download(Vector<const std::byte>(copy.here), copy.original);
     executor_.synchronize();
   }
 
  private:
-  static constexpr std::size_t kPieceNumbers = std::size_t{1}
-                                               << 19U;  ///< numbers that are converted, then copied: 1 MiB
-
   template <class T>
   using Vector = kernels::Vector<kSpace, T>;
+  struct Copy {
+    std::span<std::byte> original;
+    Vector<std::byte> here;
+  };
 
   Matrix make(memory::Tag tag, kernels::Matrix like) {
-    if constexpr (kIsHost)
-      if (!copies_) return like;
-    memory_.push_back(executor_.template allocate<float>(tag, like.rows * like.cols));
-    return {memory_.back().data(), like.rows, like.cols, like.cols};
-  }
-  StoredRows make_rounded(kernels::Matrix like) {
-    const std::size_t stride = kernels::padded_stride(like.cols);
-    rounded_.push_back(executor_.template allocate<std::uint16_t>(memory::Tag::kRows, like.rows * stride));
-    piece_.resize(std::max(piece_.size(), std::min(like.rows, rows_at_once(stride)) * stride));
-    return {kernels::RowFormat::kBf16, reinterpret_cast<std::byte*>(rounded_.back().data()), like.rows, like.cols,
-            stride * sizeof(std::uint16_t)};
-  }
-  static std::size_t stride_of(const StoredRows& rows) { return rows.stride / sizeof(std::uint16_t); }
-  static std::size_t rows_at_once(std::size_t stride) { return std::max<std::size_t>(1, kPieceNumbers / stride); }
-
-  void upload(kernels::ConstMatrix from, Matrix to) const {
-    executor_.upload(std::span<const float>(from.data, from.rows * from.cols),
-                     Vector<float>(to.data, from.rows * from.cols));
-  }
-  void download(Matrix from, kernels::Matrix to) const {
-    executor_.download(Vector<const float>(from.data, from.rows * from.cols),
-                       std::span<float>(to.data, from.rows * from.cols));
-  }
-  void upload_rows(kernels::ConstMatrix from, const StoredRows& to) {
-    if (to.is_fp32()) return upload(from, to.matrix());
-    in_pieces(to, [&](std::size_t first, std::size_t count, Vector<std::uint16_t> there) {
-      for (std::size_t i = 0; i < count; ++i)
-        std::transform(from.row(first + i), from.row(first + i) + from.cols, piece_.data() + i * stride_of(to),
-                       kernels::to_bfloat16);
-      executor_.upload(std::span<const std::uint16_t>(piece_.data(), there.size()), there);
-      executor_.synchronize();
-    });
-  }
-  void download_rows(const StoredRows& from, kernels::Matrix to) {
-    if (from.is_fp32()) return download(from.matrix(), to);
-    in_pieces(from, [&](std::size_t first, std::size_t count, Vector<std::uint16_t> there) {
-      executor_.download(Vector<const std::uint16_t>(there), std::span<std::uint16_t>(piece_.data(), there.size()));
-      executor_.synchronize();
-      for (std::size_t i = 0; i < count; ++i)
-        std::transform(piece_.data() + i * stride_of(from), piece_.data() + i * stride_of(from) + from.cols,
-                       to.row(first + i), kernels::from_bfloat16);
-    });
-  }
-  /// Calls copy(first row, rows, their memory).
-  template <class Copy>
-  static void in_pieces(const StoredRows& rows, const Copy& copy) {
-    const std::size_t stride = stride_of(rows);
-    const std::size_t at_once = rows_at_once(stride);
-    for (std::size_t first = 0; first < rows.rows; first += at_once) {
-      const std::size_t count = std::min(at_once, rows.rows - first);
-      copy(first, count,
-           Vector<std::uint16_t>(reinterpret_cast<std::uint16_t*>(rows.data) + first * stride, count * stride));
+    if constexpr (!kCopies) {
+      return like;
+    } else {
+      const std::size_t count = like.rows * like.cols;
+      std::byte* const data = copy(tag, count * sizeof(float), std::as_writable_bytes(std::span(like.data, count)));
+      return {reinterpret_cast<float*>(data), like.rows, like.cols, like.cols};
     }
+  }
+  StoredRows make(const model::PartTable& like) {
+    const kernels::StoredRows& all = like.rows_and_spare;
+    if constexpr (!kCopies) {
+      return all;
+    } else {
+      std::byte* const data =
+          copy(memory::Tag::kRows, all.rows * all.stride, std::span(all.data, like.rows.rows * all.stride));
+      StoredRows copied(all.format, data, all.rows, all.cols, all.stride);
+      if (all.hot.rows > 0) copied.hot = make(memory::Tag::kRows, all.hot);
+      return copied;
+    }
+  }
+  StoredState make(const kernels::StoredState& like) {
+    if constexpr (!kCopies) {
+      return like;
+    } else {
+      const std::size_t bytes = like.rows * like.stride;
+      return {like.format, copy(memory::Tag::kState, bytes, std::span(like.data, bytes)), like.rows, like.cols,
+              like.stride};
+    }
+  }
+  /// `bytes` of memory that begin with a copy of `original`.
+  std::byte* copy(memory::Tag tag, std::size_t bytes, std::span<std::byte> original) {
+    memory_.push_back(executor_.template allocate<std::byte>(tag, bytes));
+    copies_.push_back({original, memory_.back().span().subspan(0, original.size())});
+    return memory_.back().data();
   }
 
   execution::Executor<kSpace>& executor_;
-  model::Parameters& parameters_;
-  bool copies_;
   RandomStream rounding_;
-  std::vector<typename execution::Executor<kSpace>::template Buffer<float>> memory_;
-  std::vector<typename execution::Executor<kSpace>::template Buffer<std::uint16_t>> rounded_;
-  std::vector<std::uint16_t> piece_;
+  std::vector<typename execution::Executor<kSpace>::template Buffer<std::byte>> memory_;
+  std::vector<Copy> copies_;
   std::vector<PartTable> parts_;
   Table relations_;
   Table core_;

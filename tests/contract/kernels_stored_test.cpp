@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // Tables in bfloat16: what is read of them, and updates that round stochastically.
+#include "kernels/bfloat16.hpp"
 #include "kernels_support.hpp"
 
 namespace tessera::kernels::testing {

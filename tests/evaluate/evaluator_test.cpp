@@ -281,7 +281,7 @@ TEST(EvaluatorMemoryTest, RepeatedRunsTakeNothingFromThePool) {
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(evaluator.run(Split::kValid), first));
     EXPECT_EQ(pool.allocation_count(), allocations);
     for (model::PartTable& table : parameters.parts())  // it works on the rows as they are
-      for (std::size_t k = 0; k < model.dim; ++k) table.rows.row(0)[k] = 3;
+      for (std::size_t k = 0; k < model.dim; ++k) table.rows.matrix().row(0)[k] = 3;
     EXPECT_FALSE(same_bits(evaluator.run(Split::kValid), first));
   });
 }

@@ -142,7 +142,7 @@ class OverBorrowedRows final : public search::Ranker {
   }
   void copy() {
     for (std::size_t p = 0; p < copies_.size(); ++p) {
-      const kernels::ConstMatrix rows = parameters_.parts()[p].rows;
+      const kernels::ConstMatrix rows = parameters_.parts()[p].rows.matrix();
       for (std::size_t i = 0; i < rows.rows; ++i)
         for (std::size_t c = 0; c < rows.cols; ++c) copies_[p][i * (rows.cols + kGap) + c] = scale_ * rows.row(i)[c];
     }

@@ -112,11 +112,11 @@ class Pipeline {
     const exchange::RowTotals totals = exchange::row_totals(shard_, sizes());
     return std::make_unique<execution::StagedTransport<Space::kHost>>(
         comm, executor_, pool_,
-        std::max(exchange::OrderedHaloRows<Space::kHost>::largest_bytes(totals, kDim),
+        std::max(exchange::OrderedHaloRows<Space::kHost>::largest_bytes(totals, kDim * sizeof(float)),
                  exchange::GradientReturn<Space::kHost>::largest_bytes(totals, kDim)));
   }
   [[nodiscard]] std::unique_ptr<HaloRows<Space::kHost>> make_halo(comm::Communicator& comm, RowsWay way) {
-    std::vector<kernels::Matrix> tables;
+    std::vector<kernels::StoredRows> tables;
     for (const model::PartTable& table : parameters_.parts()) tables.push_back(table.rows_and_spare);
     using Early = exchange::EarlyHaloRows;
     using Ordered = exchange::OrderedHaloRows<Space::kHost>;
@@ -131,7 +131,7 @@ class Pipeline {
     return shard_.manifest.offsets[part.index()] + row;
   }
   void set(const model::PartTable& table, std::size_t row, std::uint64_t to) const {
-    float* values = table.rows.row(row);
+    float* values = table.rows.matrix().row(row);
     values[0] = static_cast<float>(entity(table.part, row));
     values[1] = static_cast<float>(to);
     values[2] = -1;
@@ -160,7 +160,7 @@ class Pipeline {
       for (std::size_t i = 0; i < touched.size(); ++i) {
         const bool own = shard_.manifest.owner(EntityId(touched[i])) == part;
         const std::uint64_t steps = own || !stale_ || step == 0 ? step : step - 1;
-        const float* row = parameters_.parts()[p].rows_and_spare.row(requests_.at(slot(step))[p]->table_rows()[i]);
+        const float* row = parameters_.parts()[p].rows_and_spare.matrix().row(requests_.at(slot(step))[p]->table_rows()[i]);
         ASSERT_EQ(row[0], static_cast<float>(touched[i])) << "step " << step << ", part " << part.value();
         ASSERT_EQ(row[1], static_cast<float>(version(entities(), parts, touched[i], steps)))
             << "entity " << touched[i] << " read by part " << part.value() << " in step " << step;

@@ -94,7 +94,7 @@ TEST_F(OnHost, WorkspaceCounts) {
   const auto padded = memory.allocate_padded(memory::Tag::kLogits, 3, 5);
   EXPECT_EQ(padded.cols, 5U);
   EXPECT_EQ(padded.stride, 8U);
-  EXPECT_TRUE(memory.allocate_packed(memory::Tag::kLogits, 0).empty());
+  EXPECT_TRUE(memory.allocate_bytes(memory::Tag::kLogits, 0).empty());
 }
 
 TEST_F(OnHost, ListsOfAStepShareASlot) {

@@ -46,7 +46,7 @@ inline DeviceRun train_rank(comm::Communicator& comm, const StoredGraph& stored,
     device_pool.emplace(device::Device::open(devices.links == nullptr ? 0 : comm.rank().value()), kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
-                               {train::halo_rows(shard, job)});
+                               train::row_memory(shard, job));
   const auto engine = train::make_engine({comm, shard, job, parameters, 1, kernels::cpu_backend(), pool,
                                           sampling::count_items(comm, shard, job),
                                           device_pool ? &*device_pool : nullptr, devices.links, devices.count});

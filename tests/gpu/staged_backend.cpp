@@ -90,6 +90,22 @@ class StagedRows final : public Rows {
     on_device().rows.gather(StoredGrid(table).view(), Elements(indices).view(), result.view());
     result.back_to(out);
   }
+  void take(ConstStoredRows table, Indices indices, StoredRows out) const override {
+    check_below(indices, table.rows);
+    const StoredGrid result(out);
+    on_device().rows.take(StoredGrid(table).view(), Elements(indices).view(), result.view());
+    result.back_to(out);
+  }
+  void encode(ConstMatrix in, StoredRows table) const override {
+    const StoredGrid result(table);
+    on_device().rows.encode(Grid(in).view(), result.view());
+    result.back_to(table);
+  }
+  void decode(ConstStoredRows table, Matrix out) const override {
+    const Grid result(out);
+    on_device().rows.decode(StoredGrid(table).view(), result.view());
+    result.back_to(out);
+  }
   void scatter(ConstMatrix in, Indices indices, Matrix table) const override {
     check_below(indices, table.rows);
     const Grid result(table);
@@ -131,11 +147,13 @@ class StagedRows final : public Rows {
 class StagedUpdates final : public Updates {
  public:
   void adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, StoredRows table,
-               Matrix state) const override {
+               StoredState state) const override {
     check_below(indices, table.rows);
-    with_state(table, state, [&](BasicStoredRows<Space::kDevice> rows, DeviceMatrix squares) {
-      on_device().updates.adagrad(step, Grid(gradients).view(), Elements(indices).view(), rows, squares);
-    });
+    const StoredGrid rows(table);
+    const StateGrid squares(state);
+    on_device().updates.adagrad(step, Grid(gradients).view(), Elements(indices).view(), rows.view(), squares.view());
+    rows.back_to(table);
+    squares.back_to_host();
   }
   void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, StoredRows table,
                        std::span<float> state) const override {
@@ -149,25 +167,17 @@ class StagedUpdates final : public Updates {
   }
   void adam(AdamStep step, ConstMatrix gradients, Indices indices, StoredRows table, Matrix state) const override {
     check_below(indices, table.rows);
-    with_state(table, state, [&](BasicStoredRows<Space::kDevice> rows, DeviceMatrix moments) {
-      on_device().updates.adam(step, Grid(gradients).view(), Elements(indices).view(), rows, moments);
-    });
+    const StoredGrid rows(table);
+    const Grid moments(state);
+    on_device().updates.adam(step, Grid(gradients).view(), Elements(indices).view(), rows.view(), moments.view());
+    rows.back_to(table);
+    moments.back_to(state);
   }
   void sgd(float learning_rate, ConstMatrix gradients, Indices indices, StoredRows table) const override {
     check_below(indices, table.rows);
     const StoredGrid rows(table);
     on_device().updates.sgd(learning_rate, Grid(gradients).view(), Elements(indices).view(), rows.view());
     rows.back_to(table);
-  }
-
- private:
-  template <class Update>
-  static void with_state(StoredRows table, Matrix state, const Update& update) {
-    const StoredGrid rows(table);
-    const Grid states(state);
-    update(rows.view(), states.view());
-    rows.back_to(table);
-    states.back_to(state);
   }
 };
 

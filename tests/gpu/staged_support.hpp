@@ -78,21 +78,46 @@ class Grid {
 class StoredGrid {
  public:
   explicit StoredGrid(ConstStoredRows host, Rounding rounding = {})
-      : host_(host), rounding_(rounding), bytes_(std::span<const std::byte>(host.data, bytes_of(host))) {}
+      : host_(host),
+        rounding_(rounding),
+        bytes_(std::span<const std::byte>(host.data, bytes_of(host))),
+        hot_(host.hot) {}
   explicit StoredGrid(StoredRows host) : StoredGrid(ConstStoredRows(host), host.rounding) {}
   [[nodiscard]] BasicStoredRows<Space::kDevice> view() const {
     BasicStoredRows<Space::kDevice> rows(host_.format, bytes_.view().data(), host_.rows, host_.cols, host_.stride);
+    rows.hot = hot_.view();
     rows.rounding = rounding_;
     return rows;
   }
-  void back_to(StoredRows host) const { bytes_.back_to({host.data, bytes_of(host)}); }
+  void back_to(StoredRows host) const {
+    bytes_.back_to({host.data, bytes_of(host)});
+    hot_.back_to(host.hot);
+  }
 
  private:
   static std::size_t bytes_of(const ConstStoredRows& table) {
-    return table.rows == 0 ? 0 : (table.rows - 1) * table.stride + table.cols * element_bytes(table.format);
+    return table.rows == 0 ? 0 : (table.rows - 1) * table.stride + row_bytes(table.format, table.cols);
   }
   ConstStoredRows host_;
   Rounding rounding_;
+  Elements<std::byte> bytes_;
+  Grid hot_;
+};
+
+/// A copy of states of any format, and of what lies between them.
+class StateGrid {
+ public:
+  explicit StateGrid(const StoredState& host) : host_(host), bytes_(bytes_of(host)) {}
+  [[nodiscard]] BasicStoredState<Space::kDevice> view() const {
+    return {host_.format, bytes_.view().data(), host_.rows, host_.cols, host_.stride};
+  }
+  void back_to_host() const { bytes_.back_to(bytes_of(host_)); }
+
+ private:
+  static std::span<std::byte> bytes_of(const StoredState& state) {
+    return {state.data, state.rows == 0 ? 0 : (state.rows - 1) * state.stride + state_bytes(state.format, state.cols)};
+  }
+  StoredState host_;
   Elements<std::byte> bytes_;
 };
 

@@ -3,6 +3,7 @@
 // Stochastic rounding to bfloat16, and the bits that it goes by.
 #include "kernels/bfloat16.hpp"
 #include "core/random.hpp"
+#include "kernels/rounding.hpp"
 
 #include <gtest/gtest.h>
 

@@ -55,7 +55,7 @@ TEST_P(Initialise, HasTheMomentsOfItsFormula) {
   const Job::Model job{"distmult", kDim, GetParam().name, 0.25};
   Parameters parameters(shard, job, StateShape::kNone, pool);
   parameters.initialise(job, 1);
-  for (const kernels::Matrix table : {parameters.parts().front().rows, parameters.relations()}) {
+  for (const kernels::Matrix table : {parameters.parts().front().rows.matrix(), parameters.relations()}) {
     const Moments m = moments(table);
     EXPECT_NEAR(m.mean, 0, 0.05 * GetParam().deviation);
     EXPECT_NEAR(m.deviation, GetParam().deviation, 0.03 * GetParam().deviation);

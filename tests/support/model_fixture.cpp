@@ -73,7 +73,7 @@ void fill(const ModelValues& values, const graph::Shard& shard, model::Parameter
   for (model::PartTable& table : parameters.parts())
     for (std::size_t i = 0; i < table.rows.rows; ++i)
       for (std::size_t k = 0; k < table.rows.cols; ++k)
-        table.rows.row(i)[k] = values.entity(shard.manifest.offsets[table.part.index()] + i, k);
+        table.rows.matrix().row(i)[k] = values.entity(shard.manifest.offsets[table.part.index()] + i, k);
   for (std::size_t r = 0; r < parameters.relations().rows; ++r)
     for (std::size_t k = 0; k < parameters.relations().cols; ++k)
       parameters.relations().row(r)[k] = values.relation(r, k);

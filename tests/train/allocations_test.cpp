@@ -128,7 +128,7 @@ void expect_no_allocations(comm::Communicator& inner, const test::StoredGraph& s
   Watched comm(inner);
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
-  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, {train::halo_rows(shard, job)});
+  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::row_memory(shard, job));
   const auto engine =
       make({comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
@@ -158,7 +158,7 @@ TEST(Allocations, NoneOnOneRankAfterTheFirstEpoch) {
     memory::Pool pool(std::uint64_t{64} << 20U);
     const graph::Shard shard = stored.load(Rank(0), 1, pool);
     model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
-                                 {train::halo_rows(shard, job)});
+                                 train::row_memory(shard, job));
     const auto engine = train::make_engine({*comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, {}});
     parameters.initialise(job.model, job.run.seed);
     engine->run_epoch(0);

@@ -93,7 +93,7 @@ struct Trained {
           const kernels::Backend& backend, std::size_t threads = 1)
       : comm(of),
         shard(stored.load(of.rank(), placement(of, stored, job), pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, {train::halo_rows(shard, job)}) {
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, train::row_memory(shard, job)) {
     train::EngineSetup setup{of, shard, job, parameters, threads, backend, pool, sampling::count_items(of, shard, job)};
     setup.device_ranks = kind == EngineKind::kBlocks ? 0 : 1;
     engine = make_host_engine(setup, kind, {executor_pool, backend, threads});

@@ -45,7 +45,7 @@ Result train(comm::Communicator& comm, const test::StoredGraph& stored, const Jo
   memory::Pool pool(kPoolBytes);
   const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
-                               {train::halo_rows(shard, job)});
+                               train::row_memory(shard, job));
   const auto engine = train::make_engine(
       {comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
@@ -259,11 +259,11 @@ TEST(Engine, ALossThatIsNotANumberStopsTheRun) {
       memory::Pool pool(kPoolBytes);
       const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
       model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
-                                   {train::halo_rows(shard, job)});
+                                   train::row_memory(shard, job));
       const auto engine = train::make_engine(
           {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
       parameters.initialise(job.model, job.run.seed);
-      if (comm.rank() == Rank(1)) parameters.parts().front().rows.row(0)[0] = std::nanf("");
+      if (comm.rank() == Rank(1)) parameters.parts().front().rows.matrix().row(0)[0] = std::nanf("");
       test::expect_error(ExitStatus::kBadData, {"not a finite number", "epoch 1, step 1;", "learning_rate"},
                          [&] { engine->run_epoch(0); });
     });
@@ -292,7 +292,7 @@ TEST(Engine, LossFalls) {
     memory::Pool pool(kPoolBytes);
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
     model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
-                                 {train::halo_rows(shard, job)});
+                                 train::row_memory(shard, job));
     const auto engine = train::make_engine(
         {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);

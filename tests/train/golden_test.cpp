@@ -154,7 +154,7 @@ struct Trained {
         job(trained),
         threads(with),
         shard(stored.load(of.rank(), of.size(), pool)),
-        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, {train::halo_rows(shard, job)}) {
+        parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, train::row_memory(shard, job)) {
     if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
   }
   comm::Communicator& comm;

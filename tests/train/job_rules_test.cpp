@@ -73,18 +73,38 @@ TEST(JobRules, WhatADeviceCannotTrainIsRefused) {
          {"run.device 'cuda' does not fit", "recompute", "run.device=cpu"});
 }
 
-TEST(JobRules, RowsInBfloat16NeedADeviceAndStayWhereTheyAre) {
+TEST(JobRules, SmallRowsFitEverywhereButAverages) {
+  for (const char* rows : {"bf16", "fp16", "int8"})
+    for (const char* device : {"cpu", "cuda"}) {
+      Job job = exact();
+      job.run.rows = rows;
+      job.run.device = device;
+      check_fit(job);
+      job.model.name = "rotate";
+      job.train.group_queries = false;
+      check_fit(job);
+      job.average.decay = 0.9;
+      refuse(job, {"run.rows '", rows, "average.decay 0.9", "run.rows=fp32"});
+    }
+}
+
+TEST(JobRules, HotRowsNeedColumns) {
   Job job = exact();
-  job.run.rows = "bf16";
-  refuse(job, {"run.rows 'bf16'", "run.device 'cpu'", "run.rows=fp32"});
-  job.run.device = "cuda";
+  job.run.rows = "int8";
+  job.model.dim = 2;
+  refuse(job, {"run.rows 'int8'", "memory.hot_rows 0.02", "model.dim of 4", "not 2", "memory.hot_rows=0"});
+  job.memory.hot_rows = 0;
   check_fit(job);
-  job.model.name = "rotate";
-  job.train.group_queries = false;
-  refuse(job, {"run.rows 'bf16'", "rotate", "distance", "run.rows=fp32"});
-  job.model.name = "complex";
-  job.exchange.mode = "rows";
-  refuse(job, {"run.rows 'bf16'", "exchange.mode is rows", "run.rows=fp32"});
+}
+
+TEST(JobRules, StatesIn8BitsAreOfAdagrad) {
+  for (const char* name : {"adam", "sgd", "rowwise_adagrad"}) {
+    Job job = exact();
+    job.optimiser.state = "log8";
+    check_fit(job);
+    job.optimiser.name = name;
+    refuse(job, {"optimiser.state 'log8'", "'adagrad'", name, "optimiser.state=fp32"});
+  }
 }
 
 TEST(JobRules, SettingsOfADeviceAreIdleWithoutOne) {
@@ -270,11 +290,6 @@ TEST(JobRules, OfRanksWithAndWithoutADevice) {
                      [&] { train::check_fit_of_ranks(job, 1, 3); });
   job.run.products = "chain";
   train::check_fit_of_ranks(job, 1, 3);
-  job.run.rows = "bf16";
-  train::check_fit_of_ranks(job, 3, 3);
-  for (const int with_device : {0, 1})
-    test::expect_error(ExitStatus::kUsage, {"run.rows 'bf16'", "run.rows=fp32"},
-                       [&] { train::check_fit_of_ranks(job, with_device, 3); });
 }
 
 }  // namespace

@@ -157,7 +157,7 @@ TEST(Schedule, TheRateIsTheOneThatRowsMoveBy) {
 Vector values(const model::Parameters& parameters) {
   Vector x;
   const auto append = [&](kernels::ConstMatrix m) { x.insert(x.end(), m.data, m.data + m.rows * m.cols); };
-  for (const model::PartTable& table : parameters.parts()) append(table.rows);
+  for (const model::PartTable& table : parameters.parts()) append(table.rows.matrix());
   append(parameters.relations());
   return x;
 }
@@ -167,7 +167,7 @@ void assign(const Vector& x, model::Parameters& parameters) {
   const auto take = [&](kernels::Matrix m) {
     for (std::size_t i = 0; i < m.rows * m.cols; ++i) m.data[i] = static_cast<float>(x[next++]);
   };
-  for (const model::PartTable& table : parameters.parts()) take(table.rows);
+  for (const model::PartTable& table : parameters.parts()) take(table.rows.matrix());
   take(parameters.relations());
 }
 
@@ -189,7 +189,7 @@ class EngineOptimiser : public testing::TestWithParam<std::string> {
     memory::Pool pool(std::uint64_t{64} << 20U);
     const graph::Shard shard = stored_.load(Rank(0), 1, pool);
     model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
-                                 {train::halo_rows(shard, job)});
+                                 train::row_memory(shard, job));
     const auto engine = train::make_engine(
         {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(*comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);

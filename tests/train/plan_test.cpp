@@ -47,7 +47,7 @@ void expect_planned(comm::Communicator& comm, const test::StoredGraph& stored, c
   const graph::Shard shard = stored.load(comm.rank(), placement, pool);
   const Bytes before = use_of(pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
-                               {train::halo_rows(shard, job)});
+                               train::row_memory(shard, job));
   if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
   const auto items = sampling::count_items(comm, shard, job);
   const auto engine = train::make_engine({comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});

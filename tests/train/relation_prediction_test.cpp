@@ -140,7 +140,7 @@ TEST(RelationPrediction, ComputesInRoundsWhatAPlainLoopDoes) {
       std::array<kernels::LossSum, kTargets.size()> losses{};
       prediction.compute(lists, {sources, relations, kScale, kWeight, 0}, losses);
       for (std::size_t p = 0; p < parts.size(); ++p) {
-        const Expected expected = plain_loop(parts[p], sources, model.parameters.parts()[p].rows, relations);
+        const Expected expected = plain_loop(parts[p], sources, model.parameters.parts()[p].rows.matrix(), relations);
         EXPECT_NEAR(losses.at(p).sum, double{kWeight} * expected.loss, 1e-5 * std::max(1.0, expected.loss));
         const kernels::ConstMatrix gradients =
             prediction.relation_gradients().block(p * relations.rows, relations.rows);

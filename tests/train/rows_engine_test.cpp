@@ -163,7 +163,7 @@ TEST(RowsEngineLoss, ThatIsNotANumberNamesItsStep) {
         Trained trained(comm, stored_graph(), job, kind, kernels::cpu_backend());
         if (comm.rank() == Rank(1))
           for (std::size_t row = 0; row < trained.parameters.parts().front().rows.rows; ++row)
-            trained.parameters.parts().front().rows.row(row)[0] = std::nanf("");
+            trained.parameters.parts().front().rows.matrix().row(row)[0] = std::nanf("");
         test::expect_error(ExitStatus::kBadData, {"not a finite number", "epoch 1, step 1;", "learning_rate"},
                            [&] { trained.engine->run_epoch(0, nullptr); });
       });

@@ -134,12 +134,12 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   const auto comm = comm::make_self_communicator();
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
-  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, {train::halo_rows(shard, job)});
+  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::row_memory(shard, job));
   const auto engine = train::make_engine(
       {*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(*comm, shard, job)});
   parameters.initialise(job.model, job.run.seed);
   const auto& table = parameters.parts().front();
-  const Vector x = flat({table.rows, parameters.relations(), parameters.core()});
+  const Vector x = flat({table.rows.matrix(), parameters.relations(), parameters.core()});
 
   Oracle oracle(job, spec.entities, parameters.relations().rows, parameters.relations().cols);
   find_negatives(job, shard, pool, oracle);
@@ -151,7 +151,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   const double expected = oracle.loss(x);
   EXPECT_NEAR(engine->run_epoch(0), expected, 1e-5 * std::max(1.0, expected));
   const Vector state = flat({table.state, parameters.relation_state(), parameters.core_state()});
-  const Vector moved = flat({table.rows, parameters.relations(), parameters.core()});
+  const Vector moved = flat({table.rows.matrix(), parameters.relations(), parameters.core()});
   ASSERT_EQ(state.size(), x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     constexpr double kStep = 1e-6;

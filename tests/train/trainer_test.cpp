@@ -51,7 +51,7 @@ class TrainerRun : public testing::Test {
       memory::Pool pool(std::uint64_t{64} << 20U);
       const graph::Shard shard = stored_.load(comm.rank(), comm.size(), pool);
       model::Parameters parameters(shard, job_.model, model::state_shape(job_.optimiser.name), pool,
-                                   {train::halo_rows(shard, job_)});
+                                   train::row_memory(shard, job_));
       if (job_.average.decay > 0) parameters.keep_average(shard, job_.model, pool);
       const train::EngineSetup setup{
           comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job_)};
@@ -163,7 +163,7 @@ TEST_F(TrainerRun, WarmupIsLogged) {
 std::vector<double> values(const model::Parameters& parameters) {
   std::vector<double> all;
   for (const model::PartTable& table : parameters.parts())
-    all.insert(all.end(), table.rows.data, table.rows.data + table.rows.rows * table.rows.cols);
+    all.insert(all.end(), table.rows.matrix().data, table.rows.matrix().row(table.rows.rows));
   const kernels::Matrix relations = parameters.relations();
   all.insert(all.end(), relations.data, relations.data + relations.rows * relations.cols);
   return all;
@@ -180,7 +180,7 @@ Trained train_with_average(const test::StoredGraph& stored, const Job& job) {
   const auto comm = comm::make_self_communicator();
   memory::Pool pool(std::uint64_t{64} << 20U);
   const graph::Shard shard = stored.load(Rank(0), 1, pool);
-  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, {train::halo_rows(shard, job)});
+  model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::row_memory(shard, job));
   if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
   EXPECT_EQ(pool.use(memory::Tag::kAverage).bytes > 0, job.average.decay > 0);
   const train::EngineSetup setup{*comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, {}};

@@ -55,7 +55,7 @@ void PairScorer::score_task(Task task, kernels::ConstMatrix vectors, std::span<c
     if (!rows_.owns(EntityId(entities[i]))) continue;
     if (task.among != nullptr && !task.among->has(entities[i] - rows_.first().value())) continue;
     std::memcpy(left.row(own), vectors.row(query_of[i]), dim_ * sizeof(float));
-    std::memcpy(right.row(own), rows_.row(EntityId(entities[i])), dim_ * sizeof(float));
+    rows_.read(EntityId(entities[i]), right.row(own));
     position.at(own++) = i;
   }
   setup_.host.kernels().scores.pairs(setup_.parameters.scorer().similarity(), left.block(0, own), right.block(0, own),

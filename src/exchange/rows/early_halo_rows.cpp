@@ -3,6 +3,7 @@
 #include "exchange/rows/early_halo_rows.hpp"
 
 #include "comm/message_tags.hpp"
+#include "kernels/backend.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -17,11 +18,11 @@ EarlyHaloRows::EarlyHaloRows(const Setup& setup, memory::Pool& pool)
       demand_(setup.demand),
       tables_(setup.tables.begin(), setup.tables.end()),
       stale_(setup.stale),
-      dim_(tables_.front().cols) {
+      row_bytes_(tables_.front().stride) {
   const RowTotals& totals = demand_.totals();
   const std::uint64_t out = totals.requested + (stale_ ? totals.remote : 0);
-  rows_out_ = pool.allocate<float>(Tag::kExchange, out * dim_);
-  rows_in_ = pool.allocate<float>(Tag::kExchange, totals.remote * dim_);
+  rows_out_ = pool.allocate<std::byte>(Tag::kExchange, out * row_bytes_);
+  rows_in_ = pool.allocate<std::byte>(Tag::kExchange, totals.remote * row_bytes_);
   flags_out_ = pool.allocate<std::uint8_t>(Tag::kExchange, out);
   flags_in_ = pool.allocate<std::uint8_t>(Tag::kExchange, totals.remote);
   for (const graph::Part& part : setup.shard.parts)
@@ -62,6 +63,20 @@ void EarlyHaloRows::for_each_row_to(std::size_t slot, const Peer& peer, const Vi
     }
 }
 
+void EarlyHaloRows::take(std::size_t own_part, std::size_t row, std::byte* out) const {
+  const kernels::StoredRows& table = tables_[own_part];
+  if (table.hot.rows == 0) {
+    std::memcpy(out, table.row(row), row_bytes_);
+    return;
+  }
+  const auto index = static_cast<std::uint32_t>(row);
+  kernels::cpu_backend().rows.take(table, std::span(&index, 1), {table.format, out, 1, table.cols, row_bytes_});
+}
+
+void EarlyHaloRows::place(const std::byte* from, std::size_t own_part, std::size_t row) const {
+  std::memcpy(tables_[own_part].row(row), from, row_bytes_);
+}
+
 // ---- before a step computes
 
 void EarlyHaloRows::mark_changing(std::size_t slot) {
@@ -94,27 +109,27 @@ void EarlyHaloRows::receive_unchanging(std::size_t peer) {
   const Rank from = demand_.peers()[peer].rank;
   const auto flags = flags_in_.span().subspan(in_at_[peer], rows);
   flag_receives_.push_back(comm_.receive(std::as_writable_bytes(flags), from, message_tag::kRowFlags));
-  const auto buffer = rows_in_.span().subspan(in_at_[peer] * dim_, rows * dim_);
-  row_receives_[peer] = comm_.receive(std::as_writable_bytes(buffer), from, message_tag::kRows);
+  const auto buffer = rows_in_.span().subspan(in_at_[peer] * row_bytes_, rows * row_bytes_);
+  row_receives_[peer] = comm_.receive(buffer, from, message_tag::kRows);
 }
 
 void EarlyHaloRows::send_unchanging(std::size_t slot, std::size_t peer) {
   const std::uint64_t rows = out_at_[peer + 1] - out_at_[peer];
   if (rows == 0) return;
   const Peer& to = demand_.peers()[peer];
-  float* out = rows_out_.data() + out_at_[peer] * dim_;
+  std::byte* out = rows_out_.data() + out_at_[peer] * row_bytes_;
   std::uint8_t* flag = flags_out_.data() + out_at_[peer];
   std::uint64_t sent = 0;
   for_each_row_to(slot, to, [&](std::size_t q, std::uint32_t row) {
     const bool changing = changed_in_[q][row] == stamp_;
     *flag++ = changing ? 1 : 0;
-    if (!changing) std::memcpy(out + dim_ * sent++, tables_[q].row(row), dim_ * sizeof(float));
+    if (!changing) take(q, row, out + row_bytes_ * sent++);
   });
   if (demand_.is_self(to)) return;  // stays here until finish()
   const auto flags = std::as_bytes(flags_out_.span().subspan(out_at_[peer], rows));
   sends_.push_back(comm_.send(flags, flags.size(), to.rank, message_tag::kRowFlags));
-  const auto message = std::as_bytes(rows_out_.span().subspan(out_at_[peer] * dim_, sent * dim_));
-  sends_.push_back(comm_.send(message, rows * dim_ * sizeof(float), to.rank, message_tag::kRows));
+  const auto message = rows_out_.span().subspan(out_at_[peer] * row_bytes_, sent * row_bytes_);
+  sends_.push_back(comm_.send(message, rows * row_bytes_, to.rank, message_tag::kRows));
 }
 
 // ---- after its update
@@ -132,12 +147,12 @@ void EarlyHaloRows::patch(std::size_t slot, const Lists& /*lists*/) {
 void EarlyHaloRows::receive_held_back(std::size_t peer) {
   const std::uint64_t rows = in_at_[peer + 1] - in_at_[peer];
   if (rows == 0) return;
-  unchanging_in_[peer] = row_receives_[peer].wait() / (dim_ * sizeof(float));
+  unchanging_in_[peer] = row_receives_[peer].wait() / row_bytes_;
   if (unchanging_in_[peer] == rows) return;
   const auto buffer =
-      rows_in_.span().subspan((in_at_[peer] + unchanging_in_[peer]) * dim_, (rows - unchanging_in_[peer]) * dim_);
+      rows_in_.span().subspan((in_at_[peer] + unchanging_in_[peer]) * row_bytes_, (rows - unchanging_in_[peer]) * row_bytes_);
   row_receives_[peer] =
-      comm_.receive(std::as_writable_bytes(buffer), demand_.peers()[peer].rank, message_tag::kRowsHeldBack);
+      comm_.receive(buffer, demand_.peers()[peer].rank, message_tag::kRowsHeldBack);
 }
 
 void EarlyHaloRows::send_held_back(std::size_t slot, std::size_t peer) {
@@ -146,12 +161,12 @@ void EarlyHaloRows::send_held_back(std::size_t slot, std::size_t peer) {
   const std::uint8_t* flag = flags_out_.data() + out_at_[peer];
   const auto changing = static_cast<std::uint64_t>(std::count(flag, flag + rows, 1));
   if (changing == 0) return;
-  float* out = rows_out_.data() + (out_at_[peer + 1] - changing) * dim_;
-  const auto message = std::as_bytes(std::span(out, changing * dim_));
+  std::byte* out = rows_out_.data() + (out_at_[peer + 1] - changing) * row_bytes_;
+  const auto message = std::span(out, changing * row_bytes_);
   for_each_row_to(slot, to, [&](std::size_t q, std::uint32_t row) {
     if (*flag++ == 0) return;
-    std::memcpy(out, tables_[q].row(row), dim_ * sizeof(float));
-    out += dim_;
+    take(q, row, out);
+    out += row_bytes_;
   });
   sends_.push_back(comm_.send(message, message.size(), to.rank, message_tag::kRowsHeldBack));
 }
@@ -171,8 +186,8 @@ void EarlyHaloRows::finish(std::size_t slot) {
 }
 
 void EarlyHaloRows::place_rows(std::size_t slot, std::size_t peer) {
-  const float* still = rows_in_.data() + in_at_[peer] * dim_;
-  const float* held_back = still + unchanging_in_[peer] * dim_;
+  const std::byte* still = rows_in_.data() + in_at_[peer] * row_bytes_;
+  const std::byte* held_back = still + unchanging_in_[peer] * row_bytes_;
   const std::uint8_t* flag = flags_in_.data() + in_at_[peer];
   const Peer& from_peer = demand_.peers()[peer];
   for (std::size_t p = 0; p < demand_.own_parts(); ++p) {
@@ -180,9 +195,9 @@ void EarlyHaloRows::place_rows(std::size_t slot, std::size_t peer) {
     for (std::uint32_t q = from_peer.first_part; q < from_peer.end_part; ++q) {
       const std::uint64_t first = needed.halo_row(PartId(q));
       for (std::uint32_t i = 0; i < needed.count(PartId(q)); ++i) {
-        const float*& from = *flag++ != 0 ? held_back : still;
-        std::memcpy(tables_[p].row(first + i), from, dim_ * sizeof(float));
-        from += dim_;
+        const std::byte*& from = *flag++ != 0 ? held_back : still;
+        place(from, p, first + i);
+        from += row_bytes_;
       }
     }
   }
@@ -191,7 +206,7 @@ void EarlyHaloRows::place_rows(std::size_t slot, std::size_t peer) {
 // Between parts of this rank: from the table itself, or with staleness from the copy that begin() took.
 void EarlyHaloRows::copy_within_rank(std::size_t slot) {
   const auto self = static_cast<std::size_t>(comm_.rank().value());
-  const float* copy = rows_out_.data() + out_at_[self] * dim_;
+  const std::byte* copy = rows_out_.data() + out_at_[self] * row_bytes_;
   for (std::size_t p = 0; p < demand_.own_parts(); ++p) {
     const auto requester = static_cast<std::uint32_t>(demand_.first_own() + p);
     for (std::size_t q = 0; q < demand_.own_parts(); ++q) {
@@ -199,8 +214,11 @@ void EarlyHaloRows::copy_within_rank(std::size_t slot) {
       const PartId owner(static_cast<std::uint32_t>(demand_.first_own() + q));
       std::uint64_t to = demand_.needed(slot, p).halo_row(owner);
       for (const std::uint32_t row : demand_.asked(slot, q, requester)) {
-        std::memcpy(tables_[p].row(to++), stale_ ? copy : tables_[q].row(row), dim_ * sizeof(float));
-        copy += stale_ ? dim_ : 0;
+        if (stale_)
+          place(copy, p, to++);
+        else
+          take(q, row, tables_[p].row(to++));
+        copy += stale_ ? row_bytes_ : 0;
       }
     }
   }

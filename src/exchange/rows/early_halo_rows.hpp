@@ -5,7 +5,7 @@
 #include "comm/communicator.hpp"
 #include "exchange/rows/halo_rows.hpp"
 #include "graph/shard.hpp"
-#include "kernels/matrix.hpp"
+#include "kernels/stored_rows.hpp"
 #include "memory/pool.hpp"
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class EarlyHaloRows final : public HaloRows<execution::Space::kHost> {
     comm::Communicator& comm;
     const graph::Shard& shard;
     const RowDemand& demand;
-    std::span<const kernels::Matrix> tables;  ///< by owned part: rows, and the halo behind them
+    std::span<const kernels::StoredRows> tables;  ///< by owned part: rows, and the halo behind them
     bool stale = false;
   };
   /// The objects of `setup` outlive this one.
@@ -45,15 +45,17 @@ class EarlyHaloRows final : public HaloRows<execution::Space::kHost> {
   void receive_held_back(std::size_t peer);
   void place_rows(std::size_t slot, std::size_t peer);
   void copy_within_rank(std::size_t slot);
+  void take(std::size_t own_part, std::size_t row, std::byte* out) const;
+  void place(const std::byte* from, std::size_t own_part, std::size_t row) const;
 
   comm::Communicator& comm_;
   const RowDemand& demand_;
-  std::vector<kernels::Matrix> tables_;
+  std::vector<kernels::StoredRows> tables_;
   bool stale_;
-  std::size_t dim_;
+  std::size_t row_bytes_;
   // Rows on their way, of one step. Regions by peer; rows that change come after those that do not.
-  memory::Buffer<float> rows_out_;
-  memory::Buffer<float> rows_in_;
+  memory::Buffer<std::byte> rows_out_;
+  memory::Buffer<std::byte> rows_in_;
   memory::Buffer<std::uint8_t> flags_out_;
   memory::Buffer<std::uint8_t> flags_in_;
   std::vector<std::uint64_t> out_at_;         // rows, [peers + 1]

@@ -17,8 +17,8 @@ struct RowDemandLists {
   std::vector<typename execution::ListWriter<kSpace>::Indices> asked;
 };
 
-/// Moves rows to the parts that need them, for steps in a pipeline. The rows come to the halo of a part, behind its own
-/// rows, in the order of RowRequests. For step s:
+/// Moves rows, as they are stored, to the parts that need them, for steps in a pipeline. The rows come to the halo of a
+/// part, behind its own rows, in the order of RowRequests. For step s:
 ///
 ///   begin(s, s - 1)   before step s - 1 is computed; with staleness 1 the rows are those of now
 ///   patch(s)          after the update of step s - 1; with staleness 0 the rows are those of now
@@ -30,7 +30,7 @@ template <execution::Space kSpace>
 class HaloRows {
  public:
   static constexpr std::size_t kNone = ~std::size_t{0};
-  using Matrix = kernels::BasicMatrix<kSpace>;
+  using StoredRows = kernels::BasicStoredRows<kSpace>;
   using Lists = RowDemandLists<kSpace>;
 
   virtual ~HaloRows() = default;

@@ -26,11 +26,10 @@ OrderedHaloRows<kSpace>::OrderedHaloRows(const Setup& setup, const RowSizes& siz
       transport_(setup.transport),
       stale_(setup.stale) {
   TESSERA_ASSERT(demand_.peers().size() == 1 || transport_ != nullptr, "several ranks need a transport");
-  const std::size_t dim = tables_.front().cols;
-  out_ = memory_.allocate(Tag::kExchange, demand_.totals().requested, dim);
+  out_ = allocate(demand_.totals().requested);
   if (stale_)
     for (const graph::Part& part : shard_.parts)
-      in_.push_back(memory_.allocate(Tag::kExchange, sizes.remote[part.id().index()], dim));
+in_.push_back(allocate(sizes.remote[part.id().index()]));
   sends_.reserve(demand_.own_parts() * demand_.part_count());
   receives_.reserve(demand_.own_parts() * demand_.part_count());
 }
@@ -51,7 +50,7 @@ void OrderedHaloRows<kSpace>::finish(std::size_t slot) {
   if (!stale_) return;
   for (std::size_t p = 0; p < tables_.size(); ++p) {
     const std::uint64_t rows = halo_size(slot, p);
-    gather(in_[p].block(0, rows), memory_.counting(rows), tables_[p].block(shard_.parts[p].rows(), rows));
+    take(in_[p].block(0, rows), memory_.counting(rows), tables_[p].block(shard_.parts[p].rows(), rows));
   }
 }
 
@@ -74,7 +73,7 @@ void OrderedHaloRows<kSpace>::send_rows(std::size_t slot, const Lists& lists) {
     for (const auto& [first, end] : {std::pair(0U, first_own), std::pair(end_own, demand_.part_count())}) {
       const std::uint64_t begin = demand_.asked_begin(slot, q, first);
       const std::uint64_t rows = demand_.asked_begin(slot, q, end) - begin;
-      gather(tables_[q], lists.asked[q].subspan(begin - demand_.asked_begin(slot, q, 0), rows), out_.block(at, rows));
+      take(tables_[q], lists.asked[q].subspan(begin - demand_.asked_begin(slot, q, 0), rows), out_.block(at, rows));
       for (std::uint32_t p = first; p < end; ++p) {
         const std::size_t count = demand_.asked(slot, q, p).size();
         if (count > 0) sends_.push_back({bytes_of(out_.block(at, count)), shard_.placement.rank_of(PartId(p))});
@@ -89,7 +88,7 @@ void OrderedHaloRows<kSpace>::receive_rows(std::size_t slot) {
   for (std::uint32_t q = 0; q < demand_.part_count(); ++q) {
     if (demand_.is_own(q)) continue;
     for (std::size_t p = 0; p < tables_.size(); ++p)
-      if (const Matrix to = place(slot, p, q); to.rows > 0)
+      if (const StoredRows to = place(slot, p, q); to.rows > 0)
         receives_.push_back({bytes_of(to), shard_.placement.rank_of(PartId(q))});
   }
 }
@@ -101,15 +100,21 @@ void OrderedHaloRows<kSpace>::copy_within_rank(std::size_t slot, const Lists& li
       if (p == q) continue;
       const auto requester = static_cast<std::uint32_t>(demand_.first_own() + p);
       const std::uint64_t first = demand_.asked_begin(slot, q, requester) - demand_.asked_begin(slot, q, 0);
-      const Matrix to = place(slot, p, static_cast<std::uint32_t>(demand_.first_own() + q));
-      gather(tables_[q], lists.asked[q].subspan(first, to.rows), to);
+      const StoredRows to = place(slot, p, static_cast<std::uint32_t>(demand_.first_own() + q));
+      take(tables_[q], lists.asked[q].subspan(first, to.rows), to);
     }
 }
 
 template <Space kSpace>
-void OrderedHaloRows<kSpace>::gather(Matrix table, Indices rows, Matrix out) const {
+typename OrderedHaloRows<kSpace>::StoredRows OrderedHaloRows<kSpace>::allocate(std::uint64_t rows) {
+  const StoredRows& like = tables_.front();
+  return {like.format, memory_.allocate_bytes(Tag::kExchange, rows * like.stride).data(), rows, like.cols, like.stride};
+}
+
+template <Space kSpace>
+void OrderedHaloRows<kSpace>::take(StoredRows table, Indices rows, StoredRows out) const {
   executor_.for_blocks(rows.size(), kBlockRows, [&](std::size_t first, std::size_t count, std::size_t /*worker*/) {
-    executor_.kernels().rows.gather(table, rows.subspan(first, count), out.block(first, count));
+    executor_.kernels().rows.take(table, rows.subspan(first, count), out.block(first, count));
   });
 }
 
@@ -120,7 +125,7 @@ std::uint64_t OrderedHaloRows<kSpace>::halo_size(std::size_t slot, std::size_t o
 }
 
 template <Space kSpace>
-typename OrderedHaloRows<kSpace>::Matrix OrderedHaloRows<kSpace>::place(std::size_t slot, std::size_t p,
+typename OrderedHaloRows<kSpace>::StoredRows OrderedHaloRows<kSpace>::place(std::size_t slot, std::size_t p,
                                                                         std::uint32_t owner) const {
   const RowRequests& needed = demand_.needed(slot, p);
   const std::uint64_t first = needed.halo_row(PartId(owner));

@@ -18,7 +18,7 @@ namespace tessera::exchange {
 template <execution::Space kSpace>
 class OrderedHaloRows final : public HaloRows<kSpace> {
  public:
-  using typename HaloRows<kSpace>::Matrix;
+  using typename HaloRows<kSpace>::StoredRows;
   using typename HaloRows<kSpace>::Lists;
   using Transport = comm::RankTransport<kSpace>;
 
@@ -27,7 +27,7 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
     execution::StepMemory<kSpace>& memory;
     const graph::Shard& shard;
     const RowDemand& demand;
-    std::span<const Matrix> tables;  ///< by owned part: rows, and the halo behind them
+    std::span<const StoredRows> tables;  ///< by owned part: rows, and the halo behind them
     Transport* transport = nullptr;  ///< null with one rank
     bool stale = false;
   };
@@ -37,8 +37,8 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
   void patch(std::size_t slot, const Lists& lists) override;
   void finish(std::size_t slot) override;
   /// The most bytes that a rank sends and receives.
-  static std::uint64_t largest_bytes(const RowTotals& totals, std::size_t dim) {
-    return (totals.remote + totals.requested) * dim * sizeof(float);
+  static std::uint64_t largest_bytes(const RowTotals& totals, std::size_t row_bytes) {
+    return (totals.remote + totals.requested) * row_bytes;
   }
 
  private:
@@ -47,20 +47,21 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
   void send_rows(std::size_t slot, const Lists& lists);
   void receive_rows(std::size_t slot);
   void copy_within_rank(std::size_t slot, const Lists& lists);
-  void gather(Matrix table, Indices rows, Matrix out) const;
+  void take(StoredRows table, Indices rows, StoredRows out) const;
+  [[nodiscard]] StoredRows allocate(std::uint64_t rows);
   [[nodiscard]] std::uint64_t halo_size(std::size_t slot, std::size_t own_part) const;
   /// The memory that receives rows of part `owner` for owned part p.
-  [[nodiscard]] Matrix place(std::size_t slot, std::size_t p, std::uint32_t owner) const;
+  [[nodiscard]] StoredRows place(std::size_t slot, std::size_t p, std::uint32_t owner) const;
 
   execution::Executor<kSpace>& executor_;
   execution::StepMemory<kSpace>& memory_;
   const graph::Shard& shard_;
   const RowDemand& demand_;
-  std::vector<Matrix> tables_;
+  std::vector<StoredRows> tables_;
   Transport* transport_;
   bool stale_;
-  Matrix out_;              // [requested rows, dim], by owned part, then by requester
-  std::vector<Matrix> in_;  // with staleness, by owned part [rows of its halo, dim]
+  StoredRows out_;              // [requested rows], by owned part, then by requester
+  std::vector<StoredRows> in_;  // with staleness, by owned part [rows of its halo]
   std::vector<typename Transport::Send> sends_;
   std::vector<typename Transport::Receive> receives_;
 };

@@ -72,6 +72,14 @@ class CpuRows final : public Rows {
     }
   }
 
+  void take(ConstStoredRows table, std::span<const std::uint32_t> indices, StoredRows out) const override {
+    reference::rows().take(table, indices, out);
+  }
+
+  void encode(ConstMatrix in, StoredRows table) const override { reference::rows().encode(in, table); }
+
+  void decode(ConstStoredRows table, Matrix out) const override { reference::rows().decode(table, out); }
+
   void scatter(ConstMatrix in, std::span<const std::uint32_t> indices, Matrix table) const override {
     kernels::detail::check_indexed(in, indices, table);
     for (std::size_t i = 0; i < indices.size(); ++i) {

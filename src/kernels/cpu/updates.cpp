@@ -130,11 +130,12 @@ namespace {
 class CpuUpdates final : public Updates {
  public:
   void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
-               Matrix state) const override {
-    if (!table.is_fp32()) return reference::updates().adagrad(step, gradients, indices, table, state);
+               StoredState state) const override {
+    if (!table.is_fp32() || !state.is_fp32())
+      return reference::updates().adagrad(step, gradients, indices, table, state);
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, state);
-    HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices, table.matrix(), state);
+    HWY_DYNAMIC_DISPATCH(adagrad)(step, gradients, indices, table.matrix(), state.matrix());
   }
 
   void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices,

@@ -99,6 +99,12 @@ inline void check_indexed(const auto& packed, const auto& indices, const auto& t
   check_below(indices, table.rows);
 }
 
+/// `out` gets stored rows of `table`.
+inline void check_taken(const auto& table, const auto& indices, const auto& out) {
+  TESSERA_ASSERT(out.format == table.format, "stored rows keep their format");
+  check_indexed(out, indices, table);
+}
+
 inline void check_row_state(const auto& state, const auto& table) {
   TESSERA_ASSERT(state.size() == table.rows, "row-wise Adagrad needs one state per row");
 }

@@ -5,6 +5,7 @@
 #include "kernels/reference/families.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace tessera::kernels::reference {
 namespace {
@@ -16,6 +17,41 @@ class ReferenceRows final : public Rows {
     detail::with_table(table, [&](auto from) {
       for (std::size_t i = 0; i < indices.size(); ++i)
         for (std::size_t c = 0; c < table.cols; ++c) out.row(i)[c] = from.row(indices[i])[c];
+    });
+  }
+
+  void take(ConstStoredRows table, std::span<const std::uint32_t> indices, StoredRows out) const override {
+    detail::check_taken(table, indices, out);
+    if (table.format != RowFormat::kInt8) {
+      for (std::size_t i = 0; i < indices.size(); ++i)
+        std::memcpy(out.row(i), table.row(indices[i]), row_bytes(table.format, table.cols));
+      return;
+    }
+    const detail::ConstScaledTable from(table);
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      if (const float* hot = from.row(indices[i]).hot)
+        detail::encode_row(hot, table.cols, out.row(i));
+      else
+        std::memcpy(out.row(i), table.row(indices[i]), row_bytes(table.format, table.cols));
+    }
+  }
+
+  void encode(ConstMatrix in, StoredRows table) const override {
+    detail::check_same_shape(in, table);
+    detail::with_table(table, [&]<class To>(To to) {
+      for (std::size_t i = 0; i < table.rows; ++i)
+        if constexpr (To::kIsScaled)
+          detail::encode_row(in.row(i), table.cols, table.row(i));
+        else
+          for (std::size_t c = 0; c < table.cols; ++c) to.store_nearest(i, c, in.row(i)[c]);
+    });
+  }
+
+  void decode(ConstStoredRows table, Matrix out) const override {
+    detail::check_same_shape(table, out);
+    detail::with_table(table, [&](auto from) {
+      for (std::size_t i = 0; i < table.rows; ++i)
+        for (std::size_t c = 0; c < table.cols; ++c) out.row(i)[c] = from.row(i)[c];
     });
   }
 

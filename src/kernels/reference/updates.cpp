@@ -22,15 +22,17 @@ float sum_squares(const float* values, std::size_t count) {
 class ReferenceUpdates final : public Updates {
  public:
   void adagrad(AdagradStep step, ConstMatrix gradients, std::span<const std::uint32_t> indices, StoredRows table,
-               Matrix state) const override {
+               StoredState state) const override {
     detail::check_indexed(gradients, indices, table);
     detail::check_indexed(gradients, indices, state);
-    each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
-      float* squares = state.row(i);
-      for (std::size_t c = 0; c < table.cols; ++c) {
-        squares[c] = std::fma(gradient[c], gradient[c], squares[c]);
-        to.store(i, c, to.row(i)[c] - step.learning_rate * gradient[c] / (std::sqrt(squares[c]) + step.epsilon));
-      }
+    detail::with_state(state, table.rounding, [&](auto states) {
+      each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
+        const auto squares = [&](std::size_t c) { return std::fma(gradient[c], gradient[c], states.row(i)[c]); };
+        detail::rewrite_row(to, i, table.cols, [&](std::size_t c) {
+          return to.row(i)[c] - step.learning_rate * gradient[c] / (std::sqrt(squares(c)) + step.epsilon);
+        });
+        for (std::size_t c = 0; c < table.cols; ++c) states.store(i, c, squares(c));
+      });
     });
   }
 
@@ -41,7 +43,7 @@ class ReferenceUpdates final : public Updates {
     each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
       state[i] += sum_squares(gradient, table.cols) / static_cast<float>(table.cols);
       const float rate = step.learning_rate / (std::sqrt(state[i]) + step.epsilon);
-      for (std::size_t c = 0; c < table.cols; ++c) to.store(i, c, std::fma(-rate, gradient[c], to.row(i)[c]));
+      detail::rewrite_row(to, i, table.cols, [&](std::size_t c) { return std::fma(-rate, gradient[c], to.row(i)[c]); });
     });
   }
 
@@ -54,9 +56,11 @@ class ReferenceUpdates final : public Updates {
       for (std::size_t c = 0; c < table.cols; ++c) {
         means[c] = std::fma(step.mean_gain, gradient[c] - means[c], means[c]);
         squares[c] = std::fma(step.square_gain, std::fma(gradient[c], gradient[c], -squares[c]), squares[c]);
-        const float root = std::fma(step.root_scale, std::sqrt(squares[c]), step.epsilon);
-        to.store(i, c, to.row(i)[c] - step.rate * means[c] / root);
       }
+      detail::rewrite_row(to, i, table.cols, [&](std::size_t c) {
+        const float root = std::fma(step.root_scale, std::sqrt(squares[c]), step.epsilon);
+        return to.row(i)[c] - step.rate * means[c] / root;
+      });
     });
   }
 
@@ -64,7 +68,8 @@ class ReferenceUpdates final : public Updates {
            StoredRows table) const override {
     detail::check_indexed(gradients, indices, table);
     each_row(gradients, indices, table, [&](std::uint32_t i, const float* gradient, auto to) {
-      for (std::size_t c = 0; c < table.cols; ++c) to.store(i, c, std::fma(-learning_rate, gradient[c], to.row(i)[c]));
+      detail::rewrite_row(to, i, table.cols,
+                          [&](std::size_t c) { return std::fma(-learning_rate, gradient[c], to.row(i)[c]); });
     });
   }
 

@@ -53,16 +53,17 @@ std::string against_rows(const Job& job) {
 // Whatever "auto" turns out to be.
 bool moves_rows(const Job& job) { return job.exchange.mode == "rows" || !against_queries(job).empty(); }
 
-// Rows in bfloat16 do not move.
 void check_rows_format(const Job& job) {
-  if (job.run.rows == "fp32") return;
-  if (job.run.device == "cpu")
+  if (job.run.rows != "fp32" && job.average.decay > 0)
+    fail(ExitStatus::kUsage, "run.rows '{}' does not fit average.decay {}: averages are in fp32; use run.rows=fp32",
+         job.run.rows, job.average.decay);
+  if (job.run.rows == "int8" && job.memory.hot_rows > 0 && job.model.dim < kernels::kHotColumns)
     fail(ExitStatus::kUsage,
-         "run.rows '{}' does not fit run.device 'cpu', which trains rows in fp32; use run.rows=fp32 or a device",
-         job.run.rows);
-  if (moves_rows(job))
-    fail(ExitStatus::kUsage, "run.rows '{}' fits only moving queries ({}); use run.rows=fp32", job.run.rows,
-         job.exchange.mode == "rows" ? "exchange.mode is rows" : against_queries(job));
+         "run.rows 'int8' with memory.hot_rows {} needs a model.dim of {} or more, not {}; use memory.hot_rows=0",
+         job.memory.hot_rows, kernels::kHotColumns, job.model.dim);
+  if (job.optimiser.state != "fp32" && job.optimiser.name != "adagrad")
+    fail(ExitStatus::kUsage, "optimiser.state '{}' fits optimiser.name 'adagrad', not '{}'; use optimiser.state=fp32",
+         job.optimiser.state, job.optimiser.name);
 }
 
 void check_loss(const Job& job) {
@@ -151,9 +152,6 @@ void check_fit(const Job& job) {
 
 void check_fit_of_ranks(const Job& job, int device_ranks, int ranks) {
   if (device_ranks == ranks) return;
-  if (job.run.rows != "fp32")
-    fail(ExitStatus::kUsage, "run.rows '{}' needs a device for every rank, and {} of {} have none; use run.rows=fp32",
-         job.run.rows, ranks - device_ranks, ranks);
   // Every rank updates core and relations by products of its own, and they must come out alike.
   if (device_ranks > 0 && job.run.products != "chain" && model::find_scorer(job.model.name).has_core())
     fail(ExitStatus::kUsage,
@@ -186,6 +184,7 @@ std::vector<std::string> idle_settings(const Job& job) {
         "negatives.scope is all");
   check("optimiser.beta1", job.optimiser.beta1 != usual.optimiser.beta1, job.optimiser.name == "adam", "it is of adam");
   check("optimiser.beta2", job.optimiser.beta2 != usual.optimiser.beta2, job.optimiser.name == "adam", "it is of adam");
+  check("memory.hot_rows", job.memory.hot_rows != usual.memory.hot_rows, job.run.rows == "int8", "it is of int8 rows");
   check("schedule.warmup_epochs", job.schedule.warmup_epochs != usual.schedule.warmup_epochs, schedule == "warmup",
         "it is of warmup");
   check("schedule.factor", job.schedule.factor != usual.schedule.factor, schedule == "plateau", "it is of plateau");

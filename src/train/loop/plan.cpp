@@ -60,7 +60,7 @@ std::array<std::uint64_t, memory::kTagCount> plan_training(const PlannedRank& pl
   PlannedCommunicator comm(planned.rank, planned.placement.rank_count());
   const graph::Shard shard = hollow_shard(planned, elsewhere);
   const Job& job = planned.job;
-  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, {halo_rows(shard, job)});
+  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, row_memory(shard, job));
   if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
   const auto engine =
       make_engine({comm, shard, job, parameters, planned.threads, kernels::cpu_backend(), pool, planned.items});

@@ -51,7 +51,7 @@ CandidateScores<kSpace>::CandidateScores(const StepSetup<kSpace>& setup, const C
       capacity_(sizes.queries) {
   for (std::size_t p = 0; p < sizes.own.size(); ++p) allocate_part(p, sizes);
   allocate_scratch();
-  packed_queries_ = memory_.allocate_packed(Tag::kLogits, executor_.kernels().gradients.packed_bytes(capacity_, dim_));
+  packed_queries_ = memory_.allocate_bytes(Tag::kLogits, executor_.kernels().gradients.packed_bytes(capacity_, dim_));
   const auto levels = static_cast<std::size_t>(std::bit_width(sizes.own.size() - 1));
   level_statistics_ = executor_.template allocate<Statistic>(Tag::kLogits, levels * capacity_);
   terms_ = executor_.template allocate<kernels::LossTerms>(Tag::kLogits, capacity_);
@@ -67,8 +67,8 @@ void CandidateScores<kSpace>::allocate_part(std::size_t p, const StepSizes& size
   part.rows = loss_.exact ? table_rows : sizes.own[p].batch.candidates;
   part.tiles = tiles_of(part.rows);
   part.block = std::max<std::size_t>(1, executor_.block_rows(part.rows, kTileRows));
-  const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
-  if (is_copied(table)) part.gathered = memory_.allocate(loss_.exact ? Tag::kRows : Tag::kNegatives, part.rows, dim_);
+  parts_.push_back(part);
+  if (is_copied(p)) part.gathered = memory_.allocate(loss_.exact ? Tag::kRows : Tag::kNegatives, part.rows, dim_);
   if (!loss_.exact && loss_.unbiased)
     part.shift = static_cast<float>(
         std::log(loss_.rows_for_each * static_cast<double>(table_rows) / static_cast<double>(part.rows)));
@@ -83,18 +83,22 @@ void CandidateScores<kSpace>::allocate_part(std::size_t p, const StepSizes& size
   part.factors = {part.sums.data, part.tiles, capacity_, capacity_};
   if (!loss_.binary) part.part_maxima = memory_.allocate(Tag::kLogits, capacity_, 1);
   if (part.block >= part.rows) {
-    if (is_copied(table) || table.is_fp32())
-      part.packed_rows = memory_.allocate_packed(Tag::kLogits, gradients.packed_bytes(part.rows, dim_));
+    if (is_copied(p) || tables_.part(p).rows.is_fp32())
+      part.packed_rows = memory_.allocate_bytes(Tag::kLogits, gradients.packed_bytes(part.rows, dim_));
     if (loss_.keep_scores)
-      part.packed_weights = memory_.allocate_packed(Tag::kLogits, gradients.packed_weight_bytes(capacity_, part.rows));
+      part.packed_weights = memory_.allocate_bytes(Tag::kLogits, gradients.packed_weight_bytes(capacity_, part.rows));
   }
-  parts_.push_back(part);
+  parts_.back() = part;
 }
 
 template <Space kSpace>
 void CandidateScores<kSpace>::allocate_scratch() {
   std::size_t block = 0;
-  for (const Part& part : parts_) block = std::max(block, part.block);
+  std::size_t converted = 0;
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    block = std::max(block, parts_[p].block);
+    if (is_converted(p)) converted = std::max(converted, parts_[p].block);
+  }
   for (std::size_t worker = 0; worker < executor_.workers(); ++worker) {
     Scratch scratch;
     if (!loss_.keep_scores) {
@@ -102,13 +106,25 @@ void CandidateScores<kSpace>::allocate_scratch() {
       scratch.maxima = memory_.allocate(Tag::kLogits, capacity_, tiles_of(block));
     }
     scratch.sums = memory_.allocate(Tag::kLogits, capacity_, loss_.keep_scores ? 1 : tiles_of(block));
+    if (converted > 0) scratch.rows = memory_.allocate(Tag::kBatch, converted, dim_);
     scratch_.push_back(scratch);
   }
 }
 
 template <Space kSpace>
-bool CandidateScores<kSpace>::is_copied(const kernels::BasicConstStoredRows<kSpace>& table) const {
-  return !loss_.exact || (!table.is_fp32() && !executor_.kernels().gradients.takes_stored(table));
+bool CandidateScores<kSpace>::takes(std::size_t p) const {
+  const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
+  return table.is_fp32() || executor_.kernels().gradients.takes_stored(table);
+}
+
+template <Space kSpace>
+bool CandidateScores<kSpace>::is_copied(std::size_t p) const {
+  return !loss_.exact || (!takes(p) && parts_[p].block >= parts_[p].rows);
+}
+
+template <Space kSpace>
+bool CandidateScores<kSpace>::is_converted(std::size_t p) const {
+  return !is_copied(p) && !takes(p);
 }
 
 // Large blocks read the candidates less often; every worker should have one. No bit depends on it.
@@ -139,7 +155,7 @@ template <Space kSpace>
 void CandidateScores<kSpace>::prepare_candidates(const Lists& lists) {
   const auto& kernels = executor_.kernels();
   executor_.for_part_blocks(
-      parts_.size(), [&](std::size_t p) { return is_copied(tables_.part(p).rows) ? parts_[p].rows : 0; }, kTileRows,
+      parts_.size(), [&](std::size_t p) { return is_copied(p) ? parts_[p].rows : 0; }, kTileRows,
       [&](std::size_t p, std::size_t first, std::size_t count, std::size_t /*worker*/) {
         const auto rows =
             loss_.exact ? memory_.counting(count, first) : lists.parts[p].sampled.rows.subspan(first, count);
@@ -149,11 +165,11 @@ void CandidateScores<kSpace>::prepare_candidates(const Lists& lists) {
     Part& part = parts_[p];
     if (part.block < part.rows) continue;
     const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
-    if (!is_copied(table) && !table.is_fp32())
+    if (!is_copied(p) && !table.is_fp32())
       part.candidates = kernels::BasicOperand<kSpace>::stored(table);
     else
       part.candidates =
-          kernels.gradients.pack(is_copied(table) ? ConstMatrix(part.gathered) : table.matrix(), part.packed_rows);
+          kernels.gradients.pack(is_copied(p) ? ConstMatrix(part.gathered) : table.matrix(), part.packed_rows);
   }
 }
 
@@ -194,7 +210,12 @@ kernels::BasicOperand<kSpace> CandidateScores<kSpace>::candidates(std::size_t p,
   const Part& part = parts_[p];
   if (block.count == part.rows) return part.candidates;
   const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).rows;
-  const ConstMatrix rows = is_copied(table) ? ConstMatrix(part.gathered) : table.matrix();
+  if (is_converted(p)) {
+    const Matrix rows = scratch_[block.worker].rows.block(0, block.count);
+    executor_.kernels().rows.gather(table, memory_.counting(block.count, block.first), rows);
+    return rows;
+  }
+  const ConstMatrix rows = is_copied(p) ? ConstMatrix(part.gathered) : table.matrix();
   return rows.block(block.first, block.count);
 }
 

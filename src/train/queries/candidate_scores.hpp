@@ -72,7 +72,7 @@ class CandidateScores {
     std::size_t tiles = 0;
     std::size_t block = 0;  // candidates that a kernel takes at once
     float shift = 0;        // log of how many rows a sampled candidate stands for
-    Matrix gathered;        // [rows, dim]: sampled ones, or all where products do not take the table as it is stored
+    Matrix gathered;        // [rows, dim] in fp32: sampled ones, or all where is_copied() says so
     Vector<float> values;   // [B, block] by block: scores, then exponentials below the tile's maximum, or sigmoids
     Matrix maxima;          // [B, tiles], then exp(maximum of tile - maximum of part); binary: softplus
     Matrix sums;            // [B, tiles]
@@ -88,11 +88,16 @@ class CandidateScores {
     Matrix values;  // [B, block], where scores are not kept
     Matrix maxima;  // [B, tiles of a block]
     Matrix sums;    // [B, tiles of a block], or [B, 1]
+    Matrix rows;    // [block, dim] in fp32, where is_converted() says so
   };
 
   void allocate_part(std::size_t p, const StepSizes& sizes);
   void allocate_scratch();
-  [[nodiscard]] bool is_copied(const kernels::BasicConstStoredRows<kSpace>& table) const;
+  /// Sampled candidates, and tables that products cannot take as they are stored: a step copies all candidates, or
+  /// converts them block by block.
+  [[nodiscard]] bool is_copied(std::size_t p) const;
+  [[nodiscard]] bool is_converted(std::size_t p) const;
+  [[nodiscard]] bool takes(std::size_t p) const;
   void prepare_candidates(const Lists& lists);
   void score_sampled_targets(const Lists& lists);
   void score_block(std::size_t p, const Block& block, const Lists& lists);

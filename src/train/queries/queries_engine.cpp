@@ -54,7 +54,7 @@ QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<R
       candidates_per_part_(sampled_per_part(setup.job, shard_.manifest.part_count())),
       optimiser_(setup.job.optimiser, setup.job.schedule),
       dropout_(setup.job, setup.parameters, 0, setup.pool),
-      tables_(setup.parameters, shard_.manifest, RowFormat::of(setup.job), executor_),
+      tables_(setup.parameters, shard_.manifest, setup.job.run.seed, executor_),
       memory_(executor_, longest_list(setup, sizes)),
       step_setup_{executor_, memory_, tables_, setup.parameters, shard_},
       targets_(comm_, shard_, sizes.by_part, setup.pool),
@@ -85,14 +85,8 @@ std::string QueriesEngine<kSpace>::description() const {
 
 template <Space kSpace>
 std::vector<kernels::ConstDeviceMatrix> QueriesEngine<kSpace>::device_rows() const {
-  std::vector<kernels::ConstDeviceMatrix> rows;
-  if constexpr (kSpace == Space::kDevice)
-    for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
-      const auto& table = tables_.part(p).rows;
-      if (!table.is_fp32()) return {};
-      rows.push_back(table.matrix());
-    }
-  return rows;
+  if constexpr (kSpace == Space::kDevice) return tables_.fp32_rows();
+  return {};
 }
 
 // ---- an epoch

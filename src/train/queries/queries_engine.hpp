@@ -37,7 +37,7 @@ class QueriesEngine final : public PassEngine {
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] StageTimes stage_times() const override { return clock_.times(); }
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
-  [[nodiscard]] bool holds_parameters() const override { return tables_.are_copies(); }
+  [[nodiscard]] bool holds_parameters() const override { return Tables<kSpace>::kCopies; }
   void download_parameters() override { tables_.download(); }
   [[nodiscard]] std::vector<kernels::ConstDeviceMatrix> device_rows() const override;
 

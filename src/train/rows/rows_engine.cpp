@@ -56,7 +56,7 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       query_count_(shard_.manifest.query_count()),
       optimiser_(setup.job.optimiser, setup.job.schedule),
       dropout_(setup.job, setup.parameters, 0, setup.pool),
-      tables_(setup.parameters, shard_.manifest, RowFormat{}, executor_),
+      tables_(setup.parameters, shard_.manifest, setup.job.run.seed, executor_),
       memory_(executor_, longest_list(setup, sizes)),
       step_setup_{executor_, memory_, tables_, setup.parameters, shard_},
       demand_(comm_, shard_, sizes.rows, setup.pool),
@@ -72,7 +72,7 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
 template <Space kSpace>
 std::unique_ptr<HaloRows<kSpace>> RowsEngine<kSpace>::make_halo(const EngineSetup& setup, const RowsSizes& sizes) {
   const bool stale = setup.job.exchange.staleness > 0;
-  std::vector<kernels::BasicMatrix<kSpace>> tables;
+  std::vector<kernels::BasicStoredRows<kSpace>> tables;
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) tables.push_back(tables_.part(p).with_halo);
   if constexpr (kSpace == Space::kHost)
     if (comm_.size() > 1 && setup.device_ranks == 0)
@@ -96,10 +96,8 @@ std::string RowsEngine<kSpace>::description() const {
 
 template <Space kSpace>
 std::vector<kernels::ConstDeviceMatrix> RowsEngine<kSpace>::device_rows() const {
-  std::vector<kernels::ConstDeviceMatrix> rows;
-  if constexpr (kSpace == Space::kDevice)
-    for (std::size_t p = 0; p < shard_.parts.size(); ++p) rows.push_back(tables_.part(p).rows.matrix());
-  return rows;
+  if constexpr (kSpace == Space::kDevice) return tables_.fp32_rows();
+  return {};
 }
 
 // ---- an epoch
@@ -208,6 +206,7 @@ void RowsEngine<kSpace>::update(const Lists& now, std::uint64_t step_of_all) {
   const auto relations = relation_sum_.sum(now.relations, leaves);
   clock_.enter(Stage::kUpdate);
   optimiser_.begin_step(step_of_all, pass_.epoch_steps);
+  tables_.begin_step(step_of_all);
   step_.update(now, optimiser_);
   sides_.update(relations.rows, relations.ids, optimiser_);
 }

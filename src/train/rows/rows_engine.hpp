@@ -39,7 +39,7 @@ class RowsEngine final : public PassEngine {
   [[nodiscard]] std::uint64_t queries() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
-  [[nodiscard]] bool holds_parameters() const override { return tables_.are_copies(); }
+  [[nodiscard]] bool holds_parameters() const override { return Tables<kSpace>::kCopies; }
   void download_parameters() override { tables_.download(); }
   [[nodiscard]] std::vector<kernels::ConstDeviceMatrix> device_rows() const override;
   [[nodiscard]] StageTimes stage_times() const override { return clock_.times(); }

@@ -110,7 +110,7 @@ void RowsStep<kSpace>::query_block(const Lists& lists, std::size_t p, const Bloc
   const auto& kernels = executor_.kernels();
   const sampling::QueryLists<kSpace>& side = lists.sides[p];
   const Part& part = parts_[p];
-  const Matrix table = tables_.part(p).with_halo;
+  const kernels::BasicConstStoredRows<kSpace> table = tables_.part(p).with_halo;
   const Matrix targets = scratch_[block.worker].targets.block(0, block.count);
   const Matrix queries = part.queries.block(block.first, block.count);
   const Matrix gradients = part.query_gradients.block(block.first, block.count);

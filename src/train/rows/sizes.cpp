@@ -30,7 +30,7 @@ SideSizes RowsSizes::side() const {
 
 std::uint64_t RowsSizes::largest_exchange_bytes(const graph::Shard& shard) const {
   const exchange::RowTotals totals = exchange::row_totals(shard, rows);
-  return std::max({exchange::OrderedHaloRows<Space::kHost>::largest_bytes(totals, dim),
+  return std::max({exchange::OrderedHaloRows<Space::kHost>::largest_bytes(totals, row_bytes),
                    exchange::GradientReturn<Space::kHost>::largest_bytes(totals, dim),
                    exchange::RelationSum<Space::kHost>::largest_bytes(shard, relation_sum())});
 }
@@ -68,6 +68,7 @@ RowsSizes rows_sizes(const EngineSetup& setup) {
   sizes.rows = row_sizes(manifest, setup.job);
   sizes.negatives = negative_count(manifest, setup.job);
   sizes.dim = parameters.dim();
+  sizes.row_bytes = parameters.parts().front().rows.stride;
   sizes.relations = parameters.relations().rows;
   sizes.gradient_dim = relation_gradient_dim(parameters);
   sizes.has_core = parameters.scorer().has_core();

@@ -21,6 +21,7 @@ struct RowsSizes {
   exchange::RowSizes rows;             ///< by part
   std::uint64_t negatives = 0;         ///< negatives of a part
   std::size_t dim = 0;                 ///< dim of an entity row
+  std::size_t row_bytes = 0;           ///< bytes of an entity row as it is stored
   std::size_t relations = 0;           ///< directed
   std::size_t gradient_dim = 0;        ///< dim of a relation's gradient
   bool has_core = false;

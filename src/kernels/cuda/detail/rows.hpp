@@ -4,6 +4,7 @@
 
 #include "core/cast.hpp"
 #include "kernels/backend.hpp"
+#include "kernels/cuda/detail/encode.hpp"
 #include "kernels/cuda/detail/grid.hpp"
 #include "kernels/detail/drop_block.hpp"
 #include "kernels/detail/shapes.hpp"
@@ -93,9 +94,11 @@ template <class From>
 struct GatherElement {
   using Value = float;
   From table;
-  const std::uint32_t* indices;
+  const std::uint32_t* indices;  ///< or null: row i is row i of the table
   Table out;
-  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const { return table.row(indices[i])[c]; }
+  TESSERA_HOST_DEVICE float load(std::size_t i, std::size_t c) const {
+    return table.row(indices == nullptr ? i : indices[i])[c];
+  }
   TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, float value) const { out.row(i)[c] = value; }
 };
 
@@ -193,6 +196,35 @@ class GridRows final : public BasicRows<Launcher::kSpace> {
     });
   }
 
+  void take(BasicConstStoredRows<Launcher::kSpace> table, Indices indices,
+            BasicStoredRows<Launcher::kSpace> out) const override {
+    kernels::detail::check_taken(table, indices, out);
+    switch (table.format) {
+      case RowFormat::kFp32: return launch_take<std::uint32_t>(table, indices, out);
+      case RowFormat::kBf16:
+      case RowFormat::kFp16: return launch_take<std::uint16_t>(table, indices, out);
+      case RowFormat::kInt8: break;
+    }
+    launch_encode(StoredSource{ConstScaledTable(table), indices.data()}, out);
+  }
+
+  void encode(ConstMatrix in, BasicStoredRows<Launcher::kSpace> table) const override {
+    kernels::detail::check_same_shape(in, table);
+    with_table(table, [&]<class To>(To to) {
+      if constexpr (To::kIsScaled)
+        launch_encode(MatrixSource{ConstTable(in)}, table);
+      else
+        launch_elements(launch_, in.rows, in.cols, EncodeElement<To>{ConstTable(in), to});
+    });
+  }
+
+  void decode(BasicConstStoredRows<Launcher::kSpace> table, Matrix out) const override {
+    kernels::detail::check_same_shape(table, out);
+    with_table(table, [&]<class From>(From from) {
+      launch_elements(launch_, out.rows, out.cols, GatherElement<From>{from, nullptr, Table(out)});
+    });
+  }
+
   void scatter(ConstMatrix in, Indices indices, Matrix table) const override {
     kernels::detail::check_indexed(in, indices, table);
     launch_elements(launch_, in.rows, in.cols, ScatterElement{ConstTable(in), indices.data(), Table(table)});
@@ -226,6 +258,20 @@ class GridRows final : public BasicRows<Launcher::kSpace> {
   }
 
  private:
+  template <class Stored>
+  void launch_take(BasicConstStoredRows<Launcher::kSpace> table, Indices indices,
+                   BasicStoredRows<Launcher::kSpace> out) const {
+    launch_elements(
+        launch_, out.rows, out.cols,
+        TakeElement<Stored>{reinterpret_cast<const Stored*>(table.data), table.stride / sizeof(Stored), indices.data(),
+                            reinterpret_cast<Stored*>(out.data), out.stride / sizeof(Stored)});
+  }
+
+  template <class Source>
+  void launch_encode(Source source, BasicStoredRows<Launcher::kSpace> out) const {
+    launch_(blocks_of(kLaneRows, out.rows), EncodeRowsBody<Source>{source, ScaledTable(out), out.rows, out.cols});
+  }
+
   Launcher launch_;
 };
 

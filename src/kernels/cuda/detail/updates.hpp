@@ -11,8 +11,70 @@
 
 namespace tessera::kernels::cuda {
 
-template <class Rows>
-struct AdagradElement {
+using kernels::detail::with_state;
+
+/// An update of an element: load() reads it, changed() is the new element of the row, keep() writes the state. A format
+/// whose elements are independent takes an update as an element (rows.hpp).
+template <class Update>
+struct UpdateElement : Update {
+  using Value = typename Update::Value;
+  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
+    this->keep(i, c, value);
+    this->table.store(this->indices[i], c, this->changed(value));
+  }
+};
+
+/// An update of rows in int8: the lanes find the largest magnitude of the new row, then write its codes, then one
+/// writes its scale. A lane reads and writes columns of its own.
+template <class Update>
+struct UpdateRowsBody {
+  static constexpr unsigned kThreads = kLaneThreads;
+  using Shared = LaneValues<std::uint32_t>;
+  struct Registers {
+    float scale;
+  };
+  Update update;
+  std::size_t rows;
+  std::size_t cols;
+
+  TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
+  TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
+    const LaneAt at(index);
+    if (at.row >= rows) return;
+    const std::uint32_t row = update.indices[at.row];
+    float* hot = update.table.hot_row(row);
+    if (phase == 0) {
+      shared.at[at.slot][at.lane] = hot != nullptr ? 0 : largest(at);
+    } else if (phase == 1) {
+      registers.scale = scale_of(largest_of(shared.at[at.slot]));
+      write(at, row, hot, inverse_of(registers.scale));
+    } else if (at.lane == 0 && hot == nullptr) {
+      update.table.store_scale(row, registers.scale);
+    }
+  }
+
+ private:
+  TESSERA_HOST_DEVICE std::uint32_t largest(const LaneAt& at) const {
+    std::uint32_t largest = 0;
+    for (std::size_t c = at.lane; c < cols; c += kLanes)
+      largest = larger_magnitude(largest, update.changed(update.load(at.row, c)));
+    return largest;
+  }
+
+  TESSERA_HOST_DEVICE void write(const LaneAt& at, std::uint32_t row, float* hot, float inverse) const {
+    for (std::size_t c = at.lane; c < cols; c += kLanes) {
+      const typename Update::Value value = update.load(at.row, c);
+      update.keep(at.row, c, value);
+      if (hot != nullptr)
+        hot[c] = update.changed(value);
+      else
+        update.table.store_code(row, c, update.changed(value), inverse);
+    }
+  }
+};
+
+template <class Rows, class State>
+struct AdagradUpdate {
   struct Value {
     float gradient;
     float squares;
@@ -22,19 +84,23 @@ struct AdagradElement {
   ConstTable gradients;
   const std::uint32_t* indices;
   Rows table;
-  Table state;
+  State state;
   TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
     return {gradients.row(i)[c], state.row(indices[i])[c], table.row(indices[i])[c]};
   }
-  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
-    const float squares = fmaf(value.gradient, value.gradient, value.squares);
-    state.row(indices[i])[c] = squares;
-    table.store(indices[i], c, value.row - step.learning_rate * value.gradient / (sqrtf(squares) + step.epsilon));
+  TESSERA_HOST_DEVICE static float squares(const Value& value) {
+    return fmaf(value.gradient, value.gradient, value.squares);
+  }
+  TESSERA_HOST_DEVICE float changed(const Value& value) const {
+    return value.row - step.learning_rate * value.gradient / (sqrtf(squares(value)) + step.epsilon);
+  }
+  TESSERA_HOST_DEVICE void keep(std::size_t i, std::size_t c, const Value& value) const {
+    state.store(indices[i], c, squares(value));
   }
 };
 
 template <class Rows>
-struct AdamElement {
+struct AdamUpdate {
   struct Value {
     float gradient;
     float mean;
@@ -51,18 +117,23 @@ struct AdamElement {
     const float* moments = state.row(indices[i]);
     return {gradients.row(i)[c], moments[c], moments[dim + c], table.row(indices[i])[c]};
   }
-  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
-    const float gradient = value.gradient;
-    const float mean = fmaf(step.mean_gain, gradient - value.mean, value.mean);
-    const float squares = fmaf(step.square_gain, fmaf(gradient, gradient, -value.squares), value.squares);
-    state.row(indices[i])[c] = mean;
-    state.row(indices[i])[dim + c] = squares;
-    table.store(indices[i], c, value.row - step.rate * mean / fmaf(step.root_scale, sqrtf(squares), step.epsilon));
+  TESSERA_HOST_DEVICE float mean(const Value& value) const {
+    return fmaf(step.mean_gain, value.gradient - value.mean, value.mean);
+  }
+  TESSERA_HOST_DEVICE float squares(const Value& value) const {
+    return fmaf(step.square_gain, fmaf(value.gradient, value.gradient, -value.squares), value.squares);
+  }
+  TESSERA_HOST_DEVICE float changed(const Value& value) const {
+    return value.row - step.rate * mean(value) / fmaf(step.root_scale, sqrtf(squares(value)), step.epsilon);
+  }
+  TESSERA_HOST_DEVICE void keep(std::size_t i, std::size_t c, const Value& value) const {
+    state.row(indices[i])[c] = mean(value);
+    state.row(indices[i])[dim + c] = squares(value);
   }
 };
 
 template <class Rows>
-struct SgdElement {
+struct SgdUpdate {
   struct Value {
     float gradient;
     float row;
@@ -74,18 +145,24 @@ struct SgdElement {
   TESSERA_HOST_DEVICE Value load(std::size_t i, std::size_t c) const {
     return {gradients.row(i)[c], table.row(indices[i])[c]};
   }
-  TESSERA_HOST_DEVICE void store(std::size_t i, std::size_t c, const Value& value) const {
-    table.store(indices[i], c, fmaf(-learning_rate, value.gradient, value.row));
+  TESSERA_HOST_DEVICE float changed(const Value& value) const {
+    return fmaf(-learning_rate, value.gradient, value.row);
   }
+  TESSERA_HOST_DEVICE void keep(std::size_t /*i*/, std::size_t /*c*/, const Value& /*value*/) const {}
 };
 
-/// The lanes sum the squares of a row, then all lanes update the row, then one updates its state.
+/// The lanes sum the squares of a row, then all lanes update the row, in int8 in two phases, then one updates its
+/// state.
 template <class Rows>
 struct RowwiseAdagradBody {
   static constexpr unsigned kThreads = kLaneThreads;
-  using Shared = LaneValues<float>;
+  struct Shared {
+    LaneValues<float> squares;
+    LaneValues<std::uint32_t> largest;
+  };
   struct Registers {
     float squares;
+    float scale;
   };
   AdagradStep step;
   ConstTable gradients;
@@ -95,17 +172,22 @@ struct RowwiseAdagradBody {
   Rows table;
   float* state;
 
-  TESSERA_HOST_DEVICE unsigned phases() const { return 3; }
+  TESSERA_HOST_DEVICE unsigned phases() const { return Rows::kIsScaled ? 4 : 3; }
   TESSERA_HOST_DEVICE void run(unsigned phase, At index, Shared& shared, Registers& registers) const {
     const LaneAt at(index);
     if (at.row >= rows) return;
     if (phase == 0) {
-      shared.at[at.slot][at.lane] = sum_squares(gradients.row(at.row), at.lane);
+      shared.squares.at[at.slot][at.lane] = sum_squares(gradients.row(at.row), at.lane);
     } else if (phase == 1) {
-      registers.squares = state[indices[at.row]] + sum_tree(shared.at[at.slot]) / static_cast<float>(cols);
-      update(at.row, at.lane, registers.squares);
+      registers.squares = state[indices[at.row]] + sum_tree(shared.squares.at[at.slot]) / static_cast<float>(cols);
+      if constexpr (Rows::kIsScaled)
+        shared.largest.at[at.slot][at.lane] = largest(at, registers.squares);
+      else
+        update(at, registers.squares);
+    } else if (phase + 1 < phases()) {
+      if constexpr (Rows::kIsScaled) rescale(at, shared, registers);
     } else if (at.lane == 0) {
-      state[indices[at.row]] = registers.squares;
+      finish(at, registers);
     }
   }
 
@@ -116,11 +198,39 @@ struct RowwiseAdagradBody {
     return sum;
   }
 
-  TESSERA_HOST_DEVICE void update(std::size_t i, unsigned lane, float squares) const {
+  /// Calls change(c, new element) for the columns of a lane.
+  template <class Change>
+  TESSERA_HOST_DEVICE void each_column(const LaneAt& at, float squares, const Change& change) const {
     const float rate = step.learning_rate / (sqrtf(squares) + step.epsilon);
-    const auto row = table.row(indices[i]);
-    for (std::size_t c = lane; c < cols; c += kLanes)
-      table.store(indices[i], c, fmaf(-rate, gradients.row(i)[c], row[c]));
+    const auto row = table.row(indices[at.row]);
+    for (std::size_t c = at.lane; c < cols; c += kLanes) change(c, fmaf(-rate, gradients.row(at.row)[c], row[c]));
+  }
+
+  TESSERA_HOST_DEVICE void update(const LaneAt& at, float squares) const {
+    each_column(at, squares, [&](std::size_t c, float value) { table.store(indices[at.row], c, value); });
+  }
+
+  TESSERA_HOST_DEVICE std::uint32_t largest(const LaneAt& at, float squares) const {
+    std::uint32_t largest = 0;
+    each_column(at, squares, [&](std::size_t /*c*/, float value) { largest = larger_magnitude(largest, value); });
+    return largest;
+  }
+
+  TESSERA_HOST_DEVICE void rescale(const LaneAt& at, const Shared& shared, Registers& registers) const {
+    const std::uint32_t row = indices[at.row];
+    if (float* hot = table.hot_row(row)) {
+      each_column(at, registers.squares, [&](std::size_t c, float value) { hot[c] = value; });
+      return;
+    }
+    registers.scale = scale_of(largest_of(shared.largest.at[at.slot]));
+    const float inverse = inverse_of(registers.scale);
+    each_column(at, registers.squares, [&](std::size_t c, float value) { table.store_code(row, c, value, inverse); });
+  }
+
+  TESSERA_HOST_DEVICE void finish(const LaneAt& at, const Registers& registers) const {
+    state[indices[at.row]] = registers.squares;
+    if constexpr (Rows::kIsScaled)
+      if (table.hot_row(indices[at.row]) == nullptr) table.store_scale(indices[at.row], registers.scale);
   }
 };
 
@@ -129,18 +239,21 @@ class GridUpdates final : public BasicUpdates<Launcher::kSpace> {
   using ConstMatrix = BasicConstMatrix<Launcher::kSpace>;
   using Matrix = BasicMatrix<Launcher::kSpace>;
   using StoredRows = BasicStoredRows<Launcher::kSpace>;
+  using StoredState = BasicStoredState<Launcher::kSpace>;
   using Indices = Vector<Launcher::kSpace, const std::uint32_t>;
 
  public:
   explicit GridUpdates(Launcher launch) : launch_(launch) {}
 
   void adagrad(AdagradStep step, ConstMatrix gradients, Indices indices, StoredRows table,
-               Matrix state) const override {
+               StoredState state) const override {
     kernels::detail::check_indexed(gradients, indices, table);
     kernels::detail::check_indexed(gradients, indices, state);
     with_table(table, [&]<class Rows>(Rows rows) {
-      launch_elements(launch_, gradients.rows, table.cols,
-                      AdagradElement<Rows>{step, ConstTable(gradients), indices.data(), rows, Table(state)});
+      with_state(state, table.rounding, [&]<class State>(State states) {
+        launch_update<Rows>(gradients,
+                            AdagradUpdate<Rows, State>{step, ConstTable(gradients), indices.data(), rows, states});
+      });
     });
   }
 
@@ -158,20 +271,27 @@ class GridUpdates final : public BasicUpdates<Launcher::kSpace> {
   void adam(AdamStep step, ConstMatrix gradients, Indices indices, StoredRows table, Matrix state) const override {
     kernels::detail::check_moments(gradients, indices, table, state);
     with_table(table, [&]<class Rows>(Rows rows) {
-      launch_elements(launch_, gradients.rows, table.cols,
-                      AdamElement<Rows>{step, ConstTable(gradients), indices.data(), rows, Table(state), table.cols});
+      launch_update<Rows>(
+          gradients, AdamUpdate<Rows>{step, ConstTable(gradients), indices.data(), rows, Table(state), table.cols});
     });
   }
 
   void sgd(float learning_rate, ConstMatrix gradients, Indices indices, StoredRows table) const override {
     kernels::detail::check_indexed(gradients, indices, table);
     with_table(table, [&]<class Rows>(Rows rows) {
-      launch_elements(launch_, gradients.rows, table.cols,
-                      SgdElement<Rows>{learning_rate, ConstTable(gradients), indices.data(), rows});
+      launch_update<Rows>(gradients, SgdUpdate<Rows>{learning_rate, ConstTable(gradients), indices.data(), rows});
     });
   }
 
  private:
+  template <class Rows, class Update>
+  void launch_update(ConstMatrix gradients, Update update) const {
+    if constexpr (Rows::kIsScaled)
+      launch_(blocks_of(kLaneRows, gradients.rows), UpdateRowsBody<Update>{update, gradients.rows, gradients.cols});
+    else
+      launch_elements(launch_, gradients.rows, gradients.cols, UpdateElement<Update>{update});
+  }
+
   Launcher launch_;
 };
 

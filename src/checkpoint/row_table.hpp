@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/stored_rows.hpp"
+#include "storage/hdf5.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// Entity rows and states of a part in a file: in the formats of the job, byte for byte as they lie in memory.
+namespace tessera::checkpoint {
+
+/// Writes rows without gaps, and hot rows beside them. The root attribute `row_format` names their format.
+void write_rows(storage::FileWriter& file, const std::string& path, const kernels::ConstStoredRows& rows);
+
+/// Reads all rows. Rows in fp32 are rounded to the nearest where `rows` has another format. Throws Error(kBadData) for
+/// another shape, for hot rows out of order and for an int8 row with a scale that is not finite, Error(kUsage) for rows
+/// of another format.
+void read_rows(const storage::FileReader& file, const std::string& path, const kernels::StoredRows& rows);
+
+/// The same for states; the root attribute is `state_format`. They are not converted.
+void write_state(storage::FileWriter& file, const std::string& path, const kernels::StoredState& state);
+void read_state(const storage::FileReader& file, const std::string& path, const kernels::StoredState& state);
+
+/// Reads rows of any format as fp32, some at a time.
+class RowTableReader {
+ public:
+  /// `file` outlives this. Throws Error(kBadData) for a table that is not [rows, dim].
+  RowTableReader(const storage::FileReader& file, std::string path, std::uint64_t rows, std::uint64_t dim);
+  /// out [n, dim] = the next n rows; no checksum. Throws Error(kBadData), as read_rows().
+  void read_next(const kernels::Matrix& out);
+
+ private:
+  kernels::ConstMatrix read_hot(std::size_t rows, std::size_t dim);
+
+  const storage::FileReader& file_;
+  std::string path_;
+  kernels::RowFormat format_;
+  std::uint64_t next_ = 0;       // row
+  std::uint64_t next_slot_ = 0;  // of a hot row
+  std::vector<std::byte> bytes_;
+  std::vector<float> hot_;
+};
+
+}  // namespace tessera::checkpoint
