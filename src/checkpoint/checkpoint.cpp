@@ -64,6 +64,7 @@ std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder
     fault_point("checkpoint.part", rank);
     write_part(folder, shard, parameters, table);
     digests.push_back(storage::hash_file(folder / graph::part_file_name(table.part)));
+    parameters.put_away(table);
   }
   return digests;
 }
@@ -249,6 +250,7 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, m
       read_matrix(file, kPartAverage, average->part(table.part).rows.matrix());
     read_rows(file, serves_average ? kPartAverage : kPartRows, table.rows);
     checkpoint::read_state(file, "/state", table.state);
+    parameters.put_away(table);
   }
   return state_of(manifest);
 }
@@ -348,9 +350,11 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
   std::vector<storage::Digest> mine;
   for (const model::PartTable& table : parameters.parts()) {
     mine.push_back(hash(table.rows));
-    if (table.rows.hot.rows > 0) mine.back() = storage::hash_values<storage::Digest>(std::array{mine.back(), hash_matrix(table.rows.hot)});
+    if (table.rows.hot.rows > 0)
+      mine.back() = storage::hash_values<storage::Digest>(std::array{mine.back(), hash_matrix(table.rows.hot)});
     mine.push_back(hash(table.state));
     if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
+    parameters.put_away(table);
   }
   std::vector<storage::Digest> all = gather_digests(comm, shard, mine, per_part);
   all.push_back(hash_matrix(parameters.relations()));

@@ -14,6 +14,7 @@
 #include "train/loop/placement.hpp"
 #include "train/loop/step_speed.hpp"
 #include "train/loop/trainer.hpp"
+#include "train/rounds/rounds_engine.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -131,6 +132,11 @@ std::string mode_of_run(const Job& job) {
   return std::filesystem::exists(file) ? read_job(file).exchange.mode : job.exchange.mode;
 }
 
+std::string resident_parts_of_run(const Job& job) {
+  const std::filesystem::path file = std::filesystem::path(job.run.folder) / kJobFile;
+  return std::filesystem::exists(file) ? read_job(file).memory.resident_parts : job.memory.resident_parts;
+}
+
 // Collective. Reads the job and refuses one that cannot be trained.
 Job read_training_job(comm::Communicator& comm, const Options& options) {
   Job job = read_job_together(comm, options.job_file, options.overrides);
@@ -139,6 +145,8 @@ Job read_training_job(comm::Communicator& comm, const Options& options) {
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
            job.run.folder);
     if (options.resume && job.exchange.mode == "auto") job.exchange.mode = mode_of_run(job);
+    if (options.resume && job.memory.resident_parts == "auto") job.memory.resident_parts = resident_parts_of_run(job);
+    if (job.memory.resident_parts != "all" && job.memory.queries == "auto") job.memory.queries = "stream";
     train::check_fit(job);
   });
   const std::vector<std::string> idle = train::idle_settings(job);
@@ -153,11 +161,39 @@ void choose_exchange(const comm::Communicator& comm, Job& job, const RunContext&
   job.exchange.mode = choice.mode;
 }
 
-model::Parameters make_parameters(const RunContext& context, const Job& job) {
-  model::Parameters parameters(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool,
-                               train::row_memory(context.shard, job));
+// Collective. Decides what "auto" means for the parts in memory. The smallest budget decides for all ranks.
+void choose_resident_parts(comm::Communicator& comm, Job& job, const RunContext& context) {
+  if (job.memory.resident_parts != "auto") return;
+  const std::uint64_t room = context.pool->budget_bytes() - context.pool->used_bytes();
+  const auto smallest = static_cast<std::uint64_t>(comm.reduce(static_cast<std::int64_t>(room), comm::Reduction::kMin));
+  job.memory.resident_parts = comm::together(
+      comm, [&] { return train::choose_resident_parts(job, context.shard.manifest, comm.size(), smallest / 4 * 3); });
+  if (comm.is_root())
+    log::info("memory.resident_parts: {} ({} of memory are free for rows, states and steps)", job.memory.resident_parts,
+              text::bytes(smallest));
+}
+
+// Collective. The tables of a job whose rows do not all fit into memory; null for others.
+std::unique_ptr<train::WorkingCopy> make_working_copy(comm::Communicator& comm, const Job& job) {
+  if (resident_parts(job) == 0) return nullptr;
+  const std::filesystem::path beside = std::filesystem::path(job.run.folder).lexically_normal().string() + ".working";
+  const std::filesystem::path folder = job.memory.folder.empty() ? beside : std::filesystem::path(job.memory.folder);
+  return comm::together(comm, [&] { return std::make_unique<train::WorkingCopy>(folder); });
+}
+
+model::Parameters make_parameters(const RunContext& context, const Job& job, train::WorkingCopy* tables) {
+  model::RowMemory rows = tables != nullptr ? train::row_formats(job) : train::row_memory(context.shard, job);
+  rows.store = tables;
+  model::Parameters parameters(context.shard, job.model, model::state_shape(job.optimiser.name), *context.pool, rows);
   if (job.average.decay > 0) parameters.keep_average(context.shard, job.model, *context.pool);
   return parameters;
+}
+
+// Collective.
+std::unique_ptr<train::Engine> make_engine(const train::EngineSetup& setup, train::WorkingCopy* tables) {
+  if (tables == nullptr) return comm::together(setup.comm, [&] { return train::make_engine(setup); });
+  const Job::Data& data = setup.job.data;
+  return std::make_unique<train::RoundsEngine>(setup, *tables, graph::partition_folder(data.graph, data.parts));
 }
 
 // Collective. The evaluator of validations; null without validations.
@@ -195,7 +231,9 @@ void train(comm::Communicator& comm, const Options& options) {
   choose_exchange(comm, job, context, devices);
   const auto items = sampling::count_items(comm, context.shard, job);
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
-  model::Parameters parameters = comm::together(comm, [&] { return make_parameters(context, job); });
+  choose_resident_parts(comm, job, context);
+  const std::unique_ptr<train::WorkingCopy> tables = make_working_copy(comm, job);
+  model::Parameters parameters = comm::together(comm, [&] { return make_parameters(context, job, tables.get()); });
   const train::EngineSetup engine_setup{comm,
                                         context.shard,
                                         job,
@@ -209,7 +247,7 @@ void train(comm::Communicator& comm, const Options& options) {
                                         devices.ranks};
   const search::Setup setup{comm, context.shard, parameters.served(), context.host};
   std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits
-  const std::unique_ptr<train::Engine> engine = comm::together(comm, [&] { return train::make_engine(engine_setup); });
+  const std::unique_ptr<train::Engine> engine = make_engine(engine_setup, tables.get());
   evaluator = make_evaluator(setup, context, engine_setup, *engine);
   train::Trainer trainer(engine_setup, *engine, options.resume);
   if (comm.is_root()) describe(context, parameters, *engine);

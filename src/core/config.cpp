@@ -136,6 +136,15 @@ void ConfigReader::text(const std::string& key, std::string& value, const std::v
   value = found->string;
 }
 
+void ConfigReader::word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) {
+  const ConfigValue* found = find(key);
+  if (found == nullptr) return;
+  if (found->kind == ConfigValue::Kind::kInteger)
+    value = std::to_string(found->integer);
+  else
+    text(key, value, words);
+}
+
 void ConfigReader::integer(const std::string& key, std::uint64_t& value, Range range) {
   const ConfigValue* found = find(key);
   if (found == nullptr) return;
@@ -187,6 +196,11 @@ void ConfigWriter::text(const std::string& key, std::string& value, const std::v
   std::ostringstream quoted;
   quoted << toml::value<std::string>(value);
   lines_.push_back({key, quoted.str()});
+}
+
+void ConfigWriter::word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) {
+  if (std::find(words.begin(), words.end(), value) != words.end()) return text(key, value, words);
+  lines_.push_back({key, value});
 }
 
 void ConfigWriter::integer(const std::string& key, std::uint64_t& value, Range /*range*/) {

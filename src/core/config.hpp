@@ -44,6 +44,8 @@ class ConfigVisitor {
  public:
   virtual ~ConfigVisitor() = default;
   virtual void text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) = 0;
+  /// One of the words, or an integer, which is kept as text.
+  virtual void word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) = 0;
   virtual void integer(const std::string& key, std::uint64_t& value, Range range) = 0;
   virtual void real(const std::string& key, double& value, Range range) = 0;
   virtual void flag(const std::string& key, bool& value) = 0;
@@ -54,6 +56,7 @@ class ConfigReader final : public ConfigVisitor {
  public:
   explicit ConfigReader(const ConfigValues& values) : values_(values) {}
   void text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) override;
+  void word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) override;
   void integer(const std::string& key, std::uint64_t& value, Range range) override;
   void real(const std::string& key, double& value, Range range) override;
   void flag(const std::string& key, bool& value) override;
@@ -76,6 +79,7 @@ struct ConfigLine {
 class ConfigWriter final : public ConfigVisitor {
  public:
   void text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) override;
+  void word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) override;
   void integer(const std::string& key, std::uint64_t& value, Range range) override;
   void real(const std::string& key, double& value, Range range) override;
   void flag(const std::string& key, bool& value) override;

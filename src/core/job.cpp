@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <string_view>
 
 namespace tessera {
@@ -30,6 +31,8 @@ void visit_input(Job& job, ConfigVisitor& v) {
   v.text("run.rows", job.run.rows, {"fp32", "bf16", "fp16", "int8"});
   v.text("memory.queries", job.memory.queries, {"auto", "memory", "stream"});
   v.real("memory.hot_rows", job.memory.hot_rows, {0, 1});
+  v.word_or_integer("memory.resident_parts", job.memory.resident_parts, {"all", "auto"});
+  v.text("memory.folder", job.memory.folder, {});
 }
 
 void visit_model(Job& job, ConfigVisitor& v) {
@@ -112,7 +115,20 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
          file.string());
   if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
   if (!job.run.device_memory.empty()) (void)text::parse_bytes(job.run.device_memory, "run.device_memory");
+  if (job.memory.resident_parts != "auto") (void)resident_parts(job);
   return job;
+}
+
+std::uint32_t resident_parts(const Job& job) {
+  const std::string& value = job.memory.resident_parts;
+  if (value == "all") return 0;
+  std::uint32_t parts = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parts);
+  if (error != std::errc() || end != value.data() + value.size() || parts < 2 || parts > job.data.parts)
+    fail(ExitStatus::kUsage,
+         "memory.resident_parts is '{}'; it is \"all\", \"auto\", or a number from 2 to data.parts ({})", value,
+         job.data.parts);
+  return parts == job.data.parts ? 0 : parts;
 }
 
 std::string to_toml(Job job) {
@@ -122,7 +138,7 @@ std::string to_toml(Job job) {
 }
 
 Job with_absolute_paths(Job job) {
-  for (std::string* path : {&job.data.graph, &job.run.folder}) {
+  for (std::string* path : {&job.data.graph, &job.run.folder, &job.memory.folder}) {
     if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
     if (!text::is_utf8(*path))
       fail(ExitStatus::kUsage, "path '{}' is not UTF-8: a job file cannot hold it; rename the folder", *path);
@@ -133,10 +149,10 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 12> kKeys = {"data.graph",      "run.folder",           "run.threads",
-                                                      "run.memory",      "run.watchdog_seconds", "run.device_memory",
-                                                      "memory.queries",  "run.placement",        "train.epochs",
-                                                      "exchange.scores", "exchange.transport",   "validate.patience"};
+  constexpr std::array<std::string_view, 13> kKeys = {
+      "data.graph",         "run.folder",        "run.threads",   "run.memory",   "run.watchdog_seconds",
+      "run.device_memory",  "memory.queries",    "run.placement", "train.epochs", "exchange.scores",
+      "exchange.transport", "validate.patience", "memory.folder"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

@@ -32,6 +32,8 @@ struct Job {
   struct Memory {
     std::string queries = "auto";  ///< where the packed queries of a rank lie: in its memory, or read again from disk
     double hot_rows = 0.02;        ///< of run.rows = "int8": share of the rows of a part that are in fp32
+    std::string resident_parts = "all";  ///< parts whose rows are in memory while training: "all", "auto", a number
+    std::string folder;                  ///< of the other rows; empty: beside the run folder
   } memory;
   struct Model {
     std::string name = "complex";
@@ -74,8 +76,8 @@ struct Job {
     std::string name = "adagrad";
     double learning_rate = 0.1;
     double epsilon = 1e-10;
-    double beta1 = 0.9;    ///< Adam's decay of the mean gradient
-    double beta2 = 0.999;  ///< Adam's decay of the mean square
+    double beta1 = 0.9;          ///< Adam's decay of the mean gradient
+    double beta2 = 0.999;        ///< Adam's decay of the mean square
     std::string state = "fp32";  ///< of adagrad: the format of the states of entity rows
   } optimiser;
   struct Schedule {
@@ -107,6 +109,9 @@ struct Job {
 
 inline constexpr std::uint64_t kMostDim = std::uint64_t{1} << 16U;
 inline constexpr std::uint64_t kMostParts = std::uint64_t{1} << 20U;
+
+/// Parts whose rows are in memory, of all ranks; 0: all of them. "auto" must have been decided.
+std::uint32_t resident_parts(const Job& job);
 
 /// A run folder keeps its job, every key resolved, under this name.
 inline constexpr const char* kJobFile = "job.toml";

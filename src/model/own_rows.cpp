@@ -99,7 +99,8 @@ void OwnRows::compose(EntityId source, RelationId relation, float* query) const 
   const kernels::ConstStoredRows stored = parameters_.parts()[at.part].rows.block(at.row.index(), 1);
   std::vector<float> memory(stored.is_fp32() ? 0 : dim);
   if (!stored.is_fp32()) decode(stored, {memory.data(), 1, dim, dim});
-  const kernels::ConstMatrix row = stored.is_fp32() ? stored.matrix() : kernels::ConstMatrix{memory.data(), 1, dim, dim};
+  const kernels::ConstMatrix row =
+      stored.is_fp32() ? stored.matrix() : kernels::ConstMatrix{memory.data(), 1, dim, dim};
   parameters_.scorer().compose(row, parameters_.operators(), std::span(&relation_row, 1), {query, 1, dim, dim});
 }
 
@@ -114,9 +115,15 @@ float largest_magnitude(const float* values, std::size_t n) {
 float require_finite_rows(comm::Communicator& comm, const Parameters& parameters, std::size_t threads) {
   const std::vector<Tile> tiles = tiles_of(parameters);
   std::vector<float> magnitudes(tiles.size());
-  parallel_for(tiles.size(), threads, [&](std::size_t i) {
-    magnitudes[i] = magnitude_of(parameters.part(tiles[i].part).rows.block(tiles[i].first_row, tiles[i].rows));
-  });
+  for (std::size_t first = 0, end = 0; first < tiles.size(); first = end) {  // part by part
+    while (end < tiles.size() && tiles[end].part == tiles[first].part) ++end;
+    const PartTable& table = parameters.part(tiles[first].part);
+    parallel_for(end - first, threads, [&](std::size_t i) {
+      const Tile& tile = tiles[first + i];
+      magnitudes[first + i] = magnitude_of(table.rows.block(tile.first_row, tile.rows));
+    });
+    parameters.put_away(table);
+  }
   std::optional<Error> error = check_matrix("relation row", parameters.relations());
   if (!error) error = check_matrix("core row", parameters.core());
   float largest = 0;

@@ -27,16 +27,6 @@ constexpr std::uint32_t kCoreStream = kRelationStream - 1;
 constexpr std::size_t kTileRelations = 64;
 constexpr std::size_t kTileColumns = 256;
 
-std::size_t state_columns(StateShape shape, std::size_t dim) {
-  switch (shape) {
-    case StateShape::kNone: return 0;
-    case StateShape::kPerElement: return dim;
-    case StateShape::kPerRow: return 1;
-    case StateShape::kTwoPerElement: return 2 * dim;
-  }
-  return 0;
-}
-
 // Glorot and Bengio (AISTATS 2010) with both fans the width of a row.
 double init_scale(const Job::Model& model, std::size_t width) {
   if (model.init == "xavier_normal") return std::sqrt(1 / static_cast<double>(width));
@@ -104,11 +94,6 @@ void mark_hot_rows(const PartTable& table) {
   }
 }
 
-std::size_t hot_rows(const RowMemory& memory, std::size_t rows) {
-  if (memory.format != kernels::RowFormat::kInt8) return 0;
-  return std::min(rows, static_cast<std::size_t>(memory.hot_fraction * static_cast<double>(rows)));
-}
-
 void move_towards(ConstMatrix rows, double decay, Matrix average) {
   const auto gain = static_cast<float>(1 - decay);
   const std::size_t count = rows.rows * rows.cols;  // whole tables: no gaps between rows
@@ -118,42 +103,65 @@ void move_towards(ConstMatrix rows, double decay, Matrix average) {
 
 }  // namespace
 
+std::size_t state_columns(StateShape shape, std::size_t dim) {
+  switch (shape) {
+    case StateShape::kNone: return 0;
+    case StateShape::kPerElement: return dim;
+    case StateShape::kPerRow: return 1;
+    case StateShape::kTwoPerElement: return 2 * dim;
+  }
+  return 0;
+}
+
 StateShape state_shape(const std::string& optimiser) {
   if (optimiser == "sgd") return StateShape::kNone;
   if (optimiser == "adam") return StateShape::kTwoPerElement;
   return optimiser == "rowwise_adagrad" ? StateShape::kPerRow : StateShape::kPerElement;
 }
 
+PartTable Parameters::shape_table(const graph::Part& part, StateShape state, const RowMemory& memory) const {
+  const std::size_t own = parts_.size();
+  const std::size_t spare = own < memory.spare_rows.size() ? memory.spare_rows[own] : 0;
+  PartTable table;
+  table.part = part.id();
+  table.degrees = part.train_degree();
+  table.rows_and_spare = {memory.format, nullptr, part.rows() + spare, dim_, kernels::row_bytes(memory.format, dim_)};
+  if (const std::size_t hot = memory.hot_rows(part.rows()); hot > 0)
+    table.rows_and_spare.hot = {nullptr, hot, dim_, dim_};
+  if (state != StateShape::kNone) {
+    const std::size_t columns = state_columns(state, dim_);
+    const auto format = state == StateShape::kPerElement ? memory.state_format : kernels::StateFormat::kFp32;
+    table.state = {format, nullptr, part.rows(), columns, kernels::state_bytes(format, columns)};
+  }
+  table.rows = table.rows_and_spare.block(0, part.rows());
+  return table;
+}
+
+PartTable Parameters::allocate_table(PartTable table, memory::Pool& pool, const RowMemory& memory) {
+  if (memory.store != nullptr) return placed_in(table, memory.store->allocate(table.part, table_bytes(table)));
+  const auto bytes = [&](Tag tag, std::size_t count) {
+    row_memory_.push_back(pool.allocate<std::byte>(tag, count));
+    return row_memory_.back().data();
+  };
+  kernels::StoredRows& rows = table.rows_and_spare;
+  rows.data = bytes(memory.tag, rows.rows * rows.stride);
+  if (rows.hot.rows > 0)
+    rows.hot.data = reinterpret_cast<float*>(bytes(memory.tag, rows.hot.rows * rows.hot.cols * sizeof(float)));
+  if (table.state.rows > 0) table.state.data = bytes(Tag::kState, table.state.rows * table.state.stride);
+  table.rows = rows.block(0, table.rows.rows);
+  return table;
+}
+
 Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-                       RowMemory row_memory)
-    : scorer_(&find_scorer(model.name)), dim_(model.dim) {
+                       const RowMemory& row_memory)
+    : scorer_(&find_scorer(model.name)), dim_(model.dim), store_(row_memory.store) {
+  for (const graph::Part& part : shard.parts)
+    parts_.push_back(allocate_table(shape_table(part, state, row_memory), pool, row_memory));
   const Tag rows_tag = row_memory.tag;
-  row_memory.spare_rows.resize(shard.parts.size(), 0);
   const auto matrix = [&](Tag tag, std::size_t rows, std::size_t cols) {
     memory_.push_back(pool.allocate<float>(tag, rows * cols));
     return Matrix{memory_.back().data(), rows, cols, cols};
   };
-  for (std::size_t i = 0; i < shard.parts.size(); ++i) {
-    const std::size_t rows = shard.parts[i].rows();
-    PartTable table;
-    table.part = shard.parts[i].id();
-    const std::size_t all = rows + row_memory.spare_rows[i];
-    const std::size_t stride = kernels::row_bytes(row_memory.format, dim_);
-    row_memory_.push_back(pool.allocate<std::byte>(rows_tag, all * stride));
-    table.rows_and_spare = {row_memory.format, row_memory_.back().data(), all, dim_, stride};
-    if (const std::size_t hot = hot_rows(row_memory, rows); hot > 0)
-      table.rows_and_spare.hot = matrix(rows_tag, hot, dim_);
-    table.rows = table.rows_and_spare.block(0, rows);
-    table.degrees = shard.parts[i].train_degree();
-    if (state != StateShape::kNone) {
-      const std::size_t columns = state_columns(state, dim_);
-      const auto format = state == StateShape::kPerElement ? row_memory.state_format : kernels::StateFormat::kFp32;
-      const std::size_t bytes = kernels::state_bytes(format, columns);
-      row_memory_.push_back(pool.allocate<std::byte>(Tag::kState, rows * bytes));
-      table.state = {format, row_memory_.back().data(), rows, columns, bytes};
-    }
-    parts_.push_back(table);
-  }
   const std::size_t directed = 2 * shard.manifest.relation_count;
   const std::size_t operator_dim = scorer_->operator_dim(dim_);
   const std::size_t own_dim = model.relation_dim > 0 ? model.relation_dim : dim_;
@@ -167,6 +175,10 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
   chosen_relations_ = matrix(rows_tag, directed, relation_dim);
   all_ = pool.allocate<std::uint32_t>(rows_tag, directed);
   std::iota(all_.data(), all_.data() + directed, 0U);
+}
+
+void Parameters::put_away(const PartTable& table) const {
+  if (store_ != nullptr) store_->put_away(table.part);
 }
 
 void Parameters::make_operators(const kernels::Backend& backend, std::size_t threads) const {
@@ -196,6 +208,7 @@ void Parameters::initialise(const Job::Model& model, std::uint64_t seed) {
   for (PartTable& table : parts_) {
     mark_hot_rows(table);
     draw(table.rows, model, RandomStream(seed, Purpose::kInit, 0, table.part.value()));
+    put_away(table);
   }
   Job::Model relations = model;
   if (scorer_->has_phases()) {
@@ -215,7 +228,7 @@ void Parameters::keep_average(const graph::Shard& shard, const Job::Model& model
 }
 
 void Parameters::update_average(double decay) {
-  for (std::size_t i = 0; i < parts_.size(); ++i) 
+  for (std::size_t i = 0; i < parts_.size(); ++i)
     move_towards(parts_[i].rows.matrix(), decay, average_->parts_[i].rows.matrix());
   move_towards(relations_, decay, average_->relations_);
   move_towards(core_, decay, average_->core_);

@@ -7,6 +7,7 @@
 #include "graph/shard.hpp"
 #include "kernels/backend.hpp"
 #include "memory/pool.hpp"
+#include "model/part_table.hpp"
 #include "model/scorer.hpp"
 
 #include <cstddef>
@@ -17,27 +18,8 @@
 
 namespace tessera::model {
 
-/// Entity rows of one part as they are stored: `rows` [part rows, dim], without gaps. Behind them in the same memory,
-/// `spare` more rows for the halo, so that one index reaches both.
-struct PartTable {
-  PartId part;
-  kernels::StoredRows rows;
-  kernels::StoredRows rows_and_spare;
-  kernels::StoredState state;  ///< optimiser state [rows, columns of the StateShape]; empty when there is none
-  std::span<const std::uint32_t> degrees = {};  ///< training queries of each row, in the shard's memory
-};
-
 /// Columns of an optimiser state: none, the row's, one, twice the row's.
 enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
-
-/// How Parameters keep entity rows. Relation rows and the core are in fp32.
-struct RowMemory {
-  std::vector<std::uint64_t> spare_rows = {};  ///< spare rows of each owned part; empty: none
-  kernels::RowFormat format = kernels::RowFormat::kFp32;
-  kernels::StateFormat state_format = kernels::StateFormat::kFp32;  ///< of states of one number for each element
-  double hot_fraction = 0;  ///< of int8: so many rows of a part, those with most training queries, are in fp32
-  memory::Tag tag = memory::Tag::kRows;
-};
 
 /// The numbers that training changes: entity rows by part, all relation rows and the core on every rank, and optimiser
 /// states.
@@ -45,12 +27,16 @@ class Parameters {
  public:
   /// Memory for the parts of `shard`, zeroed.
   Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-             RowMemory row_memory = {});
+             const RowMemory& row_memory = {});
 
   [[nodiscard]] const Scorer& scorer() const { return *scorer_; }
   [[nodiscard]] std::size_t dim() const { return dim_; }
   [[nodiscard]] std::vector<PartTable>& parts() { return parts_; }
   [[nodiscard]] const std::vector<PartTable>& parts() const { return parts_; }
+  /// A table will not be used for a while: where it lies outside of the pool, its memory is given back until it is.
+  void put_away(const PartTable& table) const;
+  /// Whether tables lie outside of the pool: passes over all rows should read them some at a time.
+  [[nodiscard]] bool is_in_files() const { return store_ != nullptr; }
   [[nodiscard]] const PartTable& part(PartId id) const { return parts_.at(id.index() - parts_.front().part.index()); }
   [[nodiscard]] kernels::Matrix relations() const { return relations_; }  ///< [2R, relation dim]
   [[nodiscard]] kernels::Matrix relation_state() const { return relation_state_; }
@@ -83,11 +69,15 @@ class Parameters {
   [[nodiscard]] const Parameters& served() const { return average_ ? *average_ : *this; }
 
  private:
+  [[nodiscard]] PartTable shape_table(const graph::Part& part, StateShape state, const RowMemory& memory) const;
+  PartTable allocate_table(PartTable table, memory::Pool& pool, const RowMemory& memory);
+
   const Scorer* scorer_;
   std::size_t dim_;
   std::vector<memory::Buffer<float>> memory_;
   std::vector<memory::Buffer<std::byte>> row_memory_;
   std::vector<PartTable> parts_;
+  TableStore* store_;
   kernels::Matrix relations_;
   kernels::Matrix relation_state_;
   kernels::Matrix core_;
@@ -97,6 +87,9 @@ class Parameters {
   memory::Buffer<std::uint32_t> all_;  // with a core: 0 .. 2R - 1
   std::unique_ptr<Parameters> average_;
 };
+
+/// Columns of the state of rows of `dim` columns.
+std::size_t state_columns(StateShape shape, std::size_t dim);
 
 /// The state that an optimiser of that name keeps.
 StateShape state_shape(const std::string& optimiser);

@@ -15,7 +15,7 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::size_t kHostRows = 256;                     // rows that a thread converts at once
+constexpr std::size_t kHostRows = 256;                       // rows that a thread converts at once
 constexpr std::size_t kPieceFloats = std::size_t{1} << 18U;  // numbers that are converted, then uploaded: 1 MiB
 
 const kernels::ConstMatrix& rows_in(const kernels::ConstMatrix& matrix) { return matrix; }
@@ -98,6 +98,12 @@ void RowWindows<kSpace>::bring(std::uint64_t first, std::uint64_t count) {
     else
       convert(rows, to);
   });
+  staging_.executor().synchronize();
+  std::uint64_t end = 0;
+  for (const model::PartTable& part : parameters_.parts()) {
+    end += part.rows.rows;
+    if (end > first && end <= first + count) parameters_.put_away(part);
+  }
 }
 
 template <Space kSpace>
@@ -120,6 +126,7 @@ void RowWindows<kSpace>::convert(const kernels::ConstStoredRows& rows, kernels::
 
 std::vector<kernels::ConstMatrix> rows_of(const model::Parameters& parameters) {
   std::vector<kernels::ConstMatrix> rows;
+  if (parameters.is_in_files()) return rows;
   for (const model::PartTable& part : parameters.parts())
     if (part.rows.is_fp32()) rows.emplace_back(part.rows.matrix());
   return rows;

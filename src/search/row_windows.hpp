@@ -69,12 +69,12 @@ class RowWindows {
   std::uint64_t size_;
   bool are_there_ = false;  // all of them, or their norms
   std::vector<Rows> window_;
-  Buffer<float> rows_;   // [window_rows, dim] or none
-  Buffer<float> norms_;  // [window_rows] or none
+  Buffer<float> rows_;        // [window_rows, dim] or none
+  Buffer<float> norms_;       // [window_rows] or none
   std::vector<float> piece_;  // rows that are converted for a device
 };
 
-/// The rows of all parts where the host has them; none where they are stored in another format than fp32.
+/// The rows of all parts where the host has them in memory; none where they are stored in another format than fp32.
 std::vector<kernels::ConstMatrix> rows_of(const model::Parameters& parameters);
 
 extern template class RowWindows<kernels::Space::kHost>;

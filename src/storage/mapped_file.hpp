@@ -9,9 +9,9 @@
 
 namespace tessera::storage {
 
-/// A file as memory, for tables that are larger than memory: the system reads pages when they are used, and writes those
-/// that changed. A read that fails (the file became shorter, the disk is broken) ends the process with a message that
-/// names the file, and with exit status 74.
+/// A file as memory, for tables that are larger than memory: the system reads pages when they are used, and writes
+/// those that changed. A read that fails (the file became shorter, the disk is broken) ends the process with a message
+/// that names the file, and with exit status 74.
 class MappedFile {
  public:
   MappedFile() = default;

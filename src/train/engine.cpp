@@ -77,11 +77,16 @@ std::unique_ptr<RankExecution<Space::kDevice>> on_device(const EngineSetup& setu
 
 }  // namespace
 
-model::RowMemory row_memory(const graph::Shard& shard, const Job& job) {
+model::RowMemory row_formats(const Job& job) {
   model::RowMemory memory;
   memory.format = model::find_row_format(job.run.rows);
   memory.state_format = model::find_state_format(job.optimiser.state);
   memory.hot_fraction = job.memory.hot_rows;
+  return memory;
+}
+
+model::RowMemory row_memory(const graph::Shard& shard, const Job& job) {
+  model::RowMemory memory = row_formats(job);
   if (moves_queries(job)) return memory;
   const exchange::RowSizes sizes = row_sizes(shard.manifest, job);
   for (const graph::Part& part : shard.parts) memory.spare_rows.push_back(sizes.remote[part.id().index()]);

@@ -35,14 +35,12 @@ struct EngineSetup {
       items;  ///< count_items() for what job.train.group_queries says; only for moving queries
   memory::DevicePool* device_pool = nullptr;  ///< pool of the rank's device, or null
   comm::DeviceCommunicator* links =
-      nullptr;           ///< links between the devices of all ranks; null: data goes through the host
-  int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
+      nullptr;                     ///< links between the devices of all ranks; null: data goes through the host
+  int device_ranks = 0;            ///< how many ranks of the run compute on a device; rows that move need to know
   std::uint64_t all_entities = 0;  ///< in a round: those of the whole graph; 0: those of `shard`
 
   /// Entities for which sampled candidates stand.
-  [[nodiscard]] std::uint64_t entities() const {
-    return all_entities > 0 ? all_entities : shard.manifest.entity_count;
-  }
+  [[nodiscard]] std::uint64_t entities() const { return all_entities > 0 ? all_entities : shard.manifest.entity_count; }
 };
 
 /// The training loop of one rank.
@@ -89,6 +87,8 @@ class PassEngine : public Engine {
   }
 };
 
+/// The formats of the rows and states of a job.
+model::RowMemory row_formats(const Job& job);
 /// How the parameters of a job keep entity rows: in its format, with room for the halo of each part.
 /// `job.exchange.mode` is decided.
 model::RowMemory row_memory(const graph::Shard& shard, const Job& job);

@@ -66,6 +66,22 @@ void check_rows_format(const Job& job) {
          job.optimiser.state, job.optimiser.name);
 }
 
+void check_rounds(const Job& job) {
+  if (job.memory.resident_parts == "all") return;
+  const std::string key = fmt::format("memory.resident_parts '{}'", job.memory.resident_parts);
+  if (job.negatives.scope == "all")
+    fail(ExitStatus::kUsage,
+         "{} does not fit negatives.scope 'all': all entities would have to be in memory; use "
+         "'global' or 'part'",
+         key);
+  if (job.average.decay > 0)
+    fail(ExitStatus::kUsage,
+         "{} does not fit average.decay {}: an average is as large as the rows; use average.decay=0", key,
+         job.average.decay);
+  if (job.run.placement != "auto" && job.run.placement != "equal")
+    fail(ExitStatus::kUsage, "{} does not fit run.placement '{}': parts move between ranks", key, job.run.placement);
+}
+
 void check_loss(const Job& job) {
   const LossKind loss = find_loss(job.loss.name);
   const bool all = job.negatives.scope == "all";
@@ -140,6 +156,7 @@ void check_fit(const Job& job) {
   if (const std::string no = against_device(job); job.run.device == "cuda" && !no.empty())
     fail(ExitStatus::kUsage, "run.device 'cuda' does not fit: {}; use run.device=cpu", no);
   check_rows_format(job);
+  check_rounds(job);
   std::string no_queries = against_queries(job);
   const std::string no_rows = against_rows(job);
   if (job.exchange.mode == "queries" && !no_queries.empty())

@@ -20,12 +20,12 @@ constexpr std::size_t kMostBlockQueries = 512;
 
 /// The loss over candidates when queries are moved.
 struct CandidateLoss {
-  bool binary = false;      ///< binary cross entropy of every candidate (KvsAll); else softmax cross entropy
-  double smoothing = 0;     ///< label smoothing of the binary one
-  bool exact = true;        ///< all rows are candidates; else those that the batches sampled
-  bool unbiased = true;     ///< a sampled candidate stands for as many rows as it takes to count all
+  bool binary = false;       ///< binary cross entropy of every candidate (KvsAll); else softmax cross entropy
+  double smoothing = 0;      ///< label smoothing of the binary one
+  bool exact = true;         ///< all rows are candidates; else those that the batches sampled
+  bool unbiased = true;      ///< a sampled candidate stands for as many rows as it takes to count all
   double rows_for_each = 1;  ///< rows of the whole graph for each row in memory; above 1 in rounds
-  bool keep_scores = true;  ///< between the passes over the candidates; else they are computed again
+  bool keep_scores = true;   ///< between the passes over the candidates; else they are computed again
   model::Regulariser regulariser;
   float relation_weight = 0;  ///< weight of relation prediction; 0: off
 

@@ -3,6 +3,7 @@
 #include "train/rounds/rounds_engine.hpp"
 
 #include "comm/agreement.hpp"
+#include "core/error.hpp"
 #include "core/fault.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
@@ -45,16 +46,47 @@ std::uint64_t largest_part(const graph::PartitionManifest& manifest) {
   return rows;
 }
 
+// Bytes of a row, its state, and its share of the hot rows.
+double bytes_of_entity(const Job& job) {
+  const model::RowMemory memory = row_formats(job);
+  const double hot = memory.format == kernels::RowFormat::kInt8 ? memory.hot_fraction : 0;
+  const std::size_t columns = model::state_columns(model::state_shape(job.optimiser.name), job.model.dim);
+  const auto format = columns == job.model.dim ? memory.state_format : kernels::StateFormat::kFp32;
+  return static_cast<double>(kernels::row_bytes(memory.format, job.model.dim) + kernels::state_bytes(format, columns)) +
+         hot * static_cast<double>(job.model.dim * sizeof(float));
+}
+
 void add(const StageTimes& of, StageTimes& sum) {
   for (std::size_t s = 0; s < kStageCount; ++s) sum.seconds.at(s) += of.seconds.at(s);
 }
 
 }  // namespace
 
-RoundsEngine::RoundsEngine(const EngineSetup& setup, const Place& place)
+std::string choose_resident_parts(const Job& job, const graph::PartitionManifest& manifest, std::int32_t ranks,
+                                  std::uint64_t room_bytes) {
+  const std::uint32_t parts = manifest.part_count();
+  const double part_bytes = static_cast<double>(largest_part(manifest)) * bytes_of_entity(job);
+  const auto fits = [&](std::uint32_t held) {  // of all ranks; a rank has one more than others at the most
+    const auto of_rank =
+        static_cast<double>((held + static_cast<std::uint32_t>(ranks) - 1) / static_cast<std::uint32_t>(ranks));
+    return of_rank * part_bytes <= static_cast<double>(room_bytes);
+  };
+  if (fits(parts)) return "all";
+  for (std::uint32_t resident = parts - 1; resident >= static_cast<std::uint32_t>(std::max(2, ranks)); --resident) {
+    const std::uint32_t group = RoundOrder::group_size(parts, resident);
+    const std::uint32_t spare = std::max(group, static_cast<std::uint32_t>(ranks));
+    if (resident / group <= 8 && fits(resident + spare)) return std::to_string(resident);
+  }
+  fail(ExitStatus::kOverBudget,
+       "no two parts of {} fit into {} for each of {} ranks: partition the graph into more parts, or use smaller rows "
+       "(run.rows)",
+       text::bytes(static_cast<std::uint64_t>(part_bytes)), text::bytes(room_bytes), ranks);
+}
+
+RoundsEngine::RoundsEngine(const EngineSetup& setup, WorkingCopy& tables, const std::filesystem::path& partition)
     : setup_(setup),
-      files_(place.tables),
-      graphs_({setup.comm, setup.shard, place.partition, resident_parts(setup.job), setup.job.run.seed, setup.threads,
+      files_(tables),
+      graphs_({setup.comm, setup.shard, partition, resident_parts(setup.job), setup.job.run.seed, setup.threads,
                setup.pool}),
       optimiser_(setup.job.optimiser, setup.job.schedule) {
   comm::together(setup_.comm, [&] { allocate(); });
@@ -71,13 +103,13 @@ void RoundsEngine::allocate() {
   const std::uint32_t own = graphs_.placement().part_count(setup_.comm.rank());
   const std::uint32_t places = resident / RoundOrder::group_size(whole.part_count(), resident);
   const std::uint32_t spare = (own + places - 1) / places;
-  if (setup_.job.exchange.mode == "rows")  // queries of a step, and negatives, of other parts at the most
-    halo_rows_ = setup_.job.train.batch_size + setup_.job.negatives.count;
+  memory_ = row_formats(setup_.job);
+  std::uint64_t halo = 0;  // rows for the queries of a step, and negatives, at the most
+  if (setup_.job.exchange.mode == "rows") halo = setup_.job.train.batch_size + setup_.job.negatives.count;
+  memory_.spare_rows.assign(own + spare, halo);
   const graph::Shard largest = hollow_shard(whole, own + spare, largest_part(whole), setup_.pool);
-  model::RowMemory memory = model::row_memory(setup_.job);
-  memory.spare_rows.assign(own + spare, halo_rows_);
-  resident_ = std::make_unique<model::Parameters>(largest, setup_.job.model, model::state_shape(setup_.job.optimiser.name),
-                                                  setup_.pool, std::move(memory));
+  resident_ = std::make_unique<model::Parameters>(largest, setup_.job.model,
+                                                  model::state_shape(setup_.job.optimiser.name), setup_.pool, memory_);
   tables_ = resident_->parts();
   for (std::size_t t = 0; t < tables_.size(); ++t) (t < own ? slots_ : spare_).push_back({t, PartId(0)});
 }
@@ -104,7 +136,8 @@ PartId RoundsEngine::part_of(std::size_t round, std::size_t own_slot) const {
 }
 
 model::PartTable RoundsEngine::table_of(const Held& held) const {
-  return model::with_rows(tables_[held.table], setup_.shard.manifest.rows(held.part), halo_rows_);
+  const std::uint64_t rows = setup_.shard.manifest.rows(held.part);
+  return model::with_rows(tables_[held.table], rows, memory_.spare_rows.front(), memory_.hot_rows(rows));
 }
 
 // Parts of all ranks that are in memory in a round, and not in the next one.
@@ -187,9 +220,8 @@ void RoundsEngine::seat_tables(const graph::Shard& shard) {
 // Adds its steps to those of the epoch. Returns the mean loss.
 double RoundsEngine::run_round(const graph::Shard& shard, Pass& pass, Progress* progress) {
   seat_tables(shard);
-  EngineSetup setup{setup_.comm,    shard,         setup_.job,         *resident_,   setup_.threads,
-                    setup_.backend, setup_.pool,   {},                 setup_.device_pool,
-                    setup_.links,   setup_.device_ranks};
+  EngineSetup setup{setup_.comm, shard, setup_.job,         *resident_,   setup_.threads,     setup_.backend,
+                    setup_.pool, {},    setup_.device_pool, setup_.links, setup_.device_ranks};
   setup.items = sampling::count_items(setup_.comm, shard, setup_.job);
   setup.all_entities = setup_.shard.manifest.entity_count;
   const auto engine = comm::together(setup_.comm, [&] { return make_engine(setup); });

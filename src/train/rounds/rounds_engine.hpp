@@ -3,8 +3,8 @@
 #pragma once
 
 #include "train/engine.hpp"
-#include "train/rounds/part_files.hpp"
 #include "train/rounds/round_graphs.hpp"
+#include "train/rounds/working_copy.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -15,17 +15,20 @@
 
 namespace tessera::train {
 
+/// What memory.resident_parts "auto" means for ranks that have `room_bytes` each for entity rows and their states:
+/// "all" where these fit, else the largest number of parts that fits together with the spare ones. Throws
+/// Error(kOverBudget).
+std::string choose_resident_parts(const Job& job, const graph::PartitionManifest& manifest, std::int32_t ranks,
+                                  std::uint64_t room_bytes);
+
 /// Trains with the rows of some parts in memory (memory.resident_parts). An epoch goes in rounds: training as ever on
 /// the parts in memory, with an engine of its own. While a round computes, a thread writes the parts that left memory
 /// and reads those that come next. The parameters of the setup lie in files; between epochs they are whole.
 class RoundsEngine final : public Engine {
  public:
-  struct Place {
-    std::filesystem::path partition;  ///< folder of the partition: queries are read from there
-    std::filesystem::path tables;     ///< RowMemory::folder of the parameters; the same for all ranks
-  };
-  /// Collective. `setup` and what it names outlive this.
-  RoundsEngine(const EngineSetup& setup, const Place& place);
+  /// Collective. `tables` has the tables of the parameters of `setup`, `partition` is the folder of the queries. All
+  /// that is named outlives this.
+  RoundsEngine(const EngineSetup& setup, WorkingCopy& tables, const std::filesystem::path& partition);
   ~RoundsEngine() override;
   RoundsEngine(const RoundsEngine&) = delete;
   RoundsEngine& operator=(const RoundsEngine&) = delete;
@@ -65,17 +68,17 @@ class RoundsEngine final : public Engine {
   double run_round(const graph::Shard& shard, Pass& pass, Progress* progress);
 
   EngineSetup setup_;
-  PartFiles files_;
+  WorkingCopy& files_;
   RoundGraphs graphs_;
   Optimiser optimiser_;
-  std::uint64_t halo_rows_ = 0;  // of each slot
+  model::RowMemory memory_;
   std::unique_ptr<model::Parameters> resident_;
   std::vector<model::PartTable> tables_;  // of the slots of this rank, and spare ones
   std::vector<Held> slots_;
-  std::vector<Held> spare_;         // a changing slot takes the spare table of its place in changes_
-  std::vector<Change> changes_;     // before the next round
-  std::size_t to_write_ = 0;        // the first spare tables hold parts that left
-  std::vector<PartId> just_left_;   // parts of all ranks that left before this round: not yet in their files
+  std::vector<Held> spare_;        // a changing slot takes the spare table of its place in changes_
+  std::vector<Change> changes_;    // before the next round
+  std::size_t to_write_ = 0;       // the first spare tables hold parts that left
+  std::vector<PartId> just_left_;  // parts of all ranks that left before this round: not yet in their files
   std::future<void> moves_;
   bool are_uploaded_ = false;
   StageTimes times_;

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "train/rounds/part_files.hpp"
+#include "train/rounds/working_copy.hpp"
 
 #include "core/error.hpp"
 #include "core/text.hpp"
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace tessera::train {
 namespace {
@@ -29,15 +30,13 @@ class OpenFile {
   OpenFile& operator=(const OpenFile&) = delete;
 
   void read(std::uint64_t at, std::span<std::byte> bytes) const {
-    move(at, bytes, "read", [&](std::byte* to, std::size_t count, off_t from) {
-      return pread(descriptor_, to, count, from);
-    });
+    move(at, bytes, "read",
+         [&](std::byte* to, std::size_t count, off_t from) { return pread(descriptor_, to, count, from); });
     posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);
   }
   void write(std::uint64_t at, std::span<std::byte> bytes) const {
-    move(at, bytes, "written", [&](const std::byte* from, std::size_t count, off_t to) {
-      return pwrite(descriptor_, from, count, to);
-    });
+    move(at, bytes, "written",
+         [&](const std::byte* from, std::size_t count, off_t to) { return pwrite(descriptor_, from, count, to); });
     sync_file_range(descriptor_, 0, 0, SYNC_FILE_RANGE_WRITE);  // else the system waits until its memory is short
   }
 
@@ -45,8 +44,7 @@ class OpenFile {
   template <class Transfer>
   void move(std::uint64_t at, std::span<std::byte> bytes, const char* verb, const Transfer& transfer) const {
     while (!bytes.empty()) {
-      const ssize_t done =
-          transfer(bytes.data(), std::min(bytes.size(), kPieceBytes), static_cast<off_t>(at));
+      const ssize_t done = transfer(bytes.data(), std::min(bytes.size(), kPieceBytes), static_cast<off_t>(at));
       if (done < 0 && errno == EINTR) continue;
       if (done <= 0)
         fail(ExitStatus::kIo, "'{}' cannot be {} ({} from byte {} on): {}", path_.string(), verb,
@@ -61,13 +59,29 @@ class OpenFile {
 
 }  // namespace
 
-void PartFiles::read(PartId part, const model::PartTable& table) const {
-  const OpenFile file(model::table_file(folder_, part), O_RDONLY);
+WorkingCopy::WorkingCopy(const std::filesystem::path& folder) : folder_(folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
+}
+
+std::filesystem::path WorkingCopy::file_of(PartId part) const {
+  return folder_.path() / fmt::format("part-{:04}.tables", part.value());
+}
+
+std::span<std::byte> WorkingCopy::allocate(PartId part, std::uint64_t bytes) {
+  return own_.insert_or_assign(part, storage::MappedFile::create(file_of(part), bytes)).first->second.bytes();
+}
+
+void WorkingCopy::put_away(PartId part) { own_.at(part).evict(); }
+
+void WorkingCopy::read(PartId part, const model::PartTable& table) const {
+  const OpenFile file(file_of(part), O_RDONLY);
   for (const model::TableBlock& block : model::table_blocks(table)) file.read(block.offset, block.bytes);
 }
 
-void PartFiles::write(PartId part, const model::PartTable& table) const {
-  const OpenFile file(model::table_file(folder_, part), O_WRONLY);
+void WorkingCopy::write(PartId part, const model::PartTable& table) const {
+  const OpenFile file(file_of(part), O_WRONLY);
   for (const model::TableBlock& block : model::table_blocks(table)) file.write(block.offset, block.bytes);
 }
 
