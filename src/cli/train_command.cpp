@@ -178,7 +178,12 @@ std::unique_ptr<train::WorkingCopy> make_working_copy(comm::Communicator& comm, 
   if (resident_parts(job) == 0) return nullptr;
   const std::filesystem::path beside = std::filesystem::path(job.run.folder).lexically_normal().string() + ".working";
   const std::filesystem::path folder = job.memory.folder.empty() ? beside : std::filesystem::path(job.memory.folder);
-  return comm::together(comm, [&] { return std::make_unique<train::WorkingCopy>(folder); });
+  return comm::together(comm, [&] {
+    if (resident_parts(job) < static_cast<std::uint32_t>(comm.size()))
+      fail(ExitStatus::kUsage, "memory.resident_parts is {}, and each of the {} ranks needs a part in memory",
+           job.memory.resident_parts, comm.size());
+    return std::make_unique<train::WorkingCopy>(folder);
+  });
 }
 
 model::Parameters make_parameters(const RunContext& context, const Job& job, train::WorkingCopy* tables) {

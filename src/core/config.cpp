@@ -141,6 +141,10 @@ void ConfigReader::word_or_integer(const std::string& key, std::string& value, c
   if (found == nullptr) return;
   if (found->kind == ConfigValue::Kind::kInteger)
     value = std::to_string(found->integer);
+  else if (found->kind == ConfigValue::Kind::kString &&
+           std::find(words.begin(), words.end(), found->string) == words.end())
+    fail(ExitStatus::kUsage, "{}: '{}' cannot be \"{}\"; it is a number or one of: {}", found->where, key,
+         found->string, joined(words));
   else
     text(key, value, words);
 }
