@@ -248,7 +248,7 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, m
       fail(ExitStatus::kBadData, "'{}' belongs to another graph or part", file.path().string());
     if (const model::Parameters* average = parameters.average())
       read_matrix(file, kPartAverage, average->part(table.part).rows.matrix());
-    read_rows(file, serves_average ? kPartAverage : kPartRows, table.rows);
+    read_rows(file, serves_average ? kPartAverage : kPartRows, parameters, table);
     checkpoint::read_state(file, "/state", table.state);
     parameters.put_away(table);
   }

@@ -120,6 +120,26 @@ void read_rows(const storage::FileReader& file, const std::string& path, const k
   read_rounded(file, path, rows);
 }
 
+void read_rows(const storage::FileReader& file, const std::string& path, const model::Parameters& parameters,
+               model::PartTable& table) {
+  model::TableStore* const store = parameters.store();
+  const bool has_memory = table.rows.data != nullptr;
+  if (store == nullptr || !store->maps_files() || has_memory) return read_rows(file, path, table.rows);
+  const kernels::StoredRows& rows = table.rows;
+  const RowFormat format = row_format_of(file);
+  if (format != rows.format)
+    fail(ExitStatus::kUsage, "'{}' holds rows in {}, the job says run.rows = {}", file.path().string(),
+         model::name(format), model::name(rows.format));
+  require_shape(file, path, shape_of(format, rows.rows, rows.cols));
+  if (rows.hot.rows > 0) require_shape(file, kHotRows, {rows.hot.rows, rows.hot.cols});
+  const auto rows_offset = file.offset(path);
+  const auto hot_offset = rows.hot.rows > 0 ? file.offset(kHotRows) : 0;
+  if (!rows_offset || !hot_offset)
+    fail(ExitStatus::kBadData, "'{}', {}: must lie in one piece", file.path().string(), path);
+  store->map(table, {file.path(), *rows_offset, *hot_offset});
+  if (format == RowFormat::kInt8) require_hot_rows(file, check_scales(file, table.rows, 0, 0), table.rows.hot.rows);
+}
+
 void write_state(storage::FileWriter& file, const std::string& path, const kernels::StoredState& state) {
   if (state.data == nullptr) return;
   file.attribute("/", kStateFormat, std::string(model::name(state.format)));

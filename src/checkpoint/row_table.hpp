@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/stored_rows.hpp"
+#include "model/parameters.hpp"
 #include "storage/hdf5.hpp"
 
 #include <cstddef>
@@ -20,6 +21,11 @@ void write_rows(storage::FileWriter& file, const std::string& path, const kernel
 /// another shape, for hot rows out of order and for an int8 row with a scale that is not finite, Error(kUsage) for rows
 /// of another format.
 void read_rows(const storage::FileReader& file, const std::string& path, const kernels::StoredRows& rows);
+
+/// The same for the rows of a part, which are used where they lie if the store of `parameters` maps files: then the
+/// file must have them in the format of the table.
+void read_rows(const storage::FileReader& file, const std::string& path, const model::Parameters& parameters,
+               model::PartTable& table);
 
 /// The same for states; the root attribute is `state_format`. They are not converted.
 void write_state(storage::FileWriter& file, const std::string& path, const kernels::StoredState& state);

@@ -3,6 +3,7 @@
 #include "cli/run_context.hpp"
 
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/mapped_tables.hpp"
 #include "checkpoint/model_file.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
@@ -71,6 +72,20 @@ std::uint64_t load_checkpoint(comm::Communicator& comm, const RunContext& contex
             : checkpoints.load_best(comm, context.shard, parameters);
   if (comm.is_root()) log::info("checkpoint after epoch {} of '{}'", state.epoch, context.job.run.folder);
   return state.epoch;
+}
+
+// Collective. Whether the rows of a rank would take more than half of its budget. They are read from the files of the
+// checkpoint then.
+bool needs_mapped_tables(comm::Communicator& comm, const RunContext& context, const model::RowMemory& memory) {
+  const std::size_t dim = context.job.model.dim;
+  std::uint64_t bytes = 0;
+  for (const graph::Part& part : context.shard.parts)
+    bytes += part.rows() * kernels::row_bytes(memory.format, dim) + memory.hot_rows(part.rows()) * dim * sizeof(float);
+  const bool is_large = bytes > context.pool->budget_bytes() / 2;
+  if (comm.reduce(is_large ? 1 : 0, comm::Reduction::kMax) == 0) return false;
+  if (comm.is_root())
+    log::info("entity rows are read from the files of the checkpoint: they would take {}", text::bytes(bytes));
+  return true;
 }
 
 }  // namespace
@@ -148,10 +163,15 @@ ServedModel open_model(comm::Communicator& comm, const Job& job, std::optional<s
     rows.format = model::find_row_format(job.run.rows);
     rows.hot_fraction = job.memory.hot_rows;
   }
+  std::unique_ptr<model::TableStore> tables;
+  if (!checkpoint::is_exported(job.run.folder) && needs_mapped_tables(comm, context, rows)) {
+    tables = std::make_unique<checkpoint::MappedTables>();
+    rows.store = tables.get();
+  }
   model::Parameters parameters = comm::together(
       comm, [&] { return model::Parameters(context.shard, job.model, model::StateShape::kNone, *context.pool, rows); });
   const std::uint64_t loaded = load_checkpoint(comm, context, epoch, parameters);
-  return {std::move(context), std::move(parameters), loaded};
+  return {std::move(context), std::move(tables), std::move(parameters), loaded};
 }
 
 }  // namespace tessera::cli

@@ -28,6 +28,7 @@ struct RunContext {
 /// A model that is ranked or searched, and the epoch of its checkpoint.
 struct ServedModel {
   RunContext context;
+  std::unique_ptr<model::TableStore> tables;  ///< of a model that is larger than memory; else null
   model::Parameters parameters;
   std::uint64_t epoch;
 };

@@ -37,6 +37,7 @@ class Parameters {
   void put_away(const PartTable& table) const;
   /// Whether tables lie outside of the pool: passes over all rows should read them some at a time.
   [[nodiscard]] bool is_in_files() const { return store_ != nullptr; }
+  [[nodiscard]] TableStore* store() const { return store_; }  ///< null: tables are in the pool
   [[nodiscard]] const PartTable& part(PartId id) const { return parts_.at(id.index() - parts_.front().part.index()); }
   [[nodiscard]] kernels::Matrix relations() const { return relations_; }  ///< [2R, relation dim]
   [[nodiscard]] kernels::Matrix relation_state() const { return relation_state_; }

@@ -42,6 +42,7 @@ std::uint64_t table_bytes(const PartTable& table) {
 
 PartTable placed_in(const PartTable& table, std::span<std::byte> memory) {
   TESSERA_ASSERT(table.rows.rows == table.rows_and_spare.rows, "stored tables have no spare rows");
+  if (memory.empty()) return table;
   const auto blocks = table_blocks(table);
   PartTable placed = table;
   placed.rows.data = memory.data() + blocks[0].offset;

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <vector>
 
@@ -24,12 +25,22 @@ struct PartTable {
   std::span<const std::uint32_t> degrees = {};  ///< training queries of each row, in the shard's memory
 };
 
+/// Where the rows of a part lie in a file, in their format.
+struct RowsInFile {
+  std::filesystem::path file;
+  std::uint64_t rows_offset = 0;
+  std::uint64_t hot_offset = 0;
+};
+
 /// Memory for tables outside of the pool.
 class TableStore {
  public:
   virtual ~TableStore() = default;
-  /// Zeroed memory for the table of a part; it lives as long as the store.
+  /// Zeroed memory for the table of a part; it lives as long as the store. Empty: the table gets its memory by map().
   virtual std::span<std::byte> allocate(PartId part, std::uint64_t bytes) = 0;
+  /// Whether rows that lie in a file are used there, for reading only. They are copied otherwise.
+  [[nodiscard]] virtual bool maps_files() const { return false; }
+  virtual void map(PartTable& /*table*/, const RowsInFile& /*where*/) {}
   /// The table will not be used for a while: its memory can be given back, until the table is used again.
   virtual void put_away(PartId part) = 0;
 };

@@ -44,8 +44,8 @@ kernels::ProductSizes products_of(const Sizes& sizes, const Plan& plan) {
 }  // namespace
 
 Sizes host_sizes(const Setup& setup, std::uint64_t block_queries) {
-  const bool is_fp32 = setup.parameters.parts().front().rows.is_fp32();
-  Sizes sizes = device_sizes(setup, block_queries, kernels::Products::kChain, is_fp32);
+  const bool borrows = !setup.parameters.is_in_files() && setup.parameters.parts().front().rows.is_fp32();
+  Sizes sizes = device_sizes(setup, block_queries, kernels::Products::kChain, borrows);
   sizes.workers = setup.host.workers();
   return sizes;
 }

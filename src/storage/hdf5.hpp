@@ -171,6 +171,9 @@ class FileReader {
   [[nodiscard]] std::string string(const std::string& path, const std::string& name) const;
   [[nodiscard]] std::optional<std::string> find_string(const std::string& path, const std::string& name) const;
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  /// Where the values of a dataset begin in the file; nothing when they are not in one piece. For readers without the
+  /// library.
+  [[nodiscard]] std::optional<std::uint64_t> offset(const std::string& path) const;
   /// Verifies type, layout and checksum of one dataset without keeping it; returns its element type.
   ElementType check(const std::string& path) const;
 

@@ -234,6 +234,12 @@ void FileReader::read_block(const std::string& path, ElementType type, std::uint
   checked(H5Dread(dataset.id(), detail::memory_type(type), in_memory.id(), in_file.id(), H5P_DEFAULT, out.data()), at);
 }
 
+std::optional<std::uint64_t> FileReader::offset(const std::string& path) const {
+  const std::scoped_lock lock(library_lock());
+  const haddr_t offset = H5Dget_offset(open_dataset(path).id());
+  return offset == HADDR_UNDEF ? std::nullopt : std::optional<std::uint64_t>(offset);
+}
+
 DatasetBytes FileReader::open_bytes(const std::string& path) const {
   const std::scoped_lock lock(library_lock());
   const std::uint64_t size = length(path);

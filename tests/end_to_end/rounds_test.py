@@ -76,6 +76,24 @@ class Rounds(support.ProgramTest):
         self.assertIn("resident_parts = 'all'", (self.folder / "plenty/job.toml").read_text())
         self.refuse(OVER_BUDGET, "train", self.job("tiny", **keys, **{"run.memory": '"200KiB"'}))
 
+    def test_a_model_larger_than_memory_is_ranked_and_asked_with_the_same_results(self):
+        lines = "".join(f"n{i}\tnext\tn{(i * 7 + 1) % 20000}\n" for i in range(20000))
+        self.succeed("import", self.write("large.tsv", lines), "--test-fraction", 0.005, "-o", "large.kg")
+        self.succeed("partition", "large.kg", "--parts", 16, "--method", "random")
+        for form, budget in (("fp32", "70MiB"), ("int8", "38MiB")):
+            with self.subTest(form):
+                self.train(f"large-{form}", 2, **{"data.graph": '"large.kg"', "model.dim": 1024, "run.rows": f'"{form}"',
+                                                  "run.memory": '"100MiB"', "train.epochs": 1, "validate.every": 0})
+                answers = set()
+                for memory in ("300MiB", budget):
+                    words = (f"large-{form}", f"run.memory={memory}")
+                    ranked = self.run_program("evaluate", "--json", *words)
+                    self.assertEqual(ranked.returncode, 0, ranked.stderr.decode())
+                    self.assertEqual(b"from the files of the checkpoint" in ranked.stderr, memory == budget)
+                    asked = self.succeed("predict", "--json", *words, "--query", "n5", "next")
+                    answers.add((json.loads(ranked.stdout)["mrr"], asked))
+                self.assertEqual(len(answers), 1)
+
     def test_settings_that_do_not_fit(self):
         for keys, says in (({"memory.resident_parts": 1}, ["memory.resident_parts", "from 2 to"]),
                            ({"memory.resident_parts": 17}, ["memory.resident_parts", "17"]),
