@@ -4,6 +4,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/model_file.hpp"
+#include "cli/planning.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
@@ -117,7 +118,7 @@ std::size_t thread_count(const Job& job, const comm::Communicator& comm) {
   return std::max<std::size_t>(1, mine / sharing);
 }
 
-RunContext open_context(comm::Communicator& comm, const Job& job, const std::optional<graph::Placement>& placement) {
+RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose& purpose) {
   comm.set_watchdog(std::chrono::seconds(job.run.watchdog_seconds));
   const std::size_t threads = thread_count(job, comm);
   std::unique_ptr<memory::Pool> pool;
@@ -129,7 +130,8 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const std::opt
                 threads, threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
     const auto parts = static_cast<std::uint32_t>(job.data.parts);
-    const graph::Placement places = placement ? *placement : graph::Placement(parts, comm.size());
+    const graph::Placement places = purpose.placement ? *purpose.placement : graph::Placement(parts, comm.size());
+    require_fit(comm, {job, purpose.stage, places, budget.host_bytes, purpose.on_device});
     const graph::QueryPlace queries =
         graph::choose_query_place(job.memory.queries, folder, comm.rank(), places, budget.host_bytes);
     graph::Shard loaded = graph::load_shard(folder, comm.rank(), places, *pool, queries);
@@ -140,8 +142,9 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const std::opt
   return {job, std::move(pool), std::move(shard), host};
 }
 
-ServedModel open_model(comm::Communicator& comm, const Job& job, std::optional<std::uint64_t> epoch) {
-  RunContext context = open_context(comm, job);
+ServedModel open_model(comm::Communicator& comm, const Job& job, plan::Stage stage,
+                       std::optional<std::uint64_t> epoch) {
+  RunContext context = open_context(comm, job, {.stage = stage});
   model::Parameters parameters = comm::together(
       comm, [&] { return model::Parameters(context.shard, job.model, model::StateShape::kNone, *context.pool); });
   const std::uint64_t loaded = load_checkpoint(comm, context, epoch, parameters);

@@ -113,6 +113,15 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
   return job;
 }
 
+Job with_settings(Job job, const std::vector<std::string>& settings) {
+  ConfigValues values;
+  apply_overrides(values, settings);
+  ConfigReader reader(values);
+  visit(job, reader);
+  reader.reject_unknown();
+  return job;
+}
+
 std::string to_toml(Job job) {
   ConfigWriter writer;
   visit(job, writer);

@@ -36,6 +36,7 @@ struct EngineSetup {
   comm::DeviceCommunicator* links =
       nullptr;           ///< links between the devices of all ranks; null: data goes through the host
   int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
+  memory::Pool* planned_device = nullptr;  ///< for plans: the engine takes memory of this pool, as if on a device
 };
 
 /// The training loop of one rank. Everything is allocated when it is made; epochs allocate nothing.
