@@ -43,8 +43,8 @@ LAYERS = {
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
     "partition": ["core", "memory", "storage", "graph", "attributes"],
     "plan": [
-        "core", "memory", "graph", "comm", "kernels", "execution", "model", "checkpoint", "sampling", "train", "search",
-        "evaluate", "predict", "partition",
+        "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
+        "partition",
     ],
     "cli": [
         "core", "device", "memory", "storage", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
