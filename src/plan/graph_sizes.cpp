@@ -94,11 +94,11 @@ GraphSizes sizes_of_partition(const fs::path& folder) {
   sizes.folder = folder;
   sizes.source = fmt::format("partition '{}'", folder.string());
   memory::Pool pool = memory::Pool::planning();
-  const graph::Placement alone(sizes.manifest.part_count(), 1);
-  const graph::Shard shard = sizes.shard(Rank(0), alone, pool, graph::QueryPlace::kFile);
-  sizes.has_validation = std::any_of(shard.parts.begin(), shard.parts.end(), [](const graph::Part& part) {
-    return part.queries(graph::Split::kValid).chunk_count() > 0;
-  });
+  sizes.has_validation = false;  // the first part mostly has some: no more files are opened then
+  for (PartId part(0); part < PartId(sizes.manifest.part_count()) && !sizes.has_validation; ++part)
+    sizes.has_validation = graph::Part::planned(folder, sizes.manifest, part, pool, graph::QueryPlace::kFile)
+                               .queries(graph::Split::kValid)
+                               .chunk_count() > 0;
   return sizes;
 }
 
