@@ -128,11 +128,14 @@ void require_index_width(std::uint64_t directed_edges, unsigned bits) {
        text::with_thousands(directed_edges), bits, text::with_thousands(most));
 }
 
-std::uint64_t metis_bytes(const UndirectedGraph& graph) {
+std::uint64_t metis_bytes(std::uint64_t vertices, std::uint64_t undirected_edges) {
   constexpr std::uint64_t kPerUndirectedEdge = 90;
   constexpr std::uint64_t kPerVertex = 64;
-  const std::uint64_t bytes = graph.neighbours.size() / 2 * kPerUndirectedEdge + graph.vertex_count() * kPerVertex;
-  return bytes * IDXTYPEWIDTH / 32;
+  return (undirected_edges * kPerUndirectedEdge + vertices * kPerVertex) * IDXTYPEWIDTH / 32;
+}
+
+std::uint64_t metis_bytes(const UndirectedGraph& graph) {
+  return metis_bytes(graph.vertex_count(), graph.neighbours.size() / 2);
 }
 
 }  // namespace tessera::partition

@@ -32,5 +32,6 @@ void require_index_width(std::uint64_t directed_edges, unsigned bits);
 
 /// The memory of METIS at its peak, without the graph itself, from measurements.
 std::uint64_t metis_bytes(const UndirectedGraph& graph);
+std::uint64_t metis_bytes(std::uint64_t vertices, std::uint64_t undirected_edges);
 
 }  // namespace tessera::partition

@@ -94,10 +94,15 @@ std::vector<float> ScoreSum::relations() const {
   return all;
 }
 
+memory::Buffer<float> take_window(const ModelShape& shape, memory::Pool& pool) {
+  const std::uint64_t free_rows = pool.free_bytes() / 2 / (shape.dim * sizeof(float));
+  const std::uint64_t rows = std::clamp<std::uint64_t>(free_rows, 1, shape.entity_count);
+  return pool.allocate<float>(memory::Tag::kRows, rows * shape.dim);
+}
+
 void ScoreSum::for_each_window(memory::Pool& pool, const std::function<void(std::span<const float>)>& consume) const {
-  const std::uint64_t free_rows = (pool.budget_bytes() - pool.used_bytes()) / 2 / (shape_.dim * sizeof(float));
-  const std::uint64_t rows = std::clamp<std::uint64_t>(free_rows, 1, shape_.entity_count);
-  const auto window = pool.allocate<float>(memory::Tag::kRows, rows * shape_.dim);
+  const auto window = take_window(shape_, pool);
+  const std::uint64_t rows = window.size() / shape_.dim;
   for (std::uint64_t first = 0; first < shape_.entity_count; first += rows) {
     const auto part = window.span().first(std::min(rows, shape_.entity_count - first) * shape_.dim);
     fill(first, part);

@@ -20,6 +20,10 @@ struct Member {
   double weight = 1;  ///< by which its scores are multiplied
 };
 
+/// Memory for rows of that shape: of as many entities as fit the free half of the pool, at least one. Throws
+/// Error(kOverBudget).
+memory::Buffer<float> take_window(const ModelShape& shape, memory::Pool& pool);
+
 /// The weighted sum of the scores of some models, as one model of the same kind: where a score is a dot product of
 /// composed query and entity row, rows that are put side by side (real parts beside real parts, imaginary beside
 /// imaginary) have the sum of the dot products, and a weight can go into the relation rows, in which the score is

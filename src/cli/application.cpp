@@ -52,6 +52,7 @@ Commands add_commands(CommandLine& line) {
   };
   add("import", "Read triples from text, N-Triples or WordNet files into a graph folder", add_import);
   add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
+  add("plan", "Say how much memory the stages of a job take, and what would make it fit", add_plan);
   add("train", "Train the model that a job file describes", add_train);
   add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
   add("compare", "Say how much better one evaluation is than another of the same queries", add_compare);

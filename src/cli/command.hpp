@@ -39,6 +39,7 @@ struct Command {
 /// function.
 Command add_import(const Parser& parser);
 Command add_partition(const Parser& parser);
+Command add_plan(const Parser& parser);
 Command add_train(const Parser& parser);
 Command add_evaluate(const Parser& parser);
 Command add_compare(const Parser& parser);

@@ -67,7 +67,7 @@ void predict_run(comm::Communicator& comm, const Options& options) {
   const Job job = job_of_run(comm, options.run, options.overrides);
   // Candidates of a condition are asked for one by one, on the host.
   const Devices devices = options.where.empty() ? open_devices(comm, job) : Devices{};
-  ServedModel model = open_model(comm, job, options.epoch);
+  ServedModel model = open_model(comm, job, plan::Stage::kPredict, options.epoch);
   const auto candidates = choose_candidates(comm, model.context, "--where", options.where);
   const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);

@@ -5,6 +5,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/mapped_tables.hpp"
 #include "checkpoint/model_file.hpp"
+#include "cli/planning.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
@@ -77,10 +78,7 @@ std::uint64_t load_checkpoint(comm::Communicator& comm, const RunContext& contex
 // Collective. Whether the rows of a rank would take more than half of its budget. They are read from the files of the
 // checkpoint then.
 bool needs_mapped_tables(comm::Communicator& comm, const RunContext& context, const model::RowMemory& memory) {
-  const std::size_t dim = context.job.model.dim;
-  std::uint64_t bytes = 0;
-  for (const graph::Part& part : context.shard.parts)
-    bytes += part.rows() * kernels::row_bytes(memory.format, dim) + memory.hot_rows(part.rows()) * dim * sizeof(float);
+  const std::uint64_t bytes = model::row_bytes(context.shard, context.job.model, memory);
   const bool is_large = bytes > context.pool->budget_bytes() / 2;
   if (comm.reduce(is_large ? 1 : 0, comm::Reduction::kMax) == 0) return false;
   if (comm.is_root())
@@ -133,7 +131,7 @@ std::size_t thread_count(const Job& job, const comm::Communicator& comm) {
   return std::max<std::size_t>(1, mine / sharing);
 }
 
-RunContext open_context(comm::Communicator& comm, const Job& job, const std::optional<graph::Placement>& placement) {
+RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose& purpose) {
   comm.set_watchdog(std::chrono::seconds(job.run.watchdog_seconds));
   const std::size_t threads = thread_count(job, comm);
   std::unique_ptr<memory::Pool> pool;
@@ -145,7 +143,8 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const std::opt
                 threads, threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
     const auto parts = static_cast<std::uint32_t>(job.data.parts);
-    const graph::Placement places = placement ? *placement : graph::Placement(parts, comm.size());
+    const graph::Placement places = purpose.placement ? *purpose.placement : graph::Placement(parts, comm.size());
+    require_fit(comm, {job, purpose.stage, places, budget.host_bytes, purpose.on_device});
     const graph::QueryPlace queries =
         graph::choose_query_place(job.memory.queries, folder, comm.rank(), places, budget.host_bytes);
     graph::Shard loaded = graph::load_shard(folder, comm.rank(), places, *pool, queries);
@@ -156,8 +155,9 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const std::opt
   return {job, std::move(pool), std::move(shard), host};
 }
 
-ServedModel open_model(comm::Communicator& comm, const Job& job, std::optional<std::uint64_t> epoch) {
-  RunContext context = open_context(comm, job);
+ServedModel open_model(comm::Communicator& comm, const Job& job, plan::Stage stage,
+                       std::optional<std::uint64_t> epoch) {
+  RunContext context = open_context(comm, job, {.stage = stage});
   model::RowMemory rows;  // an exported model is in fp32
   if (!checkpoint::is_exported(job.run.folder)) {
     rows.format = model::find_row_format(job.run.rows);

@@ -8,6 +8,7 @@
 #include "graph/shard.hpp"
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
+#include "plan/rank_plan.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -40,14 +41,20 @@ Job read_job_together(comm::Communicator& comm, const std::string& file, const s
 /// is now, or a job file that names it. Throws AgreedError(kMissingInput).
 Job job_of_run(comm::Communicator& comm, const std::string& run, const std::vector<std::string>& overrides);
 
-/// Collective. Makes the pool within the budget and loads the parts of this rank, as `placement` gives them out;
-/// without one, equal numbers to all ranks. Throws AgreedError.
-RunContext open_context(comm::Communicator& comm, const Job& job,
-                        const std::optional<graph::Placement>& placement = std::nullopt);
+/// What a context is for.
+struct Purpose {
+  plan::Stage stage = plan::Stage::kEvaluate;
+  std::optional<graph::Placement> placement = std::nullopt;  ///< none: equal numbers to all ranks
+  bool on_device = false;                                    ///< some rank trains on a device
+};
+
+/// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError; kOverBudget
+/// before anything is loaded when the stage does not fit.
+RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose& purpose);
 
 /// Collective. Opens the context of the run and loads a checkpoint: that of `epoch`, else the best by validation, else
 /// the newest. An exported model has one epoch alone.
-ServedModel open_model(comm::Communicator& comm, const Job& job, std::optional<std::uint64_t> epoch);
+ServedModel open_model(comm::Communicator& comm, const Job& job, plan::Stage stage, std::optional<std::uint64_t> epoch);
 
 /// The split of that name; throws Error(kUsage).
 graph::Split find_split(const std::string& name);

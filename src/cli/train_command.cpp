@@ -3,6 +3,7 @@
 #include "checkpoint/model_file.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
+#include "cli/planning.hpp"
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
@@ -232,9 +233,13 @@ void train(comm::Communicator& comm, const Options& options) {
   comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);
   const train::PartsGivenOut shares = give_out_parts(comm, job, devices);
-  RunContext context = open_context(comm, job, shares.placement);
+  RunContext context = open_context(comm, job, {plan::Stage::kTrain, shares.placement, devices.ranks > 0});
   choose_exchange(comm, job, context, devices);
   const auto items = sampling::count_items(comm, context.shard, job);
+  if (job.train.group_queries && devices.ranks == 0)  // only now are the items known
+    comm::together(comm, [&] {
+      require_fit(comm, {job, plan::Stage::kTrain, shares.placement, context.pool->budget_bytes()}, items);
+    });
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
   choose_resident_parts(comm, job, context);
   const std::unique_ptr<train::WorkingCopy> tables = make_working_copy(comm, job);

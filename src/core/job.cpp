@@ -131,6 +131,15 @@ std::uint32_t resident_parts(const Job& job) {
   return parts == job.data.parts ? 0 : parts;
 }
 
+Job with_settings(Job job, const std::vector<std::string>& settings) {
+  ConfigValues values;
+  apply_overrides(values, settings);
+  ConfigReader reader(values);
+  visit(job, reader);
+  reader.reject_unknown();
+  return job;
+}
+
 std::string to_toml(Job job) {
   ConfigWriter writer;
   visit(job, writer);

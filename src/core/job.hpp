@@ -122,6 +122,9 @@ void visit(Job& job, ConfigVisitor& visitor);
 /// Reads, overrides, checks. Throws Error(kUsage) or Error(kMissingInput).
 Job read_job(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 
+/// The job with some settings changed, key=value each. Throws Error(kUsage).
+Job with_settings(Job job, const std::vector<std::string>& settings);
+
 /// The job as TOML text, every key resolved.
 std::string to_toml(Job job);
 

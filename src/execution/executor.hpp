@@ -51,7 +51,7 @@ class Executor<Space::kHost> {
     return pool_.allocate<T>(tag, count);
   }
   /// The rest of the budget.
-  [[nodiscard]] std::uint64_t room_bytes() const { return pool_.budget_bytes() - pool_.used_bytes(); }
+  [[nodiscard]] std::uint64_t room_bytes() const { return pool_.free_bytes(); }
   /// From the host's memory to this space, in the order of the other work. `from` stays as it is until synchronize().
   template <class T>
   void upload(std::span<const T> from, std::span<T> to) const {
@@ -117,7 +117,7 @@ class Executor<Space::kDevice> {
   Buffer<T> allocate(memory::Tag tag, std::uint64_t count) {
     return pool_.allocate<T>(tag, count);
   }
-  [[nodiscard]] std::uint64_t room_bytes() const { return pool_.budget_bytes() - pool_.used_bytes(); }
+  [[nodiscard]] std::uint64_t room_bytes() const { return pool_.free_bytes(); }
   template <class T>
   void upload(std::span<const T> from, device::Span<T> to) const {
     if (!from.empty()) device::copy(from, to, stream());

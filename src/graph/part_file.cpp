@@ -41,11 +41,13 @@ void write_elsewhere(storage::FileWriter& file, const std::vector<std::uint64_t>
   file.attribute(group, "low_width", std::uint64_t{packed.low_width});
 }
 
+/// Over a pool to plan with, the memory alone.
 template <class T>
 memory::Buffer<T> load_column(const storage::FileReader& file, const std::string& path, memory::Pool& pool,
                               std::size_t padding = 0) {
   const std::uint64_t length = file.length(path);
   auto buffer = pool.allocate<T>(Tag::kQueries, length + padding);
+  if (pool.is_planning()) return buffer;
   file.read_to<T>(path, buffer.span().first(length));
   std::fill_n(buffer.data() + length, padding, T{});
   return buffer;
@@ -135,6 +137,7 @@ void Part::view(Split split) {
 void Part::view_targets(std::uint64_t count, unsigned low_width, memory::Pool& pool) {
   constexpr std::uint64_t kEach = packing::EliasFanoView::kSampled;
   elsewhere_.samples = pool.allocate<std::uint32_t>(Tag::kQueries, (count + kEach - 1) / kEach);
+  if (pool.is_planning()) return;
   packing::EliasFanoView::sample(elsewhere_.high.span(), elsewhere_.samples.span());
   *targets_ = TargetIds(first_entity_, rows_,
                         {count, low_width, elsewhere_.low.span(), elsewhere_.high.span(), elsewhere_.samples.span()});
@@ -151,6 +154,17 @@ void Part::load_columns(const storage::FileReader& file, Split split, memory::Po
     columns.stored = std::make_unique<storage::DatasetBytes>(file.open_bytes(group + "/chunks"));
   else
     columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
+}
+
+void Part::take_memory(const storage::FileReader& file, memory::Pool& pool, QueryPlace place) {
+  const std::string group = kElsewhere;
+  elsewhere_.low = load_column<std::uint8_t>(file, group + "/low", pool, kPadding);
+  elsewhere_.high = load_column<std::uint64_t>(file, group + "/high", pool);
+  view_targets(file.integer(group, "count"), 0, pool);
+  for (const Split split : kSplits) {
+    load_columns(file, split, pool, place);
+    view(split);
+  }
 }
 
 void Part::load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool,
@@ -228,6 +242,22 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
   loaded.check(file, manifest);
   return loaded;
+}
+
+Part Part::planned(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
+                   memory::Pool& pool, QueryPlace place) {
+  const std::filesystem::path path = folder / part_file_name(part);
+  if (!std::filesystem::exists(path))
+    fail(ExitStatus::kMissingInput, "'{}' is not there: the partition is not complete; partition the graph again",
+         path.string());
+  const auto file = storage::FileReader::open_unverified(path);
+  Part planned(manifest, part);
+  if (file.integer("/", "format_version") == 1)
+    planned.pack(detail::load_plain_queries(file, manifest, planned.rows_), pool);
+  else
+    planned.take_memory(file, pool, place);
+  planned.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
+  return planned;
 }
 
 Part Part::made(const PartitionManifest& manifest, PartId part, QueryColumns train, memory::Pool& pool) {

@@ -54,6 +54,10 @@ class Part {
   /// version 1 is packed while it is read. Throws Error(kBadData), Error(kMissingInput).
   static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
                    memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
+  /// The memory that load() takes, over a pool to plan with: queries have chunks, and nothing in them. Reads lengths
+  /// alone, but all of a file of version 1.
+  static Part planned(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
+                      memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
   /// A part that was made up: training queries alone, each in range; see to_columns().
   static Part made(const PartitionManifest& manifest, PartId part, QueryColumns train, memory::Pool& pool);
 
@@ -86,6 +90,7 @@ class Part {
   void load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool,
                    QueryPlace place);
   void load_columns(const storage::FileReader& file, Split split, memory::Pool& pool, QueryPlace place);
+  void take_memory(const storage::FileReader& file, memory::Pool& pool, QueryPlace place);
   void pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool);
   void view_targets(std::uint64_t count, unsigned low_width, memory::Pool& pool);
   void view(Split split);

@@ -77,13 +77,17 @@ std::uint64_t file_bytes(const std::filesystem::path& file) {
 
 }  // namespace
 
+QueryPlace choose_query_place(const std::string& setting, std::uint64_t file_bytes, std::uint64_t budget_bytes) {
+  if (setting != "auto") return setting == "stream" ? QueryPlace::kFile : QueryPlace::kMemory;
+  return file_bytes <= budget_bytes / 4 ? QueryPlace::kMemory : QueryPlace::kFile;
+}
+
 QueryPlace choose_query_place(const std::string& setting, const std::filesystem::path& partition_folder, Rank rank,
                               const Placement& placement, std::uint64_t budget_bytes) {
-  if (setting != "auto") return setting == "stream" ? QueryPlace::kFile : QueryPlace::kMemory;
   std::uint64_t bytes = 0;
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
     bytes += file_bytes(partition_folder / part_file_name(part));
-  return bytes <= budget_bytes / 4 ? QueryPlace::kMemory : QueryPlace::kFile;
+  return choose_query_place(setting, bytes, budget_bytes);
 }
 
 }  // namespace tessera::graph

@@ -54,6 +54,9 @@ struct Shard {
 Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
                  memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
 
+/// The same by the bytes of the files.
+QueryPlace choose_query_place(const std::string& setting, std::uint64_t file_bytes, std::uint64_t budget_bytes);
+
 /// Where the queries of a rank should lie by `memory.queries` of a job: "memory", "stream", or "auto", which keeps them
 /// in memory unless the files of its parts have more bytes than a quarter of `budget_bytes`.
 QueryPlace choose_query_place(const std::string& setting, const std::filesystem::path& partition_folder, Rank rank,

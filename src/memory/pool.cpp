@@ -7,7 +7,7 @@
 namespace tessera::memory {
 namespace {
 
-constexpr std::uint64_t kPlanningBytes = std::uint64_t{1} << 42U;  // more than any host has
+constexpr std::uint64_t kPlanningBytes = Pool::kNoBudget;
 constexpr const char* kHostAdvice =
     "Raise run.memory, use more ranks, or lower model.dim, train.batch_size or negatives.count";
 constexpr const char* kDeviceAdvice = "Use more devices, or lower model.dim, train.batch_size or negatives.count";
@@ -22,10 +22,12 @@ Pool::Pool(std::uint64_t budget_bytes)
     : PoolUse({budget_bytes, "memory", kHostAdvice, kHostUnitBytes}), arena_(allocator_.budget_bytes()) {}
 
 // Pages of a new mapping are zero; none is used twice.
-Pool::Pool(Planning /*plan*/)
-    : PoolUse({kPlanningBytes, "memory", kHostAdvice, kHostUnitBytes}), arena_(kPlanningBytes), clears_(false) {}
+Pool::Pool(Planning plan)
+    : PoolUse({kPlanningBytes, "memory", kHostAdvice, kHostUnitBytes}, plan.budget_bytes),
+      arena_(kPlanningBytes),
+      clears_(false) {}
 
-Pool Pool::planning() { return Pool(Planning{}); }
+Pool Pool::planning(std::uint64_t budget_bytes) { return Pool(Planning{budget_bytes}); }
 
 Pool::Pool(device::Device device, std::uint64_t budget_bytes, std::size_t threads)
     : PoolUse({budget_bytes, "pinned memory", kHostAdvice, kHostUnitBytes}),

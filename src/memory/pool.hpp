@@ -26,8 +26,12 @@ inline constexpr std::uint64_t kDeviceUnitBytes = 256;  ///< what cuBLAS asks of
 /// system for nothing beyond its budget. Not thread safe: ranks allocate while they set up, not in loops.
 class PoolUse {
  public:
-  [[nodiscard]] std::uint64_t budget_bytes() const { return allocator_.budget_bytes(); }
+  [[nodiscard]] std::uint64_t budget_bytes() const { return budget_bytes_; }
   [[nodiscard]] std::uint64_t used_bytes() const { return allocator_.used_bytes(); }
+  /// The rest of the budget. A pool to plan with may be over its budget: then it is 0.
+  [[nodiscard]] std::uint64_t free_bytes() const {
+    return budget_bytes_ > used_bytes() ? budget_bytes_ - used_bytes() : 0;
+  }
   [[nodiscard]] std::uint64_t peak_bytes() const { return allocator_.peak_bytes(); }
   [[nodiscard]] TagUse use(Tag tag) const { return allocator_.use(tag); }
   /// Allocations since the pool was made; a loop that allocates nothing does not change it.
@@ -39,10 +43,16 @@ class PoolUse {
   PoolUse& operator=(const PoolUse&) = delete;
 
  protected:
-  explicit PoolUse(detail::Allocator allocator) : allocator_(std::move(allocator)) {}
+  explicit PoolUse(detail::Allocator allocator)
+      : allocator_(std::move(allocator)), budget_bytes_(allocator_.budget_bytes()) {}
+  PoolUse(detail::Allocator allocator, std::uint64_t budget_bytes)
+      : allocator_(std::move(allocator)), budget_bytes_(budget_bytes) {}
   ~PoolUse() = default;
 
   detail::Allocator allocator_;  // NOLINT(misc-non-private-member-variables-in-classes)
+
+ private:
+  std::uint64_t budget_bytes_;
 };
 
 /// Owns a block of a pool; gives it back when destroyed. The pool outlives its buffers. `View` is a std::span or, for
@@ -91,8 +101,11 @@ class Pool : public PoolUse {
   /// Throws Error(kOverBudget) when it is less than 64 bytes, or more than the system can address.
   explicit Pool(std::uint64_t budget_bytes);
   /// A pool to plan with: what is constructed over it takes bytes and tags as over any pool, but pages that nobody
-  /// writes take no memory, and the budget is out of reach. Nothing is given back to it.
-  static Pool planning();
+  /// writes take no memory. It states a budget, and refuses nothing that is above it. Nothing is given back to it.
+  static Pool planning(std::uint64_t budget_bytes = kNoBudget);
+  static constexpr std::uint64_t kNoBudget = std::uint64_t{1} << 42U;  ///< more than any host has
+  /// Whether it only counts: nobody will use what lies in its memory.
+  [[nodiscard]] bool is_planning() const { return !clears_; }
   /// Pinned: what devices read and write directly. Counts against the host's budget as any other memory does.
   Pool(device::Device device, std::uint64_t budget_bytes, std::size_t threads);
 
@@ -108,7 +121,9 @@ class Pool : public PoolUse {
  private:
   template <class P, class V>
   friend class BasicBuffer;
-  struct Planning {};
+  struct Planning {
+    std::uint64_t budget_bytes;
+  };
   explicit Pool(Planning plan);
   void* allocate_bytes(Tag tag, std::uint64_t count, std::uint64_t element_bytes);
   void release(const void* block) noexcept;

@@ -103,6 +103,14 @@ void move_towards(ConstMatrix rows, double decay, Matrix average) {
 
 }  // namespace
 
+std::uint64_t row_bytes(const graph::Shard& shard, const Job::Model& model, const RowMemory& memory) {
+  std::uint64_t bytes = 0;
+  for (const graph::Part& part : shard.parts)
+    bytes += part.rows() * kernels::row_bytes(memory.format, model.dim) +
+             memory.hot_rows(part.rows()) * model.dim * sizeof(float);
+  return bytes;
+}
+
 std::size_t state_columns(StateShape shape, std::size_t dim) {
   switch (shape) {
     case StateShape::kNone: return 0;

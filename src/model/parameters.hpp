@@ -89,6 +89,9 @@ class Parameters {
   std::unique_ptr<Parameters> average_;
 };
 
+/// Bytes of the entity rows of a rank, and of its hot rows.
+std::uint64_t row_bytes(const graph::Shard& shard, const Job::Model& model, const RowMemory& memory);
+
 /// Columns of the state of rows of `dim` columns.
 std::size_t state_columns(StateShape shape, std::size_t dim);
 

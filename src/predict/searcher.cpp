@@ -30,6 +30,13 @@ KnownIn known_in(std::optional<graph::Split> split) {
   return split ? static_cast<KnownIn>(static_cast<std::uint8_t>(*split) + 1) : KnownIn::kNowhere;
 }
 
+/// There are no more answers than entities.
+SearchOptions fitted_options(const search::Setup& setup, const SearchOptions& options) {
+  SearchOptions fitted = options;
+  fitted.k = std::min(options.k, setup.shard.manifest.entity_count);
+  return fitted;
+}
+
 std::uint64_t fitting_block(const search::Setup& setup, const SearchOptions& options) {
   const auto ranks = static_cast<std::uint64_t>(setup.comm.size());
   return search::fit_block(setup, options.block_queries, 1, [&](std::uint64_t block) {
@@ -192,8 +199,7 @@ Searcher::Searcher(const search::Setup& setup, const std::filesystem::path& part
                    const SearchOptions& options, const search::MakeAnswerer& make_answerer) {
   if (options.k == 0)
     throw comm::AgreedError(ExitStatus::kUsage, "0 answers per query were asked for; k must be at least 1");
-  SearchOptions fitted = options;
-  fitted.k = std::min(options.k, setup.shard.manifest.entity_count);
+  const SearchOptions fitted = fitted_options(setup, options);
   const float row_magnitude = model::require_finite_rows(setup.comm, setup.parameters, setup.host.workers());
   setup.parameters.make_operators(setup.host.kernels(), setup.host.workers());
   const std::uint64_t block = fitting_block(setup, fitted);
@@ -203,6 +209,12 @@ Searcher::Searcher(const search::Setup& setup, const std::filesystem::path& part
 }
 
 Searcher::~Searcher() = default;
+
+void Searcher::plan(const search::Setup& setup, const SearchOptions& options) {
+  const SearchOptions fitted = fitted_options(setup, options);
+  const State state(setup, 0, fitted, search::answer_on_host(), fitting_block(setup, fitted));
+  (void)search::OriginalIds::take_memory(setup.shard, setup.host.pool());
+}
 
 std::uint64_t Searcher::bytes(const search::AnswerSizes& of, std::uint64_t ranks) {
   using search::host_bytes;

@@ -56,6 +56,9 @@ class Searcher {
   /// when it answers on the host, original ids apart.
   static std::uint64_t bytes(const search::AnswerSizes& sizes, std::uint64_t ranks);
 
+  /// Takes the memory of a searcher that answers on the host from the pool of `setup`, which is one to plan with.
+  static void plan(const search::Setup& setup, const SearchOptions& options);
+
   /// Collective; `queries`, at most block_queries(), are the same on every rank. Rank 0 returns the answers of each,
   /// the others nothing. Throws AgreedError(kOverBudget) when a device has no room for the known answers of a query.
   std::vector<Answers> search(std::span<const search::Query> queries);

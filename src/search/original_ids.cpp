@@ -38,9 +38,7 @@ OriginalIds::OriginalIds(comm::Communicator& comm, const graph::Shard& shard,
                          const std::filesystem::path& partition_folder, memory::Pool& pool) {
   comm::together(comm, [&] {
     first_ = shard.parts.front().first_entity();
-    std::uint64_t rows = 0;
-    for (const graph::Part& part : shard.parts) rows += part.rows();
-    ids_ = pool.allocate<std::uint64_t>(memory::Tag::kEvaluation, rows);
+    ids_ = take_memory(shard, pool);
     for (const graph::Part& part : shard.parts)
       read_part(partition_folder, shard.manifest, part.id(),
                 ids_.span().subspan(part.first_entity().value() - first_.value(), part.rows()));
@@ -51,6 +49,12 @@ OriginalIds::OriginalIds(comm::Communicator& comm, const graph::Shard& shard,
     throw comm::AgreedError(ExitStatus::kBadData,
                             fmt::format("'{}', {} of the parts: not a permutation of the entities",
                                         partition_folder.string(), graph::kOriginalIds));
+}
+
+memory::Buffer<std::uint64_t> OriginalIds::take_memory(const graph::Shard& shard, memory::Pool& pool) {
+  std::uint64_t rows = 0;
+  for (const graph::Part& part : shard.parts) rows += part.rows();
+  return pool.allocate<std::uint64_t>(memory::Tag::kEvaluation, rows);
 }
 
 void OriginalIds::translate(comm::Communicator& comm, std::span<std::int64_t> entities) const {

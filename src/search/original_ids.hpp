@@ -20,6 +20,9 @@ class OriginalIds {
   OriginalIds(comm::Communicator& comm, const graph::Shard& shard, const std::filesystem::path& partition_folder,
               memory::Pool& pool);
 
+  /// Their memory.
+  static memory::Buffer<std::uint64_t> take_memory(const graph::Shard& shard, memory::Pool& pool);
+
   /// The original id of an owned entity.
   [[nodiscard]] std::uint64_t operator[](EntityId entity) const { return ids_[entity.value() - first_.value()]; }
   /// Collective. Replaces global ids of any owner by original ones; every rank passes the same values.

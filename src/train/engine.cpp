@@ -22,7 +22,10 @@ using execution::Space;
 bool moves_queries(const Job& job) { return job.exchange.mode == "queries"; }
 
 std::unique_ptr<RankExecution<Space::kHost>> on_host(const EngineSetup& setup) {
-  auto executor = std::make_unique<HostExecutor>(setup.pool, setup.backend, HostThreads(setup.threads));
+  const bool plans = setup.planned_device != nullptr;
+  auto executor =
+      std::make_unique<HostExecutor>(plans ? *setup.planned_device : setup.pool, setup.backend,
+                                     plans ? HostThreads(1, HostThreads::Cut::kNone) : HostThreads(setup.threads));
   std::unique_ptr<comm::RankTransport<Space::kHost>> transport;
   if (setup.comm.size() > 1) transport = std::make_unique<comm::HostTransport>(setup.comm);
   return std::make_unique<RankExecution<Space::kHost>>(std::move(executor), std::move(transport));

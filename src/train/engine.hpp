@@ -35,9 +35,10 @@ struct EngineSetup {
       items;  ///< count_items() for what job.train.group_queries says; only for moving queries
   memory::DevicePool* device_pool = nullptr;  ///< pool of the rank's device, or null
   comm::DeviceCommunicator* links =
-      nullptr;                     ///< links between the devices of all ranks; null: data goes through the host
-  int device_ranks = 0;            ///< how many ranks of the run compute on a device; rows that move need to know
-  std::uint64_t all_entities = 0;  ///< in a round: those of the whole graph; 0: those of `shard`
+      nullptr;           ///< links between the devices of all ranks; null: data goes through the host
+  int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
+  memory::Pool* planned_device = nullptr;  ///< for plans: the engine takes memory of this pool, as if on a device
+  std::uint64_t all_entities = 0;          ///< in a round: those of the whole graph; 0: those of `shard`
 
   /// Entities for which sampled candidates stand.
   [[nodiscard]] std::uint64_t entities() const { return all_entities > 0 ? all_entities : shard.manifest.entity_count; }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 namespace tessera::train {
 namespace {
@@ -81,6 +82,70 @@ double candidates_per_second(const Job& job, const Rehearsal& rehearsal) {
 }
 
 }  // namespace
+
+namespace {
+
+/// The job of one rank alone, with about its work in a step.
+Job rehearsed_job(const Job& job, const RankStep& step) {
+  Job alone = job;
+  const auto ranks = static_cast<std::uint64_t>(step.ranks);
+  const bool moves_rows = job.exchange.mode == "rows";
+  if (moves_rows) alone.train.batch_size = std::max<std::uint64_t>(1, job.train.batch_size / ranks);
+  if (!moves_rows) alone.negatives.count = std::max<std::uint64_t>(1, job.negatives.count / ranks);
+  alone.validate.every = 0;
+  alone.average.decay = 0;
+  alone.run.device = "cpu";
+  return alone;
+}
+
+struct MadeUp {
+  std::uint64_t entities;
+  std::uint64_t relations;
+  std::uint64_t queries;
+};
+
+graph::Shard make_shard(const MadeUp& sizes, memory::Pool& pool) {
+  graph::Shard shard{{}, graph::Placement(1, 1), Rank(0), {}};
+  shard.manifest.method = "rehearsal";
+  shard.manifest.entity_count = sizes.entities;
+  shard.manifest.relation_count = sizes.relations;
+  shard.manifest.offsets = {0, sizes.entities};
+  std::vector<Query> made_up;
+  for (std::uint64_t i = 0; i < sizes.queries; ++i)
+    made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 2654435761U % sizes.entities)),
+                       RelationId(static_cast<std::uint32_t>(i * 40503U % (2 * sizes.relations))),
+                       EntityId(i * 2246822519U % sizes.entities)});
+  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), made_up, pool));
+  shard.manifest.figures = {{sizes.entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
+  return shard;
+}
+
+}  // namespace
+
+double host_step_seconds(const Job& of_run, const RankStep& step, std::size_t threads) {
+  constexpr std::uint64_t kMostEntities = 16384;
+  constexpr std::uint64_t kSampledFrom = 262144;  // rows that no cache holds
+  constexpr std::uint64_t kSteps = 4;
+  const Job job = rehearsed_job(of_run, step);
+  const bool all = job.negatives.scope == "all";
+  const MadeUp sizes{std::min(step.entities, all ? kMostEntities : kSampledFrom), step.relations,
+                     kSteps * job.train.batch_size};
+  memory::Pool pool(std::uint64_t{1} << 38U);
+  const auto comm = comm::make_self_communicator();
+  const graph::Shard shard = make_shard(sizes, pool);
+  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, {halo_rows(shard, job)});
+  parameters.initialise(job.model, job.run.seed);
+  const auto items = sampling::count_items(*comm, shard, job);
+  const auto engine = make_engine({*comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});
+  (void)engine->run_epoch(0);
+  const auto start = std::chrono::steady_clock::now();
+  (void)engine->run_epoch(1);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double steps =
+      std::max(1.0, std::ceil(static_cast<double>(items.front().items) / static_cast<double>(job.train.batch_size)));
+  const double more = all ? static_cast<double>(step.entities) / static_cast<double>(sizes.entities) : 1;
+  return seconds / steps * more;
+}
 
 double host_step_speed(const kernels::Backend& backend, std::size_t threads, const StepShape& shape) {
   return candidates_per_second(make_job(shape, "chain"), {backend, threads, threads * kEntitiesOfThread, nullptr});

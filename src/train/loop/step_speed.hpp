@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/job.hpp"
 #include "execution/device_choice.hpp"
 #include "kernels/backend.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace tessera::train {
@@ -19,6 +21,17 @@ struct StepShape {
 // Candidates per second that a rank gets through in a step of exact softmax: scores, exponentials, gradients of queries
 // and rows, Adagrad; on made-up rows, after one round to warm up. Takes about a tenth of a second, and memory of its
 // own that is gone afterwards. It is a clock's figure: no two are the same.
+
+/// The part of a run that one rank computes in a step.
+struct RankStep {
+  std::uint64_t entities;  ///< rows of the rank
+  std::uint64_t relations;
+  std::int32_t ranks;  ///< of the run
+};
+
+/// Seconds that a rank of the host computes in a step of `job`, whose exchange.mode is decided: rehearsed on a made-up
+/// graph with fewer entities, where that is enough, and without exchange. Takes about a second.
+double host_step_seconds(const Job& job, const RankStep& step, std::size_t threads);
 
 /// On the host, as QueriesEngine spreads tiles over `threads`.
 double host_step_speed(const kernels::Backend& backend, std::size_t threads, const StepShape& shape);

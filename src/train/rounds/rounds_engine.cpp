@@ -83,35 +83,36 @@ std::string choose_resident_parts(const Job& job, const graph::PartitionManifest
        text::bytes(static_cast<std::uint64_t>(part_bytes)), text::bytes(room_bytes), ranks);
 }
 
+SlotTables::SlotTables(const Job& job, const graph::PartitionManifest& whole, const graph::Placement& slots, Rank rank,
+                       memory::Pool& pool)
+    : own(slots.part_count(rank)), memory(row_formats(job)) {
+  const std::uint32_t places = slots.part_count() / RoundOrder::group_size(whole.part_count(), slots.part_count());
+  const std::uint32_t tables = own + (own + places - 1) / places;
+  std::uint64_t halo = 0;  // rows for the queries of a step, and negatives, at the most
+  if (job.exchange.mode == "rows") halo = job.train.batch_size + job.negatives.count;
+  memory.spare_rows.assign(tables, halo);
+  const graph::Shard largest = hollow_shard(whole, tables, largest_part(whole), pool);
+  parameters =
+      std::make_unique<model::Parameters>(largest, job.model, model::state_shape(job.optimiser.name), pool, memory);
+}
+
 RoundsEngine::RoundsEngine(const EngineSetup& setup, WorkingCopy& tables, const std::filesystem::path& partition)
     : setup_(setup),
       files_(tables),
       graphs_({setup.comm, setup.shard, partition, resident_parts(setup.job), setup.job.run.seed, setup.threads,
                setup.pool}),
-      optimiser_(setup.job.optimiser, setup.job.schedule) {
-  comm::together(setup_.comm, [&] { allocate(); });
+      optimiser_(setup.job.optimiser, setup.job.schedule),
+      resident_(comm::together(setup.comm,
+                               [&] {
+                                 return SlotTables(setup.job, setup.shard.manifest, graphs_.placement(),
+                                                   setup.comm.rank(), setup.pool);
+                               })),
+      tables_(resident_.parameters->parts()) {
+  for (std::size_t t = 0; t < tables_.size(); ++t) (t < resident_.own ? slots_ : spare_).push_back({t, PartId(0)});
 }
 
 RoundsEngine::~RoundsEngine() {
   if (moves_.valid()) moves_.wait();
-}
-
-// Memory for the slots of this rank, and for as many parts as it swaps at once.
-void RoundsEngine::allocate() {
-  const graph::PartitionManifest& whole = setup_.shard.manifest;
-  const std::uint32_t resident = graphs_.placement().part_count();
-  const std::uint32_t own = graphs_.placement().part_count(setup_.comm.rank());
-  const std::uint32_t places = resident / RoundOrder::group_size(whole.part_count(), resident);
-  const std::uint32_t spare = (own + places - 1) / places;
-  memory_ = row_formats(setup_.job);
-  std::uint64_t halo = 0;  // rows for the queries of a step, and negatives, at the most
-  if (setup_.job.exchange.mode == "rows") halo = setup_.job.train.batch_size + setup_.job.negatives.count;
-  memory_.spare_rows.assign(own + spare, halo);
-  const graph::Shard largest = hollow_shard(whole, own + spare, largest_part(whole), setup_.pool);
-  resident_ = std::make_unique<model::Parameters>(largest, setup_.job.model,
-                                                  model::state_shape(setup_.job.optimiser.name), setup_.pool, memory_);
-  tables_ = resident_->parts();
-  for (std::size_t t = 0; t < tables_.size(); ++t) (t < own ? slots_ : spare_).push_back({t, PartId(0)});
 }
 
 std::string RoundsEngine::description() const {
@@ -122,11 +123,11 @@ std::string RoundsEngine::description() const {
 }
 
 void RoundsEngine::upload() {
-  if (!are_uploaded_) copy_relations(setup_.parameters, *resident_);
+  if (!are_uploaded_) copy_relations(setup_.parameters, *resident_.parameters);
   are_uploaded_ = true;
 }
 
-void RoundsEngine::download_parameters() { copy_relations(*resident_, setup_.parameters); }
+void RoundsEngine::download_parameters() { copy_relations(*resident_.parameters, setup_.parameters); }
 
 // ---- parts and their memory
 
@@ -137,7 +138,8 @@ PartId RoundsEngine::part_of(std::size_t round, std::size_t own_slot) const {
 
 model::PartTable RoundsEngine::table_of(const Held& held) const {
   const std::uint64_t rows = setup_.shard.manifest.rows(held.part);
-  return model::with_rows(tables_[held.table], rows, memory_.spare_rows.front(), memory_.hot_rows(rows));
+  return model::with_rows(tables_[held.table], rows, resident_.memory.spare_rows.front(),
+                          resident_.memory.hot_rows(rows));
 }
 
 // Parts of all ranks that are in memory in a round, and not in the next one.
@@ -207,11 +209,11 @@ void RoundsEngine::take_changes() {
 }
 
 void RoundsEngine::seat_tables(const graph::Shard& shard) {
-  resident_->parts().clear();
+  resident_.parameters->parts().clear();
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     model::PartTable table = table_of(slots_[s]);
     table.part = shard.parts[s].id();
-    resident_->parts().push_back(table);
+    resident_.parameters->parts().push_back(table);
   }
 }
 
@@ -220,8 +222,8 @@ void RoundsEngine::seat_tables(const graph::Shard& shard) {
 // Adds its steps to those of the epoch. Returns the mean loss.
 double RoundsEngine::run_round(const graph::Shard& shard, Pass& pass, Progress* progress) {
   seat_tables(shard);
-  EngineSetup setup{setup_.comm, shard, setup_.job,         *resident_,   setup_.threads,     setup_.backend,
-                    setup_.pool, {},    setup_.device_pool, setup_.links, setup_.device_ranks};
+  EngineSetup setup{setup_.comm, shard, setup_.job,         *resident_.parameters, setup_.threads,     setup_.backend,
+                    setup_.pool, {},    setup_.device_pool, setup_.links,          setup_.device_ranks};
   setup.items = sampling::count_items(setup_.comm, shard, setup_.job);
   setup.all_entities = setup_.shard.manifest.entity_count;
   const auto engine = comm::together(setup_.comm, [&] { return make_engine(setup); });

@@ -15,6 +15,16 @@
 
 namespace tessera::train {
 
+/// The memory of a rank for parts: one table for each of its slots, then as many as it swaps at once.
+struct SlotTables {
+  /// For a job that trains on `whole` with `slots` of all ranks.
+  SlotTables(const Job& job, const graph::PartitionManifest& whole, const graph::Placement& slots, Rank rank,
+             memory::Pool& pool);
+  std::uint32_t own;
+  model::RowMemory memory;
+  std::unique_ptr<model::Parameters> parameters;
+};
+
 /// What memory.resident_parts "auto" means for ranks that have `room_bytes` each for entity rows and their states:
 /// "all" where these fit, else the largest number of parts that fits together with the spare ones. Throws
 /// Error(kOverBudget).
@@ -53,7 +63,6 @@ class RoundsEngine final : public Engine {
     PartId part;
     bool is_read_ahead;
   };
-  void allocate();
   void upload();
   [[nodiscard]] PartId part_of(std::size_t round, std::size_t own_slot) const;
   [[nodiscard]] model::PartTable table_of(const Held& held) const;
@@ -71,8 +80,7 @@ class RoundsEngine final : public Engine {
   WorkingCopy& files_;
   RoundGraphs graphs_;
   Optimiser optimiser_;
-  model::RowMemory memory_;
-  std::unique_ptr<model::Parameters> resident_;
+  SlotTables resident_;
   std::vector<model::PartTable> tables_;  // of the slots of this rank, and spare ones
   std::vector<Held> slots_;
   std::vector<Held> spare_;        // a changing slot takes the spare table of its place in changes_

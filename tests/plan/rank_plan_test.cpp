@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan, made of sizes alone, against what a rank takes from its pool: the same bytes under every tag.
 
-#include "train/loop/plan.hpp"
+#include "plan/rank_plan.hpp"
 #include "comm/thread/thread_communicator.hpp"
+#include "evaluate/evaluator.hpp"
+#include "predict/searcher.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <ostream>
 #include <string>
 
@@ -41,34 +44,72 @@ Bytes use_of(const memory::Pool& pool) {
   return bytes;
 }
 
-void expect_planned(comm::Communicator& comm, const test::StoredGraph& stored, const Job& job, std::size_t threads) {
-  memory::Pool pool(std::uint64_t{256} << 20U);
+constexpr std::uint64_t kBudget = std::uint64_t{256} << 20U;
+
+void expect_same(const plan::RankPlan& planned, const memory::Pool& pool, Rank rank) {
+  const Bytes taken = use_of(pool);
+  for (std::size_t tag = 0; tag < taken.size(); ++tag)
+    EXPECT_EQ(planned.host[tag], taken[tag])
+        << memory::name(static_cast<memory::Tag>(tag)) << " of rank " << rank.value();
+  EXPECT_EQ(planned.pool_bytes(), pool.peak_bytes());
+}
+
+void expect_training(comm::Communicator& comm, const plan::GraphSizes& sizes, const Job& job, std::size_t threads) {
+  memory::Pool pool(kBudget);
   const graph::Placement placement(kParts, comm.size());
-  const graph::Shard shard = stored.load(comm.rank(), placement, pool);
-  const Bytes before = use_of(pool);
+  const graph::Shard shard = graph::load_shard(sizes.folder, comm.rank(), placement, pool);
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool,
                                train::row_memory(shard, job));
   if (job.average.decay > 0) parameters.keep_average(shard, job.model, pool);
   const auto items = sampling::count_items(comm, shard, job);
   const auto engine = train::make_engine({comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});
-  const Bytes planned = train::plan_training({job, stored.manifest(), placement, comm.rank(), threads, items});
-  const Bytes taken = use_of(pool);
-  for (std::size_t tag = 0; tag < taken.size(); ++tag)
-    EXPECT_EQ(planned[tag], taken[tag] - before[tag])
-        << memory::name(static_cast<memory::Tag>(tag)) << " of rank " << comm.rank().value();
+  execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(threads));
+  const search::Setup setup{comm, shard, parameters.served(), host};
+  const evaluate::Evaluator evaluator(setup, {});
+  const auto planned_items = plan::find_items(job, sizes);
+  expect_same(plan::plan_rank(plan::Stage::kTrain, {job, sizes, placement, comm.rank(), comm.ranks_on_host(), threads,
+                                                    kBudget, planned_items}),
+              pool, comm.rank());
+}
+
+void expect_serving(comm::Communicator& comm, const plan::GraphSizes& sizes, const Job& job, plan::Stage stage) {
+  memory::Pool pool(kBudget);
+  const graph::Placement placement(kParts, comm.size());
+  const graph::Shard shard = graph::load_shard(sizes.folder, comm.rank(), placement, pool);
+  const model::Parameters parameters(shard, job.model, model::StateShape::kNone, pool);
+  execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(2));
+  const search::Setup setup{comm, shard, parameters, host};
+  std::unique_ptr<evaluate::Evaluator> evaluator;
+  std::unique_ptr<predict::Searcher> searcher;
+  if (stage == plan::Stage::kEvaluate)
+    evaluator = std::make_unique<evaluate::Evaluator>(setup, evaluate::Options{});
+  else
+    searcher = std::make_unique<predict::Searcher>(setup, sizes.folder, predict::SearchOptions{});
+  expect_same(plan::plan_rank(stage, {job, sizes, placement, comm.rank(), comm.ranks_on_host(), 2, kBudget, {}}), pool,
+              comm.rank());
 }
 
 class Plan : public testing::TestWithParam<Case> {};
 
 TEST_P(Plan, IsWhatARankTakes) {
-  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 400}), kParts);
+  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 400, .valid = 60}), kParts);
+  const plan::GraphSizes sizes = plan::sizes_of_partition(stored.partition_folder());
   Job job = small_job();
   GetParam().change(job);
   for (const std::int32_t ranks : {1, 2, 5})
     for (const std::size_t threads : {1, 3}) {
       SCOPED_TRACE(testing::Message() << ranks << " ranks, " << threads << " threads");
-      comm::run_ranks(ranks, [&](comm::Communicator& comm) { expect_planned(comm, stored, job, threads); });
+      comm::run_ranks(ranks, [&](comm::Communicator& comm) { expect_training(comm, sizes, job, threads); });
     }
+}
+
+TEST(PlanOfServing, IsWhatARankTakes) {
+  const test::StoredGraph stored(test::random_graph({.entities = 900, .train = 400, .valid = 60}), kParts);
+  const plan::GraphSizes sizes = plan::sizes_of_partition(stored.partition_folder());
+  const Job job = small_job();
+  for (const plan::Stage stage : {plan::Stage::kEvaluate, plan::Stage::kPredict})
+    for (const std::int32_t ranks : {1, 3})
+      comm::run_ranks(ranks, [&](comm::Communicator& comm) { expect_serving(comm, sizes, job, stage); });
 }
 
 INSTANTIATE_TEST_SUITE_P(
