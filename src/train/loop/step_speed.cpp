@@ -115,7 +115,8 @@ graph::Shard make_shard(const MadeUp& sizes, memory::Pool& pool) {
     made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 2654435761U % sizes.entities)),
                        RelationId(static_cast<std::uint32_t>(i * 40503U % (2 * sizes.relations))),
                        EntityId(i * 2246822519U % sizes.entities)});
-  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0), made_up, pool));
+  shard.parts.push_back(graph::Part::made(
+      shard.manifest, PartId(0), graph::to_columns(made_up, 2 * shard.manifest.relation_count), pool));
   shard.manifest.figures = {{sizes.entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
 }
@@ -133,7 +134,7 @@ double host_step_seconds(const Job& of_run, const RankStep& step, std::size_t th
   memory::Pool pool(std::uint64_t{1} << 38U);
   const auto comm = comm::make_self_communicator();
   const graph::Shard shard = make_shard(sizes, pool);
-  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, {halo_rows(shard, job)});
+  model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, row_memory(shard, job));
   parameters.initialise(job.model, job.run.seed);
   const auto items = sampling::count_items(*comm, shard, job);
   const auto engine = make_engine({*comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});
