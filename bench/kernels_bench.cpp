@@ -18,11 +18,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tessera::bench {
@@ -192,11 +194,42 @@ struct Moves {
   std::size_t first_ = 0;
 };
 
-void gather(benchmark::State& state) {
-  Moves moves(state);
-  const double seconds =
-      fastest(state, [&] { backend().rows.gather(moves.table.view(), moves.next(), moves.packed.view()); });
-  report_bytes(state, 2 * moves.bytes(), seconds);
+/// Rows and states of a format, as Moves has them in fp32.
+struct StoredMoves : Moves {
+  StoredMoves(const benchmark::State& state, kernels::RowFormat row_format, kernels::StateFormat state_format)
+      : Moves(state),
+        row_bytes(kernels::row_bytes(row_format, table.view().cols)),
+        state_bytes(kernels::state_bytes(state_format, table.view().cols)),
+        row_memory(table.view().rows, (row_bytes + 3) / 4),
+        state_memory(table.view().rows, (state_bytes + 3) / 4),
+        rows(row_format, reinterpret_cast<std::byte*>(row_memory.view().data), table.view().rows, table.view().cols,
+             row_memory.view().stride * sizeof(float)),
+        states(state_format, reinterpret_cast<std::byte*>(state_memory.view().data), table.view().rows,
+               table.view().cols, state_memory.view().stride * sizeof(float)) {
+    backend().rows.encode(table.view(), rows);
+    for (std::size_t i = 0; i < states.rows; ++i) std::memset(states.row(i), 0, state_bytes);
+  }
+  /// Bytes that a call reads and writes, with so many of the rows, the states, and the packed side in fp32.
+  [[nodiscard]] double bytes_of(double of_rows, double of_states) const {
+    return Moves::bytes() + static_cast<double>(count) * (of_rows * static_cast<double>(row_bytes) +
+                                                          of_states * static_cast<double>(state_bytes));
+  }
+
+  std::size_t row_bytes, state_bytes;
+  Storage row_memory, state_memory;
+  kernels::StoredRows rows;
+  kernels::StoredState states;
+};
+
+void report_rows(benchmark::State& state, const StoredMoves& moves, double bytes, double seconds) {
+  report_bytes(state, bytes, seconds);
+  state.counters["Mrows/s"] = static_cast<double>(moves.count) / seconds / 1e6;
+}
+
+void gather(benchmark::State& state, kernels::RowFormat format) {
+  StoredMoves moves(state, format, kernels::StateFormat::kLog8);
+  const double seconds = fastest(state, [&] { backend().rows.gather(moves.rows, moves.next(), moves.packed.view()); });
+  report_rows(state, moves, moves.bytes_of(1, 0), seconds);
 }
 
 void scatter(benchmark::State& state) {
@@ -217,22 +250,23 @@ void sum_segments(benchmark::State& state) {
   report_bytes(state, 1.25 * moves.bytes(), seconds);
 }
 
-void adagrad(benchmark::State& state) {
-  Moves moves(state);
-  const Storage squares(moves.table.view().rows, moves.table.view().cols);
+void adagrad(benchmark::State& state, kernels::RowFormat format, kernels::StateFormat state_format) {
+  StoredMoves moves(state, format, state_format);
   const double seconds = fastest(state, [&] {
-    backend().updates.adagrad(AdagradStep{}, moves.packed.view(), moves.next(), moves.table.view(), squares.view());
+    moves.rows.rounding.key += 1;
+    backend().updates.adagrad(AdagradStep{}, moves.packed.view(), moves.next(), moves.rows, moves.states);
   });
-  report_bytes(state, 5 * moves.bytes(), seconds);
+  report_rows(state, moves, moves.bytes_of(2, 2), seconds);
 }
 
-void rowwise_adagrad(benchmark::State& state) {
-  Moves moves(state);
+void rowwise_adagrad(benchmark::State& state, kernels::RowFormat format) {
+  StoredMoves moves(state, format, kernels::StateFormat::kLog8);
   std::vector<float> squares(moves.table.view().rows, 1.0F);
   const double seconds = fastest(state, [&] {
-    backend().updates.rowwise_adagrad(AdagradStep{}, moves.packed.view(), moves.next(), moves.table.view(), squares);
+    moves.rows.rounding.key += 1;
+    backend().updates.rowwise_adagrad(AdagradStep{}, moves.packed.view(), moves.next(), moves.rows, squares);
   });
-  report_bytes(state, 3 * moves.bytes(), seconds);
+  report_rows(state, moves, moves.bytes_of(2, 0), seconds);
 }
 
 #ifdef TESSERA_HAVE_OPENBLAS
@@ -290,6 +324,21 @@ void moves(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"rows", "d"})->Args({1024, 128})->Args({1024, 100});
 }
 
+/// What moves entity rows, for each format of rows and states.
+void register_formats() {
+  using kernels::RowFormat;
+  using kernels::StateFormat;
+  const std::pair<const char*, RowFormat> formats[] = {
+      {"fp32", RowFormat::kFp32}, {"bf16", RowFormat::kBf16}, {"fp16", RowFormat::kFp16}, {"int8", RowFormat::kInt8}};
+  for (const auto& [name, format] : formats) {
+    const std::string of = std::string("/") + name;
+    moves(benchmark::RegisterBenchmark(("gather" + of).c_str(), gather, format));
+    moves(benchmark::RegisterBenchmark(("adagrad" + of).c_str(), adagrad, format, StateFormat::kFp32));
+    moves(benchmark::RegisterBenchmark(("adagrad" + of + "+log8").c_str(), adagrad, format, StateFormat::kLog8));
+    moves(benchmark::RegisterBenchmark(("rowwise_adagrad" + of).c_str(), rowwise_adagrad, format));
+  }
+}
+
 void register_all() {
   // Operations per step: dot 2; L1 difference, absolute value and sum, one instruction each, so half the peak at best;
   // L2 difference and multiply-add, so three quarters of the peak at best.
@@ -301,11 +350,9 @@ void register_all() {
   one_shape(benchmark::RegisterBenchmark("scores/l2", scores, Similarity::kNegativeL2, 3.0));
   one_shape(benchmark::RegisterBenchmark("pairs", pairs));
   one_shape(benchmark::RegisterBenchmark("softmax", softmax));
-  moves(benchmark::RegisterBenchmark("gather", gather));
+  register_formats();
   moves(benchmark::RegisterBenchmark("scatter", scatter));
   moves(benchmark::RegisterBenchmark("sum_segments", sum_segments));
-  moves(benchmark::RegisterBenchmark("adagrad", adagrad));
-  moves(benchmark::RegisterBenchmark("rowwise_adagrad", rowwise_adagrad));
 #ifdef TESSERA_HAVE_OPENBLAS
   all_shapes(benchmark::RegisterBenchmark("openblas/scores", openblas_scores));
   all_shapes(benchmark::RegisterBenchmark("openblas/to_queries", openblas_to_queries));

@@ -11,13 +11,16 @@
 
 namespace tessera::kernels {
 
+/// The one NaN that rounding gives: NaN of an operation has other bits on other machines.
+constexpr std::uint16_t kBfloat16Nan = 0x7FC0U;
+
 /// The same number as a float.
 TESSERA_HOST_DEVICE inline float from_bfloat16(std::uint16_t value) { return bits_float(std::uint32_t{value} << 16U); }
 
 /// The bfloat16 nearest to a float, ties to even; NaN stays NaN.
 TESSERA_HOST_DEVICE inline std::uint16_t to_bfloat16(float value) {
   const std::uint32_t bits = float_bits(value);
-  if (is_nan_bits(bits)) return static_cast<std::uint16_t>((bits >> 16U) | 0x40U);
+  if (is_nan_bits(bits)) return kBfloat16Nan;
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
 }
 
@@ -26,7 +29,7 @@ TESSERA_HOST_DEVICE inline std::uint16_t to_bfloat16(float value) {
 /// stays as it is, infinities and NaN too; above the largest finite number the neighbour is infinity.
 TESSERA_HOST_DEVICE inline std::uint16_t round_stochastically(float value, std::uint32_t random) {
   const std::uint32_t bits = float_bits(value);
-  if (is_nan_bits(bits)) return static_cast<std::uint16_t>((bits >> 16U) | 0x40U);
+  if (is_nan_bits(bits)) return kBfloat16Nan;
   return static_cast<std::uint16_t>((bits + random) >> 16U);
 }
 

@@ -12,6 +12,7 @@
 namespace tessera::kernels {
 
 constexpr std::uint32_t kHalfInfinity = 0x7C00U;
+constexpr std::uint16_t kHalfNan = 0x7E00U;  ///< the one NaN that rounding gives
 
 /// The same number as a float.
 TESSERA_HOST_DEVICE inline float from_half(std::uint16_t value) {
@@ -29,16 +30,16 @@ TESSERA_HOST_DEVICE inline std::uint32_t half_exponent(std::uint32_t magnitude_b
   return exponent < 113 ? 113 : exponent;
 }
 
-/// Infinity for what is not below 2^16; NaN stays NaN.
-TESSERA_HOST_DEVICE inline std::uint32_t large_half(std::uint32_t magnitude_bits) {
-  return is_nan_bits(magnitude_bits) ? 0x7E00U | (magnitude_bits >> 13U & 0x1FFU) : kHalfInfinity;
+/// What is not below 2^16: infinity, or NaN.
+TESSERA_HOST_DEVICE inline std::uint16_t large_half(std::uint32_t sign, std::uint32_t magnitude_bits) {
+  return is_nan_bits(magnitude_bits) ? kHalfNan : static_cast<std::uint16_t>(sign | kHalfInfinity);
 }
 
 /// The half nearest to a float, ties to even; NaN stays NaN.
 TESSERA_HOST_DEVICE inline std::uint16_t to_half(float value) {
   const std::uint32_t sign = float_bits(value) >> 16U & 0x8000U;
   const std::uint32_t magnitude = float_bits(value) & 0x7FFFFFFFU;
-  if (magnitude >= 0x47800000U) return static_cast<std::uint16_t>(sign | large_half(magnitude));
+  if (magnitude >= 0x47800000U) return large_half(sign, magnitude);
   const std::uint32_t exponent = half_exponent(magnitude);
   const float in_units = bits_float(magnitude) * bits_float((264U - exponent) << 23U);
   const std::uint32_t rounded = float_bits(in_units + 0x1p23F) & 0x7FFFFFU;
@@ -50,7 +51,7 @@ TESSERA_HOST_DEVICE inline std::uint16_t to_half(float value) {
 TESSERA_HOST_DEVICE inline std::uint16_t round_to_half(float value, std::uint32_t random) {
   const std::uint32_t sign = float_bits(value) >> 16U & 0x8000U;
   const std::uint32_t magnitude = float_bits(value) & 0x7FFFFFFFU;
-  if (magnitude >= 0x47800000U) return static_cast<std::uint16_t>(sign | large_half(magnitude));
+  if (magnitude >= 0x47800000U) return large_half(sign, magnitude);
   const std::uint32_t exponent = half_exponent(magnitude);
   const auto parts = static_cast<std::uint32_t>(bits_float(magnitude) * bits_float((280U - exponent) << 23U));
   return static_cast<std::uint16_t>(sign | (((exponent - 113U) << 10U) + ((parts + random) >> 16U)));

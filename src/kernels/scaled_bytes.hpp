@@ -29,6 +29,12 @@ TESSERA_HOST_DEVICE inline float scale_of(std::uint32_t largest) {
   return scale < 0x1p-126F ? 0.0F : scale;
 }
 
+/// The same for a row that had the scale `before`, which stays if the largest element does: a row that does not change
+/// keeps its bytes.
+TESSERA_HOST_DEVICE inline float scale_of(std::uint32_t largest, float before) {
+  return largest < 0x7F800000U && largest == float_bits(127.0F * before) ? before : scale_of(largest);
+}
+
 /// What codes are computed with: 0 for a scale of 0, and for one that is not finite: all codes of such a row are 0.
 TESSERA_HOST_DEVICE inline float inverse_of(float scale) {
   return scale == 0.0F || (float_bits(scale) & 0x7F800000U) == 0x7F800000U ? 0.0F : 1.0F / scale;

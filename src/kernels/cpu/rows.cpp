@@ -2,17 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cpu/detail/prefetch.hpp"
 #include "kernels/cpu/families.hpp"
+#include "kernels/detail/row_access.hpp"
 #include "kernels/detail/shapes.hpp"
 #include "kernels/reference/families.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <numeric>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/rows.cpp"
 // clang-format off
 #include "kernels/cpu/detail/targets.hpp"
 #include <hwy/foreach_target.h>
-#include "kernels/cpu/detail/simd_inl.hpp"
+#include "kernels/cpu/detail/stored_inl.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -49,6 +53,40 @@ void sum_segments(ConstMatrix in, const std::uint32_t* offsets, const std::uint3
     sum_segment(in, positions + offsets[u], offsets[u + 1] - offsets[u], out.row(u));
 }
 
+template <class Reader>
+HWY_INLINE void widen_row(const Reader& from, std::size_t columns, float* out) {
+  for_columns(columns, [=](auto d, std::size_t c) HWY_ATTR { hn::StoreU(from.load(d, c), d, out + c); });
+}
+
+/// Calls widen(row of the table, row of out) for all rows, in the order of the list.
+template <class Widen>
+HWY_INLINE void each_row(const ConstStoredRows& table, std::span<const std::uint32_t> indices, Matrix out,
+                         const Widen& widen) {
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    detail::prefetch_row(table, indices, i + detail::kRowsAhead);
+    widen(table.row(indices[i]), out.row(i));
+  }
+}
+
+template <class Format>
+void gather_elements(const ConstStoredRows& table, std::span<const std::uint32_t> indices, Matrix out) {
+  each_row(table, indices, out, [&](const std::byte* row, float* to) HWY_ATTR {
+    widen_row(RowReader<Format>{reinterpret_cast<const typename Format::Stored*>(row)}, table.cols, to);
+  });
+}
+
+void gather_codes(const ConstStoredRows& table, std::span<const std::uint32_t> indices, Matrix out) {
+  each_row(table, indices, out, [&](const std::byte* row, float* to) HWY_ATTR {
+    with_reader(row, table.hot, [&](const auto& from) HWY_ATTR { widen_row(from, table.cols, to); });
+  });
+}
+
+void gather_small(const ConstStoredRows& table, std::span<const std::uint32_t> indices, Matrix out) {
+  if (table.format == RowFormat::kBf16) return gather_elements<Bf16>(table, indices, out);
+  if (table.format == RowFormat::kFp16) return gather_elements<Fp16>(table, indices, out);
+  gather_codes(table, indices, out);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace tessera::kernels::cpu
 HWY_AFTER_NAMESPACE();
@@ -57,15 +95,16 @@ HWY_AFTER_NAMESPACE();
 namespace tessera::kernels::cpu {
 
 HWY_EXPORT(sum_segments);
+HWY_EXPORT(gather_small);
 
 namespace {
 
 class CpuRows final : public Rows {
  public:
-  void gather(ConstStoredRows stored, std::span<const std::uint32_t> indices, Matrix out) const override {
-    if (!stored.is_fp32()) return reference::rows().gather(stored, indices, out);
-    const ConstMatrix table = stored.matrix();
+  void gather(ConstStoredRows table, std::span<const std::uint32_t> indices, Matrix out) const override {
     kernels::detail::check_indexed(out, indices, table);
+    kernels::detail::check_alignment(table);
+    if (!table.is_fp32()) return HWY_DYNAMIC_DISPATCH(gather_small)(table, indices, out);
     for (std::size_t i = 0; i < indices.size(); ++i) {
       detail::prefetch_row(table, indices, i + detail::kRowsAhead);
       std::memcpy(out.row(i), table.row(indices[i]), table.cols * sizeof(float));
@@ -73,17 +112,34 @@ class CpuRows final : public Rows {
   }
 
   void take(ConstStoredRows table, std::span<const std::uint32_t> indices, StoredRows out) const override {
-    reference::rows().take(table, indices, out);
+    kernels::detail::check_taken(table, indices, out);
+    const bool may_be_hot = table.format == RowFormat::kInt8;
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      detail::prefetch_row(table, indices, i + detail::kRowsAhead);
+      const std::byte* row = table.row(indices[i]);
+      if (may_be_hot && is_hot(row))
+        kernels::detail::encode_row(table.hot.row(hot_slot(row)), table.cols, out.row(i));
+      else
+        std::memcpy(out.row(i), row, row_bytes(table.format, table.cols));
+    }
   }
 
   void encode(ConstMatrix in, StoredRows table) const override { reference::rows().encode(in, table); }
 
-  void decode(ConstStoredRows table, Matrix out) const override { reference::rows().decode(table, out); }
+  void decode(ConstStoredRows table, Matrix out) const override {
+    kernels::detail::check_same_shape(table, out);
+    std::array<std::uint32_t, 256> piece{};
+    std::iota(piece.begin(), piece.end(), 0U);
+    for (std::size_t first = 0; first < table.rows; first += piece.size()) {
+      const std::size_t count = std::min(piece.size(), table.rows - first);
+      gather(table.block(first, count), std::span(piece).first(count), out.block(first, count));
+    }
+  }
 
   void scatter(ConstMatrix in, std::span<const std::uint32_t> indices, Matrix table) const override {
     kernels::detail::check_indexed(in, indices, table);
     for (std::size_t i = 0; i < indices.size(); ++i) {
-      detail::prefetch_row(table, indices, i + detail::kRowsAhead);
+      detail::prefetch_row(ConstStoredRows(table), indices, i + detail::kRowsAhead);
       std::memcpy(table.row(indices[i]), in.row(i), in.cols * sizeof(float));
     }
   }

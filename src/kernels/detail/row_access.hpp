@@ -173,7 +173,7 @@ void rewrite_row(const To& to, std::size_t i, std::size_t cols, const Value& val
     }
     std::uint32_t largest = 0;
     for (std::size_t c = 0; c < cols; ++c) largest = larger_magnitude(largest, value(c));
-    const float scale = scale_of(largest);
+    const float scale = scale_of(largest, to.row(i).scale);
     for (std::size_t c = 0; c < cols; ++c) to.store_code(i, c, value(c), inverse_of(scale));
     to.store_scale(i, scale);
   } else {

@@ -20,7 +20,8 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Full = hn::ScalableTag<float>;      ///< a whole register
-using One = hn::CappedTag<float, 1>;      ///< one lane, for what is left at the end of a row
+using Few = hn::CappedTag<float, 4>;      ///< four lanes, for what is left at the end of a row
+using One = hn::CappedTag<float, 1>;      ///< one lane, for what is left then
 using Part16 = hn::CappedTag<float, 16>;  ///< a piece of the 16 fixed lanes of a reduction
 template <class D>
 using Vec = hn::Vec<D>;
@@ -44,12 +45,14 @@ HWY_INLINE Vec<D> fused(D d, Vec<D> a, Vec<D> b, Vec<D> c) {
 #endif
 }
 
-/// Runs body(tag, first) for every column of a row: whole registers, then lane by lane.
+/// Runs body(tag, first) for every column of a row: whole registers, then a few lanes, then lane by lane.
 template <class Body>
 HWY_INLINE void for_columns(std::size_t columns, const Body& body) {
   const Full full;
   std::size_t c = 0;
   for (; c + hn::Lanes(full) <= columns; c += hn::Lanes(full)) body(full, c);
+  if constexpr (hn::MaxLanes(Full()) > hn::MaxLanes(Few()))
+    for (; c + hn::Lanes(Few()) <= columns; c += hn::Lanes(Few())) body(Few(), c);
   for (; c < columns; ++c) body(One(), c);
 }
 

@@ -46,7 +46,7 @@ struct UpdateRowsBody {
     if (phase == 0) {
       shared.at[at.slot][at.lane] = hot != nullptr ? 0 : largest(at);
     } else if (phase == 1) {
-      registers.scale = scale_of(largest_of(shared.at[at.slot]));
+      registers.scale = scale_of(largest_of(shared.at[at.slot]), update.table.row(row).scale);
       write(at, row, hot, inverse_of(registers.scale));
     } else if (at.lane == 0 && hot == nullptr) {
       update.table.store_scale(row, registers.scale);
@@ -222,7 +222,7 @@ struct RowwiseAdagradBody {
       each_column(at, registers.squares, [&](std::size_t c, float value) { hot[c] = value; });
       return;
     }
-    registers.scale = scale_of(largest_of(shared.largest.at[at.slot]));
+    registers.scale = scale_of(largest_of(shared.largest.at[at.slot]), table.row(row).scale);
     const float inverse = inverse_of(registers.scale);
     each_column(at, registers.squares, [&](std::size_t c, float value) { table.store_code(row, c, value, inverse); });
   }
