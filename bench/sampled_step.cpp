@@ -61,9 +61,7 @@ graph::Shard draw_shard(const SampledShape& shape, std::size_t threads, memory::
   return shard;
 }
 
-std::uint64_t row_bytes(const SampledShape& shape) {
-  return kernels::row_bytes(kernels::RowFormat::kBf16, shape.dim);
-}
+std::uint64_t row_bytes(const SampledShape& shape) { return kernels::row_bytes(kernels::RowFormat::kBf16, shape.dim); }
 
 /// Numbers between -0.1 and 0.1, a table of them over and over: drawing each takes longer than all that is measured.
 void fill(kernels::StoredRows rows, std::size_t threads) {

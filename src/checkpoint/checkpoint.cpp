@@ -348,7 +348,8 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
   std::vector<storage::Digest> mine;
   for (const model::PartTable& table : parameters.parts()) {
     mine.push_back(hash(table.rows));
-    if (table.rows.hot.rows > 0) mine.back() = storage::hash_values<storage::Digest>(std::array{mine.back(), hash_matrix(table.rows.hot)});
+    if (table.rows.hot.rows > 0)
+      mine.back() = storage::hash_values<storage::Digest>(std::array{mine.back(), hash_matrix(table.rows.hot)});
     mine.push_back(hash(table.state));
     if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
   }

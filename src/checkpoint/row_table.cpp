@@ -60,8 +60,8 @@ std::uint64_t check_scales(const storage::FileReader& file, const kernels::Const
     const std::byte* row = rows.row(i);
     if (kernels::is_hot(row)) {
       if (rows.cols < kernels::kHotColumns || kernels::hot_slot(row) != slot + hot)
-        fail(ExitStatus::kBadData, "'{}': row {} is in fp32, and not where the row before it says", file.path().string(),
-             first + i);
+        fail(ExitStatus::kBadData, "'{}': row {} is in fp32, and not where the row before it says",
+             file.path().string(), first + i);
       ++hot;
     } else if (kernels::scale_bits(row) >= kInfinity) {
       fail(ExitStatus::kBadData, "'{}': row {} has a scale that is not finite; the checkpoint is not sound",

@@ -74,8 +74,8 @@ struct Job {
     std::string name = "adagrad";
     double learning_rate = 0.1;
     double epsilon = 1e-10;
-    double beta1 = 0.9;    ///< Adam's decay of the mean gradient
-    double beta2 = 0.999;  ///< Adam's decay of the mean square
+    double beta1 = 0.9;          ///< Adam's decay of the mean gradient
+    double beta2 = 0.999;        ///< Adam's decay of the mean square
     std::string state = "fp32";  ///< of adagrad: the format of the states of entity rows
   } optimiser;
   struct Schedule {

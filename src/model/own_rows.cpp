@@ -99,7 +99,8 @@ void OwnRows::compose(EntityId source, RelationId relation, float* query) const 
   const kernels::ConstStoredRows stored = parameters_.parts()[at.part].rows.block(at.row.index(), 1);
   std::vector<float> memory(stored.is_fp32() ? 0 : dim);
   if (!stored.is_fp32()) decode(stored, {memory.data(), 1, dim, dim});
-  const kernels::ConstMatrix row = stored.is_fp32() ? stored.matrix() : kernels::ConstMatrix{memory.data(), 1, dim, dim};
+  const kernels::ConstMatrix row =
+      stored.is_fp32() ? stored.matrix() : kernels::ConstMatrix{memory.data(), 1, dim, dim};
   parameters_.scorer().compose(row, parameters_.operators(), std::span(&relation_row, 1), {query, 1, dim, dim});
 }
 

@@ -124,36 +124,42 @@ StateShape state_shape(const std::string& optimiser) {
   return optimiser == "rowwise_adagrad" ? StateShape::kPerRow : StateShape::kPerElement;
 }
 
+std::byte* Parameters::allocate(memory::Pool& pool, Tag tag, std::size_t bytes) {
+  memory_.push_back(pool.allocate<std::byte>(tag, bytes));
+  return memory_.back().data();
+}
+
+Matrix Parameters::make_matrix(memory::Pool& pool, Tag tag, std::size_t rows, std::size_t cols) {
+  return {reinterpret_cast<float*>(allocate(pool, tag, rows * cols * sizeof(float))), rows, cols, cols};
+}
+
+void Parameters::add_part(const graph::Part& part, StateShape state, const RowMemory& row_memory, memory::Pool& pool) {
+  const std::size_t spare = row_memory.spare_rows.empty() ? 0 : row_memory.spare_rows[parts_.size()];
+  const std::size_t rows = part.rows();
+  const std::size_t stride = kernels::row_bytes(row_memory.format, dim_);
+  PartTable table;
+  table.part = part.id();
+  table.rows_and_spare = {row_memory.format, allocate(pool, row_memory.tag, (rows + spare) * stride), rows + spare,
+                          dim_, stride};
+  if (const std::size_t hot = hot_rows(row_memory, rows); hot > 0)
+    table.rows_and_spare.hot = make_matrix(pool, row_memory.tag, hot, dim_);
+  table.rows = table.rows_and_spare.block(0, rows);
+  table.degrees = part.train_degree();
+  if (state != StateShape::kNone) {
+    const std::size_t columns = state_columns(state, dim_);
+    const auto format = state == StateShape::kPerElement ? row_memory.state_format : kernels::StateFormat::kFp32;
+    const std::size_t bytes = kernels::state_bytes(format, columns);
+    table.state = {format, allocate(pool, Tag::kState, rows * bytes), rows, columns, bytes};
+  }
+  parts_.push_back(table);
+}
+
 Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-                       RowMemory row_memory)
+                       const RowMemory& row_memory)
     : scorer_(&find_scorer(model.name)), dim_(model.dim) {
   const Tag rows_tag = row_memory.tag;
-  row_memory.spare_rows.resize(shard.parts.size(), 0);
-  const auto matrix = [&](Tag tag, std::size_t rows, std::size_t cols) {
-    memory_.push_back(pool.allocate<float>(tag, rows * cols));
-    return Matrix{memory_.back().data(), rows, cols, cols};
-  };
-  for (std::size_t i = 0; i < shard.parts.size(); ++i) {
-    const std::size_t rows = shard.parts[i].rows();
-    PartTable table;
-    table.part = shard.parts[i].id();
-    const std::size_t all = rows + row_memory.spare_rows[i];
-    const std::size_t stride = kernels::row_bytes(row_memory.format, dim_);
-    row_memory_.push_back(pool.allocate<std::byte>(rows_tag, all * stride));
-    table.rows_and_spare = {row_memory.format, row_memory_.back().data(), all, dim_, stride};
-    if (const std::size_t hot = hot_rows(row_memory, rows); hot > 0)
-      table.rows_and_spare.hot = matrix(rows_tag, hot, dim_);
-    table.rows = table.rows_and_spare.block(0, rows);
-    table.degrees = shard.parts[i].train_degree();
-    if (state != StateShape::kNone) {
-      const std::size_t columns = state_columns(state, dim_);
-      const auto format = state == StateShape::kPerElement ? row_memory.state_format : kernels::StateFormat::kFp32;
-      const std::size_t bytes = kernels::state_bytes(format, columns);
-      row_memory_.push_back(pool.allocate<std::byte>(Tag::kState, rows * bytes));
-      table.state = {format, row_memory_.back().data(), rows, columns, bytes};
-    }
-    parts_.push_back(table);
-  }
+  const auto matrix = [&](Tag tag, std::size_t rows, std::size_t cols) { return make_matrix(pool, tag, rows, cols); };
+  for (const graph::Part& part : shard.parts) add_part(part, state, row_memory, pool);
   const std::size_t directed = 2 * shard.manifest.relation_count;
   const std::size_t operator_dim = scorer_->operator_dim(dim_);
   const std::size_t own_dim = model.relation_dim > 0 ? model.relation_dim : dim_;
@@ -215,7 +221,7 @@ void Parameters::keep_average(const graph::Shard& shard, const Job::Model& model
 }
 
 void Parameters::update_average(double decay) {
-  for (std::size_t i = 0; i < parts_.size(); ++i) 
+  for (std::size_t i = 0; i < parts_.size(); ++i)
     move_towards(parts_[i].rows.matrix(), decay, average_->parts_[i].rows.matrix());
   move_towards(relations_, decay, average_->relations_);
   move_towards(core_, decay, average_->core_);

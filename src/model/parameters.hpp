@@ -32,7 +32,7 @@ enum class StateShape { kNone, kPerElement, kPerRow, kTwoPerElement };
 
 /// How Parameters keep entity rows. Relation rows and the core are in fp32.
 struct RowMemory {
-  std::vector<std::uint64_t> spare_rows = {};  ///< spare rows of each owned part; empty: none
+  std::vector<std::uint64_t> spare_rows = {};  ///< spare rows of each part of the shard; empty: none
   kernels::RowFormat format = kernels::RowFormat::kFp32;
   kernels::StateFormat state_format = kernels::StateFormat::kFp32;  ///< of states of one number for each element
   double hot_fraction = 0;  ///< of int8: so many rows of a part, those with most training queries, are in fp32
@@ -45,7 +45,7 @@ class Parameters {
  public:
   /// Memory for the parts of `shard`, zeroed.
   Parameters(const graph::Shard& shard, const Job::Model& model, StateShape state, memory::Pool& pool,
-             RowMemory row_memory = {});
+             const RowMemory& row_memory = {});
 
   [[nodiscard]] const Scorer& scorer() const { return *scorer_; }
   [[nodiscard]] std::size_t dim() const { return dim_; }
@@ -83,10 +83,13 @@ class Parameters {
   [[nodiscard]] const Parameters& served() const { return average_ ? *average_ : *this; }
 
  private:
+  std::byte* allocate(memory::Pool& pool, memory::Tag tag, std::size_t bytes);
+  kernels::Matrix make_matrix(memory::Pool& pool, memory::Tag tag, std::size_t rows, std::size_t cols);
+  void add_part(const graph::Part& part, StateShape state, const RowMemory& row_memory, memory::Pool& pool);
+
   const Scorer* scorer_;
   std::size_t dim_;
-  std::vector<memory::Buffer<float>> memory_;
-  std::vector<memory::Buffer<std::byte>> row_memory_;
+  std::vector<memory::Buffer<std::byte>> memory_;
   std::vector<PartTable> parts_;
   kernels::Matrix relations_;
   kernels::Matrix relation_state_;

@@ -15,7 +15,7 @@ using memory::Tag;
 
 namespace {
 
-constexpr std::size_t kHostRows = 256;                     // rows that a thread converts at once
+constexpr std::size_t kHostRows = 256;                       // rows that a thread converts at once
 constexpr std::size_t kPieceFloats = std::size_t{1} << 18U;  // numbers that are converted, then uploaded: 1 MiB
 
 const kernels::ConstMatrix& rows_in(const kernels::ConstMatrix& matrix) { return matrix; }

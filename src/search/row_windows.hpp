@@ -69,8 +69,8 @@ class RowWindows {
   std::uint64_t size_;
   bool are_there_ = false;  // all of them, or their norms
   std::vector<Rows> window_;
-  Buffer<float> rows_;   // [window_rows, dim] or none
-  Buffer<float> norms_;  // [window_rows] or none
+  Buffer<float> rows_;        // [window_rows, dim] or none
+  Buffer<float> norms_;       // [window_rows] or none
   std::vector<float> piece_;  // rows that are converted for a device
 };
 

@@ -142,8 +142,7 @@ TEST_F(RowTableFile, WithAScaleThatIsNotFiniteIsRefused) {
                        [&] { read_rows(file, "/rows", read.rows()); });
     RowTableReader reader(file, "/rows", kRows, kDim);
     std::vector<float> values(kRows * kDim);
-    test::expect_error(ExitStatus::kBadData, {"row 23"},
-                       [&] { reader.read_next({values.data(), kRows, kDim, kDim}); });
+    test::expect_error(ExitStatus::kBadData, {"row 23"}, [&] { reader.read_next({values.data(), kRows, kDim, kDim}); });
   }
 }
 
@@ -177,8 +176,9 @@ TEST_F(RowTableFile, HoldsStatesIn8Bits) {
   read_state(reader, "/state", {StateFormat::kLog8, read.data(), kRows, kDim, kDim});
   EXPECT_EQ(read, codes);
   std::vector<float> other(codes.size());
-  test::expect_error(ExitStatus::kUsage, {"log8", "optimiser.state = fp32"},
-                     [&] { read_state(reader, "/state", kernels::Matrix{other.data(), kRows, kDim, kDim}); });
+  test::expect_error(ExitStatus::kUsage, {"log8", "optimiser.state = fp32"}, [&] {
+    read_state(reader, "/state", kernels::Matrix{other.data(), kRows, kDim, kDim});
+  });
 }
 
 }  // namespace

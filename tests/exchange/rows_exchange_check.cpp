@@ -160,7 +160,8 @@ class Pipeline {
       for (std::size_t i = 0; i < touched.size(); ++i) {
         const bool own = shard_.manifest.owner(EntityId(touched[i])) == part;
         const std::uint64_t steps = own || !stale_ || step == 0 ? step : step - 1;
-        const float* row = parameters_.parts()[p].rows_and_spare.matrix().row(requests_.at(slot(step))[p]->table_rows()[i]);
+        const float* row =
+            parameters_.parts()[p].rows_and_spare.matrix().row(requests_.at(slot(step))[p]->table_rows()[i]);
         ASSERT_EQ(row[0], static_cast<float>(touched[i])) << "step " << step << ", part " << part.value();
         ASSERT_EQ(row[1], static_cast<float>(version(entities(), parts, touched[i], steps)))
             << "entity " << touched[i] << " read by part " << part.value() << " in step " << step;

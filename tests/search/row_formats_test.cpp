@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // Rows of every format are ranked as the same rows in fp32, in windows of any size.
-#include "comm/thread/thread_communicator.hpp"
 #include "model/row_formats.hpp"
+#include "comm/thread/thread_communicator.hpp"
 #include "search/ranker.hpp"
 #include "support/model_fixture.hpp"
 #include "support/search_on_host.hpp"

@@ -157,8 +157,7 @@ TEST(Allocations, NoneOnOneRankAfterTheFirstEpoch) {
     const auto comm = comm::make_self_communicator();
     memory::Pool pool(std::uint64_t{64} << 20U);
     const graph::Shard shard = stored.load(Rank(0), 1, pool);
-    model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
-                                 train::row_memory(shard, job));
+    model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::row_memory(shard, job));
     const auto engine = train::make_engine({*comm, shard, job, parameters, 2, kernels::cpu_backend(), pool, {}});
     parameters.initialise(job.model, job.run.seed);
     engine->run_epoch(0);

@@ -291,8 +291,7 @@ TEST(Engine, LossFalls) {
   comm::run_ranks(2, [&](comm::Communicator& comm) {
     memory::Pool pool(kPoolBytes);
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
-    model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool,
-                                 train::row_memory(shard, job));
+    model::Parameters parameters(shard, job.model, model::StateShape::kPerElement, pool, train::row_memory(shard, job));
     const auto engine = train::make_engine(
         {comm, shard, job, parameters, 1, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job)});
     parameters.initialise(job.model, job.run.seed);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-// Engines whose entity rows, or states, take fewer bytes: on the host, over every backend and on any number of ranks and
-// threads they have the same bits, also when they are continued; and how much memory they take.
+// Engines whose entity rows, or states, take fewer bytes: on the host, over every backend and on any number of ranks
+// and threads they have the same bits, also when they are continued; and how much memory they take.
 
 #include "kernels/bfloat16.hpp"
 #include "kernels/cuda/host_grid.hpp"
@@ -25,9 +25,9 @@ using Case = test::JobCase;
 using Result = test::RunResult;
 using test::EngineKind;
 using test::kRunParts;
-using test::Trained;
 using test::train_alone;
 using test::train_on;
+using test::Trained;
 
 void move_rows(Job& job) {
   job.exchange.mode = "rows";
@@ -156,7 +156,8 @@ TEST_P(SmallRows, LearnAsRowsInFp32Do) {
 INSTANTIATE_TEST_SUITE_P(Jobs, SmallRows, testing::Combine(testing::ValuesIn(kCases), testing::ValuesIn(kFormats)),
                          [](const auto& tested) {
                            const auto& format = std::get<Format>(tested.param);
-                           return std::string(std::get<Case>(tested.param).name) + "_" + format.rows + "_" + format.state;
+                           return std::string(std::get<Case>(tested.param).name) + "_" + format.rows + "_" +
+                                  format.state;
                          });
 
 // Rows and states of entities, as the pool counts them.

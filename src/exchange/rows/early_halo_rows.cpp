@@ -149,10 +149,9 @@ void EarlyHaloRows::receive_held_back(std::size_t peer) {
   if (rows == 0) return;
   unchanging_in_[peer] = row_receives_[peer].wait() / row_bytes_;
   if (unchanging_in_[peer] == rows) return;
-  const auto buffer =
-      rows_in_.span().subspan((in_at_[peer] + unchanging_in_[peer]) * row_bytes_, (rows - unchanging_in_[peer]) * row_bytes_);
-  row_receives_[peer] =
-      comm_.receive(buffer, demand_.peers()[peer].rank, message_tag::kRowsHeldBack);
+  const auto buffer = rows_in_.span().subspan((in_at_[peer] + unchanging_in_[peer]) * row_bytes_,
+                                              (rows - unchanging_in_[peer]) * row_bytes_);
+  row_receives_[peer] = comm_.receive(buffer, demand_.peers()[peer].rank, message_tag::kRowsHeldBack);
 }
 
 void EarlyHaloRows::send_held_back(std::size_t slot, std::size_t peer) {

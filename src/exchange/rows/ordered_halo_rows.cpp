@@ -28,8 +28,7 @@ OrderedHaloRows<kSpace>::OrderedHaloRows(const Setup& setup, const RowSizes& siz
   TESSERA_ASSERT(demand_.peers().size() == 1 || transport_ != nullptr, "several ranks need a transport");
   out_ = allocate(demand_.totals().requested);
   if (stale_)
-    for (const graph::Part& part : shard_.parts)
-in_.push_back(allocate(sizes.remote[part.id().index()]));
+    for (const graph::Part& part : shard_.parts) in_.push_back(allocate(sizes.remote[part.id().index()]));
   sends_.reserve(demand_.own_parts() * demand_.part_count());
   receives_.reserve(demand_.own_parts() * demand_.part_count());
 }
@@ -126,7 +125,7 @@ std::uint64_t OrderedHaloRows<kSpace>::halo_size(std::size_t slot, std::size_t o
 
 template <Space kSpace>
 typename OrderedHaloRows<kSpace>::StoredRows OrderedHaloRows<kSpace>::place(std::size_t slot, std::size_t p,
-                                                                        std::uint32_t owner) const {
+                                                                            std::uint32_t owner) const {
   const RowRequests& needed = demand_.needed(slot, p);
   const std::uint64_t first = needed.halo_row(PartId(owner));
   const std::size_t rows = needed.count(PartId(owner));

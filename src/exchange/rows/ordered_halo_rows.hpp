@@ -28,7 +28,7 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
     const graph::Shard& shard;
     const RowDemand& demand;
     std::span<const StoredRows> tables;  ///< by owned part: rows, and the halo behind them
-    Transport* transport = nullptr;  ///< null with one rank
+    Transport* transport = nullptr;      ///< null with one rank
     bool stale = false;
   };
   /// The objects of `setup` outlive this one. Its StepMemory counts to the rows of the largest halo.
