@@ -15,7 +15,7 @@
 // clang-format off
 #include "kernels/cpu/detail/targets.hpp"
 #include <hwy/foreach_target.h>
-#include "kernels/cpu/detail/stored_inl.hpp"
+#include "kernels/cpu/detail/log8_inl.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -160,6 +160,7 @@ void rowwise_adagrad(AdagradStep step, ConstMatrix gradients, std::span<const st
   with_rows(table, [&](const auto& rows) HWY_ATTR {
     for (std::size_t i = 0; i < gradients.rows; ++i) {
       detail::prefetch_row(table, indices, i + detail::kRowsAhead);
+      if (i + detail::kRowsAhead < indices.size()) hwy::Prefetch(&state[indices[i + detail::kRowsAhead]]);
       float& squares = state[indices[i]];
       squares += sum_squares(gradients.row(i), table.cols) / static_cast<float>(table.cols);
       descend(rows, indices[i], step.learning_rate / (std::sqrt(squares) + step.epsilon), gradients.row(i));

@@ -11,15 +11,15 @@
 #include "kernels/bfloat16.hpp"
 #include "kernels/cpu/detail/simd_inl.hpp"
 #include "kernels/half.hpp"
-#include "kernels/log8.hpp"
 #include "kernels/stored_rows.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
-// Elements of every format as registers of floats, by the operations of bfloat16.hpp, half.hpp, scaled_bytes.hpp and
-// log8.hpp, and so with their bits. A format reads: load(d, at), and writes: store(d, value, random, at), where `at` is
-// the first of the elements, and `random` has 16 bits in each lane.
+// Elements of every format as registers of floats, by the operations of bfloat16.hpp, half.hpp, scaled_bytes.hpp, and
+// so with their bits. A format reads: load(d, at), and writes: store(d, value, random, at), where `at` is the first of
+// the elements, and `random` has 16 bits in each lane.
 HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
@@ -29,6 +29,13 @@ using Unsigned = hn::RebindToUnsigned<D>;
 template <class D>
 using Signed = hn::RebindToSigned<D>;
 
+/// Steps from a column to those after it (Highway's Iota goes through memory).
+alignas(64) constexpr std::array<std::uint32_t, 16> kColumnSteps = [] {
+  std::array<std::uint32_t, 16> steps{};
+  for (std::uint32_t column = 0; column < steps.size(); ++column) steps[column] = column * Rounding::kColumnStep;
+  return steps;
+}();
+
 /// Rounding::bits_of a row, for as many columns as a register has.
 class RowBits {
  public:
@@ -37,8 +44,8 @@ class RowBits {
   template <class D>
   HWY_INLINE Vec<Unsigned<D>> at(D /*d*/, std::size_t column) const {
     const Unsigned<D> u;
-    const auto columns = hn::Iota(u, static_cast<std::uint32_t>(column));
-    auto word = hn::Add(hn::Set(u, low_), hn::Mul(columns, hn::Set(u, 0x9E3779B9U)));
+    const std::uint32_t first = low_ + static_cast<std::uint32_t>(column) * Rounding::kColumnStep;
+    auto word = hn::Add(hn::Set(u, first), hn::Load(u, kColumnSteps.data()));
     word = hn::Mul(hn::Xor(word, hn::ShiftRight<16>(word)), hn::Set(u, 0x7FEB352DU));
     word = hn::Xor(word, hn::Set(u, high_));
     word = hn::Mul(hn::Xor(word, hn::ShiftRight<15>(word)), hn::Set(u, 0x846CA68BU));
@@ -116,14 +123,12 @@ struct Fp16 {
   using Bits = RowBits;
   template <class D>
   static HWY_INLINE Vec<D> load(D d, const Stored* at) {
-    const Unsigned<D> u;
-    const auto half = load_halves(d, at);
-    const auto sign = hn::ShiftLeft<16>(hn::And(half, hn::Set(u, 0x8000U)));
-    const auto magnitude = hn::ShiftLeft<13>(hn::And(half, hn::Set(u, 0x7FFFU)));
-    const auto finite = hn::BitCast(u, hn::Mul(hn::BitCast(d, magnitude), hn::Set(d, 0x1p112F)));
-    const auto large = hn::Or(magnitude, hn::Set(u, 0x7F800000U));
-    const auto is_large = reaches(Signed<D>(), hn::BitCast(Signed<D>(), magnitude), 0x7C00 << 13);
-    return hn::BitCast(d, hn::Or(sign, hn::IfThenElse(hn::RebindMask(u, is_large), large, finite)));
+#if HWY_TARGET == HWY_SCALAR
+    return hn::Set(d, from_half(*at));
+#else
+    const hn::Rebind<hwy::float16_t, D> d16;
+    return hn::PromoteTo(d, hn::BitCast(d16, hn::LoadU(hn::RebindToUnsigned<decltype(d16)>(), at)));
+#endif
   }
   template <class D>
   static HWY_INLINE void store(D d, Vec<D> value, Vec<Unsigned<D>> random, Stored* at) {
@@ -132,68 +137,31 @@ struct Fp16 {
     const auto bits = hn::BitCast(u, value);
     const auto sign = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 0x8000U));
     const auto magnitude = hn::And(bits, hn::Set(u, 0x7FFFFFFFU));
-    const auto is_large = hn::RebindMask(u, reaches(s, hn::BitCast(s, magnitude), 0x47800000));
-    const auto finite = hn::IfThenZeroElse(is_large, magnitude);
-    const auto exponent = hn::BitCast(u, hn::Max(hn::BitCast(s, hn::ShiftRight<23>(finite)), hn::Set(s, 113)));
-    const auto scale = hn::BitCast(d, hn::ShiftLeft<23>(hn::Sub(hn::Set(u, 280U), exponent)));
-    const auto parts = hn::BitCast(u, hn::ConvertTo(s, hn::Mul(hn::BitCast(d, finite), scale)));
-    const auto rounded =
-        hn::Add(hn::ShiftLeft<10>(hn::Sub(exponent, hn::Set(u, 113U))), hn::ShiftRight<16>(hn::Add(parts, random)));
-    const auto number = hn::Or(sign, hn::IfThenElse(is_large, hn::Set(u, kHalfInfinity), rounded));
-    store_halves(d, hn::IfThenElse(is_nan(d, value), hn::Set(u, std::uint32_t{kHalfNan}), number), at);
-  }
-};
-
-/// Picks the number of a level from those of the four, by which levels were reached.
-template <class M, class V>
-HWY_INLINE V of_level(M one, M two, M three, V zeroth, V first, V second, V third) {
-  return hn::IfThenElse(three, third, hn::IfThenElse(two, second, hn::IfThenElse(one, first, zeroth)));
-}
-
-struct LogBytes {
-  using Stored = std::uint8_t;
-  using Bits = RowBits;
-  template <class D>
-  static HWY_INLINE Vec<D> load(D d, const Stored* at) {
-    const Signed<D> s;
-    const auto code = hn::PromoteTo(s, hn::LoadU(hn::Rebind<std::uint8_t, D>(), at));
-    const auto quarter = hn::And(code, hn::Set(s, 3));
-    const auto behind = of_level(reaches(s, quarter, 1), reaches(s, quarter, 2), reaches(s, quarter, 3), bits_of(s, 0),
-                                 bits_of(s, 1), bits_of(s, 2), bits_of(s, 3));
-    const auto exponent = hn::Add(hn::ShiftRight<2>(code), hn::Set(s, static_cast<std::int32_t>(kLog8Exponent)));
-    const auto bits = hn::Or(hn::ShiftLeft<23>(exponent), behind);
-    return hn::BitCast(d, hn::IfThenElseZero(hn::Gt(code, hn::Zero(s)), bits));
-  }
-  template <class D>
-  static HWY_INLINE void store(D d, Vec<D> value, Vec<Unsigned<D>> random, Stored* at) {
-    const Signed<D> s;
-    const auto bits = hn::And(hn::BitCast(s, value), hn::Set(s, 0x7FFFFFFF));
-    const auto behind = hn::And(bits, hn::Set(s, 0x7FFFFF));
-    const auto one = reaches(s, behind, static_cast<std::int32_t>(log8_level(1).bits));
-    const auto two = reaches(s, behind, static_cast<std::int32_t>(log8_level(2).bits));
-    const auto three = reaches(s, behind, static_cast<std::int32_t>(log8_level(3).bits));
-    const auto level = of_level(one, two, three, bits_of(s, 0), bits_of(s, 1), bits_of(s, 2), bits_of(s, 3));
-    const auto step = of_level(hn::RebindMask(d, one), hn::RebindMask(d, two), hn::RebindMask(d, three), step_of(d, 0),
-                               step_of(d, 1), step_of(d, 2), step_of(d, 3));
-    const auto quarter = of_level(one, two, three, hn::Zero(s), hn::Set(s, 1), hn::Set(s, 2), hn::Set(s, 3));
-    const auto above = hn::ConvertTo(d, hn::Sub(behind, level));
-    const auto chance = hn::Mul(hn::ConvertTo(d, hn::BitCast(s, random)), step);
-    const auto goes_up = hn::IfThenElseZero(hn::RebindMask(s, hn::Gt(above, chance)), hn::Set(s, 1));
-    const auto octave = hn::Sub(hn::ShiftRight<23>(bits), hn::Set(s, static_cast<std::int32_t>(kLog8Exponent)));
-    const auto code = hn::Add(hn::Add(hn::ShiftLeft<2>(octave), quarter), goes_up);
-    const auto in_range = hn::Min(hn::Max(code, hn::Set(s, 1)), hn::Set(s, 255));
-    const hn::Rebind<std::uint8_t, D> d8;
-    hn::StoreU(hn::DemoteTo(d8, hn::IfThenElseZero(hn::Gt(bits, hn::Zero(s)), in_range)), d8, at);
+    // A normal number has the bits of a float with another bias.
+    const auto parts = hn::ShiftLeft<3>(hn::Sub(magnitude, hn::Set(u, 112U << 23U)));
+    const auto number = hn::Or(sign, hn::ShiftRight<16>(hn::Add(parts, random)));
+    const auto above = hn::BitCast(s, hn::Sub(magnitude, hn::Set(u, 113U << 23U)));
+    const auto is_rare = hn::Or(hn::Lt(above, hn::Zero(s)), reaches(s, above, 30 << 23));
+    if (HWY_LIKELY(hn::AllFalse(s, is_rare))) return store_halves(d, number, at);
+    store_halves(d, hn::IfThenElse(hn::RebindMask(u, is_rare), rare(d, value, random), number), at);
   }
 
  private:
-  template <class S>
-  static HWY_INLINE Vec<S> bits_of(S s, std::uint32_t quarter) {
-    return hn::Set(s, static_cast<std::int32_t>(log8_level(quarter).bits));
-  }
+  /// Denormal numbers, infinity and NaN.
   template <class D>
-  static HWY_INLINE Vec<D> step_of(D d, std::uint32_t quarter) {
-    return hn::Set(d, log8_level(quarter).step);
+  static HWY_INLINE Vec<Unsigned<D>> rare(D d, Vec<D> value, Vec<Unsigned<D>> random) {
+    const Unsigned<D> u;
+    const Signed<D> s;
+    const auto bits = hn::BitCast(u, value);
+    const auto sign = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 0x8000U));
+    const auto magnitude = hn::BitCast(s, hn::And(bits, hn::Set(u, 0x7FFFFFFFU)));
+    const auto is_small = hn::Lt(magnitude, hn::Set(s, 113 << 23));
+    const auto small = hn::BitCast(d, hn::IfThenElseZero(is_small, magnitude));
+    const auto parts = hn::BitCast(u, hn::ConvertTo(s, hn::Mul(small, hn::Set(d, 0x1p40F))));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(parts, random));
+    const auto infinity = hn::Set(u, kHalfInfinity);
+    const auto number = hn::Or(sign, hn::IfThenElse(hn::RebindMask(u, is_small), rounded, infinity));
+    return hn::IfThenElse(is_nan(d, value), hn::Set(u, std::uint32_t{kHalfNan}), number);
   }
 };
 
