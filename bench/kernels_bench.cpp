@@ -7,9 +7,9 @@
 #include "kernels/backend.hpp"
 #include "kernels/cpu/targets.hpp"
 #include "kernels_peak.hpp"
+#include "kernels_storage.hpp"
 
 #include <benchmark/benchmark.h>
-#include <sys/mman.h>
 #ifdef TESSERA_HAVE_OPENBLAS
 #include <cblas.h>
 #endif
@@ -47,30 +47,6 @@ Machine& machine() {
   static Machine instance;
   return instance;
 }
-
-/// A matrix of random numbers in huge pages, as the pool has them.
-class Storage {
- public:
-  Storage(std::size_t rows, std::size_t cols, std::size_t gap = 0) : rows_(rows), cols_(cols), stride_(cols + gap) {
-    constexpr std::size_t kHugePage = std::size_t{2} << 20U;
-    const std::size_t bytes = (rows * stride_ * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage;
-    data_.reset(static_cast<float*>(std::aligned_alloc(kHugePage, bytes)));
-    madvise(data_.get(), bytes, MADV_HUGEPAGE);
-    std::minstd_rand engine(static_cast<unsigned>(rows + 7 * cols));
-    std::uniform_real_distribution<float> uniform(-1, 1);
-    std::generate_n(data_.get(), rows * stride_, [&] { return uniform(engine); });
-  }
-  [[nodiscard]] Matrix view() const { return {data_.get(), rows_, cols_, stride_}; }
-
- private:
-  struct Free {
-    void operator()(float* data) const { std::free(data); }
-  };
-  std::size_t rows_;
-  std::size_t cols_;
-  std::size_t stride_;
-  std::unique_ptr<float, Free> data_;
-};
 
 /// Calls the kernel once per iteration and returns the seconds of the fastest call.
 template <class Call>

@@ -5,7 +5,6 @@
 #include "comm/self/self_communicator.hpp"
 #include "core/parallel.hpp"
 #include "core/random.hpp"
-#include "kernels/padding.hpp"
 #include "model/parameters.hpp"
 #include "model/row_formats.hpp"
 

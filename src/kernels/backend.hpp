@@ -9,6 +9,7 @@
 #include "kernels/matrix.hpp"
 #include "kernels/negative_losses.hpp"
 #include "kernels/operand.hpp"
+#include "kernels/optimiser_steps.hpp"
 #include "kernels/screened_ranks.hpp"
 #include "kernels/statistics.hpp"
 #include "kernels/targets.hpp"
@@ -134,20 +135,6 @@ class BasicRows {
                             Matrix out) const = 0;
   /// rows[i][c] *= the element of the mask in row mask_rows[i], or in row i without mask_rows.
   virtual void drop(const DropoutMask& mask, Vector<const std::uint32_t> mask_rows, Matrix rows) const = 0;
-};
-
-struct AdagradStep {
-  float learning_rate = 0.1F;
-  float epsilon = 1e-10F;
-};
-
-/// Adam (Kingma and Ba, ICLR 2015) at step t; its numbers include the corrections of the bias.
-struct AdamStep {
-  float rate;         ///< learning rate / (1 - beta1^t)
-  float root_scale;   ///< 1 / sqrt(1 - beta2^t)
-  float mean_gain;    ///< 1 - beta1
-  float square_gain;  ///< 1 - beta2
-  float epsilon;
 };
 
 /// Optimiser updates of distinct rows of a table. gradients[i] belongs to table row indices[i]. A row that is not in

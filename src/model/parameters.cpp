@@ -127,6 +127,11 @@ StateShape state_shape(const std::string& optimiser) {
   return optimiser == "rowwise_adagrad" ? StateShape::kPerRow : StateShape::kPerElement;
 }
 
+std::byte* Parameters::allocate(memory::Pool& pool, Tag tag, std::size_t bytes) {
+  memory_.push_back(pool.allocate<std::byte>(tag, bytes));
+  return memory_.back().data();
+}
+
 PartTable Parameters::shape_table(const graph::Part& part, StateShape state, const RowMemory& memory) const {
   const std::size_t own = parts_.size();
   const std::size_t spare = own < memory.spare_rows.size() ? memory.spare_rows[own] : 0;
@@ -147,10 +152,7 @@ PartTable Parameters::shape_table(const graph::Part& part, StateShape state, con
 
 PartTable Parameters::allocate_table(PartTable table, memory::Pool& pool, const RowMemory& memory) {
   if (memory.store != nullptr) return placed_in(table, memory.store->allocate(table.part, table_bytes(table)));
-  const auto bytes = [&](Tag tag, std::size_t count) {
-    row_memory_.push_back(pool.allocate<std::byte>(tag, count));
-    return row_memory_.back().data();
-  };
+  const auto bytes = [&](Tag tag, std::size_t count) { return allocate(pool, tag, count); };
   kernels::StoredRows& rows = table.rows_and_spare;
   rows.data = bytes(memory.tag, rows.rows * rows.stride);
   if (rows.hot.rows > 0)
@@ -167,8 +169,7 @@ Parameters::Parameters(const graph::Shard& shard, const Job::Model& model, State
     parts_.push_back(allocate_table(shape_table(part, state, row_memory), pool, row_memory));
   const Tag rows_tag = row_memory.tag;
   const auto matrix = [&](Tag tag, std::size_t rows, std::size_t cols) {
-    memory_.push_back(pool.allocate<float>(tag, rows * cols));
-    return Matrix{memory_.back().data(), rows, cols, cols};
+    return Matrix{reinterpret_cast<float*>(allocate(pool, tag, rows * cols * sizeof(float))), rows, cols, cols};
   };
   const std::size_t directed = 2 * shard.manifest.relation_count;
   const std::size_t operator_dim = scorer_->operator_dim(dim_);

@@ -70,13 +70,13 @@ class Parameters {
   [[nodiscard]] const Parameters& served() const { return average_ ? *average_ : *this; }
 
  private:
+  std::byte* allocate(memory::Pool& pool, memory::Tag tag, std::size_t bytes);
   [[nodiscard]] PartTable shape_table(const graph::Part& part, StateShape state, const RowMemory& memory) const;
   PartTable allocate_table(PartTable table, memory::Pool& pool, const RowMemory& memory);
 
   const Scorer* scorer_;
   std::size_t dim_;
-  std::vector<memory::Buffer<float>> memory_;
-  std::vector<memory::Buffer<std::byte>> row_memory_;
+  std::vector<memory::Buffer<std::byte>> memory_;
   std::vector<PartTable> parts_;
   TableStore* store_;
   kernels::Matrix relations_;

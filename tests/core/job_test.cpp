@@ -234,9 +234,10 @@ TEST_F(JobFile, WhatMakesAnotherRun) {
         "run.watchdog_seconds=9", "run.device_memory=1GiB", "train.epochs=7", "validate.every=1", "validate.patience=2",
         "exchange.scores=keep", "exchange.transport=host", "run.placement=equal"})
     EXPECT_FALSE(change(harmless)) << harmless;
-  for (const char* harmful : {"data.parts=4", "run.seed=2", "model.dim=2", "train.batch_size=8", "negatives.count=4",
-                              "negatives.unbiased=false", "regulariser.name=l2", "optimiser.epsilon=0.5",
-                              "run.device=cuda", "run.products=chain", "run.rows=bf16"})
+  for (const char* harmful :
+       {"data.parts=4", "run.seed=2", "model.dim=2", "train.batch_size=8", "negatives.count=4",
+        "negatives.unbiased=false", "regulariser.name=l2", "optimiser.epsilon=0.5", "run.device=cuda",
+        "run.products=chain", "run.rows=bf16", "memory.hot_rows=0.5", "optimiser.state=log8"})
     EXPECT_TRUE(change(harmful)) << harmful;
   const Job plateau = read(kLeast, {"schedule.name=plateau"});
   EXPECT_FALSE(changed_result(plateau, read(kLeast, {"schedule.name=plateau", "validate.patience=2"})));

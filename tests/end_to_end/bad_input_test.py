@@ -166,14 +166,18 @@ class BadJob(ProgramTest):
             self.refuse_job(USAGE, ["built without CUDA"], ranks=ranks, **{"run.device": '"cuda"'})
         self.refuse_job(USAGE, ["run.device 'cuda' does not fit", "recompute"],
                         **{"run.device": '"cuda"', "exchange.scores": '"recompute"'})
-        self.refuse_job(USAGE, ["run.rows 'bf16' fits only moving queries", "rotate"],
-                        **{"run.device": '"cuda"', "run.rows": '"bf16"', "model.name": '"rotate"'})
         self.refuse_job(USAGE, ["run.device", "cpu, cuda"], **{"run.device": '"gpu"'})
-        for ranks in (0, 2):
-            self.refuse_job(USAGE, ["run.rows 'bf16' needs a device for every rank"], ranks=ranks,
-                            **{"run.device": '"auto"', "run.rows": '"bf16"'})
         self.refuse_job(USAGE, ["exchange.transport", "nccl"], ranks=2,
                         **{"run.device": '"auto"', "exchange.transport": '"nccl"'})
+
+    def test_formats_of_rows_and_states(self):
+        for ranks in (0, 2):
+            self.refuse_job(USAGE, ["run.rows 'fp16' does not fit average.decay"], ranks=ranks,
+                            **{"run.rows": '"fp16"', "average.decay": 0.9})
+        self.refuse_job(USAGE, ["optimiser.state 'log8' fits", "'adagrad', not 'adam'"],
+                        **{"optimiser.state": '"log8"', "optimiser.name": '"adam"'})
+        self.refuse_job(USAGE, ["run.rows", "fp32, bf16, fp16, int8"], **{"run.rows": '"int4"'})
+        self.refuse_job(USAGE, ["memory.hot_rows"], **{"memory.hot_rows": 1.5})
 
     def test_run_folder_that_exists(self):
         job = self.write_job()

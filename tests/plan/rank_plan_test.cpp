@@ -132,6 +132,18 @@ INSTANTIATE_TEST_SUITE_P(
                            job.optimiser.name = "rowwise_adagrad";
                            job.average.decay = 0.9;
                          }},
+                    Case{"SmallRowsAndStates",
+                         [](Job& job) {
+                           job.run.rows = "int8";
+                           job.optimiser.state = "log8";
+                           job.memory.hot_rows = 0.1;
+                         }},
+                    Case{"MovedSmallRows",
+                         [](Job& job) {
+                           job.exchange.mode = "rows";
+                           job.negatives.scope = "global";
+                           job.run.rows = "bf16";
+                         }},
                     Case{"MovedRows",
                          [](Job& job) {
                            job.exchange.mode = "rows";

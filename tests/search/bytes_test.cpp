@@ -19,7 +19,8 @@ using execution::HostThreads;
 using kernels::GridOrder;
 
 /// Calls use(setup, pool) with a model on one rank whose host has 3 threads.
-void with_model(const std::function<void(const search::Setup&, const memory::Pool&)>& use) {
+void with_model(const std::function<void(const search::Setup&, const memory::Pool&)>& use,
+                kernels::RowFormat format = kernels::RowFormat::kFp32) {
   const StoredGraph stored(random_graph({.entities = 60, .relations = 3, .train = 200}), 3);
   comm::run_ranks(1, [&](comm::Communicator& comm) {
     memory::Pool pool(64U << 20U);
@@ -27,7 +28,7 @@ void with_model(const std::function<void(const search::Setup&, const memory::Poo
     ModelValues model;
     model.scorer = "complex";
     model.dim = 22;
-    model::Parameters parameters(shard, model.job(), model::StateShape::kNone, pool);
+    model::Parameters parameters(shard, model.job(), model::StateShape::kNone, pool, {.format = format});
     fill(model, shard, parameters);
     execution::HostExecutor host(pool, kernels::cpu_backend(), HostThreads(3));
     use({comm, shard, parameters, host}, pool);
@@ -85,6 +86,21 @@ TEST(SearchBytes, OfTheHostAreThoseOfItsPlans) {
     const search::QueryVectors vectors(setup, rows, 77);
     EXPECT_EQ(pool.used_bytes() - before - ranking, search::QueryVectors::bytes(77, 22));
   });
+}
+
+TEST(SearchBytes, OfTheHostHaveAWindowOfSmallRows) {
+  const auto use = [](const search::Setup& setup, const memory::Pool& pool) {
+    const std::uint64_t before = pool.used_bytes();
+    const auto ranker = search::rank_on_host()(setup, 4096);
+    const search::Sizes sizes = search::host_sizes(setup, 4096);
+    const std::uint64_t ranking = search::RankerOn<Space::kHost>::bytes(sizes, search::plan_host_ranking(sizes));
+    EXPECT_EQ(pool.used_bytes() - before, ranking);
+    EXPECT_EQ(ranking, 3U * 2 * 4096 * 4 + search::host_bytes<float>(60 * 22));
+    search::Sizes large = sizes;
+    large.rows = 100'000'000;
+    EXPECT_EQ(search::plan_host_ranking(large).window_rows, (8U << 20U) / 22);
+  };
+  with_model(use, kernels::RowFormat::kInt8);
 }
 
 }  // namespace

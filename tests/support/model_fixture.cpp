@@ -3,6 +3,7 @@
 #include "support/model_fixture.hpp"
 
 #include "core/random.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -70,10 +71,13 @@ Job::Model ModelValues::job() const {
 }
 
 void fill(const ModelValues& values, const graph::Shard& shard, model::Parameters& parameters) {
-  for (model::PartTable& table : parameters.parts())
-    for (std::size_t i = 0; i < table.rows.rows; ++i)
-      for (std::size_t k = 0; k < table.rows.cols; ++k)
-        table.rows.matrix().row(i)[k] = values.entity(shard.manifest.offsets[table.part.index()] + i, k);
+  std::vector<float> row(values.dim);
+  for (const model::PartTable& table : parameters.parts())
+    for (std::size_t i = 0; i < table.rows.rows; ++i) {
+      for (std::size_t k = 0; k < row.size(); ++k)
+        row[k] = values.entity(shard.manifest.offsets[table.part.index()] + i, k);
+      model::encode({row.data(), 1, row.size(), row.size()}, table.rows.block(i, 1));
+    }
   for (std::size_t r = 0; r < parameters.relations().rows; ++r)
     for (std::size_t k = 0; k < parameters.relations().cols; ++k)
       parameters.relations().row(r)[k] = values.relation(r, k);

@@ -155,8 +155,9 @@ TEST_P(SmallRows, LearnAsRowsInFp32Do) {
 
 INSTANTIATE_TEST_SUITE_P(Jobs, SmallRows, testing::Combine(testing::ValuesIn(kCases), testing::ValuesIn(kFormats)),
                          [](const auto& tested) {
-                           const auto& [job, format] = tested.param;
-                           return std::string(job.name) + "_" + format.rows + "_" + format.state;
+                           const auto& format = std::get<Format>(tested.param);
+                           return std::string(std::get<Case>(tested.param).name) + "_" + format.rows + "_" +
+                                  format.state;
                          });
 
 // Rows and states of entities, as the pool counts them.

@@ -15,7 +15,7 @@
 // clang-format off
 #include "kernels/cpu/detail/targets.hpp"
 #include <hwy/foreach_target.h>
-#include "kernels/cpu/detail/stored_inl.hpp"
+#include "kernels/cpu/detail/log8_inl.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();

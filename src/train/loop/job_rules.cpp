@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/text.hpp"
+#include "model/row_formats.hpp"
 #include "model/scorer.hpp"
 #include "train/negative_loss.hpp"
 
@@ -124,7 +125,7 @@ void check_model(const Job& job) {
          job.model.name);
 }
 
-// Floats moved in an epoch when each rank has one part: rows of other parts, and their gradients back.
+// Bytes moved in a step when each rank has one part: rows of other parts, and their gradients back.
 std::uint64_t rows_moved(const Job& job, const graph::PartitionManifest& manifest) {
   const double cut = graph::cut_fraction(manifest.figures);
   std::uint64_t rows = static_cast<std::uint64_t>(cut * static_cast<double>(job.train.batch_size));
@@ -133,13 +134,14 @@ std::uint64_t rows_moved(const Job& job, const graph::PartitionManifest& manifes
     if (job.negatives.scope == "all") rows += others;
     if (job.negatives.scope == "global") rows += std::min(job.negatives.count, others);
   }
-  return 2 * rows;
+  const std::uint64_t row_bytes = kernels::row_bytes(model::find_row_format(job.run.rows), job.model.dim);
+  return rows * (row_bytes + job.model.dim * sizeof(float));
 }
 
-// Floats moved in an epoch: query vectors to every other part, and their gradients back.
+// Bytes moved in a step: query vectors to every other part, and their gradients back.
 std::uint64_t queries_moved(const Job& job, const graph::PartitionManifest& manifest) {
   const std::uint64_t vectors = job.relation_prediction.weight > 0 ? 4 : 2;
-  return vectors * job.train.batch_size * (manifest.part_count() - 1);
+  return vectors * job.train.batch_size * (manifest.part_count() - 1) * job.model.dim * sizeof(float);
 }
 
 }  // namespace
@@ -221,8 +223,8 @@ ExchangeChoice choose_exchange(const Job& job, const graph::PartitionManifest& m
   if (const std::string no = against_queries(job); !no.empty()) return {"rows", no};
   if (on_devices) return {"queries", "devices move queries where they can"};
   if (const std::string no = against_rows(job); !no.empty()) return {"queries", no};
-  const std::uint64_t row_bytes = rows_moved(job, manifest) * job.model.dim * sizeof(float);
-  const std::uint64_t query_bytes = queries_moved(job, manifest) * job.model.dim * sizeof(float);
+  const std::uint64_t row_bytes = rows_moved(job, manifest);
+  const std::uint64_t query_bytes = queries_moved(job, manifest);
   return {row_bytes <= query_bytes ? "rows" : "queries",
           fmt::format("a step moves {} of rows or {} of queries when every part is alone", text::bytes(row_bytes),
                       text::bytes(query_bytes))};

@@ -3,6 +3,7 @@
 #include "train/queries/queries_engine.hpp"
 
 #include "core/fault.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -77,10 +78,9 @@ std::string QueriesEngine<kSpace>::description() const {
   const std::string candidates = loss_of_.exact
                                      ? fmt::format("all {} entities are candidates", shard_.manifest.entity_count)
                                      : fmt::format("{} sampled candidates in each part", candidates_per_part_);
-  const bool is_bfloat16 = !tables_.part(0).rows.is_fp32();
-  return fmt::format("moves queries; {}; scores are {}; kernels '{}'{}; {}", candidates,
+  return fmt::format("moves queries; {}; scores are {}; kernels '{}'; entity rows in {}; {}", candidates,
                      loss_of_.keep_scores ? "kept" : "computed again", executor_.kernels().name,
-                     is_bfloat16 ? ", entity rows in bfloat16" : "", exchange_.description());
+                     model::name(tables_.part(0).rows.format), exchange_.description());
 }
 
 template <Space kSpace>

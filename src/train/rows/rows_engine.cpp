@@ -6,6 +6,7 @@
 #include "core/text.hpp"
 #include "exchange/rows/early_halo_rows.hpp"
 #include "exchange/rows/ordered_halo_rows.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -90,7 +91,8 @@ std::string RowsEngine<kSpace>::description() const {
     candidates = fmt::format("{} negatives of {} per part and step", negatives_,
                              scope_ == sampling::Scope::kPart ? "the own part" : "all entities");
   const comm::RankTransport<kSpace>* transport = execution_->transport();
-  return fmt::format("moves rows; {}; kernels '{}'; {}", candidates, executor_.kernels().name,
+  return fmt::format("moves rows; {}; kernels '{}'; entity rows in {}; {}", candidates, executor_.kernels().name,
+                     model::name(tables_.part(0).rows.format),
                      transport == nullptr ? "one rank exchanges nothing" : transport->description());
 }
 

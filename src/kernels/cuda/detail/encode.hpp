@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/detail/lanes.hpp"
+#include "kernels/detail/row_access.hpp"
 
 #include <cstdint>
 
