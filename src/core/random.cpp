@@ -6,6 +6,7 @@
 
 #include <Random123/philox.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -56,11 +57,14 @@ std::uint64_t scrambled(std::uint64_t x) {
   x *= 0xc4ceb9fe1a85ec53ULL;
   return x ^ (x >> 33U);
 }
+
+unsigned half_bits(std::uint64_t size) {
+  const auto bits = static_cast<unsigned>(std::bit_width(size > 0 ? size - 1 : 0));
+  return bits < 2 ? 1 : (bits + 1) / 2;
+}
 }  // namespace
 
-Permutation::Permutation(std::uint64_t size, const RandomStream& stream) : size_(size) {
-  const auto bits = static_cast<unsigned>(std::bit_width(size > 0 ? size - 1 : 0));
-  half_bits_ = bits < 2 ? 1 : (bits + 1) / 2;
+Permutation::Permutation(std::uint64_t size, const RandomStream& stream) : size_(size), half_bits_(half_bits(size)) {
   for (std::size_t round = 0; round < keys_.size(); ++round) keys_[round] = stream.bits(round);
 }
 
@@ -80,6 +84,112 @@ std::uint64_t Permutation::operator()(std::uint64_t position) const {
   do position = encrypt(position);
   while (position >= size_);
   return position;
+}
+
+std::size_t Permutation::table_words(std::uint64_t size) { return kRounds * (std::size_t{1} << half_bits(size)); }
+
+void Permutation::tabulate(std::span<std::uint32_t> tables) const {
+  const std::uint64_t halves = 1ULL << half_bits_;
+  std::uint32_t* next = tables.data();
+  for (const std::uint64_t key : keys_)
+    for (std::uint64_t half = 0; half < halves; ++half)
+      *next++ = static_cast<std::uint32_t>(scrambled(half ^ key) & (halves - 1));
+}
+
+namespace {
+/// The network with its rounds in tables. Two rounds change the left half and then the right one in place.
+struct TabulatedNetwork {
+  const std::uint32_t* tables;
+  unsigned half_bits;
+
+  [[nodiscard]] std::uint32_t encrypt(std::uint32_t value, std::size_t rounds) const {
+    const std::size_t halves = std::size_t{1} << half_bits;
+    std::uint32_t left = value >> half_bits;
+    std::uint32_t right = value & static_cast<std::uint32_t>(halves - 1);
+    const std::uint32_t* table = tables;
+    for (std::size_t round = 0; round < rounds; round += 2, table += 2 * halves) {
+      left ^= table[right];
+      right ^= table[halves + left];
+    }
+    return left << half_bits | right;
+  }
+};
+}  // namespace
+
+// Numbers that are not below the size walk on together, so that no branch depends on one of them.
+void Permutation::fill(std::uint64_t first, std::span<const std::uint32_t> tables, std::span<std::uint32_t> out) const {
+  constexpr std::size_t kTogether = 2048;
+  const TabulatedNetwork network{tables.data(), half_bits_};
+  const std::uint64_t size = size_;
+  std::array<std::uint32_t, kTogether> walking;
+  for (std::size_t begin = 0; begin < out.size(); begin += kTogether) {
+    const std::span<std::uint32_t> values = out.subspan(begin, std::min(kTogether, out.size() - begin));
+    std::size_t count = 0;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      const std::uint32_t value = network.encrypt(static_cast<std::uint32_t>(first + begin + k), kRounds);
+      values[k] = value;
+      walking[count] = static_cast<std::uint32_t>(k);
+      count += value >= size ? 1 : 0;
+    }
+    for (std::size_t left = 0; count > 0; count = left, left = 0)
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uint32_t k = walking[i];
+        const std::uint32_t value = network.encrypt(values[k], kRounds);
+        values[k] = value;
+        walking[left] = k;
+        left += value >= size ? 1 : 0;
+      }
+  }
+}
+
+namespace {
+std::uint32_t grid_columns(std::uint64_t size) {
+  auto columns = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(size)));
+  while (columns * columns < size) ++columns;
+  return static_cast<std::uint32_t>(std::max<std::uint64_t>(columns, 1));
+}
+
+/// (a + b) % bound, for a, b < bound <= 2^16.
+std::uint32_t add_below(std::uint32_t a, std::uint32_t b, std::uint32_t bound) {
+  return std::min(a + b, a + b - bound);  // wraps around below the bound
+}
+}  // namespace
+
+std::size_t GridPermutation::table_words(std::uint64_t size) { return kRounds * std::size_t{grid_columns(size)}; }
+
+GridPermutation::GridPermutation(std::uint64_t size, const RandomStream& stream, std::span<std::uint32_t> tables)
+    : size_(size),
+      columns_(grid_columns(size)),
+      rows_(static_cast<std::uint32_t>((size + columns_ - 1) / columns_)),
+      tables_(tables.data()) {
+  std::uint32_t* next = tables.data();
+  for (int round = 0; round < kRounds; ++round) {
+    const std::uint64_t key = stream.bits(static_cast<std::uint64_t>(round));
+    const std::uint64_t bound = round % 2 == 0 ? rows_ : columns_;
+    const std::uint32_t indices = round % 2 == 0 ? columns_ : rows_;
+    for (std::uint32_t i = 0; i < indices; ++i)
+      *next++ = static_cast<std::uint32_t>((scrambled(i ^ key) >> 32U) * bound >> 32U);
+  }
+}
+
+inline std::uint32_t GridPermutation::encrypt(Cell cell) const {
+  const std::uint32_t* table = tables_;
+  for (int round = 0; round < kRounds; round += 2, table += columns_ + rows_) {
+    cell.row = add_below(cell.row, table[cell.column], rows_);
+    cell.column = add_below(cell.column, table[columns_ + cell.row], columns_);
+  }
+  return cell.row * columns_ + cell.column;
+}
+
+void GridPermutation::fill(std::uint64_t first, std::span<std::uint32_t> out) const {
+  const GridPermutation self = *this;  // no store to `out` changes it
+  Cell cell{static_cast<std::uint32_t>(first / columns_), static_cast<std::uint32_t>(first % columns_)};
+  for (std::uint32_t& each : out) {
+    std::uint32_t value = self.encrypt(cell);
+    while (value >= self.size_) value = self.encrypt({value / self.columns_, value % self.columns_});
+    each = value;
+    if (++cell.column == self.columns_) cell = {cell.row + 1, 0};
+  }
 }
 
 }  // namespace tessera
