@@ -124,7 +124,7 @@ std::span<const std::uint64_t> QuerySet::known_targets(LocalRow source, Relation
     if (!reader.find(chunk_bytes(chunk), columns_.first_sources[chunk], source.value(), bounds_)) refuse(chunk);
     const std::size_t before = list.targets.size();
     list.targets.resize(before + reader.targets().size());
-    entities(reader.targets(), list.targets.data() + before);
+    targets_->entities_of_list(reader.targets(), list.targets.data() + before);
   }
   list.set = identity_;
   return list.targets;

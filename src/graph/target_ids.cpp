@@ -24,9 +24,19 @@ void TargetIds::entities(std::span<const std::uint32_t> numbers, std::uint64_t* 
       places[count] = static_cast<std::uint16_t>(k);
       count += number - below_ < rows_ ? 0 : 1;  // wraps around below the rows
     }
-    elsewhere_.gather(std::span(at).first(count), found.data());
+    elsewhere_.gather(std::span(at).first(count), 0, found.data());
     for (std::size_t k = 0; k < count; ++k) out[places[k]] = found[k];
   }
+}
+
+void TargetIds::entities_of_list(std::span<const std::uint32_t> numbers, std::uint64_t* out) const {
+  const auto end_below = std::lower_bound(numbers.begin(), numbers.end(), below_);
+  const auto end_rows = std::lower_bound(end_below, numbers.end(), below_ + rows_);
+  const auto below = static_cast<std::size_t>(end_below - numbers.begin());
+  const auto to_rows = static_cast<std::size_t>(end_rows - numbers.begin());
+  elsewhere_.gather(numbers.first(below), 0, out);
+  for (std::size_t k = below; k < to_rows; ++k) out[k] = first_entity_ + (numbers[k] - below_);
+  elsewhere_.gather(numbers.subspan(to_rows), static_cast<std::uint32_t>(rows_), out + to_rows);
 }
 
 }  // namespace tessera::graph

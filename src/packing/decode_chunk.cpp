@@ -84,7 +84,7 @@ HWY_INLINE bool read_starts(const ChunkLayout& layout, ChunkArrays& arrays) {
   if (!read_positions(layout, arrays.gaps.data(), arrays.sums.data())) return false;
   const std::size_t words = (layout.queries + 63) / 64;
   std::uint8_t* marks = arrays.marks.data();
-  std::memset(marks, 0, 64 * words);
+  for (std::size_t w = 0; w < words; ++w) std::memset(marks + 64 * w, 0, 64);
   for (std::size_t j = 0; j < layout.lists; ++j) marks[arrays.sums[j]] = 1;
   marks_to_bits(marks, words, arrays.starts.data());
   return true;
@@ -94,7 +94,14 @@ HWY_INLINE bool look_up(const ChunkLayout& layout, std::uint64_t largest, std::s
   if (largest >= layout.entries) return false;
   const std::uint32_t* dictionary = arrays.dictionary.data();
   std::uint32_t* targets = arrays.targets.data();
-  for (std::size_t i = 0; i < count; ++i) targets[i] = dictionary[targets[i]];
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    targets[i] = dictionary[targets[i]];
+    targets[i + 1] = dictionary[targets[i + 1]];
+    targets[i + 2] = dictionary[targets[i + 2]];
+    targets[i + 3] = dictionary[targets[i + 3]];
+  }
+  for (; i < count; ++i) targets[i] = dictionary[targets[i]];
   return true;
 }
 
@@ -195,8 +202,10 @@ std::size_t decode_one(const ChunkLayout& layout, const ChunkStart& start, std::
   const std::size_t group = first_gap / kUnpackGroup * kUnpackGroup;
   if (count > 1)
     read_some(layout.target_gaps, layout.at_target_gaps, {group, first_gap + count - 1}, arrays.gaps.data());
-  const std::uint64_t largest = add_gaps_reference(arrays.gaps.data() + (first_gap - group), count - 1,
-                                                   read_first(layout, list, arrays), arrays.targets.data());
+  const std::uint32_t first = read_first(layout, list, arrays);
+  const std::uint64_t most = first + (count << (layout.target_gaps.width + layout.target_gaps.high_width));
+  const std::uint64_t largest =
+      add_gaps_below(arrays.gaps.data() + (first_gap - group), count - 1, first, most, arrays.targets.data());
   const bool is_sound =
       layout.has_dictionary ? look_up(layout, largest, count, arrays) : largest < start.bounds.targets;
   return is_sound ? count : SIZE_MAX;

@@ -63,8 +63,8 @@ class EliasFanoView {
     const std::uint64_t position = 64 * word + static_cast<unsigned>(std::countr_zero(bits));
     return (position - i) << low_width_ | load_bits(low_, i * low_width_, low_width_);
   }
-  /// out[k] = (*this)[at[k]]: several times as fast as one by one.
-  void gather(std::span<const std::uint32_t> at, std::uint64_t* out) const;
+  /// out[k] = (*this)[at[k] - less]: several times as fast as one by one.
+  void gather(std::span<const std::uint32_t> at, std::uint32_t less, std::uint64_t* out) const;
 
   /// What gather() reads.
   struct Parts {

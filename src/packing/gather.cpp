@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "packing/elias_fano.hpp"
 
+#include <algorithm>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "packing/gather.cpp"
 // clang-format off
@@ -22,9 +24,10 @@ HWY_INLINE std::uint64_t position(const std::uint64_t* high, std::uint64_t words
     const unsigned first = count_ones(bits);
     const unsigned second = first + count_ones(high[word + 1]);
     const unsigned third = second + count_ones(high[word + 2]);
-    const unsigned skipped = (left >= first ? 1U : 0U) + (left >= second ? 1U : 0U) + (left >= third ? 1U : 0U);
-    left -= skipped == 0 ? 0 : skipped == 1 ? first : skipped == 2 ? second : third;
-    bits = skipped == 0 ? bits : high[word + skipped];
+    const std::uint64_t skipped = (left >= first ? 1U : 0U) + (left >= second ? 1U : 0U) + (left >= third ? 1U : 0U);
+    const std::uint64_t next = high[word + skipped];
+    bits = skipped == 0 ? bits : next;
+    left = std::min(std::min(left, left - first), std::min(left - second, left - third));  // others wrap around
     word += skipped;
   }
   for (unsigned found = count_ones(bits); found <= left; found = count_ones(bits)) {
@@ -34,8 +37,10 @@ HWY_INLINE std::uint64_t position(const std::uint64_t* high, std::uint64_t words
   return 64 * word + position_of_one(bits, left);
 }
 
-void gather_all(const EliasFanoView::Parts& list, std::span<const std::uint32_t> at, std::uint64_t* out) {
-  for (const std::uint64_t i : at) {
+void gather_all(const EliasFanoView::Parts& list, std::span<const std::uint32_t> at, std::uint32_t less,
+                std::uint64_t* out) {
+  for (const std::uint32_t number : at) {
+    const std::uint64_t i = number - less;
     const auto left = static_cast<unsigned>(i % EliasFanoView::kSampled);
     const std::uint64_t upper =
         position(list.high.data(), list.high.size(), list.samples[i / EliasFanoView::kSampled], left) - i;
@@ -56,9 +61,9 @@ HWY_EXPORT(gather_all);
 
 }  // namespace detail
 
-void EliasFanoView::gather(std::span<const std::uint32_t> at, std::uint64_t* out) const {
+void EliasFanoView::gather(std::span<const std::uint32_t> at, std::uint32_t less, std::uint64_t* out) const {
   using namespace detail;
-  HWY_DYNAMIC_DISPATCH(gather_all)({low_width_, low_, high_, samples_}, at, out);
+  HWY_DYNAMIC_DISPATCH(gather_all)({low_width_, low_, high_, samples_}, at, less, out);
 }
 
 }  // namespace tessera::packing
