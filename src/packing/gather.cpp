@@ -16,21 +16,21 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::packing::detail {
 namespace HWY_NAMESPACE {
 
-/// Position of set bit i, which lies behind `start`.
-HWY_INLINE std::uint64_t position(const std::uint64_t* high, std::uint64_t words, std::uint64_t start, unsigned left) {
+/// Position of the set bit that `left` others come before, counted from bit `start`.
+HWY_INLINE std::uint64_t position_behind(std::span<const std::uint64_t> high, std::uint64_t start, std::uint32_t left) {
   std::uint64_t word = start / 64;
-  std::uint64_t bits = high[word] & ~std::uint64_t{0} << (start % 64);
-  if (word + 3 < words) {  // nearly always: without a branch that depends on the bits
-    const unsigned first = count_ones(bits);
-    const unsigned second = first + count_ones(high[word + 1]);
-    const unsigned third = second + count_ones(high[word + 2]);
-    const std::uint64_t skipped = (left >= first ? 1U : 0U) + (left >= second ? 1U : 0U) + (left >= third ? 1U : 0U);
-    const std::uint64_t next = high[word + skipped];
-    bits = skipped == 0 ? bits : next;
-    left = std::min(std::min(left, left - first), std::min(left - second, left - third));  // others wrap around
+  const std::uint64_t wanted = ~std::uint64_t{0} << (start % 64);
+  std::uint64_t bits = high[word] & wanted;
+  if (word + 3 < high.size()) {  // nearly always: without a branch that depends on the bits
+    const std::uint32_t second = left - count_ones(bits);  // what is left in the next word; wraps around in this one
+    const std::uint32_t third = second - count_ones(high[word + 1]);
+    const std::uint32_t fourth = third - count_ones(high[word + 2]);
+    const std::uint32_t skipped = 3 - (second >> 31U) - (third >> 31U) - (fourth >> 31U);
+    left = std::min(std::min(left, second), std::min(third, fourth));
     word += skipped;
+    bits = high[word] & (wanted | (0 - std::uint64_t{(skipped + 3) / 4}));
   }
-  for (unsigned found = count_ones(bits); found <= left; found = count_ones(bits)) {
+  for (std::uint32_t found = count_ones(bits); found <= left; found = count_ones(bits)) {
     left -= found;
     bits = high[++word];
   }
@@ -39,13 +39,17 @@ HWY_INLINE std::uint64_t position(const std::uint64_t* high, std::uint64_t words
 
 void gather_all(const EliasFanoView::Parts& list, std::span<const std::uint32_t> at, std::uint32_t less,
                 std::uint64_t* out) {
-  for (const std::uint32_t number : at) {
-    const std::uint64_t i = number - less;
-    const auto left = static_cast<unsigned>(i % EliasFanoView::kSampled);
-    const std::uint64_t upper =
-        position(list.high.data(), list.high.size(), list.samples[i / EliasFanoView::kSampled], left) - i;
-    *out++ = upper << list.low_width | load_bits(list.low, i * list.low_width, list.low_width);
+  const std::span<const std::uint64_t> high = list.high;
+  const std::uint32_t* samples = list.samples;
+  for (std::size_t k = 0; k < at.size(); ++k) {
+    const std::uint32_t i = at[k] - less;
+    out[k] = position_behind(high, samples[i / EliasFanoView::kSampled], i % EliasFanoView::kSampled) - i;
   }
+  const unsigned width = list.low_width;
+  const std::uint8_t* low = list.low;
+  if (width == 0) return;
+  for (std::size_t k = 0; k < at.size(); ++k)
+    out[k] = out[k] << width | load_bits(low, std::uint64_t{at[k] - less} * width, width);
 }
 
 }  // namespace HWY_NAMESPACE
