@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/random.hpp"
 
+#include "core/detail/fill_permutation.hpp"
 #include "core/error.hpp"
 
 #include <Random123/philox.h>
@@ -88,12 +89,25 @@ std::uint64_t Permutation::operator()(std::uint64_t position) const {
 
 std::size_t Permutation::table_words(std::uint64_t size) { return kRounds * (std::size_t{1} << half_bits(size)); }
 
+// Tables of words, as ByteNetwork has them, where halves are bytes and the tables have room.
+bool Permutation::has_bytes() const {
+  return half_bits_ <= detail::ByteNetwork::kMostHalfBits &&
+         2 * table_words(size_) >= detail::ByteNetwork::kTableWords;
+}
+
 void Permutation::tabulate(std::span<std::uint32_t> tables) const {
   const std::uint64_t halves = 1ULL << half_bits_;
-  std::uint32_t* next = tables.data();
-  for (const std::uint64_t key : keys_)
-    for (std::uint64_t half = 0; half < halves; ++half)
-      *next++ = static_cast<std::uint32_t>(scrambled(half ^ key) & (halves - 1));
+  const auto changes = [&](std::size_t round, std::uint64_t half) {
+    return static_cast<std::uint32_t>(scrambled(half ^ keys_[round]) & (halves - 1));
+  };
+  auto* words = reinterpret_cast<std::uint16_t*>(tables.data());
+  for (std::size_t round = 0; round < keys_.size(); ++round)
+    for (std::uint64_t half = 0; half < halves; ++half) {
+      if (has_bytes())
+        words[256 * round + half] = static_cast<std::uint16_t>(changes(round, half) << (round % 2 == 0 ? 8U : 0U));
+      else
+        tables[halves * round + half] = changes(round, half);
+    }
 }
 
 namespace {
@@ -118,6 +132,8 @@ struct TabulatedNetwork {
 
 // Numbers that are not below the size walk on together, so that no branch depends on one of them.
 void Permutation::fill(std::uint64_t first, std::span<const std::uint32_t> tables, std::span<std::uint32_t> out) const {
+  if (has_bytes())
+    return detail::fill_bytes({reinterpret_cast<const std::uint16_t*>(tables.data()), size_, half_bits_}, first, out);
   constexpr std::size_t kTogether = 2048;
   const TabulatedNetwork network{tables.data(), half_bits_};
   const std::uint64_t size = size_;

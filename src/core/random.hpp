@@ -65,6 +65,7 @@ class Permutation {
 
  private:
   [[nodiscard]] std::uint64_t encrypt(std::uint64_t value) const;
+  [[nodiscard]] bool has_bytes() const;
   static constexpr int kRounds = 6;
   std::uint64_t size_;
   unsigned half_bits_;

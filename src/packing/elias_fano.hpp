@@ -65,8 +65,10 @@ class EliasFanoView {
   }
   /// out[k] = (*this)[at[k] - less]: several times as fast as one by one.
   void gather(std::span<const std::uint32_t> at, std::uint32_t less, std::uint64_t* out) const;
+  /// Sets bit (*this)[i] of `rows` for every i whose bit is set in `values`.
+  void spread(std::span<const std::uint64_t> values, std::span<std::uint64_t> rows) const;
 
-  /// What gather() reads.
+  /// What gather() and spread() read.
   struct Parts {
     unsigned low_width;
     const std::uint8_t* low;

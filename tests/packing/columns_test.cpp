@@ -108,6 +108,27 @@ TEST(EliasFano, EveryNumberIsFoundWhereItWas) {
     }
 }
 
+TEST(EliasFano, BitsAreSpread) {
+  std::mt19937_64 random(13);
+  for (const std::size_t count : {1, 2, 40, 64, 5000})
+    for (const std::uint64_t gap : {1, 2, 3, 4, 5, 9, 1000}) {
+      const auto values = ascending(count, gap, random);
+      const EliasFano packed = EliasFano::encode(values);
+      std::vector<std::uint32_t> samples((count + EliasFanoView::kSampled - 1) / EliasFanoView::kSampled);
+      EliasFanoView::sample(packed.high, samples);
+      const EliasFanoView view(count, packed.low_width, packed.low, packed.high, samples);
+      std::vector<std::uint64_t> chosen((count + 63) / 64);
+      for (std::size_t i = 0; i < count; ++i) chosen[i / 64] |= random() % 3 / 2 << (i % 64);
+      std::vector<std::uint64_t> rows(values.back() / 64 + 1);
+      std::vector<std::uint64_t> expected(rows.size());
+      rows[0] = expected[0] = 1;
+      for (std::size_t i = 0; i < count; ++i)
+        expected[values[i] / 64] |= (chosen[i / 64] >> (i % 64) & 1U) << (values[i] % 64);
+      view.spread(chosen, rows);
+      EXPECT_EQ(rows, expected) << count << " " << gap;
+    }
+}
+
 TEST(EliasFano, DamageIsFound) {
   std::mt19937_64 random(10);
   const auto values = ascending(500, 40, random);
