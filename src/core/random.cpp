@@ -159,52 +159,58 @@ void Permutation::fill(std::uint64_t first, std::span<const std::uint32_t> table
 }
 
 namespace {
-std::uint32_t grid_columns(std::uint64_t size) {
-  auto columns = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(size)));
-  while (columns * columns < size) ++columns;
-  return static_cast<std::uint32_t>(std::max<std::uint64_t>(columns, 1));
+/// Of a grid of at least as many rows as columns.
+unsigned grid_column_bits(std::uint64_t size) {
+  return static_cast<unsigned>(std::bit_width(size > 0 ? size - 1 : 0)) / 2;
 }
-
-/// (a + b) % bound, for a, b < bound <= 2^16.
-std::uint32_t add_below(std::uint32_t a, std::uint32_t b, std::uint32_t bound) {
-  return std::min(a + b, a + b - bound);  // wraps around below the bound
+std::uint64_t grid_rows(std::uint64_t size) {
+  const unsigned bits = grid_column_bits(size);
+  return (size + (std::uint64_t{1} << bits) - 1) >> bits;
 }
 }  // namespace
 
-std::size_t GridPermutation::table_words(std::uint64_t size) { return kRounds * std::size_t{grid_columns(size)}; }
+// A size below has fewer columns, or as many and no more rows. Rows are at most twice the columns.
+std::size_t GridPermutation::table_words(std::uint64_t size) {
+  return kRounds / 2 * (std::size_t{3} << grid_column_bits(size));
+}
 
 GridPermutation::GridPermutation(std::uint64_t size, const RandomStream& stream, std::span<std::uint32_t> tables)
     : size_(size),
-      columns_(grid_columns(size)),
-      rows_(static_cast<std::uint32_t>((size + columns_ - 1) / columns_)),
+      column_bits_(grid_column_bits(size)),
+      rows_(static_cast<std::uint32_t>(grid_rows(size))),
       tables_(tables.data()) {
+  const std::uint64_t columns = std::uint64_t{1} << column_bits_;
   std::uint32_t* next = tables.data();
-  for (int round = 0; round < kRounds; ++round) {
-    const std::uint64_t key = stream.bits(static_cast<std::uint64_t>(round));
-    const std::uint64_t bound = round % 2 == 0 ? rows_ : columns_;
-    const std::uint32_t indices = round % 2 == 0 ? columns_ : rows_;
-    for (std::uint32_t i = 0; i < indices; ++i)
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    const std::uint64_t key = stream.bits(round);
+    const std::uint64_t bound = round % 2 == 0 ? rows_ : columns;
+    const std::uint64_t indices = round % 2 == 0 ? columns : rows_;
+    for (std::uint64_t i = 0; i < indices; ++i)
       *next++ = static_cast<std::uint32_t>((scrambled(i ^ key) >> 32U) * bound >> 32U);
   }
 }
 
-inline std::uint32_t GridPermutation::encrypt(Cell cell) const {
+// Two rounds add to the row what belongs to the column, and mix into the column what belongs to the row.
+inline std::uint32_t GridPermutation::encrypt(std::uint32_t value) const {
+  const std::size_t columns = std::size_t{1} << column_bits_;
+  std::uint32_t row = value >> column_bits_;
+  std::uint32_t column = value & static_cast<std::uint32_t>(columns - 1);
   const std::uint32_t* table = tables_;
-  for (int round = 0; round < kRounds; round += 2, table += columns_ + rows_) {
-    cell.row = add_below(cell.row, table[cell.column], rows_);
-    cell.column = add_below(cell.column, table[columns_ + cell.row], columns_);
+  for (int round = 0; round < kRounds; round += 2, table += columns + rows_) {
+    row += table[column];
+    row = std::min(row, row - rows_);  // wraps around below the bound
+    column ^= table[columns + row];
   }
-  return cell.row * columns_ + cell.column;
+  return row << column_bits_ | column;
 }
 
 void GridPermutation::fill(std::uint64_t first, std::span<std::uint32_t> out) const {
   const GridPermutation self = *this;  // no store to `out` changes it
-  Cell cell{static_cast<std::uint32_t>(first / columns_), static_cast<std::uint32_t>(first % columns_)};
-  for (std::uint32_t& each : out) {
-    std::uint32_t value = self.encrypt(cell);
-    while (value >= self.size_) value = self.encrypt({value / self.columns_, value % self.columns_});
-    each = value;
-    if (++cell.column == self.columns_) cell = {cell.row + 1, 0};
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    std::uint32_t value = static_cast<std::uint32_t>(first + k);
+    do value = self.encrypt(value);
+    while (value >= self.size_);
+    out[k] = value;
   }
 }
 

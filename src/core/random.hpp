@@ -73,7 +73,7 @@ class Permutation {
 };
 
 /// Another pseudo-random permutation of 0 .. size-1, size <= 2^32, made many numbers at a time: a Feistel network on
-/// the cells of an almost square grid. Few cells are too many, so nearly all numbers take one pass. Same stream, same
+/// the cells of a grid, with a power of two of columns. Few cells are too many, so nearly all numbers take one pass. Same stream, same
 /// permutation.
 class GridPermutation {
  public:
@@ -85,14 +85,10 @@ class GridPermutation {
   void fill(std::uint64_t first, std::span<std::uint32_t> out) const;
 
  private:
-  struct Cell {
-    std::uint32_t row;
-    std::uint32_t column;
-  };
-  [[nodiscard]] std::uint32_t encrypt(Cell cell) const;
+  [[nodiscard]] std::uint32_t encrypt(std::uint32_t value) const;
   static constexpr int kRounds = 4;
   std::uint64_t size_;
-  std::uint32_t columns_;
+  unsigned column_bits_;
   std::uint32_t rows_;
   const std::uint32_t* tables_;
 };

@@ -36,7 +36,8 @@ ItemOrder::ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& 
       spans_chunks_(items_span_chunks(sizes.most_answers)),
       rows_(pool.allocate<Row>(Tag::kBatch, capacity(sizes))),
       order_(pool.allocate<std::uint32_t>(Tag::kBatch, std::min(kBlockItems, capacity(sizes)))),
-      tables_(pool.allocate<std::uint32_t>(Tag::kBatch, table_words(capacity(sizes)))) {
+      tables_(pool.allocate<std::uint32_t>(Tag::kBatch,
+                                           table_words(std::max<std::uint64_t>(capacity(sizes), queries_.chunk_count())))) {
   if (sizes.most_answers > 0) first_ = pool.allocate<std::uint32_t>(Tag::kBatch, capacity(sizes) + 1);
   const auto targets = static_cast<std::uint32_t>(queries_.target_bound());
   if (targets == 0) return;
@@ -66,9 +67,10 @@ void ItemOrder::load_group() {
   if (!is_whole() || size_ == 0) {
     choose_chunks();
     size_ = 0;
+    std::uint32_t relation = 0;
     for (std::size_t k = 0; k < group_chunk_count_; ++k) {
       std::size_t chunk = group_chunks_[k];
-      const std::uint32_t relation = queries_.relation(chunk).value();
+      relation = relation_from(relation, chunk);
       do unpack(chunk, relation);
       while (spans_chunks_ && ++chunk < queries_.chunk_count() && queries_.continues(chunk));
     }
@@ -103,17 +105,27 @@ void ItemOrder::fill_block(std::uint64_t first) {
     std::get<Permutation>(shuffled_).fill(first - group_begin_, tables_.span(), block);
 }
 
+// Chunks of a group ascend, so the relation of one is near that of the one before.
+std::uint32_t ItemOrder::relation_from(std::uint32_t relation, std::size_t chunk) const {
+  constexpr std::uint32_t kNear = 8;
+  const auto chunks = queries_.columns().relation_chunks;
+  for (std::uint32_t step = 0; step < kNear; ++step, ++relation)
+    if (chunk < chunks[relation + 1]) return relation;
+  return queries_.relation(chunk).value();
+}
+
 // A chunk that goes on with a list comes with the chunk in which the list begins.
 void ItemOrder::choose_chunks() {
   const std::uint64_t chunks = queries_.chunk_count();
+  const std::uint64_t first = group_ * kGroupChunks;
+  const std::span<std::uint32_t> group = std::span(group_chunks_).first(std::min(chunks - first, kGroupChunks));
   const Permutation order(chunks, RandomStream(seed_, Purpose::kShuffleChunks, *epoch_, part_));
-  group_chunk_count_ = 0;
-  for (std::uint64_t k = group_ * kGroupChunks; k < std::min(chunks, (group_ + 1) * kGroupChunks); ++k) {
-    const std::uint64_t chunk = order(k);
-    if (spans_chunks_ && queries_.continues(chunk)) continue;
-    group_chunks_.at(group_chunk_count_++) = static_cast<std::uint32_t>(chunk);
-  }
-  std::sort(group_chunks_.begin(), group_chunks_.begin() + static_cast<std::ptrdiff_t>(group_chunk_count_));
+  order.tabulate(tables_.span());
+  order.fill(first, tables_.span(), group);
+  const auto goes_on = [&](std::uint32_t chunk) { return spans_chunks_ && queries_.continues(chunk); };
+  const auto end = std::remove_if(group.begin(), group.end(), goes_on);
+  group_chunk_count_ = static_cast<std::size_t>(end - group.begin());
+  std::sort(group.begin(), end);
 }
 
 void ItemOrder::unpack(std::size_t chunk, std::uint32_t relation) {

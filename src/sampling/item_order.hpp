@@ -67,6 +67,7 @@ class ItemOrder {
   void fill_block(std::uint64_t first);
   void choose_chunks();
   void unpack(std::size_t chunk, std::uint32_t relation);
+  [[nodiscard]] std::uint32_t relation_from(std::uint32_t relation, std::size_t chunk) const;
   void find_items();
   [[nodiscard]] bool is_whole() const { return queries_.chunk_count() <= kGroupChunks; }
 
