@@ -109,25 +109,19 @@ ValueRange EntityList::find(std::uint64_t entity) const {
 void EntityList::select(std::span<const std::uint64_t> values, std::span<std::uint64_t> rows) const {
   if (entities_.size() == 0) return;
   if (is_single() && entities_.is_range()) return copy_bits(values, value_count_, entities_[0], rows);
+  if (is_single()) return entities_.spread(values, rows);
   std::uint64_t word = 0;
   std::uint64_t bits = 0;  // of word
-  const auto add = [&](std::uint64_t entity, std::uint64_t bit) {
+  for_each([&](std::uint64_t entity, const ValueRange& range) {
     if (entity / 64 != word) {
       rows[word] |= bits;
       word = entity / 64;
       bits = 0;
     }
-    bits |= bit << (entity % 64);
-  };
-  if (is_single()) {
-    entities_.for_each([&](std::uint64_t i, std::uint64_t entity) { add(entity, values[i / 64] >> (i % 64) & 1U); });
-  } else {
-    for_each([&](std::uint64_t entity, const ValueRange& range) {
-      std::uint64_t any = 0;
-      for (std::uint64_t i = range.first; i < range.end; ++i) any |= values[i / 64] >> (i % 64) & 1U;
-      add(entity, any);
-    });
-  }
+    std::uint64_t any = 0;
+    for (std::uint64_t i = range.first; i < range.end; ++i) any |= values[i / 64] >> (i % 64) & 1U;
+    bits |= any << (entity % 64);
+  });
   rows[word] |= bits;
 }
 

@@ -31,6 +31,10 @@ class Ascending {
   /// Place of the first number that is not below `value`. O(log size).
   [[nodiscard]] std::uint64_t lower_bound(std::uint64_t value) const;
   [[nodiscard]] bool is_range() const { return is_range_; }
+  /// Sets bit (*this)[i] of `rows` for every i whose bit is set in `values`; unless is_range().
+  void spread(std::span<const std::uint64_t> values, std::span<std::uint64_t> rows) const {
+    packed_.spread(values, rows);
+  }
   /// Calls visit(i, number) for all, in order; much faster than one by one.
   template <class Visit>
   void for_each(const Visit& visit) const {

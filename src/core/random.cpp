@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/random.hpp"
 
+#include "core/detail/fill_permutation.hpp"
 #include "core/error.hpp"
 
 #include <Random123/philox.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -56,11 +58,14 @@ std::uint64_t scrambled(std::uint64_t x) {
   x *= 0xc4ceb9fe1a85ec53ULL;
   return x ^ (x >> 33U);
 }
+
+unsigned half_bits(std::uint64_t size) {
+  const auto bits = static_cast<unsigned>(std::bit_width(size > 0 ? size - 1 : 0));
+  return bits < 2 ? 1 : (bits + 1) / 2;
+}
 }  // namespace
 
-Permutation::Permutation(std::uint64_t size, const RandomStream& stream) : size_(size) {
-  const auto bits = static_cast<unsigned>(std::bit_width(size > 0 ? size - 1 : 0));
-  half_bits_ = bits < 2 ? 1 : (bits + 1) / 2;
+Permutation::Permutation(std::uint64_t size, const RandomStream& stream) : size_(size), half_bits_(half_bits(size)) {
   for (std::size_t round = 0; round < keys_.size(); ++round) keys_[round] = stream.bits(round);
 }
 
@@ -80,6 +85,133 @@ std::uint64_t Permutation::operator()(std::uint64_t position) const {
   do position = encrypt(position);
   while (position >= size_);
   return position;
+}
+
+std::size_t Permutation::table_words(std::uint64_t size) { return kRounds * (std::size_t{1} << half_bits(size)); }
+
+// Tables of words, as ByteNetwork has them, where halves are bytes and the tables have room.
+bool Permutation::has_bytes() const {
+  return half_bits_ <= detail::ByteNetwork::kMostHalfBits &&
+         2 * table_words(size_) >= detail::ByteNetwork::kTableWords;
+}
+
+void Permutation::tabulate(std::span<std::uint32_t> tables) const {
+  const std::uint64_t halves = 1ULL << half_bits_;
+  const auto changes = [&](std::size_t round, std::uint64_t half) {
+    return static_cast<std::uint32_t>(scrambled(half ^ keys_[round]) & (halves - 1));
+  };
+  auto* words = reinterpret_cast<std::uint16_t*>(tables.data());
+  for (std::size_t round = 0; round < keys_.size(); ++round)
+    for (std::uint64_t half = 0; half < halves; ++half) {
+      if (has_bytes())
+        words[256 * round + half] = static_cast<std::uint16_t>(changes(round, half) << (round % 2 == 0 ? 8U : 0U));
+      else
+        tables[halves * round + half] = changes(round, half);
+    }
+}
+
+namespace {
+/// The network with its rounds in tables. Two rounds change the left half and then the right one in place.
+struct TabulatedNetwork {
+  const std::uint32_t* tables;
+  unsigned half_bits;
+
+  [[nodiscard]] std::uint32_t encrypt(std::uint32_t value, std::size_t rounds) const {
+    const std::size_t halves = std::size_t{1} << half_bits;
+    std::uint32_t left = value >> half_bits;
+    std::uint32_t right = value & static_cast<std::uint32_t>(halves - 1);
+    const std::uint32_t* table = tables;
+    for (std::size_t round = 0; round < rounds; round += 2, table += 2 * halves) {
+      left ^= table[right];
+      right ^= table[halves + left];
+    }
+    return left << half_bits | right;
+  }
+};
+}  // namespace
+
+// Numbers that are not below the size walk on together, so that no branch depends on one of them.
+void Permutation::fill(std::uint64_t first, std::span<const std::uint32_t> tables, std::span<std::uint32_t> out) const {
+  if (has_bytes())
+    return detail::fill_bytes({reinterpret_cast<const std::uint16_t*>(tables.data()), size_, half_bits_}, first, out);
+  constexpr std::size_t kTogether = 2048;
+  const TabulatedNetwork network{tables.data(), half_bits_};
+  const std::uint64_t size = size_;
+  std::array<std::uint32_t, kTogether> walking;
+  for (std::size_t begin = 0; begin < out.size(); begin += kTogether) {
+    const std::span<std::uint32_t> values = out.subspan(begin, std::min(kTogether, out.size() - begin));
+    std::size_t count = 0;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      const std::uint32_t value = network.encrypt(static_cast<std::uint32_t>(first + begin + k), kRounds);
+      values[k] = value;
+      walking[count] = static_cast<std::uint32_t>(k);
+      count += value >= size ? 1 : 0;
+    }
+    for (std::size_t left = 0; count > 0; count = left, left = 0)
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uint32_t k = walking[i];
+        const std::uint32_t value = network.encrypt(values[k], kRounds);
+        values[k] = value;
+        walking[left] = k;
+        left += value >= size ? 1 : 0;
+      }
+  }
+}
+
+namespace {
+/// Of a grid of at least as many rows as columns.
+unsigned grid_column_bits(std::uint64_t size) {
+  return static_cast<unsigned>(std::bit_width(size > 0 ? size - 1 : 0)) / 2;
+}
+std::uint64_t grid_rows(std::uint64_t size) {
+  const unsigned bits = grid_column_bits(size);
+  return (size + (std::uint64_t{1} << bits) - 1) >> bits;
+}
+}  // namespace
+
+// A size below has fewer columns, or as many and no more rows. Rows are at most twice the columns.
+std::size_t GridPermutation::table_words(std::uint64_t size) {
+  return kRounds / 2 * (std::size_t{3} << grid_column_bits(size));
+}
+
+GridPermutation::GridPermutation(std::uint64_t size, const RandomStream& stream, std::span<std::uint32_t> tables)
+    : size_(size),
+      column_bits_(grid_column_bits(size)),
+      rows_(static_cast<std::uint32_t>(grid_rows(size))),
+      tables_(tables.data()) {
+  const std::uint64_t columns = std::uint64_t{1} << column_bits_;
+  std::uint32_t* next = tables.data();
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    const std::uint64_t key = stream.bits(round);
+    const std::uint64_t bound = round % 2 == 0 ? rows_ : columns;
+    const std::uint64_t indices = round % 2 == 0 ? columns : rows_;
+    for (std::uint64_t i = 0; i < indices; ++i)
+      *next++ = static_cast<std::uint32_t>((scrambled(i ^ key) >> 32U) * bound >> 32U);
+  }
+}
+
+// Two rounds add to the row what belongs to the column, and mix into the column what belongs to the row.
+inline std::uint32_t GridPermutation::encrypt(std::uint32_t value) const {
+  const std::size_t columns = std::size_t{1} << column_bits_;
+  std::uint32_t row = value >> column_bits_;
+  std::uint32_t column = value & static_cast<std::uint32_t>(columns - 1);
+  const std::uint32_t* table = tables_;
+  for (int round = 0; round < kRounds; round += 2, table += columns + rows_) {
+    row += table[column];
+    row = std::min(row, row - rows_);  // wraps around below the bound
+    column ^= table[columns + row];
+  }
+  return row << column_bits_ | column;
+}
+
+void GridPermutation::fill(std::uint64_t first, std::span<std::uint32_t> out) const {
+  const GridPermutation self = *this;  // no store to `out` changes it
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    std::uint32_t value = static_cast<std::uint32_t>(first + k);
+    do value = self.encrypt(value);
+    while (value >= self.size_);
+    out[k] = value;
+  }
 }
 
 }  // namespace tessera

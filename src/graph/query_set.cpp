@@ -122,7 +122,9 @@ std::span<const std::uint64_t> QuerySet::known_targets(LocalRow source, Relation
   asked().set = 0;
   for (; chunk < end && columns_.first_sources[chunk] <= source.value(); ++chunk) {
     if (!reader.find(chunk_bytes(chunk), columns_.first_sources[chunk], source.value(), bounds_)) refuse(chunk);
-    for (const std::uint32_t target : reader.targets()) list.targets.push_back(entity(target));
+    const std::size_t before = list.targets.size();
+    list.targets.resize(before + reader.targets().size());
+    targets_->entities_of_list(reader.targets(), list.targets.data() + before);
   }
   list.set = identity_;
   return list.targets;

@@ -57,6 +57,11 @@ class QuerySet {
   /// Global id of a target of a chunk.
   [[nodiscard]] std::uint64_t entity(std::uint32_t target) const { return targets_->entity(target); }
 
+  /// Global ids of many targets at once: out[k] = entity(targets[k]).
+  void entities(std::span<const std::uint32_t> targets, std::uint64_t* out) const { targets_->entities(targets, out); }
+  /// What targets are below.
+  [[nodiscard]] std::uint64_t target_bound() const { return bounds_.targets; }
+
   /// Calls visit(relation, sources, targets) for every chunk: local rows and global ids side by side.
   template <class Visit>
   void for_each_chunk(const Visit& visit) const;
@@ -86,8 +91,8 @@ void QuerySet::for_each_chunk(const Visit& visit) const {
   std::vector<std::uint64_t> targets;
   for (std::size_t chunk = 0; chunk < chunk_count(); ++chunk) {
     read(chunk, reader);
-    targets.clear();
-    for (const std::uint32_t target : reader.targets()) targets.push_back(entity(target));
+    targets.resize(reader.targets().size());
+    entities(reader.targets(), targets.data());
     visit(relation(chunk), reader.sources(), std::span<const std::uint64_t>(targets));
   }
 }

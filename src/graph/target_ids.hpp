@@ -6,6 +6,7 @@
 #include "packing/elias_fano.hpp"
 
 #include <cstdint>
+#include <span>
 
 namespace tessera::graph {
 
@@ -28,6 +29,10 @@ class TargetIds {
     if (row < rows_) return first_entity_ + row;
     return elsewhere_[number < below_ ? number : number - rows_];
   }
+  /// out[k] = entity(numbers[k]): several times as fast as one by one.
+  void entities(std::span<const std::uint32_t> numbers, std::uint64_t* out) const;
+  /// The same for numbers that ascend: faster.
+  void entities_of_list(std::span<const std::uint32_t> numbers, std::uint64_t* out) const;
   /// Whether no entity elsewhere is a row of the part.
   [[nodiscard]] bool is_sound() const {
     return below_ == elsewhere_.size() || elsewhere_[below_] >= first_entity_ + rows_;

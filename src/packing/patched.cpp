@@ -19,8 +19,6 @@ std::uint32_t low_bits(std::uint32_t value, unsigned width) {
 
 }  // namespace
 
-unsigned Patched::position_width() const { return count <= 1 ? 0 : static_cast<unsigned>(std::bit_width(count - 1)); }
-
 Patched Patched::choose(std::span<const std::uint32_t> values) {
   std::array<std::size_t, kMostBits + 1> of_width{};
   for (const std::uint32_t value : values) ++of_width.at(std::bit_width(value));

@@ -4,6 +4,7 @@
 
 #include "packing/bits.hpp"
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -31,7 +32,10 @@ struct Patched {
   /// Appends the numbers; begins and ends at whole bytes.
   void write(std::span<const std::uint32_t> values, BitWriter& writer) const;
 
-  [[nodiscard]] unsigned position_width() const;
+  /// Bits that hold the largest position.
+  [[nodiscard]] unsigned position_width() const {
+    return count == 0 ? 0 : static_cast<unsigned>(std::bit_width(count - 1));
+  }
   [[nodiscard]] unsigned header_bits() const { return patches == 0 ? 7 : 7 + 6 + 10; }
   [[nodiscard]] std::size_t low_bytes() const { return bytes_of_bits(std::uint64_t{count} * width); }
   [[nodiscard]] std::size_t bytes() const {

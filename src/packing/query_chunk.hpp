@@ -29,8 +29,26 @@ struct ChunkBounds {
   std::uint64_t targets = 0;
 };
 
+namespace detail {
+/// What a chunk is unpacked into. Kernels write whole groups, up to two behind the last number.
+struct ChunkArrays {
+  template <class T>
+  using Array = std::array<T, kChunkQueries + 2 * kUnpackGroup>;
+
+  Array<std::uint32_t> sources{};
+  Array<std::uint32_t> targets{};
+  Array<std::uint32_t> list_sources{};
+  Array<std::uint32_t> firsts{};
+  Array<std::uint32_t> gaps{};
+  Array<std::uint32_t> sums{};
+  Array<std::uint32_t> dictionary{};
+  std::array<std::uint64_t, kChunkQueries / 64 + 1> starts{};  // bit i: query i is the first of its list
+  std::array<std::uint8_t, kChunkQueries> marks{};             // the same as bytes
+};
+}  // namespace detail
+
 /// Unpacks chunks, wherever they come from: a chunk that is damaged in any way is found out, and never leads out of the
-/// arrays. `bytes` are those of one chunk, with kPadding readable bytes behind them. Keeps 25 kB of scratch.
+/// arrays. `bytes` are those of one chunk, with kPadding readable bytes behind them. Keeps 30 kB of scratch.
 class ChunkReader {
  public:
   /// Queries and lists (distinct sources) of a chunk, from its first bytes. O(1). Nothing when there are too few bytes.
@@ -42,8 +60,8 @@ class ChunkReader {
 
   /// Unpacks all. False when the chunk is damaged.
   bool read(std::span<const std::uint8_t> bytes, std::uint32_t first_source, const ChunkBounds& bounds);
-  [[nodiscard]] std::span<const std::uint32_t> sources() const { return {sources_.data(), count_}; }
-  [[nodiscard]] std::span<const std::uint32_t> targets() const { return {targets_.data(), count_}; }
+  [[nodiscard]] std::span<const std::uint32_t> sources() const { return {arrays_.sources.data(), count_}; }
+  [[nodiscard]] std::span<const std::uint32_t> targets() const { return {arrays_.targets.data(), count_}; }
 
   /// Unpacks the targets of one source only: targets() has them, none when the source has no query; sources() has no
   /// meaning. False when the chunk is damaged.
@@ -51,25 +69,8 @@ class ChunkReader {
             const ChunkBounds& bounds);
 
  private:
-  template <class T>
-  using Array = std::array<T, kChunkQueries + 2 * kUnpackGroup>;
-
-  struct Layout;
-  static std::optional<Layout> read_layout(std::span<const std::uint8_t> bytes);
-  bool read_sources(const Layout& layout, std::uint32_t first_source, std::uint64_t bound);
-  bool read_starts(const Layout& layout);
-  bool read_dictionary(const Layout& layout, std::uint64_t bound);
-  void read_firsts(const Layout& layout);
-  bool look_up(const Layout& layout, std::uint64_t largest);
-
   std::size_t count_ = 0;
-  Array<std::uint32_t> sources_{};
-  Array<std::uint32_t> targets_{};
-  Array<std::uint32_t> list_sources_{};
-  Array<std::uint32_t> firsts_{};
-  Array<std::uint32_t> gaps_{};
-  Array<std::uint32_t> dictionary_{};
-  std::array<std::uint64_t, kChunkQueries / 64 + 1> starts_{};  // bit i: query i is the first of its list
+  detail::ChunkArrays arrays_;
 };
 
 }  // namespace tessera::packing

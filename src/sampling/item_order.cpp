@@ -20,6 +20,13 @@ std::uint64_t capacity(const ItemOrder::Sizes& sizes) {
   return std::min(sizes.queries, ItemOrder::kGroupChunks * std::max<std::uint64_t>(longest, kChunkQueries));
 }
 
+constexpr std::uint64_t kBlockItems = 16384;    // 64 kB, and enough for some threads
+constexpr std::uint64_t kMostEntities = 65536;  // 256 kB
+
+std::uint64_t table_words(std::uint64_t items) {
+  return std::max(Permutation::table_words(items), GridPermutation::table_words(items));
+}
+
 }  // namespace
 
 ItemOrder::ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& pool)
@@ -27,16 +34,24 @@ ItemOrder::ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& 
       part_(part.id().value()),
       most_answers_(sizes.most_answers),
       spans_chunks_(items_span_chunks(sizes.most_answers)),
-      sources_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity(sizes))),
-      targets_(pool.allocate<std::uint32_t>(Tag::kBatch, capacity(sizes))),
-      chunks_(pool.allocate<std::uint8_t>(Tag::kBatch, capacity(sizes))) {
+      rows_(pool.allocate<Row>(Tag::kBatch, capacity(sizes))),
+      order_(pool.allocate<std::uint32_t>(Tag::kBatch, std::min(kBlockItems, capacity(sizes)))),
+      tables_(pool.allocate<std::uint32_t>(Tag::kBatch,
+                                           table_words(std::max<std::uint64_t>(capacity(sizes), queries_.chunk_count())))) {
   if (sizes.most_answers > 0) first_ = pool.allocate<std::uint32_t>(Tag::kBatch, capacity(sizes) + 1);
+  const auto targets = static_cast<std::uint32_t>(queries_.target_bound());
+  if (targets == 0) return;
+  TESSERA_ASSERT(queries_.entity(targets - 1) < (std::uint64_t{1} << 32U), "a graph has at most 2^32 entities");
+  if (targets > std::min(kMostEntities, capacity(sizes))) return;
+  entities_ = pool.allocate<std::uint32_t>(Tag::kBatch, targets);
+  for (std::uint32_t i = 0; i < targets; ++i) entities_[i] = static_cast<std::uint32_t>(queries_.entity(i));
 }
 
 std::uint64_t ItemOrder::seek(std::uint64_t seed, std::uint32_t epoch, std::uint64_t first) {
   if (epoch_ != epoch || seed_ != seed || first < group_begin_) begin_epoch(seed, epoch);
   while (first >= group_end_) load_group();
-  return group_end_;
+  if (first < block_begin_ || first >= block_end_) fill_block(first);
+  return block_end_;
 }
 
 void ItemOrder::begin_epoch(std::uint64_t seed, std::uint32_t epoch) {
@@ -49,57 +64,96 @@ void ItemOrder::begin_epoch(std::uint64_t seed, std::uint32_t epoch) {
 
 void ItemOrder::load_group() {
   TESSERA_ASSERT(group_ * kGroupChunks < queries_.chunk_count(), "an epoch has as many items as were counted");
-  const bool is_whole = queries_.chunk_count() <= kGroupChunks;
-  if (!is_whole || size_ == 0) {
+  if (!is_whole() || size_ == 0) {
     choose_chunks();
     size_ = 0;
+    std::uint32_t relation = 0;
     for (std::size_t k = 0; k < group_chunk_count_; ++k) {
       std::size_t chunk = group_chunks_[k];
-      relations_.at(k) = queries_.relation(chunk).value();
-      do unpack(chunk, static_cast<std::uint8_t>(k));
+      relation = relation_from(relation, chunk);
+      do unpack(chunk, relation);
       while (spans_chunks_ && ++chunk < queries_.chunk_count() && queries_.continues(chunk));
     }
     find_items();
   }
-  const RandomStream groups(seed_, Purpose::kShuffleGroups, *epoch_, part_);
-  const std::uint64_t seed = group_ == 0 ? seed_ : groups.bits(group_);
-  order_.emplace(items_, RandomStream(seed, Purpose::kShuffle, *epoch_, part_));
   group_begin_ = group_end_;
   group_end_ += items_;
+  block_begin_ = group_begin_;
+  block_end_ = group_begin_;
+  begin_order();
   ++group_;
+}
+
+void ItemOrder::begin_order() {
+  if (is_whole()) {
+    const Permutation order(items_, RandomStream(seed_, Purpose::kShuffle, *epoch_, part_));
+    order.tabulate(tables_.span());
+    shuffled_ = order;
+    return;
+  }
+  const std::uint64_t seed = RandomStream(seed_, Purpose::kShuffleGroups, *epoch_, part_).bits(group_);
+  shuffled_ = GridPermutation(items_, RandomStream(seed, Purpose::kShuffle, *epoch_, part_), tables_.span());
+}
+
+void ItemOrder::fill_block(std::uint64_t first) {
+  block_begin_ = first;
+  block_end_ = std::min(group_end_, first + order_.size());
+  const std::span<std::uint32_t> block = order_.span().first(block_end_ - first);
+  if (const auto* grid = std::get_if<GridPermutation>(&shuffled_))
+    grid->fill(first - group_begin_, block);
+  else
+    std::get<Permutation>(shuffled_).fill(first - group_begin_, tables_.span(), block);
+}
+
+// Chunks of a group ascend, so the relation of one is near that of the one before.
+std::uint32_t ItemOrder::relation_from(std::uint32_t relation, std::size_t chunk) const {
+  constexpr std::uint32_t kNear = 8;
+  const auto chunks = queries_.columns().relation_chunks;
+  for (std::uint32_t step = 0; step < kNear; ++step, ++relation)
+    if (chunk < chunks[relation + 1]) return relation;
+  return queries_.relation(chunk).value();
 }
 
 // A chunk that goes on with a list comes with the chunk in which the list begins.
 void ItemOrder::choose_chunks() {
   const std::uint64_t chunks = queries_.chunk_count();
+  const std::uint64_t first = group_ * kGroupChunks;
+  const std::span<std::uint32_t> group = std::span(group_chunks_).first(std::min(chunks - first, kGroupChunks));
   const Permutation order(chunks, RandomStream(seed_, Purpose::kShuffleChunks, *epoch_, part_));
-  group_chunk_count_ = 0;
-  for (std::uint64_t k = group_ * kGroupChunks; k < std::min(chunks, (group_ + 1) * kGroupChunks); ++k) {
-    const std::uint64_t chunk = order(k);
-    if (spans_chunks_ && queries_.continues(chunk)) continue;
-    group_chunks_.at(group_chunk_count_++) = static_cast<std::uint32_t>(chunk);
+  order.tabulate(tables_.span());
+  order.fill(first, tables_.span(), group);
+  const auto goes_on = [&](std::uint32_t chunk) { return spans_chunks_ && queries_.continues(chunk); };
+  const auto end = std::remove_if(group.begin(), group.end(), goes_on);
+  group_chunk_count_ = static_cast<std::size_t>(end - group.begin());
+  std::sort(group.begin(), end);
+}
+
+void ItemOrder::unpack(std::size_t chunk, std::uint32_t relation) {
+  packing::ChunkReader& reader = scratch_->reader;
+  queries_.read(chunk, reader);
+  const auto sources = reader.sources();
+  const auto targets = reader.targets();
+  TESSERA_ASSERT(size_ + sources.size() <= rows_.size(), "a group of chunks has room for its queries");
+  const std::span<Row> rows = rows_.span().subspan(size_, sources.size());
+  if (entities_.size() > 0) {
+    const std::uint32_t* entities = entities_.data();
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = {sources[i], relation, entities[targets[i]]};
+  } else {
+    queries_.entities(targets, scratch_->ids.data());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      rows[i] = {sources[i], relation, static_cast<std::uint32_t>(scratch_->ids[i])};
   }
-  std::sort(group_chunks_.begin(), group_chunks_.begin() + static_cast<std::ptrdiff_t>(group_chunk_count_));
+  size_ += rows.size();
 }
 
-void ItemOrder::unpack(std::size_t chunk, std::uint8_t index) {
-  queries_.read(chunk, *reader_);
-  const std::size_t count = reader_->sources().size();
-  TESSERA_ASSERT(size_ + count <= sources_.size(), "a group of chunks has room for its queries");
-  std::copy_n(reader_->sources().data(), count, sources_.data() + size_);
-  std::copy_n(reader_->targets().data(), count, targets_.data() + size_);
-  std::fill_n(chunks_.data() + size_, count, index);
-  size_ += count;
-}
-
-// Queries of one (source, relation) lie together. Chunks of 1,024 of a long list end where items of 32 do.
+// Queries of one (source, relation) lie together. Full chunks of a long list end where items of 32 do.
 void ItemOrder::find_items() {
   items_ = size_;
   if (first_.size() == 0) return;
   items_ = 0;
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < size_; ++i) {
-    const bool same = i > 0 && chunks_[i] == chunks_[i - 1] && sources_[i] == sources_[i - 1];
+    const bool same = i > 0 && rows_[i].relation == rows_[i - 1].relation && rows_[i].source == rows_[i - 1].source;
     const bool starts = !same || length == most_answers_;
     if (starts) first_[items_++] = static_cast<std::uint32_t>(i);
     length = starts ? 1 : length + 1;

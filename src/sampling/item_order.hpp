@@ -13,13 +13,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <variant>
 
 namespace tessera::sampling {
 
 /// The training items of one part in the random order of an epoch, unpacked some chunks at a time: the chunks are
 /// visited in random order, 256 of them are unpacked together, and their items are shuffled (as CorgiPile does, Xu et
-/// al., SIGMOD 2022). A part of at most 256 chunks is shuffled as a whole. The order is a function of (seed, epoch,
-/// part): ranks, threads and the place of the chunks do not change it.
+/// al., SIGMOD 2022). A part of at most 256 chunks is shuffled as a whole, and stays unpacked. The order is a function
+/// of (seed, epoch, part): ranks, threads and the place of the chunks do not change it.
 class ItemOrder {
  public:
   static constexpr std::uint64_t kGroupChunks = 256;
@@ -33,8 +34,8 @@ class ItemOrder {
   /// `part` outlives this.
   ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& pool);
 
-  /// Makes the items from position `first` of the epoch on readable, and returns where they end: at most the end of the
-  /// group of chunks. Positions of an epoch are asked for in ascending order.
+  /// Makes the items from position `first` of the epoch on readable, and returns where they end: after 16,384 items or
+  /// at the end of the group of chunks. Positions of an epoch are asked for in ascending order.
   std::uint64_t seek(std::uint64_t seed, std::uint32_t epoch, std::uint64_t first);
 
   /// A range of unpacked queries: those of one item.
@@ -44,21 +45,31 @@ class ItemOrder {
   };
   /// The item at a position that seek() made readable.
   [[nodiscard]] Item item(std::uint64_t position) const {
-    const auto i = static_cast<std::uint32_t>((*order_)(position - group_begin_));
+    const std::uint32_t i = order_[position - block_begin_];
     if (first_.size() == 0) return {i, 1};
     return {first_[i], first_[i + 1] - first_[i]};
   }
-  [[nodiscard]] std::uint32_t source(std::uint32_t query) const { return sources_[query]; }
-  [[nodiscard]] std::uint32_t relation(std::uint32_t query) const { return relations_[chunks_[query]]; }
+  [[nodiscard]] std::uint32_t source(std::uint32_t query) const { return rows_[query].source; }
+  [[nodiscard]] std::uint32_t relation(std::uint32_t query) const { return rows_[query].relation; }
   /// Global id of the target.
-  [[nodiscard]] std::uint64_t target(std::uint32_t query) const { return queries_.entity(targets_[query]); }
+  [[nodiscard]] std::uint64_t target(std::uint32_t query) const { return rows_[query].target; }
 
  private:
+  /// An unpacked query.
+  struct Row {
+    std::uint32_t source;
+    std::uint32_t relation;
+    std::uint32_t target;  // global id: a graph has at most 2^32 entities
+  };
   void begin_epoch(std::uint64_t seed, std::uint32_t epoch);
   void load_group();
+  void begin_order();
+  void fill_block(std::uint64_t first);
   void choose_chunks();
-  void unpack(std::size_t chunk, std::uint8_t index);
+  void unpack(std::size_t chunk, std::uint32_t relation);
+  [[nodiscard]] std::uint32_t relation_from(std::uint32_t relation, std::size_t chunk) const;
   void find_items();
+  [[nodiscard]] bool is_whole() const { return queries_.chunk_count() <= kGroupChunks; }
 
   const graph::QuerySet& queries_;
   std::uint32_t part_;
@@ -70,18 +81,24 @@ class ItemOrder {
   std::uint64_t group_ = 0;        // number of the next group of the epoch
   std::uint64_t group_begin_ = 0;  // positions of the items that are unpacked
   std::uint64_t group_end_ = 0;
-  std::optional<Permutation> order_;  // of the items of the group
+  std::uint64_t block_begin_ = 0;  // positions of the items that order_ has
+  std::uint64_t block_end_ = 0;
+  std::variant<std::monostate, Permutation, GridPermutation> shuffled_;  // the items of the group
 
   std::array<std::uint32_t, kGroupChunks> group_chunks_{};
   std::size_t group_chunk_count_ = 0;
   std::size_t size_ = 0;  // queries that are unpacked
   std::uint64_t items_ = 0;
-  std::array<std::uint32_t, kGroupChunks> relations_{};  // of each of the group's chunks
-  memory::Buffer<std::uint32_t> sources_;
-  memory::Buffer<std::uint32_t> targets_;
-  memory::Buffer<std::uint8_t> chunks_;  // of each query, within the group
-  memory::Buffer<std::uint32_t> first_;  // query of each item, and the end; none for single queries
-  std::unique_ptr<packing::ChunkReader> reader_ = std::make_unique<packing::ChunkReader>();
+  memory::Buffer<Row> rows_;
+  memory::Buffer<std::uint32_t> order_;     // item at each position of the block
+  memory::Buffer<std::uint32_t> tables_;    // of shuffled_
+  memory::Buffer<std::uint32_t> entities_;  // global ids of all targets of the part, if they are few
+  memory::Buffer<std::uint32_t> first_;     // query of each item, and the end; none for single queries
+  struct Scratch {
+    packing::ChunkReader reader;
+    std::array<std::uint64_t, packing::kChunkQueries> ids;
+  };
+  std::unique_ptr<Scratch> scratch_ = std::make_unique<Scratch>();
 };
 
 }  // namespace tessera::sampling

@@ -6,11 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <set>
+#include <span>
 #include <vector>
 
 namespace tessera {
@@ -168,6 +170,58 @@ TEST(Permutation, LargeSizesSpotChecked) {
     EXPECT_LT(*images.begin(), size / 1000) << "images crowd together";
     EXPECT_GT(*images.rbegin(), size - size / 1000) << "images crowd together";
   }
+}
+
+TEST(Permutation, ManyAtATimeAreTheSame) {
+  for (const std::uint64_t size : {1, 2, 5, 63, 1000, 4096, 5000, 70000}) {
+    const Permutation permutation(size, RandomStream(size, Purpose::kShuffle));
+    std::vector<std::uint32_t> tables(Permutation::table_words(size + 10));
+    permutation.tabulate(tables);
+    std::vector<std::uint32_t> all(size);
+    const std::uint64_t middle = size / 3;
+    permutation.fill(0, tables, std::span(all).first(middle));
+    permutation.fill(middle, tables, std::span(all).subspan(middle));
+    for (std::uint64_t i = 0; i < size; ++i) ASSERT_EQ(all[i], permutation(i)) << size;
+  }
+}
+
+std::vector<std::uint32_t> grid_images(std::uint64_t size, const RandomStream& stream) {
+  std::vector<std::uint32_t> tables(GridPermutation::table_words(size));
+  const GridPermutation permutation(size, stream, tables);
+  std::vector<std::uint32_t> images(size);
+  permutation.fill(0, std::span(images).first(size / 3));
+  permutation.fill(size / 3, std::span(images).subspan(size / 3));
+  return images;
+}
+
+TEST(GridPermutation, IsABijectionForEverySmallSize) {
+  for (std::uint64_t size = 1; size <= 2000; ++size) {
+    std::vector<std::uint32_t> images = grid_images(size, RandomStream(size, Purpose::kShuffle));
+    std::sort(images.begin(), images.end());
+    for (std::uint32_t i = 0; i < size; ++i) ASSERT_EQ(images[i], i) << size;
+  }
+}
+
+// In a random order, numbers that were neighbours are a third of the size apart on average, and a number is as far from
+// its own place. The deviation of both means is about size^(1/2) / 4.
+TEST(GridPermutation, LeavesNoTraceOfTheOrder) {
+  constexpr std::uint64_t kSize = 100000;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const auto images = grid_images(kSize, RandomStream(seed, Purpose::kShuffle));
+    double apart = 0;
+    double moved = 0;
+    std::uint64_t ascents = 0;
+    for (std::uint64_t i = 1; i < kSize; ++i) {
+      apart += std::abs(static_cast<double>(images[i]) - static_cast<double>(images[i - 1]));
+      moved += std::abs(static_cast<double>(images[i]) - static_cast<double>(i));
+      ascents += images[i] > images[i - 1] ? 1 : 0;
+    }
+    EXPECT_NEAR(apart / kSize / kSize, 1.0 / 3, 0.005);
+    EXPECT_NEAR(moved / kSize / kSize, 1.0 / 3, 0.005);
+    EXPECT_NEAR(static_cast<double>(ascents) / kSize, 0.5, 0.005);
+  }
+  EXPECT_NE(grid_images(kSize, RandomStream(0, Purpose::kShuffle)),
+            grid_images(kSize, RandomStream(1, Purpose::kShuffle)));
 }
 
 TEST(Permutation, SeedEpochAndPartChangeIt) {

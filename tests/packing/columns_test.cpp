@@ -6,6 +6,7 @@
 #include "packing/unpack.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -14,7 +15,7 @@ namespace tessera::packing {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-constexpr std::uint64_t kBeyond = std::uint64_t{1} << 32U;
+using detail::kBeyond;
 
 TEST(Unpack, EveryWidthAndCountIsAsTheReference) {
   std::mt19937 random(7);
@@ -99,6 +100,32 @@ TEST(EliasFano, EveryNumberIsFoundWhereItWas) {
       EliasFanoView::sample(packed.high, samples);
       const EliasFanoView view(count, packed.low_width, packed.low, packed.high, samples);
       for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(view[i], values[i]) << i;
+      std::vector<std::uint32_t> at(300);
+      for (auto& each : at) each = 7 + static_cast<std::uint32_t>(random() % count);
+      std::vector<std::uint64_t> found(at.size());
+      view.gather(at, 7, found.data());
+      for (std::size_t k = 0; k < at.size(); ++k) ASSERT_EQ(found[k], values[at[k] - 7]) << at[k];
+    }
+}
+
+TEST(EliasFano, BitsAreSpread) {
+  std::mt19937_64 random(13);
+  for (const std::size_t count : {1, 2, 40, 64, 5000})
+    for (const std::uint64_t gap : {1, 2, 3, 4, 5, 9, 1000}) {
+      const auto values = ascending(count, gap, random);
+      const EliasFano packed = EliasFano::encode(values);
+      std::vector<std::uint32_t> samples((count + EliasFanoView::kSampled - 1) / EliasFanoView::kSampled);
+      EliasFanoView::sample(packed.high, samples);
+      const EliasFanoView view(count, packed.low_width, packed.low, packed.high, samples);
+      std::vector<std::uint64_t> chosen((count + 63) / 64);
+      for (std::size_t i = 0; i < count; ++i) chosen[i / 64] |= random() % 3 / 2 << (i % 64);
+      std::vector<std::uint64_t> rows(values.back() / 64 + 1);
+      std::vector<std::uint64_t> expected(rows.size());
+      rows[0] = expected[0] = 1;
+      for (std::size_t i = 0; i < count; ++i)
+        expected[values[i] / 64] |= (chosen[i / 64] >> (i % 64) & 1U) << (values[i] % 64);
+      view.spread(chosen, rows);
+      EXPECT_EQ(rows, expected) << count << " " << gap;
     }
 }
 
@@ -133,12 +160,13 @@ TEST(Lists, WideVectorsAreAsTheReference) {
     std::vector<std::uint32_t> gaps(120);
     for (std::size_t i = 0; i < count; ++i)
       if (i == 0 || random() % 3 == 0) starts[i / 64] |= std::uint64_t{1} << (i % 64);
+    const auto ones = static_cast<std::size_t>(std::popcount(starts[0]) + std::popcount(starts[1]));
     for (auto* column : {&sources, &firsts, &gaps})
       for (auto& each : *column) each = number();
-    const detail::Lists lists{starts.data(), sources.data(), firsts.data(), gaps.data()};
+    const detail::Lists lists{starts.data(), ones, sources.data(), firsts.data(), gaps.data()};
     std::vector<std::uint32_t> wide_sources(120), wide_targets(120), slow_sources(120), slow_targets(120);
-    const std::uint64_t wide = detail::join_lists(lists, count, wide_sources.data(), wide_targets.data());
-    const std::uint64_t slow = detail::join_lists_reference(lists, count, slow_sources.data(), slow_targets.data());
+    const std::uint64_t wide = detail::join_lists(lists, count, {wide_sources.data(), wide_targets.data()});
+    const std::uint64_t slow = detail::join_lists_reference(lists, count, {slow_sources.data(), slow_targets.data()});
     ASSERT_EQ(std::min(wide, kBeyond), std::min(slow, kBeyond));
     const auto n = static_cast<std::ptrdiff_t>(count);
     EXPECT_TRUE(std::equal(slow_sources.begin(), slow_sources.begin() + n, wide_sources.begin()));

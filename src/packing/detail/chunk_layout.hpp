@@ -41,14 +41,10 @@ struct ChunkLayout {
   const std::uint8_t* at_dictionary = nullptr;
 };
 
-/// Nothing when the header cannot be right or the columns are not exactly the rest of the bytes.
-std::optional<ChunkLayout> read_layout(std::span<const std::uint8_t> bytes);
+/// False when the header cannot be right or the columns are not exactly the rest of the bytes, which have kPadding
+/// readable ones behind them.
+bool read_layout(std::span<const std::uint8_t> bytes, ChunkLayout& layout);
 /// Appends the header; begins at a whole byte and ends at one.
 void write_header(const ChunkLayout& layout, BitWriter& writer);
-
-/// Whether the first is set and exactly `ones` of the first `count` bits are.
-bool has_ones(std::span<const std::uint64_t> words, std::size_t count, std::size_t ones);
-/// Position of the set bit that `before` others come before; it exists.
-std::size_t position_of_one(std::span<const std::uint64_t> words, std::size_t before);
 
 }  // namespace tessera::packing::detail
