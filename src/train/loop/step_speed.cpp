@@ -115,8 +115,8 @@ graph::Shard make_shard(const MadeUp& sizes, memory::Pool& pool) {
     made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 2654435761U % sizes.entities)),
                        RelationId(static_cast<std::uint32_t>(i * 40503U % (2 * sizes.relations))),
                        EntityId(i * 2246822519U % sizes.entities)});
-  shard.parts.push_back(graph::Part::made(
-      shard.manifest, PartId(0), graph::to_columns(made_up, 2 * shard.manifest.relation_count), pool));
+  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0),
+                                          graph::to_columns(made_up, 2 * shard.manifest.relation_count), pool));
   shard.manifest.figures = {{sizes.entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
 }
