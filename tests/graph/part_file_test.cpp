@@ -309,7 +309,7 @@ TEST(LongLists, KnownTargetsAndOrder) {
     for (std::uint64_t t = 0; t < 20; ++t)
       if (s != 7) queries.push_back({LocalRow(s), RelationId(s % 2), EntityId((t * 211 + s) % 5000)});
   memory::Pool pool(std::uint64_t{1} << 20U);
-  const Part part = Part::made(manifest, PartId(0), to_columns(queries, 2 * manifest.relation_count), pool);
+  const Part part = Part::made(manifest, PartId(0), graph::to_columns(queries, 2 * manifest.relation_count), pool);
   const graph::QuerySet& set = part.queries(Split::kTrain);
   ASSERT_EQ(set.size(), 4000U + 99 * 20);
   std::size_t continued = 0;
