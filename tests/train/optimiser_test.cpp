@@ -73,7 +73,8 @@ Tables run(const Job::Optimiser& job, std::size_t rows, std::size_t dim, std::si
     }
     optimiser.begin_step(static_cast<std::uint64_t>(step), 1);
     optimiser.apply(kernels::cpu_backend(), {packed.data(), touched.size(), dim, dim}, touched,
-                    {out.table.data(), rows, dim, dim}, kernels::Matrix{out.state.data(), rows, state_cols, state_cols});
+                    {out.table.data(), rows, dim, dim},
+                    kernels::Matrix{out.state.data(), rows, state_cols, state_cols});
   }
   return out;
 }
