@@ -19,6 +19,7 @@ struct PartitionOptions {
   double imbalance = 1.03;     ///< aimed at: largest over mean of rows, and of training queries; at least 1
   bool compare_random = true;  ///< also measure a random partition of the same graph
   std::uint64_t block_bytes = std::uint64_t{1} << 30U;  ///< memory for edges or queries that are handled together
+  std::size_t threads = 1;                              ///< they change no bit
 };
 
 /// Partitions a graph and writes DATA.kg/parts-P, which appears whole or not at all. The same graph, options and METIS
