@@ -29,6 +29,7 @@ class LabelPropagation {
   LabelPropagation(const VertexWeights& weights, LoadLimits limits, const StreamSettings& settings)
       : weights_(&weights),
         limits_(limits),
+        seed_(settings.seed),
         salt_(static_cast<std::uint32_t>(settings.seed * 0x9E3779B97F4A7C15ULL >> 32U)),
         labels_(weights.rows.size()),
         counters_(std::max<std::size_t>(1, settings.threads)),
@@ -41,7 +42,8 @@ class LabelPropagation {
   void run(Neighbours& graph) {
     for (std::uint32_t pass = 0; pass < kPasses; ++pass) {
       std::uint64_t moved = 0;
-      for_each_batch(graph, labels_.size(), [&](const Rows& rows, const Batch& batch) {
+      const RandomStream order(seed_, Purpose::kPartition, pass);
+      for_each_batch(graph, labels_.size(), order, [&](const Rows& rows, const Batch& batch) {
         moves_.collect(rows, batch, [&](std::size_t worker, std::uint32_t vertex, std::vector<Move>& moves) {
           const std::uint32_t to = choose(rows, vertex, counters_[worker]);
           if (to != labels_[vertex]) moves.push_back({vertex, to});
@@ -115,6 +117,7 @@ class LabelPropagation {
 
   const VertexWeights* weights_;
   LoadLimits limits_;
+  std::uint64_t seed_;
   std::uint32_t salt_;
   std::vector<Size> sizes_;            // sizes of each cluster
   std::vector<std::uint32_t> labels_;  // cluster of each vertex

@@ -4,9 +4,8 @@
 
 #include "partition/proposals.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace tessera::partition {
 namespace {
@@ -14,7 +13,7 @@ namespace {
 // Fennel's alpha * gamma for gamma = 3/2, when loads are in means of a part and weights in queries.
 constexpr double kStrength = 0.75;
 // A pass that moves fewer vertices than one in this many is the last one.
-constexpr std::uint64_t kStillMoving = 1000;
+constexpr std::uint64_t kStillMoving = 300;
 
 template <class T>
 double mean(const std::vector<T>& values, std::size_t parts) {
@@ -110,6 +109,7 @@ class Fennel {
  public:
   Fennel(const VertexWeights& weights, PartLoads loads, const StreamSettings& settings)
       : weights_(&weights),
+        seed_(settings.seed),
         loads_(std::move(loads)),
         counters_(std::max<std::size_t>(1, settings.threads), PartLinks<Part>(loads_.size())),
         wishes_(settings.threads) {}
@@ -122,7 +122,8 @@ class Fennel {
         loads_.add(part_of_vertex[v], weights_->rows[v], static_cast<double>(weights_->queries[v]));
     for (std::uint32_t pass = 0; pass < passes; ++pass) {
       moved_ = 0;
-      for_each_batch(graph, parts_.size(), [&](const Rows& rows, const Batch& batch) { place(rows, batch); });
+      const RandomStream order(seed_, Purpose::kPartition, pass);
+      for_each_batch(graph, parts_.size(), order, [&](const Rows& rows, const Batch& batch) { place(rows, batch); });
       if (moved_ * kStillMoving < parts_.size()) break;
     }
     std::copy(parts_.begin(), parts_.end(), part_of_vertex.begin());
@@ -160,6 +161,7 @@ class Fennel {
   }
 
   const VertexWeights* weights_;
+  std::uint64_t seed_;
   PartLoads loads_;
   std::vector<Part> parts_;
   std::vector<PartLinks<Part>> counters_;  // by worker
@@ -172,12 +174,15 @@ class Fennel {
 PartLoads::PartLoads(std::size_t parts, const VertexWeights& weights, LoadLimits limits)
     : per_mean_row_(1 / mean(weights.rows, parts)),
       per_mean_query_(1 / mean(weights.queries, parts)),
-      queries_per_level_(mean(weights.queries, parts)),
-      limits_(limits),
+      strength_(kStrength * mean(weights.queries, parts)),
+      query_limit_(limits.queries),
+      per_row_limit_(1 / limits.rows),
+      per_query_limit_(1 / limits.queries),
       rows_(parts),
       queries_(parts),
       level_(parts),
-      root_(parts) {
+      root_(parts),
+      excess_(parts) {
   for (std::uint32_t p = 0; p < parts; ++p) by_level_.emplace(0.0, p);
 }
 
@@ -187,33 +192,13 @@ void PartLoads::add(std::uint32_t part, double rows, double queries) {
   queries_[part] += queries;
   level_[part] = level(rows_[part], queries_[part]);
   root_[part] = std::sqrt(std::max(0.0, level_[part]));
+  excess_[part] = excess(rows_[part], queries_[part]);
   by_level_.emplace(level_[part], part);
 }
 
 void PartLoads::move(const Mover& mover, std::uint32_t to) {
   if (mover.current != kNoPart) add(mover.current, -mover.rows, -mover.queries);
   add(to, mover.rows, mover.queries);
-}
-
-// Of rows and queries together, in queries.
-double PartLoads::excess_added(std::uint32_t part, const Mover& mover) const {
-  const bool is_here = part == mover.current;
-  const double rows = is_here ? rows_[part] : rows_[part] + mover.rows;
-  const double queries = is_here ? queries_[part] : queries_[part] + mover.queries;
-  if (rows <= limits_.rows && queries <= limits_.queries) return 0;
-  const auto excess = [](double load, double limit) { return std::max(0.0, load / limit - 1); };
-  const double added = excess(rows, limits_.rows) - excess(rows - mover.rows, limits_.rows) +
-                       excess(queries, limits_.queries) - excess(queries - mover.queries, limits_.queries);
-  return added * limits_.queries;
-}
-
-double PartLoads::price(const Mover& mover, std::uint32_t part, double& excess) const {
-  excess = excess_added(part, mover);
-  // The weight of the mover in queries: its own and its share of rows, half each.
-  const double added = level(mover.rows, mover.queries);
-  const double root =
-      part == mover.current ? std::sqrt(std::max(0.0, level_[part] - added)) : root_[part];
-  return excess + kStrength * added * queries_per_level_ * root;
 }
 
 void restream_parts(Neighbours& graph, const VertexWeights& weights, PartLoads loads, const StreamSettings& settings,

@@ -5,6 +5,8 @@
 #include "partition/assignment.hpp"
 #include "partition/neighbours.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -45,7 +47,18 @@ class PartLoads {
   void move(const Mover& mover, std::uint32_t to);
   /// What a mover adds to the part that it is in or moves to, in queries: the price of the load without it, for its
   /// weight, and what exceeds the limits. `excess` becomes the latter; 0 if the mover fits.
-  [[nodiscard]] double price(const Mover& mover, std::uint32_t part, double& excess) const;
+  [[nodiscard]] double price(const Mover& mover, std::uint32_t part, double& excess) const {
+    const bool is_here = part == mover.current;
+    const double with = is_here ? excess_[part] : this->excess(rows_[part] + mover.rows, queries_[part] + mover.queries);
+    excess = 0;
+    if (with > 0) {
+      const double without =
+          is_here ? this->excess(rows_[part] - mover.rows, queries_[part] - mover.queries) : excess_[part];
+      excess = (with - without) * query_limit_;
+    }
+    const double added = level(mover.rows, mover.queries);
+    return excess + added * strength_ * (is_here ? std::sqrt(std::max(0.0, level_[part] - added)) : root_[part]);
+  }
   [[nodiscard]] std::uint32_t lightest() const { return by_level_.begin()->second; }
   [[nodiscard]] std::size_t size() const { return level_.size(); }
 
@@ -54,15 +67,21 @@ class PartLoads {
   [[nodiscard]] double level(double rows, double queries) const {
     return (rows * per_mean_row_ + queries * per_mean_query_) / 2;
   }
-  [[nodiscard]] double excess_added(std::uint32_t part, const Mover& mover) const;
+  // How far loads are above the limits, of rows and queries together.
+  [[nodiscard]] double excess(double rows, double queries) const {
+    return std::max(0.0, rows * per_row_limit_ - 1) + std::max(0.0, queries * per_query_limit_ - 1);
+  }
   double per_mean_row_;
   double per_mean_query_;
-  double queries_per_level_;
-  LoadLimits limits_;
+  double strength_;  // of the load, in queries
+  double query_limit_;
+  double per_row_limit_;
+  double per_query_limit_;
   std::vector<double> rows_;
   std::vector<double> queries_;
   std::vector<double> level_;
-  std::vector<double> root_;  // of the level
+  std::vector<double> root_;    // of the level
+  std::vector<double> excess_;  // above the limits
   std::set<std::pair<double, std::uint32_t>> by_level_;
 };
 

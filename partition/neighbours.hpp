@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/random.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <functional>
@@ -24,6 +26,9 @@ struct Rows {
   [[nodiscard]] const std::uint32_t* weights_of(std::uint32_t vertex) const {
     return weights == nullptr ? nullptr : weights + begins[vertex - first];
   }
+  [[nodiscard]] double mean_neighbours() const {
+    return begins.empty() ? 0 : static_cast<double>(ends.back()) / static_cast<double>(begins.size());
+  }
   /// Brings the first neighbours of a vertex near the CPU.
   void prefetch(std::uint32_t vertex) const { __builtin_prefetch(neighbours + begins[vertex - first]); }
 };
@@ -41,10 +46,10 @@ class Neighbours {
 
 /// Vertices that choose at the same time: all see the choices of earlier batches, and none sees those of its own. A
 /// segment of consecutive vertices is taken apart into batches of every kStride-th vertex, so vertices with adjacent
-/// ids are in different batches. Batches depend on the number of vertices alone, never on threads or memory.
+/// ids are in different batches. Batches depend on the number of vertices and the seed, never on threads or memory.
 struct Batch {
   static constexpr std::uint32_t kStride = 16;
-  static constexpr std::uint32_t kLargestSegment = std::uint32_t{1} << 18U;
+  static constexpr std::uint32_t kLargestSegment = std::uint32_t{1} << 20U;
 
   std::uint32_t first;
   std::uint32_t end;
@@ -57,16 +62,18 @@ struct Batch {
   }
 };
 
-/// Calls visit(rows, batch) for all batches of a graph, in order.
+/// Calls visit(rows, batch) for all batches of a graph: segment after segment, the batches of each in an order that
+/// `random` gives.
 template <class Visit>
-void for_each_batch(Neighbours& graph, std::size_t vertices, const Visit& visit) {
+void for_each_batch(Neighbours& graph, std::size_t vertices, const RandomStream& random, const Visit& visit) {
   const std::uint32_t segment = Batch::segment(vertices);
+  const Permutation order(Batch::kStride, random);
   graph.for_each_block([&](const Rows& rows) {
     const auto end = rows.first + static_cast<std::uint32_t>(rows.begins.size());
     for (std::uint64_t first = rows.first; first < end; first += segment) {
       const auto last = static_cast<std::uint32_t>(std::min<std::uint64_t>(first + segment, end));
-      for (std::uint32_t j = 0; j < Batch::kStride && first + j < last; ++j)
-        visit(rows, Batch{static_cast<std::uint32_t>(first) + j, last});
+      for (std::uint32_t j = 0; j < Batch::kStride; ++j)
+        if (first + order(j) < last) visit(rows, Batch{static_cast<std::uint32_t>(first + order(j)), last});
     }
   });
 }

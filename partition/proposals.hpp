@@ -23,7 +23,8 @@ class Proposals {
     const std::size_t pieces = (count + kPiece - 1) / kPiece;
     if (lists_.size() < pieces) lists_.resize(pieces);
     used_ = pieces;
-    parallel_for(pieces, threads_, [&](std::size_t piece, std::size_t worker) {
+    const bool is_much = static_cast<double>(count) * (rows.mean_neighbours() + kVisit) > kWorthThreads;
+    parallel_for(pieces, is_much ? threads_ : 1, [&](std::size_t piece, std::size_t worker) {
       lists_[piece].clear();
       const std::size_t end = std::min(count, (piece + 1) * kPiece);
       for (std::size_t i = piece * kPiece; i < end; ++i) {
@@ -42,6 +43,8 @@ class Proposals {
  private:
   static constexpr std::size_t kPiece = 512;  // vertices that a thread takes at a time
   static constexpr std::size_t kAhead = 6;
+  static constexpr double kVisit = 8;              // a visit costs as much as so many neighbours
+  static constexpr double kWorthThreads = 50'000;  // neighbours that take longer than to wake threads
 
   std::size_t threads_;
   std::size_t used_ = 0;

@@ -21,7 +21,7 @@ constexpr double kLargestCluster = 0.02;  // largest share of a part in one clus
 constexpr double kLeastShrinking = 0.95;  // a level that keeps more vertices than this is not worth it
 constexpr double kCoarseSlack = 0.2;      // how much looser the limits of balance are at the coarsest level
 constexpr std::uint32_t kCoarsePasses = 30;
-constexpr std::uint32_t kFinePasses = 10;
+constexpr std::uint32_t kFinePasses = 6;
 
 LoadLimits scaled(LoadLimits limits, double factor) { return {limits.rows * factor, limits.queries * factor}; }
 

@@ -38,7 +38,7 @@ void require_countable(const graph::GraphReader& reader) {
 
 void scan_triples(const graph::GraphReader& reader, graph::Split split, const std::string& title,
                   const std::function<void(const Triple&)>& consume) {
-  Progress progress(title, reader.triple_count(split), "triples");
+  Progress progress(title, reader.triple_count(split), "triples", title.empty());
   std::uint64_t done = 0;
   reader.for_each_block(split, [&](std::span<const Triple> block) {
     for (const Triple& triple : block) consume(triple);

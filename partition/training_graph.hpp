@@ -31,7 +31,7 @@ struct TrainingSummary {
 /// Throws Error(kBadData) when the triples are not in order.
 TrainingSummary summarise_training(const graph::GraphReader& reader);
 
-/// Calls `consume` with each triple of a split, under a progress line.
+/// Calls `consume` with each triple of a split, under a progress line; without one when the title is empty.
 void scan_triples(const graph::GraphReader& reader, graph::Split split, const std::string& title,
                   const std::function<void(const Triple&)>& consume);
 

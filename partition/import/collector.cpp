@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "partition/import/unseen.hpp"
 
 #include <utility>
 
@@ -32,9 +33,21 @@ std::vector<KeyFile> make_spills(const std::filesystem::path& folder) {
 }  // namespace
 
 Collector::Collector(const ImportOptions& options, std::uint64_t total_bytes)
-    : skip_bad_lines_(options.skip_bad_lines),
+    : name_memory_bytes_(options.name_memory_bytes),
+      skip_bad_lines_(options.skip_bad_lines),
       allow_unseen_(options.allow_unseen),
-      found_{{}, {}, {}, {}, {}, make_spills(options.temporary_folder), AttributeFile(options.temporary_folder), {}},
+      found_{Dictionary(),
+             Dictionary(),
+             Dictionary(),
+             Dictionary(),
+             NameRuns(options.temporary_folder),
+             {},
+             {},
+             {},
+             {},
+             make_spills(options.temporary_folder),
+             AttributeFile(options.temporary_folder),
+             {}},
       progress_("Reading", total_bytes, "bytes"),
       start_(std::chrono::steady_clock::now()) {
   rows_.reserve(kBatchRows);
@@ -84,7 +97,9 @@ void Collector::attribute(std::string_view entity, std::string_view attribute, s
   };
   found_.attribute_rows.add({found_.entities.intern(entity), number(found_.attributes, attribute),
                              number(found_.datatypes, datatype), value});
-  if (++found_.counts.attributes_read % kBatchRows == 0) show_progress();
+  if (++found_.counts.attributes_read % kBatchRows != 0) return;
+  show_progress();
+  if (found_.entities.bytes() > name_memory_bytes_) spill_names();
 }
 
 void Collector::bad_line(std::uint64_t line, const std::string& reason) {
@@ -102,6 +117,22 @@ void Collector::flush() {
   rows_.clear();
   text_.clear();
   show_progress();
+  if (found_.entities.bytes() > name_memory_bytes_) spill_names();
+}
+
+// The names get new numbers from here on.
+void Collector::spill_names() {
+  if (found_.entities.size() == 0) return;
+  if (found_.entity_runs.empty())
+    log::info("entity names take more than {}: they are sorted on disk", text::bytes(name_memory_bytes_));
+  found_.entity_runs.add(found_.entities);
+  const std::uint64_t next = found_.entities.end();
+  found_.entities = Dictionary();  // frees the old one before the new one grows
+  found_.entities = Dictionary(next);
+  for (FirstLine& first : first_lines_) {
+    first.head = found_.entities.intern(first.head_name);
+    first.tail = found_.entities.intern(first.tail_name);
+  }
 }
 
 void Collector::number_rows() {
@@ -126,7 +157,9 @@ void Collector::compare_with_first_lines(std::uint64_t head, std::uint64_t relat
     const auto has = [&](std::uint64_t entity) { return entity == first.head || entity == first.tail; };
     return !(is_first && is_same) && (relation == first.relation || has(head) || has(tail));
   });
-  if (is_first) first_lines_.push_back({input_->name(), head, relation, tail});
+  if (is_first)
+    first_lines_.push_back({input_->name(), std::string(found_.entities.name(head)),
+                            std::string(found_.entities.name(tail)), head, relation, tail});
 }
 
 void Collector::mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line) {
@@ -168,17 +201,6 @@ void Collector::show_progress() {
       fmt::format("{} triples, {} /s", text::with_thousands(found_.counts.triples_read), text::with_thousands(rate)));
 }
 
-void Collector::report_unseen() const {
-  const ImportCounts& counts = found_.counts;
-  if (counts.unseen_triples == 0) return;
-  const std::string what = fmt::format(
-      "{} lines of valid and test have {} entities and {} relations that train does not have; the first is {}",
-      text::with_thousands(counts.unseen_triples), text::with_thousands(counts.unseen_entities),
-      text::with_thousands(counts.unseen_relations), first_unseen_);
-  if (!allow_unseen_) fail(ExitStatus::kBadData, "{}. --allow-unseen keeps them (evaluation counts them apart)", what);
-  log::warning("{}", what);
-}
-
 void Collector::report_headers() const {
   if (found_.counts.triples_read <= first_lines_.size()) return;
   for (const FirstLine& first : first_lines_)
@@ -192,10 +214,20 @@ Collected Collector::finish() {
   if (found_.counts.bad_lines > 0)
     log::warning("{} bad lines were skipped", text::with_thousands(found_.counts.bad_lines));
   report_headers();
-  report_unseen();
+  found_.in_triple.resize(found_.entities.end());  // of names without a triple, too
+  if (found_.entity_runs.empty()) {
+    report_unseen(found_.counts, first_unseen_, allow_unseen_);
+  } else {
+    spill_names();
+    found_.in_train = std::move(entity_in_train_);
+    found_.seen_later = std::move(entity_unseen_);
+    found_.new_relation = std::move(relation_unseen_);
+    found_.in_train.resize(found_.in_triple.size());
+    found_.seen_later.resize(found_.in_triple.size());
+    found_.new_relation.resize(found_.relations.size());
+  }
   for (KeyFile& spill : found_.splits) spill.finish();
   found_.attribute_rows.finish();
-  found_.in_triple.resize(found_.entities.size());
   return std::move(found_);
 }
 

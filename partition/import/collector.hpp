@@ -8,6 +8,7 @@
 #include "partition/import/dictionary.hpp"
 #include "partition/import/fact_sink.hpp"
 #include "partition/import/input.hpp"
+#include "partition/import/name_runs.hpp"
 #include "partition/import/options.hpp"
 #include "partition/import/result.hpp"
 #include "partition/import/triples.hpp"
@@ -26,7 +27,11 @@ struct Collected {
   Dictionary relations;
   Dictionary attributes;
   Dictionary datatypes;
-  std::vector<bool> in_triple;  ///< by entity number
+  NameRuns entity_runs;            ///< empty when all names fit `entities`; else all are here
+  std::vector<bool> in_triple;     ///< by entity number
+  std::vector<bool> in_train;      ///< by entity number; with runs
+  std::vector<bool> seen_later;    ///< by entity number: in valid or test; with runs
+  std::vector<bool> new_relation;  ///< by relation number: not in train; with runs
   std::vector<KeyFile> splits;
   AttributeFile attribute_rows;
   ImportCounts counts;
@@ -68,6 +73,8 @@ class Collector final : public FactSink {
   };
   struct FirstLine {
     std::string file;
+    std::string head_name;
+    std::string tail_name;
     std::uint64_t head;
     std::uint64_t relation;
     std::uint64_t tail;
@@ -83,11 +90,12 @@ class Collector final : public FactSink {
   void number_rows();
   void mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
   void note_unseen(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
+  void spill_names();
   void show_progress();
   void compare_with_first_lines(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
   void report_headers() const;
-  void report_unseen() const;
 
+  std::uint64_t name_memory_bytes_;
   bool skip_bad_lines_;
   bool allow_unseen_;
   Collected found_;

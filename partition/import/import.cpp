@@ -9,6 +9,7 @@
 #include "partition/import/input_files.hpp"
 #include "partition/import/random_split.hpp"
 #include "partition/import/reading.hpp"
+#include "partition/import/unseen.hpp"
 
 #include <utility>
 
@@ -58,23 +59,41 @@ void count_repeats(ImportResult& result) {
 
 // Names become ids; a dictionary is freed as soon as its names are sorted.
 struct Ranks {
-  std::vector<std::uint64_t> entities;
+  RankTable entities;
   std::vector<std::uint64_t> relations;
   std::vector<std::uint64_t> attributes;
   std::vector<std::uint64_t> datatypes;
 };
 
-Ranks sort_all_names(Collected& collected, bool keep_isolated, ImportResult& result) {
+SortedNames sort_entities(Collected& collected, const ImportOptions& options, const SortSettings& settings,
+                          RankTable& ranks) {
+  if (!collected.entity_runs.empty()) {
+    SortedEntities sorted = merge_entities(collected, options.keep_isolated, settings);
+    count_unseen(collected, sorted, options.allow_unseen);
+    ranks = std::move(sorted.ranks);
+    return std::move(sorted.names);
+  }
+  std::vector<std::uint64_t> in_memory;
+  SortedNames sorted =
+      sort_names(collected.entities, options.keep_isolated ? nullptr : &collected.in_triple, in_memory);
+  collected.entities = Dictionary();
+  ranks = RankTable(std::move(in_memory));
+  return sorted;
+}
+
+Ranks sort_all_names(Collected& collected, const ImportOptions& options, const SortSettings& settings,
+                     ImportResult& result) {
   Ranks ranks;
-  const auto sort = [](Dictionary& dictionary, const std::vector<bool>* keep, std::vector<std::uint64_t>& ranks_of) {
-    SortedNames sorted = sort_names(dictionary, keep, ranks_of);
+  const auto sort = [](Dictionary& dictionary, std::vector<std::uint64_t>& ranks_of) {
+    SortedNames sorted = sort_names(dictionary, nullptr, ranks_of);
     dictionary = Dictionary();
     return sorted;
   };
-  result.entities = sort(collected.entities, keep_isolated ? nullptr : &collected.in_triple, ranks.entities);
-  result.relations = sort(collected.relations, nullptr, ranks.relations);
-  result.attributes = sort(collected.attributes, nullptr, ranks.attributes);
-  result.datatypes = sort(collected.datatypes, nullptr, ranks.datatypes);
+  result.entities = sort_entities(collected, options, settings, ranks.entities);
+  result.counts = collected.counts;
+  result.relations = sort(collected.relations, ranks.relations);
+  result.attributes = sort(collected.attributes, ranks.attributes);
+  result.datatypes = sort(collected.datatypes, ranks.datatypes);
   if (result.relations.size() > graph::kMostRelations)
     fail(ExitStatus::kBadData, "{} relations, more than the limit of {}; are the columns in the right order?",
          text::with_thousands(result.relations.size()), text::with_thousands(graph::kMostRelations));
@@ -101,7 +120,7 @@ ImportResult import_triples(const ImportOptions& options) {
   const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
   ImportResult result{
       {}, {}, {}, {}, {}, AttributeFile(settings.folder), std::move(read.sources), read.collected.counts};
-  const Ranks ranks = sort_all_names(read.collected, options.keep_isolated, result);
+  Ranks ranks = sort_all_names(read.collected, options, settings, result);
   const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
   sort_splits(read.collected, {ranks.entities, ranks.relations, layout}, settings, result);
   AttributeCounts attribute_counts;
