@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partition/memory_limit.hpp"
 
-#include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "memory/budget.hpp"
@@ -13,7 +12,6 @@ MemoryLimit memory_limit(const std::string& wanted) {
   const memory::Budget machine = memory::find_budget("", 1);
   if (wanted.empty()) return {machine.host_bytes, machine.source};
   const std::uint64_t bytes = text::parse_bytes(wanted, "--memory");
-  if (bytes == 0) fail(ExitStatus::kUsage, "--memory 0: nothing can be done in no memory");
   if (bytes > machine.host_bytes)
     log::warning("--memory {} is more than this machine has to give: {} ({})", text::bytes(bytes),
                  text::bytes(machine.host_bytes), machine.source);

@@ -15,10 +15,9 @@
 namespace tessera::partition {
 namespace {
 
-struct Header {
-  std::uint64_t number : 48;
-  std::uint64_t length : 16;
-};
+// Before each name of a run: its number and, in the low bits, its length.
+constexpr unsigned kLengthBits = 16;
+using Header = std::uint64_t;
 
 struct Ranked {
   std::uint64_t number;
@@ -37,10 +36,10 @@ class Source {
   bool advance() {
     const std::span<const std::byte> bytes = reader_.take(sizeof(Header));
     if (bytes.empty()) return false;
-    Header header{};
+    Header header = 0;
     std::memcpy(&header, bytes.data(), sizeof(header));
-    number_ = header.number;
-    const std::span<const std::byte> name = reader_.take(header.length);
+    number_ = header >> kLengthBits;
+    const std::span<const std::byte> name = reader_.take(header & Dictionary::kLongestName);
     name_ = {reinterpret_cast<const char*>(name.data()), name.size()};
     return true;
   }
@@ -101,7 +100,7 @@ void NameRuns::add(const Dictionary& dictionary) {
   const std::uint64_t offset = file_->bytes();
   for (const std::uint64_t number : sorted_numbers(dictionary, nullptr)) {
     const std::string_view name = dictionary.name(number);
-    const Header header{number, name.size()};
+    const Header header = (number << kLengthBits) | name.size();
     file_->append(std::as_bytes(std::span(&header, 1)));
     file_->append(std::as_bytes(std::span(name)));
   }
