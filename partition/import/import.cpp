@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "graph/graph_writer.hpp"
 #include "partition/import/input_files.hpp"
@@ -112,6 +113,23 @@ void log_summary(const ImportResult& result) {
       text::with_thousands(result.counts.duplicates));
 }
 
+// Everything that needs ids only.
+void sort_facts(Collected& collected, Ranks& ranks, const ImportOptions& options, ImportResult& result) {
+  const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
+  const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
+  sort_splits(collected, {ranks.entities, ranks.relations, layout}, settings, result);
+  AttributeCounts attribute_counts;
+  result.attribute_rows = sort_attributes(
+      collected.attribute_rows, {ranks.entities, ranks.attributes, ranks.datatypes}, settings, attribute_counts);
+  result.counts.attribute_duplicates = attribute_counts.duplicates;
+  result.counts.attributes_dropped = attribute_counts.without_entity;
+  ranks = {};
+  if (options.train.empty())
+    result.splits = split_at_random(std::move(result.splits.front()), options, result, settings);
+  else
+    count_repeats(result);
+}
+
 }  // namespace
 
 ImportResult import_triples(const ImportOptions& options) {
@@ -119,19 +137,15 @@ ImportResult import_triples(const ImportOptions& options) {
   ReadInputs read = read_inputs(options, files);
   const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
   ImportResult result{
-      {}, {}, {}, {}, {}, AttributeFile(settings.folder), std::move(read.sources), read.collected.counts};
+      {}, {}, {}, {}, {}, {}, AttributeFile(settings.folder), std::move(read.sources), read.collected.counts};
   Ranks ranks = sort_all_names(read.collected, options, settings, result);
-  const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
-  sort_splits(read.collected, {ranks.entities, ranks.relations, layout}, settings, result);
-  AttributeCounts attribute_counts;
-  result.attribute_rows = sort_attributes(
-      read.collected.attribute_rows, {ranks.entities, ranks.attributes, ranks.datatypes}, settings, attribute_counts);
-  result.counts.attribute_duplicates = attribute_counts.duplicates;
-  result.counts.attributes_dropped = attribute_counts.without_entity;
-  if (options.train.empty())
-    result.splits = split_at_random(std::move(result.splits.front()), options, result, settings);
-  else
-    count_repeats(result);
+  parallel_for(2, options.threads, [&](std::size_t task) {
+    if (task == 0)
+      sort_facts(read.collected, ranks, options, result);
+    else
+      result.packed_entities = storage::PackedStrings::encode(
+          result.entities.size(), [&](std::uint64_t rank) { return result.entities[rank]; });
+  });
   log_summary(result);
   return result;
 }

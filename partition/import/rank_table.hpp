@@ -23,6 +23,9 @@ class RankTable {
   /// The ranks of `file`; `starts` are the first numbers of the windows, and the end.
   RankTable(TempFile file, std::vector<std::uint64_t> starts) : file_(std::move(file)), starts_(std::move(starts)) {}
 
+  void prefetch(std::uint64_t number) const {
+    if (number - first_ < window_.size()) __builtin_prefetch(&window_[number - first_]);
+  }
   /// Numbers must be below the end.
   std::uint64_t operator[](std::uint64_t number) {
     if (number - first_ >= window_.size()) load(number);

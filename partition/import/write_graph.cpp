@@ -95,7 +95,7 @@ ImportCounts import_graph(ImportOptions options, const std::filesystem::path& fo
   graph::GraphWriter writer(folder, options.threads);  // before reading: it refuses a folder that exists
   if (options.temporary_folder.empty()) options.temporary_folder = std::filesystem::absolute(folder).parent_path();
   const ImportResult result = import_triples(options);
-  writer.names(encode(result.entities), encode(result.relations));
+  writer.names(result.packed_entities, encode(result.relations));
   for (const graph::Split split : graph::kSplits) {
     writer.begin_split(split, result.split(split).size());
     result.split(split).for_each_block([&](std::span<const Triple> block) { writer.append(block); });

@@ -146,7 +146,7 @@ TEST(Memory, RefusesMetisThatDoesNotFit) {
     for (const char* part : {"METIS needs about ", "40.0 MiB may be used (--memory)", "'stream'"})
       EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
   }
-  EXPECT_EQ(disk.files(), (std::vector<std::string>{"checksums.json", "graph.h5"}));
+  EXPECT_EQ(disk.files(), (std::vector<std::string>{"checksums.xxh3", "graph.h5"}));
 }
 
 TEST(Memory, MustBeASizeAboveZero) {
