@@ -99,8 +99,7 @@ bool metis_is_best(const Problem& problem) {
 Chosen choose_parts(const Problem& problem, const MetisBody& metis) {
   const PartitionOptions& options = problem.options;
   const std::uint64_t entities = problem.reader.entity_count();
-  if (options.parts == 1)
-    return {Assignment(entities, PartId(0)), options.method == "auto" ? "metis" : options.method};
+  if (options.parts == 1) return {Assignment(entities, PartId(0)), options.method == "auto" ? "metis" : options.method};
   if (options.method == "random") return {random_assignment(entities, options.parts, options.seed), options.method};
   if (options.method == "stream") return choose_by_stream(problem);
   if (problem.summary.vertex_count() < options.parts) {

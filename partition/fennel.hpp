@@ -49,7 +49,8 @@ class PartLoads {
   /// weight, and what exceeds the limits. `excess` becomes the latter; 0 if the mover fits.
   [[nodiscard]] double price(const Mover& mover, std::uint32_t part, double& excess) const {
     const bool is_here = part == mover.current;
-    const double with = is_here ? excess_[part] : this->excess(rows_[part] + mover.rows, queries_[part] + mover.queries);
+    const double with =
+        is_here ? excess_[part] : this->excess(rows_[part] + mover.rows, queries_[part] + mover.queries);
     excess = 0;
     if (with > 0) {
       const double without =

@@ -33,12 +33,17 @@ void for_each_query(const PartSources& sources, const std::string& title, const 
     visit(split, part, Query{LocalRow(row), RelationId(relation), target});
   };
   for (const Split split : graph::kSplits) {
-    scan_triples(sources.reader, split, fmt::format("{} {}", title, graph::name(split)), [&](const Triple& triple) {
+    const auto prefetch = [&](const Triple& triple) {
+      __builtin_prefetch(&sources.manifest.new_ids[triple.head.index()]);
+      __builtin_prefetch(&sources.manifest.new_ids[triple.tail.index()]);
+    };
+    const auto take = [&](const Triple& triple) {
       const EntityId head(sources.manifest.new_ids[triple.head.index()]);
       const EntityId tail(sources.manifest.new_ids[triple.tail.index()]);
       visit_query(split, head, triple.relation.value(), tail);
       visit_query(split, tail, triple.relation.value() + relations, head);
-    });
+    };
+    scan_triples(sources.reader, split, fmt::format("{} {}", title, graph::name(split)), take, prefetch);
   }
 }
 

@@ -17,8 +17,8 @@ struct PartitionOptions {
   std::string method = "auto";  ///< "metis", "stream", "random"; or "auto": METIS if it fits the memory, else stream
   std::string memory;           ///< "4GiB"; empty: what the machine has
   std::uint64_t seed = 1;
-  double imbalance = 1.03;     ///< aimed at: largest over mean of rows, and of training queries; at least 1
-  bool compare_random = true;  ///< also measure a random partition of the same graph
+  double imbalance = 1.03;        ///< aimed at: largest over mean of rows, and of training queries; at least 1
+  bool compare_random = true;     ///< also measure a random partition of the same graph
   std::uint64_t block_bytes = 0;  ///< memory for edges or queries that are handled together; 0: by the memory
   std::size_t threads = 1;        ///< they change no bit
 };

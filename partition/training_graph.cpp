@@ -37,11 +37,15 @@ void require_countable(const graph::GraphReader& reader) {
 }  // namespace
 
 void scan_triples(const graph::GraphReader& reader, graph::Split split, const std::string& title,
-                  const std::function<void(const Triple&)>& consume) {
+                  const std::function<void(const Triple&)>& consume,
+                  const std::function<void(const Triple&)>& prefetch) {
   Progress progress(title, reader.triple_count(split), "triples", title.empty());
   std::uint64_t done = 0;
   reader.for_each_block(split, [&](std::span<const Triple> block) {
-    for (const Triple& triple : block) consume(triple);
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      if (prefetch && i + kAhead < block.size()) prefetch(block[i + kAhead]);
+      consume(block[i]);
+    }
     done += block.size();
     progress.update(done);
   });
@@ -54,7 +58,13 @@ TrainingSummary summarise_training(const graph::GraphReader& reader) {
   summary.vertex.assign(reader.entity_count(), kLoose);
   summary.relation_offsets.assign(reader.relation_count() + 1, 0);
   Triple previous{};
-  scan_triples(reader, graph::Split::kTrain, "counting", [&](const Triple& triple) {
+  const auto prefetch = [&](const Triple& triple) {
+    for (const EntityId entity : {triple.head, triple.tail}) {
+      __builtin_prefetch(&summary.degree[entity.index()], 1);
+      __builtin_prefetch(&summary.vertex[entity.index()], 1);
+    }
+  };
+  const auto count = [&](const Triple& triple) {
     if (std::tie(triple.relation, triple.head, triple.tail) < std::tie(previous.relation, previous.head, previous.tail))
       fail(ExitStatus::kBadData, "'{}', /splits/train: the triples are not ordered by (relation, head, tail)",
            reader.file().path().string());
@@ -63,7 +73,8 @@ TrainingSummary summarise_training(const graph::GraphReader& reader) {
     ++summary.degree[triple.tail.index()];
     ++summary.relation_offsets[triple.relation.index() + 1];
     if (triple.head != triple.tail) summary.vertex[triple.head.index()] = summary.vertex[triple.tail.index()] = 0;
-  });
+  };
+  scan_triples(reader, graph::Split::kTrain, "counting", count, prefetch);
   std::partial_sum(summary.relation_offsets.begin(), summary.relation_offsets.end(), summary.relation_offsets.begin());
   number_vertices(summary);
   return summary;
@@ -110,7 +121,8 @@ void Adjacency::load(std::size_t block) {
   edges.reserve(kEdgesTogether);
   const std::string title = fmt::format("reading edges, block {} of {}", block + 1, block_count());
   scan_triples(*reader_, graph::Split::kTrain, title, [&](const Triple& triple) {
-    edges.emplace_back(static_cast<std::uint32_t>(triple.head.value()), static_cast<std::uint32_t>(triple.tail.value()));
+    edges.emplace_back(static_cast<std::uint32_t>(triple.head.value()),
+                       static_cast<std::uint32_t>(triple.tail.value()));
     if (edges.size() < kEdgesTogether) return;
     add(edges);
     edges.clear();

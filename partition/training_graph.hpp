@@ -32,8 +32,10 @@ struct TrainingSummary {
 TrainingSummary summarise_training(const graph::GraphReader& reader);
 
 /// Calls `consume` with each triple of a split, under a progress line; without one when the title is empty.
+/// `prefetch` is told each triple some time before, to hide cache misses; it may be null.
 void scan_triples(const graph::GraphReader& reader, graph::Split split, const std::string& title,
-                  const std::function<void(const Triple&)>& consume);
+                  const std::function<void(const Triple&)>& consume,
+                  const std::function<void(const Triple&)>& prefetch = nullptr);
 
 /// What an Adjacency is read with.
 struct AdjacencySettings {

@@ -25,7 +25,8 @@ struct Problem {
   const MemoryLimit& memory;
 };
 
-/// Asks the method of the options, which must fit the memory. `metis` is what the child process runs; tests put failures in its place.
+/// Asks the method of the options, which must fit the memory. `metis` is what the child process runs; tests put
+/// failures in its place.
 Chosen choose_parts(const Problem& problem, const MetisBody& metis);
 
 /// partition_graph with another METIS.

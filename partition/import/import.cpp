@@ -119,8 +119,8 @@ void sort_facts(Collected& collected, Ranks& ranks, const ImportOptions& options
   const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
   sort_splits(collected, {ranks.entities, ranks.relations, layout}, settings, result);
   AttributeCounts attribute_counts;
-  result.attribute_rows = sort_attributes(
-      collected.attribute_rows, {ranks.entities, ranks.attributes, ranks.datatypes}, settings, attribute_counts);
+  result.attribute_rows = sort_attributes(collected.attribute_rows, {ranks.entities, ranks.attributes, ranks.datatypes},
+                                          settings, attribute_counts);
   result.counts.attribute_duplicates = attribute_counts.duplicates;
   result.counts.attributes_dropped = attribute_counts.without_entity;
   ranks = {};

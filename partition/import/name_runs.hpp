@@ -32,8 +32,8 @@ class NameRuns {
     NameFile names;
     RankTable ranks;
   };
-  /// `keep(numbers)` tells whether the name with these numbers, one from each run that has it, gets a rank. Memory: that
-  /// of one sort.
+  /// `keep(numbers)` tells whether the name with these numbers, one from each run that has it, gets a rank. Memory:
+  /// that of one sort.
   using Keep = std::function<bool(std::span<const std::uint64_t> numbers)>;
   Merged merge(const SortSettings& settings, const Keep& keep);
 

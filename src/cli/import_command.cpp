@@ -76,7 +76,8 @@ Command add_import(const Parser& parser) {
   return {[options](comm::Communicator& comm) {
             options->import.threads = thread_count({}, comm);
             import(*options);
-          }, false};
+          },
+          false};
 }
 
 }  // namespace tessera::cli

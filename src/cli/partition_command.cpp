@@ -62,7 +62,9 @@ Command add_partition(const Parser& parser) {
   parser.add("graph", options->graph_or_job, "Graph folder, or a job file that names one").required();
   parser.add("--parts", options->parts, "How many parts; at least as many as ranks later (default: the job's, or 8)")
       .check(whole_number(1, kMostParts));
-  parser.add("--method", options->partition.method, "auto (METIS if it fits the memory, else stream), metis, stream or random")
+  parser
+      .add("--method", options->partition.method,
+           "auto (METIS if it fits the memory, else stream), metis, stream or random")
       .check(one_of({"auto", "metis", "stream", "random"}))
       .show_default();
   parser.add("--memory", options->partition.memory, "Bytes that may be used, as 4GiB (default: what the machine has)");

@@ -157,7 +157,8 @@ std::vector<std::uint64_t> targets_elsewhere(const std::array<QueryColumns, 3>& 
   for (const QueryColumns& queries : splits) {
     for (const std::uint64_t target : queries.targets) {
       if (target - rows.first < rows.count) continue;
-      if (target >= is_elsewhere.size()) is_elsewhere.resize(std::max<std::uint64_t>(target + 1, 2 * is_elsewhere.size()));
+      if (target >= is_elsewhere.size())
+        is_elsewhere.resize(std::max<std::uint64_t>(target + 1, 2 * is_elsewhere.size()));
       if (is_elsewhere[target]) continue;
       is_elsewhere[target] = true;
       ++count;

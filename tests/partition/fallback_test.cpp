@@ -117,7 +117,8 @@ TEST(Metis, IsNotAskedForMorePartsThanVertices) {
 TEST(Memory, ChoosesTheMethodAndSaysWhy) {
   const GraphOnDisk disk(planted_communities(4, 500, 500'000, 10));
   auto options = disk.options("auto", 4);
-  for (const auto& [memory, method] : {std::pair("20MiB", ""), {"40MiB", "stream"}, {"80MiB", "metis"}, {"", "metis"}}) {
+  for (const auto& [memory, method] :
+       {std::pair("20MiB", ""), {"40MiB", "stream"}, {"80MiB", "metis"}, {"", "metis"}}) {
     options.memory = memory;
     const LogCapture log;
     if (std::string(method).empty()) {
