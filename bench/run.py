@@ -229,6 +229,18 @@ class Bench:
         self.report("partition", "queries, largest over mean", queries, "", 1.10, at_most=True)
         self.report("partition", "random partition: cut", float(info["random partition"].split()[0]), "%")
         self.report("partition", "wall time", seconds, "s")
+        self.partition_large()
+
+    def partition_large(self):
+        """With --large: 50 M triples and 10 M entities in 16 parts by the streaming method, on two threads."""
+        if not self.arguments.large:
+            return
+        graph = self.work / "generated-50m.kg"
+        shutil.rmtree(self.generated(graph, 50, 10, 16))
+        start = time.monotonic()
+        done = self.tessera_measured("partition", graph, "--parts", 16, "--method", "stream", threads=2)
+        self.report("partition", "stream, 50 M triples, 10 M entities, 16 parts", time.monotonic() - start, "s", 180, at_most=True)
+        self.report("partition", "the same: peak memory", done.peak_bytes / 2**20, "MiB")
 
     def bench_train(self):
         """Training speed on FB15k-237, two ranks on two cores."""
@@ -383,7 +395,7 @@ def main():
     parser.add_argument("--data", default=os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--work", help="folder for graphs, runs and results")
     parser.add_argument("--jobs", nargs="+", metavar="JOB", help="of jobs/, for recipes: umls-complex ...; default: all")
-    parser.add_argument("--large", action="store_true", help="packed: also a generated graph of 50 M triples: much time and disk")
+    parser.add_argument("--large", action="store_true", help="packed, partition: also a generated graph of 50 M triples: much time and disk")
     rows = parser.add_argument_group("gpu")
     rows.add_argument("--only", nargs="+", choices=GpuTable.names(), metavar="ROW", help=", ".join(GpuTable.names()))
     rows.add_argument("--limit", type=float, metavar="SECONDS", help="of each row, in place of its own")

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partition/assignment.hpp"
 
+#include "core/random.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <numeric>

@@ -17,7 +17,9 @@ struct Level {
 };
 
 /// Merges vertices by size-constrained label propagation (Meyerhenke, Sanders and Schulz, SEA 2014): a vertex joins the
-/// cluster of most of its neighbours unless that outgrows `limits`. O(vertices) memory.
-Level cluster(Adjacency& graph, const VertexWeights& weights, LoadLimits limits, std::uint64_t seed);
+/// cluster of most of its neighbours unless that outgrows `limits`. Vertices choose batch by batch; those of a batch
+/// are moved one after the other, so limits hold. The clusters depend on the graph, the limits and the seed alone.
+/// O(vertices) memory.
+Level cluster(Neighbours& graph, const VertexWeights& weights, LoadLimits limits, const StreamSettings& settings);
 
 }  // namespace tessera::partition

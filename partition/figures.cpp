@@ -77,16 +77,21 @@ void log_parts(const graph::PartitionManifest& manifest) {
 }  // namespace
 
 std::vector<PartFigures> measure(const graph::GraphReader& reader, const Assignment& assignment, std::uint64_t parts,
-                                 std::uint64_t block_bytes) {
+                                 const MeasureSettings& settings) {
   std::vector<PartFigures> figures(parts);
   for (const PartId part : assignment) ++figures[part.index()].rows;
-  const std::uint64_t group = std::clamp<std::uint64_t>(block_bytes * 8 / assignment.size(), 1, parts);
+  const std::uint64_t group = std::clamp<std::uint64_t>(settings.block_bytes * 8 / assignment.size(), 1, parts);
   for (std::uint64_t first = 0; first < parts; first += group) {
     Counter counter(figures, assignment, first, std::min(group, parts - first));
-    scan_triples(reader, graph::Split::kTrain, "measuring", [&](const Triple& triple) {
+    const auto count = [&](const Triple& triple) {
       counter.add(triple.head, triple.tail);
       counter.add(triple.tail, triple.head);
-    });
+    };
+    const auto prefetch = [&](const Triple& triple) {
+      __builtin_prefetch(&assignment[triple.head.index()]);
+      __builtin_prefetch(&assignment[triple.tail.index()]);
+    };
+    scan_triples(reader, graph::Split::kTrain, settings.title, count, prefetch);
   }
   return figures;
 }

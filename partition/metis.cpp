@@ -119,7 +119,7 @@ void run_metis(const UndirectedGraph& graph, const MetisSettings& settings, std:
 unsigned metis_index_bits() { return IDXTYPEWIDTH; }
 
 void require_index_width(std::uint64_t directed_edges, unsigned bits) {
-  const std::uint64_t most = (std::uint64_t{1} << (bits - 1)) - 1;
+  const std::uint64_t most = most_metis_edges(bits);
   if (directed_edges <= most) return;
   fail(ExitStatus::kUsage,
        "the graph has {} directed edges, and METIS was built with {}-bit indices, which count to {}: build Tessera "
@@ -131,11 +131,8 @@ void require_index_width(std::uint64_t directed_edges, unsigned bits) {
 std::uint64_t metis_bytes(std::uint64_t vertices, std::uint64_t undirected_edges) {
   constexpr std::uint64_t kPerUndirectedEdge = 90;
   constexpr std::uint64_t kPerVertex = 64;
-  return (undirected_edges * kPerUndirectedEdge + vertices * kPerVertex) * IDXTYPEWIDTH / 32;
-}
-
-std::uint64_t metis_bytes(const UndirectedGraph& graph) {
-  return metis_bytes(graph.vertex_count(), graph.neighbours.size() / 2);
+  const std::uint64_t inside = (undirected_edges * kPerUndirectedEdge + vertices * kPerVertex) * IDXTYPEWIDTH / 32;
+  return inside + undirected_graph_bytes(vertices, undirected_edges);
 }
 
 }  // namespace tessera::partition

@@ -27,11 +27,13 @@ void run_metis(const UndirectedGraph& graph, const MetisSettings& settings, std:
 /// Bits of the index type of the METIS that this was built with.
 unsigned metis_index_bits();
 
+/// How many directed edges an index of `bits` can count.
+constexpr std::uint64_t most_metis_edges(unsigned bits) { return (std::uint64_t{1} << (bits - 1)) - 1; }
+
 /// Throws Error(kUsage) that says what to install when `directed_edges` are more than an index of `bits` can count.
 void require_index_width(std::uint64_t directed_edges, unsigned bits);
 
-/// The memory of METIS at its peak, without the graph itself, from measurements.
-std::uint64_t metis_bytes(const UndirectedGraph& graph);
+/// The memory of METIS at its peak, with its graph, from measurements.
 std::uint64_t metis_bytes(std::uint64_t vertices, std::uint64_t undirected_edges);
 
 }  // namespace tessera::partition

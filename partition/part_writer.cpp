@@ -3,6 +3,7 @@
 #include "partition/part_writer.hpp"
 
 #include "core/cast.hpp"
+#include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "graph/part_file.hpp"
 #include "partition/training_graph.hpp"
@@ -32,12 +33,17 @@ void for_each_query(const PartSources& sources, const std::string& title, const 
     visit(split, part, Query{LocalRow(row), RelationId(relation), target});
   };
   for (const Split split : graph::kSplits) {
-    scan_triples(sources.reader, split, fmt::format("{} {}", title, graph::name(split)), [&](const Triple& triple) {
+    const auto prefetch = [&](const Triple& triple) {
+      __builtin_prefetch(&sources.manifest.new_ids[triple.head.index()]);
+      __builtin_prefetch(&sources.manifest.new_ids[triple.tail.index()]);
+    };
+    const auto take = [&](const Triple& triple) {
       const EntityId head(sources.manifest.new_ids[triple.head.index()]);
       const EntityId tail(sources.manifest.new_ids[triple.tail.index()]);
       visit_query(split, head, triple.relation.value(), tail);
       visit_query(split, tail, triple.relation.value() + relations, head);
-    });
+    };
+    scan_triples(sources.reader, split, fmt::format("{} {}", title, graph::name(split)), take, prefetch);
   }
 }
 
@@ -104,19 +110,20 @@ std::uint64_t partition_bytes(const PartSources& sources) {
          sources.attributes.bytes();
 }
 
-void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,
+void write_parts(const std::filesystem::path& folder, const PartSources& sources, const WriteSettings& settings,
                  storage::FolderChecksums& checksums) {
   const std::vector<QueryCounts> counts = count_queries(sources);
   Progress progress("writing", counts.size(), "parts");
   for (std::size_t first = 0; first < counts.size();) {
-    const std::size_t end = group_end(counts, first, block_bytes);
+    const std::size_t end = group_end(counts, first, settings.block_bytes);
     std::vector<QueryLists> lists = gather(sources, counts, first, end);
-    for (; first < end; ++first) {
-      const PartId part(static_cast<std::uint32_t>(first));
-      graph::write_part(folder, sources.manifest,
-                        make_content(sources, part, std::move(lists[first + lists.size() - end])));
+    parallel_for(end - first, settings.threads, [&](std::size_t i) {
+      const PartId part(static_cast<std::uint32_t>(first + i));
+      graph::write_part(folder, sources.manifest, make_content(sources, part, std::move(lists[i])));
       storage::sync_path(folder / graph::part_file_name(part));
-      checksums.record(graph::part_file_name(part));
+    });
+    for (; first < end; ++first) {
+      checksums.record(graph::part_file_name(PartId(static_cast<std::uint32_t>(first))));
       progress.update(first + 1);
     }
   }

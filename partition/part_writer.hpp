@@ -25,9 +25,15 @@ struct PartSources {
 /// Bytes of all part files and the manifest, a little too many rather than too few.
 std::uint64_t partition_bytes(const PartSources& sources);
 
+/// How parts are written.
+struct WriteSettings {
+  std::uint64_t block_bytes;  ///< for queries that are gathered together
+  std::size_t threads;        ///< each packs a part at a time; they change no bit
+};
+
 /// Writes, syncs and records the files of all parts. Queries are gathered for a group of parts at a time: 16 bytes per
-/// query up to `block_bytes`, or one part if that is more; one scan of the graph per group.
-void write_parts(const std::filesystem::path& folder, const PartSources& sources, std::uint64_t block_bytes,
+/// query up to the block, or one part if that is more; one scan of the graph per group.
+void write_parts(const std::filesystem::path& folder, const PartSources& sources, const WriteSettings& settings,
                  storage::FolderChecksums& checksums);
 
 }  // namespace tessera::partition

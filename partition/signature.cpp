@@ -11,6 +11,7 @@
 namespace tessera::partition {
 namespace {
 
+constexpr std::size_t kAhead = 24;  // entities that are prefetched
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
 // Entities in classes of equal signature so far; the classes form a list in signature order. Adding a relation moves
@@ -20,6 +21,8 @@ class Classes {
   explicit Classes(std::uint64_t entity_count) : class_of_(entity_count, 0) {
     classes_.push_back({kNone, kNone, kNone, static_cast<std::uint32_t>(entity_count)});
   }
+
+  void prefetch(std::uint64_t entity) const { __builtin_prefetch(&class_of_[entity], 1); }
 
   // An entity may be moved several times per relation; only the first time counts.
   void move(std::uint64_t entity) {
@@ -124,11 +127,14 @@ std::vector<std::uint32_t> signature_ranks(const graph::GraphReader& reader, con
     const bool is_inverse = relation.value() >= reader.relation_count();
     const Range range = triples_of(summary, relation);
     const RelationId stored(static_cast<std::uint32_t>(relation.value() % reader.relation_count()));
-    reader.for_each_block_of(graph::Split::kTrain, stored, range.first, range.count,
-                             [&](std::span<const Triple> block) {
-                               for (const Triple& triple : block)
-                                 classes.move((is_inverse ? triple.tail : triple.head).value());
-                             });
+    reader.for_each_block_of(
+        graph::Split::kTrain, stored, range.first, range.count, [&](std::span<const Triple> block) {
+          const auto entity = [&](std::size_t i) { return (is_inverse ? block[i].tail : block[i].head).value(); };
+          for (std::size_t i = 0; i < block.size(); ++i) {
+            if (i + kAhead < block.size()) classes.prefetch(entity(i + kAhead));
+            classes.move(entity(i));
+          }
+        });
     classes.end_relation();
     progress.update(done += range.count);
   }

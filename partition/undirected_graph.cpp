@@ -32,8 +32,15 @@ UndirectedGraph build_undirected_graph(const graph::GraphReader& reader, const T
   graph.neighbours.reserve(2 * reader.triple_count(graph::Split::kTrain));
   graph.weights.reserve(2 * reader.triple_count(graph::Split::kTrain));
   const std::vector<std::uint64_t> most_neighbours(graph.queries.begin(), graph.queries.end());
-  Adjacency(reader, summary.vertex, most_neighbours, block_bytes)
-      .for_each([&](std::uint32_t, std::span<std::uint32_t> neighbours) { append_row(graph, neighbours); });
+  Adjacency adjacency(reader, summary.vertex, most_neighbours, {block_bytes});
+  std::vector<std::uint32_t> sorted;
+  adjacency.for_each_block([&](const Rows& rows) {
+    for (std::uint32_t row = 0; row < rows.begins.size(); ++row) {
+      const auto neighbours = rows.of(rows.first + row);
+      sorted.assign(neighbours.begin(), neighbours.end());
+      append_row(graph, sorted);
+    }
+  });
   return graph;
 }
 

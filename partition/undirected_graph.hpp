@@ -19,6 +19,11 @@ struct UndirectedGraph {
   [[nodiscard]] std::uint32_t vertex_count() const { return static_cast<std::uint32_t>(queries.size()); }
 };
 
+/// Bytes of such a graph.
+constexpr std::uint64_t undirected_graph_bytes(std::uint64_t vertices, std::uint64_t undirected_edges) {
+  return 12 * vertices + 16 * undirected_edges;
+}
+
 /// 8 bytes per directed edge, and one block of `block_bytes` while building.
 UndirectedGraph build_undirected_graph(const graph::GraphReader& reader, const TrainingSummary& summary,
                                        std::uint64_t block_bytes);

@@ -52,7 +52,7 @@ class AttributeFile {
 };
 
 struct AttributeMaps {
-  std::span<const std::uint64_t> entity_ranks;  ///< kNoRank: the row is dropped
+  RankTable& entity_ranks;  ///< kNoRank: the row is dropped
   std::span<const std::uint64_t> attribute_ranks;
   std::span<const std::uint64_t> datatype_ranks;
 };

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "partition/import/unseen.hpp"
 
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace tessera::partition {
 namespace {
 
 constexpr std::uint64_t kReportedBadLines = 5;
+constexpr std::size_t kBatchBytes = std::size_t{1} << 22U;  // of names that are numbered together
+constexpr std::uint64_t kAttributesTogether = 256;
 
 // Sets bit `index` of a vector that grows as needed; true when it was not set before.
 bool set_bit(std::vector<bool>& bits, std::uint64_t index) {
@@ -32,12 +35,26 @@ std::vector<KeyFile> make_spills(const std::filesystem::path& folder) {
 }  // namespace
 
 Collector::Collector(const ImportOptions& options, std::uint64_t total_bytes)
-    : skip_bad_lines_(options.skip_bad_lines),
+    : name_memory_bytes_(options.name_memory_bytes),
+      skip_bad_lines_(options.skip_bad_lines),
       allow_unseen_(options.allow_unseen),
-      found_{{}, {}, {}, {}, {}, make_spills(options.temporary_folder), AttributeFile(options.temporary_folder), {}},
+      found_{Dictionary(),
+             Dictionary(),
+             Dictionary(),
+             Dictionary(),
+             NameRuns(options.temporary_folder),
+             {},
+             {},
+             {},
+             {},
+             make_spills(options.temporary_folder),
+             AttributeFile(options.temporary_folder),
+             {}},
+      has_helper_(options.threads > 1),
       progress_("Reading", total_bytes, "bytes"),
       start_(std::chrono::steady_clock::now()) {
-  rows_.reserve(kBatchRows);
+  read_.rows.reserve(kBatchRows);
+  numbered_.rows.reserve(kBatchRows);
 }
 
 void Collector::begin_file(const Input& input, graph::Split split) {
@@ -49,6 +66,7 @@ void Collector::begin_file(const Input& input, graph::Split split) {
 
 void Collector::end_file() {
   flush();
+  wait();
   if (found_.counts.triples_read + found_.counts.attributes_read == found_before_)
     fail(ExitStatus::kBadData, "{}: there is no triple in this file{}", input_->name(),
          found_.counts.bad_lines > 0 ? " that could be read" : "");
@@ -62,29 +80,33 @@ bool Collector::too_long(std::string_view name, std::uint64_t line) {
   return true;
 }
 
-Collector::Name Collector::keep(std::string_view name, const Dictionary& dictionary) {
-  const Name kept{static_cast<std::uint32_t>(text_.size()), static_cast<std::uint32_t>(name.size()),
+Collector::Name Collector::keep(std::string_view name) {
+  const Name kept{static_cast<std::uint32_t>(read_.text.size()), static_cast<std::uint32_t>(name.size()),
                   Dictionary::hash(name)};
-  text_.append(name);
-  dictionary.prefetch_slot(kept.hash);
+  read_.text.append(name);
   return kept;
 }
 
 void Collector::triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) {
   if (too_long(head, line) || too_long(relation, line) || too_long(tail, line)) return;
-  rows_.push_back({keep(head, found_.entities), keep(relation, found_.relations), keep(tail, found_.entities), line});
-  if (rows_.size() == kBatchRows) flush();
+  const Name kept = keep(head);
+  const Name kept_relation = keep(relation);
+  read_.rows.push_back({kept, kept_relation, keep(tail), line});
+  if (read_.rows.size() == kBatchRows || read_.text.size() > kBatchBytes) flush();
 }
 
 void Collector::attribute(std::string_view entity, std::string_view attribute, std::string_view value,
                           std::string_view datatype, std::uint64_t line) {
   if (too_long(entity, line) || too_long(attribute, line) || too_long(datatype, line)) return;
+  wait();
   const auto number = [](Dictionary& dictionary, std::string_view name) {
     return static_cast<std::uint32_t>(dictionary.intern(name));
   };
   found_.attribute_rows.add({found_.entities.intern(entity), number(found_.attributes, attribute),
                              number(found_.datatypes, datatype), value});
-  if (++found_.counts.attributes_read % kBatchRows == 0) show_progress();
+  if (++found_.counts.attributes_read % kAttributesTogether != 0) return;
+  show_progress();
+  if (found_.entities.bytes() > name_memory_bytes_) spill_names();
 }
 
 void Collector::bad_line(std::uint64_t line, const std::string& reason) {
@@ -93,20 +115,54 @@ void Collector::bad_line(std::uint64_t line, const std::string& reason) {
 }
 
 void Collector::flush() {
-  for (const Row& row : rows_) {
-    found_.entities.prefetch_record(row.head.hash);
-    found_.entities.prefetch_record(row.tail.hash);
-  }
-  number_rows();
-  found_.counts.triples_read += rows_.size();
-  rows_.clear();
-  text_.clear();
+  wait();
+  numbered_.rows.clear();
+  numbered_.text.clear();
+  std::swap(read_, numbered_);
+  found_.counts.triples_read += numbered_.rows.size();
   show_progress();
+  if (has_helper_)
+    numbering_ = std::async(std::launch::async, [this] { number_rows(); });
+  else
+    number_rows();
+}
+
+void Collector::wait() {
+  if (numbering_.valid()) numbering_.get();
+}
+
+void Collector::prefetch(std::size_t row) const {
+  const std::vector<Row>& rows = numbered_.rows;
+  if (row + kSlotsAhead < rows.size()) {
+    found_.entities.prefetch_slot(rows[row + kSlotsAhead].head.hash);
+    found_.entities.prefetch_slot(rows[row + kSlotsAhead].tail.hash);
+  }
+  if (row + kRecordsAhead < rows.size()) {
+    found_.entities.prefetch_record(rows[row + kRecordsAhead].head.hash);
+    found_.entities.prefetch_record(rows[row + kRecordsAhead].tail.hash);
+  }
+}
+
+// The names get new numbers from here on.
+void Collector::spill_names() {
+  if (found_.entities.size() == 0) return;
+  if (found_.entity_runs.empty())
+    log::info("entity names take more than {}: they are sorted on disk", text::bytes(name_memory_bytes_));
+  found_.entity_runs.add(found_.entities);
+  const std::uint64_t next = found_.entities.end();
+  found_.entities = Dictionary();  // frees the old one before the new one grows
+  found_.entities = Dictionary(next);
+  for (FirstLine& first : first_lines_) {
+    first.head = found_.entities.intern(first.head_name);
+    first.tail = found_.entities.intern(first.tail_name);
+  }
 }
 
 void Collector::number_rows() {
   KeyFile& spill = found_.splits[static_cast<std::size_t>(split_)];
-  for (const Row& row : rows_) {
+  for (std::size_t i = 0; i < numbered_.rows.size(); ++i) {
+    prefetch(i);
+    const Row& row = numbered_.rows[i];
     const std::uint64_t head = intern(found_.entities, row.head);
     const std::uint64_t relation = intern(found_.relations, row.relation);
     const std::uint64_t tail = intern(found_.entities, row.tail);
@@ -114,6 +170,7 @@ void Collector::number_rows() {
     mark(head, relation, tail, row.line);
     compare_with_first_lines(head, relation, tail, row.line);
   }
+  if (found_.entities.bytes() > name_memory_bytes_) spill_names();
 }
 
 // The same header may begin several files.
@@ -126,7 +183,9 @@ void Collector::compare_with_first_lines(std::uint64_t head, std::uint64_t relat
     const auto has = [&](std::uint64_t entity) { return entity == first.head || entity == first.tail; };
     return !(is_first && is_same) && (relation == first.relation || has(head) || has(tail));
   });
-  if (is_first) first_lines_.push_back({input_->name(), head, relation, tail});
+  if (is_first)
+    first_lines_.push_back({input_->name(), std::string(found_.entities.name(head)),
+                            std::string(found_.entities.name(tail)), head, relation, tail});
 }
 
 void Collector::mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line) {
@@ -168,17 +227,6 @@ void Collector::show_progress() {
       fmt::format("{} triples, {} /s", text::with_thousands(found_.counts.triples_read), text::with_thousands(rate)));
 }
 
-void Collector::report_unseen() const {
-  const ImportCounts& counts = found_.counts;
-  if (counts.unseen_triples == 0) return;
-  const std::string what = fmt::format(
-      "{} lines of valid and test have {} entities and {} relations that train does not have; the first is {}",
-      text::with_thousands(counts.unseen_triples), text::with_thousands(counts.unseen_entities),
-      text::with_thousands(counts.unseen_relations), first_unseen_);
-  if (!allow_unseen_) fail(ExitStatus::kBadData, "{}. --allow-unseen keeps them (evaluation counts them apart)", what);
-  log::warning("{}", what);
-}
-
 void Collector::report_headers() const {
   if (found_.counts.triples_read <= first_lines_.size()) return;
   for (const FirstLine& first : first_lines_)
@@ -192,10 +240,20 @@ Collected Collector::finish() {
   if (found_.counts.bad_lines > 0)
     log::warning("{} bad lines were skipped", text::with_thousands(found_.counts.bad_lines));
   report_headers();
-  report_unseen();
+  found_.in_triple.resize(found_.entities.end());  // of names without a triple, too
+  if (found_.entity_runs.empty()) {
+    report_unseen(found_.counts, first_unseen_, allow_unseen_);
+  } else {
+    spill_names();
+    found_.in_train = std::move(entity_in_train_);
+    found_.seen_later = std::move(entity_unseen_);
+    found_.new_relation = std::move(relation_unseen_);
+    found_.in_train.resize(found_.in_triple.size());
+    found_.seen_later.resize(found_.in_triple.size());
+    found_.new_relation.resize(found_.relations.size());
+  }
   for (KeyFile& spill : found_.splits) spill.finish();
   found_.attribute_rows.finish();
-  found_.in_triple.resize(found_.entities.size());
   return std::move(found_);
 }
 

@@ -8,6 +8,7 @@
 #include "partition/import/dictionary.hpp"
 #include "partition/import/fact_sink.hpp"
 #include "partition/import/input.hpp"
+#include "partition/import/name_runs.hpp"
 #include "partition/import/options.hpp"
 #include "partition/import/result.hpp"
 #include "partition/import/triples.hpp"
@@ -15,6 +16,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -26,14 +28,18 @@ struct Collected {
   Dictionary relations;
   Dictionary attributes;
   Dictionary datatypes;
-  std::vector<bool> in_triple;  ///< by entity number
+  NameRuns entity_runs;            ///< empty when all names fit `entities`; else all are here
+  std::vector<bool> in_triple;     ///< by entity number
+  std::vector<bool> in_train;      ///< by entity number; with runs
+  std::vector<bool> seen_later;    ///< by entity number: in valid or test; with runs
+  std::vector<bool> new_relation;  ///< by relation number: not in train; with runs
   std::vector<KeyFile> splits;
   AttributeFile attribute_rows;
   ImportCounts counts;
 };
 
-/// Takes the findings of the readers, numbers the names and spills the records. Names of some hundred triples are
-/// hashed and their table slots prefetched before they are looked up, so that cache misses overlap.
+/// Takes the findings of the readers, numbers the names and spills the records. With several threads, one numbers the
+/// names of some thousand triples while the next ones are read.
 class Collector final : public FactSink {
  public:
   /// `total_bytes` of all inputs for the progress line, 0 when unknown.
@@ -68,26 +74,38 @@ class Collector final : public FactSink {
   };
   struct FirstLine {
     std::string file;
+    std::string head_name;
+    std::string tail_name;
     std::uint64_t head;
     std::uint64_t relation;
     std::uint64_t tail;
   };
-  static constexpr std::size_t kBatchRows = 256;
+  // Triples that are numbered together.
+  struct Rows {
+    std::string text;
+    std::vector<Row> rows;
+  };
+  static constexpr std::size_t kBatchRows = 4096;
+  static constexpr std::size_t kSlotsAhead = 24;  // names whose slots are prefetched, so that cache misses overlap
+  static constexpr std::size_t kRecordsAhead = 12;
 
   bool too_long(std::string_view name, std::uint64_t line);
-  Name keep(std::string_view name, const Dictionary& dictionary);
+  Name keep(std::string_view name);
   std::uint64_t intern(Dictionary& dictionary, const Name& name) const {
-    return dictionary.intern(std::string_view(text_).substr(name.begin, name.bytes), name.hash);
+    return dictionary.intern(std::string_view(numbered_.text).substr(name.begin, name.bytes), name.hash);
   }
   void flush();
+  void wait();
+  void prefetch(std::size_t row) const;
   void number_rows();
   void mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
   void note_unseen(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
+  void spill_names();
   void show_progress();
   void compare_with_first_lines(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
   void report_headers() const;
-  void report_unseen() const;
 
+  std::uint64_t name_memory_bytes_;
   bool skip_bad_lines_;
   bool allow_unseen_;
   Collected found_;
@@ -98,8 +116,10 @@ class Collector final : public FactSink {
   std::string first_unseen_;
   bool header_suspected_ = false;
   std::vector<FirstLine> first_lines_;  // whose names have occurred nowhere else so far
-  std::string text_;                    // text of the batch
-  std::vector<Row> rows_;
+  Rows read_;                           // the batch that is read
+  Rows numbered_;                       // the batch that is numbered
+  bool has_helper_;
+  std::future<void> numbering_;  // of a thread that uses numbered_ and found_
   const Input* input_ = nullptr;
   graph::Split split_ = graph::Split::kTrain;
   std::uint64_t bytes_before_ = 0;  // bytes of the files that are done

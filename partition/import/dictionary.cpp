@@ -36,7 +36,7 @@ std::string_view name_of(const char* record, std::uint64_t header) {
 
 }  // namespace
 
-Dictionary::Dictionary() : slots_(kFirstSlots), mask_(kFirstSlots - 1) {}
+Dictionary::Dictionary(std::uint64_t first) : first_(first), slots_(kFirstSlots), mask_(kFirstSlots - 1) {}
 
 std::uint64_t Dictionary::hash(std::string_view name) { return XXH3_64bits(name.data(), name.size()); }
 
@@ -62,7 +62,7 @@ std::uint64_t Dictionary::intern(std::string_view name, std::uint64_t name_hash)
 }
 
 std::uint64_t Dictionary::add(std::string_view name, std::uint64_t name_hash, std::size_t slot) {
-  const std::uint64_t number = places_.size();
+  const std::uint64_t number = end();
   TESSERA_ASSERT(name.size() <= kLongestName, "a name in a dictionary has at most 64 KiB");
   places_.push_back(store(name, number));
   slots_[slot] = make_slot(name_hash, places_.back());

@@ -17,7 +17,8 @@ class Dictionary {
  public:
   static constexpr std::size_t kLongestName = (std::size_t{1} << 16U) - 1;
 
-  Dictionary();
+  /// The first name that is added gets the number `first`.
+  explicit Dictionary(std::uint64_t first = 0);
 
   static std::uint64_t hash(std::string_view name);
   /// The number of `name`, which is added when it is new. `name_hash` must be hash(name); at most kLongestName bytes.
@@ -29,7 +30,14 @@ class Dictionary {
   void prefetch_record(std::uint64_t name_hash) const;
 
   [[nodiscard]] std::uint64_t size() const { return places_.size(); }
-  [[nodiscard]] std::string_view name(std::uint64_t number) const { return name_at(places_[number]); }
+  [[nodiscard]] std::uint64_t first() const { return first_; }
+  [[nodiscard]] std::uint64_t end() const { return first_ + places_.size(); }  ///< one past the last number
+  [[nodiscard]] std::string_view name(std::uint64_t number) const { return name_at(places_[number - first_]); }
+  /// Bytes in use, as many as the next few names may bring.
+  [[nodiscard]] std::uint64_t bytes() const {
+    const bool grows_soon = 8 * places_.size() > 5 * slots_.size();
+    return (grows_soon ? 3 : 1) * 8 * slots_.size() + 8 * places_.capacity() + blocks_.size() * kBlockBytes;
+  }
 
  private:
   static constexpr unsigned kBlockBits = 22;
@@ -43,6 +51,7 @@ class Dictionary {
   std::uint64_t store(std::string_view name, std::uint64_t number);
   void grow();
 
+  std::uint64_t first_;
   std::vector<std::uint64_t> slots_;  // 24 bits of hash, 40 bits of place / 8 + 1; 0 is free
   std::uint64_t mask_;
   std::vector<std::uint64_t> places_;  // by number

@@ -4,11 +4,13 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "graph/graph_writer.hpp"
 #include "partition/import/input_files.hpp"
 #include "partition/import/random_split.hpp"
 #include "partition/import/reading.hpp"
+#include "partition/import/unseen.hpp"
 
 #include <utility>
 
@@ -58,23 +60,41 @@ void count_repeats(ImportResult& result) {
 
 // Names become ids; a dictionary is freed as soon as its names are sorted.
 struct Ranks {
-  std::vector<std::uint64_t> entities;
+  RankTable entities;
   std::vector<std::uint64_t> relations;
   std::vector<std::uint64_t> attributes;
   std::vector<std::uint64_t> datatypes;
 };
 
-Ranks sort_all_names(Collected& collected, bool keep_isolated, ImportResult& result) {
+SortedNames sort_entities(Collected& collected, const ImportOptions& options, const SortSettings& settings,
+                          RankTable& ranks) {
+  if (!collected.entity_runs.empty()) {
+    SortedEntities sorted = merge_entities(collected, options.keep_isolated, settings);
+    count_unseen(collected, sorted, options.allow_unseen);
+    ranks = std::move(sorted.ranks);
+    return std::move(sorted.names);
+  }
+  std::vector<std::uint64_t> in_memory;
+  SortedNames sorted =
+      sort_names(collected.entities, options.keep_isolated ? nullptr : &collected.in_triple, in_memory);
+  collected.entities = Dictionary();
+  ranks = RankTable(std::move(in_memory));
+  return sorted;
+}
+
+Ranks sort_all_names(Collected& collected, const ImportOptions& options, const SortSettings& settings,
+                     ImportResult& result) {
   Ranks ranks;
-  const auto sort = [](Dictionary& dictionary, const std::vector<bool>* keep, std::vector<std::uint64_t>& ranks_of) {
-    SortedNames sorted = sort_names(dictionary, keep, ranks_of);
+  const auto sort = [](Dictionary& dictionary, std::vector<std::uint64_t>& ranks_of) {
+    SortedNames sorted = sort_names(dictionary, nullptr, ranks_of);
     dictionary = Dictionary();
     return sorted;
   };
-  result.entities = sort(collected.entities, keep_isolated ? nullptr : &collected.in_triple, ranks.entities);
-  result.relations = sort(collected.relations, nullptr, ranks.relations);
-  result.attributes = sort(collected.attributes, nullptr, ranks.attributes);
-  result.datatypes = sort(collected.datatypes, nullptr, ranks.datatypes);
+  result.entities = sort_entities(collected, options, settings, ranks.entities);
+  result.counts = collected.counts;
+  result.relations = sort(collected.relations, ranks.relations);
+  result.attributes = sort(collected.attributes, ranks.attributes);
+  result.datatypes = sort(collected.datatypes, ranks.datatypes);
   if (result.relations.size() > graph::kMostRelations)
     fail(ExitStatus::kBadData, "{} relations, more than the limit of {}; are the columns in the right order?",
          text::with_thousands(result.relations.size()), text::with_thousands(graph::kMostRelations));
@@ -93,6 +113,23 @@ void log_summary(const ImportResult& result) {
       text::with_thousands(result.counts.duplicates));
 }
 
+// Everything that needs ids only.
+void sort_facts(Collected& collected, Ranks& ranks, const ImportOptions& options, ImportResult& result) {
+  const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
+  const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
+  sort_splits(collected, {ranks.entities, ranks.relations, layout}, settings, result);
+  AttributeCounts attribute_counts;
+  result.attribute_rows = sort_attributes(collected.attribute_rows, {ranks.entities, ranks.attributes, ranks.datatypes},
+                                          settings, attribute_counts);
+  result.counts.attribute_duplicates = attribute_counts.duplicates;
+  result.counts.attributes_dropped = attribute_counts.without_entity;
+  ranks = {};
+  if (options.train.empty())
+    result.splits = split_at_random(std::move(result.splits.front()), options, result, settings);
+  else
+    count_repeats(result);
+}
+
 }  // namespace
 
 ImportResult import_triples(const ImportOptions& options) {
@@ -100,19 +137,15 @@ ImportResult import_triples(const ImportOptions& options) {
   ReadInputs read = read_inputs(options, files);
   const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
   ImportResult result{
-      {}, {}, {}, {}, {}, AttributeFile(settings.folder), std::move(read.sources), read.collected.counts};
-  const Ranks ranks = sort_all_names(read.collected, options.keep_isolated, result);
-  const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
-  sort_splits(read.collected, {ranks.entities, ranks.relations, layout}, settings, result);
-  AttributeCounts attribute_counts;
-  result.attribute_rows = sort_attributes(
-      read.collected.attribute_rows, {ranks.entities, ranks.attributes, ranks.datatypes}, settings, attribute_counts);
-  result.counts.attribute_duplicates = attribute_counts.duplicates;
-  result.counts.attributes_dropped = attribute_counts.without_entity;
-  if (options.train.empty())
-    result.splits = split_at_random(std::move(result.splits.front()), options, result, settings);
-  else
-    count_repeats(result);
+      {}, {}, {}, {}, {}, {}, AttributeFile(settings.folder), std::move(read.sources), read.collected.counts};
+  Ranks ranks = sort_all_names(read.collected, options, settings, result);
+  parallel_for(2, options.threads, [&](std::size_t task) {
+    if (task == 0)
+      sort_facts(read.collected, ranks, options, result);
+    else
+      result.packed_entities = storage::PackedStrings::encode(
+          result.entities.size(), [&](std::uint64_t rank) { return result.entities[rank]; });
+  });
   log_summary(result);
   return result;
 }

@@ -46,24 +46,30 @@ void sort_from(const Dictionary& dictionary, std::span<Keyed> names, std::size_t
 
 }  // namespace
 
-SortedNames sort_names(const Dictionary& dictionary, const std::vector<bool>* keep, std::vector<std::uint64_t>& ranks) {
+std::vector<std::uint64_t> sorted_numbers(const Dictionary& dictionary, const std::vector<bool>* keep) {
   std::vector<Keyed> order;
   order.reserve(dictionary.size());
-  std::uint64_t bytes = 0;
-  for (std::uint64_t number = 0; number < dictionary.size(); ++number) {
-    if (keep != nullptr && !(*keep)[number]) continue;
-    order.push_back({0, number});
-    bytes += dictionary.name(number).size();
-  }
+  for (std::uint64_t number = dictionary.first(); number < dictionary.end(); ++number)
+    if (keep == nullptr || (*keep)[number]) order.push_back({0, number});
   sort_from(dictionary, order, 0);
+  std::vector<std::uint64_t> numbers;
+  numbers.reserve(order.size());
+  for (const Keyed& name : order) numbers.push_back(name.number);
+  return numbers;
+}
+
+SortedNames sort_names(const Dictionary& dictionary, const std::vector<bool>* keep, std::vector<std::uint64_t>& ranks) {
+  const std::vector<std::uint64_t> order = sorted_numbers(dictionary, keep);
+  std::uint64_t bytes = 0;
+  for (const std::uint64_t number : order) bytes += dictionary.name(number).size();
   SortedNames sorted;
   sorted.text_.reserve(bytes);
   sorted.offsets_.reserve(order.size() + 1);
   ranks.assign(dictionary.size(), kNoRank);
   for (std::uint64_t rank = 0; rank < order.size(); ++rank) {
-    sorted.text_.append(dictionary.name(order[rank].number));
+    sorted.text_.append(dictionary.name(order[rank]));
     sorted.offsets_.push_back(sorted.text_.size());
-    ranks[order[rank].number] = rank;
+    ranks[order[rank]] = rank;
   }
   return sorted;
 }

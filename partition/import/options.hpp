@@ -47,6 +47,9 @@ struct ImportOptions {
 
   std::filesystem::path temporary_folder;           ///< for spilled records; empty: the system's
   std::uint64_t sort_memory_bytes = 256ULL << 20U;  ///< bound of one sort buffer
+  std::uint64_t name_memory_bytes = ~0ULL;          ///< of entity names that are read; beyond it they go to disk
+  std::string memory;       ///< of import_graph: "4GiB", which bounds the two above; empty: the machine's
+  std::size_t threads = 1;  ///< they change no bit
   std::uint64_t longest_line_bytes = 16ULL << 20U;
 };
 

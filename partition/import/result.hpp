@@ -35,9 +35,10 @@ struct ImportResult {
   SortedNames entities;
   SortedNames relations;
   SortedNames attributes;
-  SortedNames datatypes;             ///< "" (plain text), "@language" and datatype IRIs
-  std::vector<SplitTriples> splits;  ///< train, valid, test
-  AttributeFile attribute_rows;      ///< sorted by attribute, entity, value, datatype
+  SortedNames datatypes;                   ///< "" (plain text), "@language" and datatype IRIs
+  storage::PackedStrings packed_entities;  ///< the same names as files have them
+  std::vector<SplitTriples> splits;        ///< train, valid, test
+  AttributeFile attribute_rows;            ///< sorted by attribute, entity, value, datatype
   std::vector<graph::SourceFile> sources;
   ImportCounts counts;
 

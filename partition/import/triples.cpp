@@ -16,6 +16,7 @@ constexpr unsigned kDigitBits = 11;
 constexpr std::size_t kDigits = std::size_t{1} << kDigitBits;
 constexpr std::size_t kWorthRadix = 4096;
 constexpr std::uint64_t kProgressKeys = std::uint64_t{1} << 16U;
+constexpr std::size_t kRanksAhead = 24;
 constexpr std::size_t kReadBufferBytes = std::size_t{1} << 20U;
 
 std::size_t digit(TripleKey key, unsigned shift) {
@@ -79,9 +80,15 @@ SplitTriples sort_triples(const KeyFile& spilled, const IdMaps& maps, const Sort
   std::uint64_t done = 0;
   for (std::span<const TripleKey> block = reader.next(); !block.empty(); block = reader.next()) {
     progress.update(done += block.size());
-    for (const TripleKey key : block)
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const TripleKey key = block[i];
+      if (i + kRanksAhead < block.size()) {
+        maps.entity_ranks.prefetch(from.head(block[i + kRanksAhead]));
+        maps.entity_ranks.prefetch(from.tail(block[i + kRanksAhead]));
+      }
       sorter.add(maps.layout.pack(maps.entity_ranks[from.head(key)], maps.relation_ranks[from.relation(key)],
                                   maps.entity_ranks[from.tail(key)]));
+    }
   }
   KeyFile distinct(settings.folder, maps.layout);
   TripleKey last{~TripleKey::Integer{0}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "partition/import/rank_table.hpp"
 #include "partition/import/temp_file.hpp"
 
 #include <cstdint>
@@ -114,7 +115,7 @@ struct SortSettings {
 
 /// The maps from numbers in order of appearance to ids.
 struct IdMaps {
-  std::span<const std::uint64_t> entity_ranks;
+  RankTable& entity_ranks;
   std::span<const std::uint64_t> relation_ranks;
   KeyLayout layout;  ///< layout of the resulting keys
 };

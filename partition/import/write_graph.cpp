@@ -5,8 +5,10 @@
 #include "core/text.hpp"
 #include "graph/graph_writer.hpp"
 #include "partition/import/import.hpp"
+#include "partition/memory_limit.hpp"
 #include "storage/string_blocks.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -77,13 +79,23 @@ void write_counts(graph::GraphWriter& writer, const ImportCounts& counts) {
   writer.count("attributes_dropped", counts.attributes_dropped);
 }
 
+// Names that were read take as much again while they are sorted.
+void share_memory(ImportOptions& options) {
+  constexpr std::uint64_t kProgramBytes = std::uint64_t{32} << 20U;  // code, libraries, buffers
+  const MemoryLimit memory = memory_limit(options.memory);
+  const std::uint64_t bytes = memory.bytes - std::min(memory.bytes, kProgramBytes);
+  options.name_memory_bytes = std::min(options.name_memory_bytes, bytes / 5 * 2);
+  options.sort_memory_bytes = std::min(options.sort_memory_bytes, bytes / 4);
+}
+
 }  // namespace
 
 ImportCounts import_graph(ImportOptions options, const std::filesystem::path& folder) {
-  graph::GraphWriter writer(folder);  // first: it refuses a folder that exists
+  share_memory(options);
+  graph::GraphWriter writer(folder, options.threads);  // before reading: it refuses a folder that exists
   if (options.temporary_folder.empty()) options.temporary_folder = std::filesystem::absolute(folder).parent_path();
   const ImportResult result = import_triples(options);
-  writer.names(encode(result.entities), encode(result.relations));
+  writer.names(result.packed_entities, encode(result.relations));
   for (const graph::Split split : graph::kSplits) {
     writer.begin_split(split, result.split(split).size());
     result.split(split).for_each_block([&](std::span<const Triple> block) { writer.append(block); });

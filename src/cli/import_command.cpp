@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
 #include "cli/option_checks.hpp"
+#include "cli/run_context.hpp"
 #include "core/text.hpp"
 #include "partition/import/import.hpp"
 
@@ -70,8 +71,13 @@ Command add_import(const Parser& parser) {
   parser.add_flag("--skip-bad-lines", import_options.skip_bad_lines,
                   "Count and report malformed lines instead of stopping");
   parser.add_flag("--keep-isolated", import_options.keep_isolated, "Keep entities that have attributes but no triple");
+  parser.add("--memory", import_options.memory, "Bytes that may be used, as 4GiB (default: what the machine has)");
   parser.add("--temporary-folder", import_options.temporary_folder, "For spilled records; default: beside the output");
-  return {[options](comm::Communicator& /*comm*/) { import(*options); }, false};
+  return {[options](comm::Communicator& comm) {
+            options->import.threads = thread_count({}, comm);
+            import(*options);
+          },
+          false};
 }
 
 }  // namespace tessera::cli

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
 #include "cli/option_checks.hpp"
+#include "cli/run_context.hpp"
 #include "core/job.hpp"
 #include "graph/partition_manifest.hpp"
 #include "partition/partition.hpp"
@@ -40,9 +41,10 @@ void print_figures(const graph::PartitionManifest& manifest, const std::filesyst
     row(fmt::format("halo rows of part {}", p).c_str(), "{}", [p](Figures f) { return f[p].halo_rows; });
 }
 
-void run(Options options) {
+void run(Options options, const comm::Communicator& comm) {
   options.partition.graph = options.graph_or_job;
   std::uint64_t parts = 8;
+  options.partition.threads = thread_count({}, comm);
   if (std::filesystem::is_regular_file(options.graph_or_job)) {
     const Job job = read_job(options.graph_or_job);
     options.partition.graph = job.data.graph;
@@ -60,14 +62,17 @@ Command add_partition(const Parser& parser) {
   parser.add("graph", options->graph_or_job, "Graph folder, or a job file that names one").required();
   parser.add("--parts", options->parts, "How many parts; at least as many as ranks later (default: the job's, or 8)")
       .check(whole_number(1, kMostParts));
-  parser.add("--method", options->partition.method, "metis, stream or random")
-      .check(one_of({"metis", "stream", "random"}))
+  parser
+      .add("--method", options->partition.method,
+           "auto (METIS if it fits the memory, else stream), metis, stream or random")
+      .check(one_of({"auto", "metis", "stream", "random"}))
       .show_default();
+  parser.add("--memory", options->partition.memory, "Bytes that may be used, as 4GiB (default: what the machine has)");
   parser.add("--imbalance", options->partition.imbalance, "Largest over mean of rows and of queries that is aimed at")
       .show_default();
   parser.add("--seed", options->partition.seed, "Same seed, same partition").check(whole_number(0)).show_default();
   parser.add_flag("!--no-compare", options->partition.compare_random, "Do not measure a random partition beside it");
-  return {[options](comm::Communicator& /*comm*/) { run(*options); }, false};
+  return {[options](comm::Communicator& comm) { run(*options, comm); }, false};
 }
 
 }  // namespace tessera::cli

@@ -7,8 +7,8 @@
 
 namespace tessera::graph {
 
-GraphWriter::GraphWriter(const std::filesystem::path& folder)
-    : folder_(folder), file_(folder_.temporary() / kGraphFile, kGraphKind, kGraphVersion) {}
+GraphWriter::GraphWriter(const std::filesystem::path& folder, std::size_t threads)
+    : threads_(threads), folder_(folder), file_(folder_.temporary() / kGraphFile, kGraphKind, kGraphVersion) {}
 
 void GraphWriter::names(const storage::PackedStrings& entities, const storage::PackedStrings& relations) {
   if (entities.count > kMostEntities)
@@ -22,7 +22,7 @@ void GraphWriter::names(const storage::PackedStrings& entities, const storage::P
 
 void GraphWriter::begin_split(Split split, std::uint64_t count) {
   finish_split();
-  split_.emplace(file_, fmt::format("/splits/{}", name(split)));
+  split_.emplace(file_, fmt::format("/splits/{}", name(split)), threads_);
   announced_ = count;
 }
 

@@ -34,8 +34,8 @@ struct SourceFile {
 /// Order of calls: names, begin_split/append per split in order, attributes, sources, commit.
 class GraphWriter {
  public:
-  /// Throws Error(kUsage) when the folder exists.
-  explicit GraphWriter(const std::filesystem::path& folder);
+  /// Throws Error(kUsage) when the folder exists. The threads change no bit.
+  explicit GraphWriter(const std::filesystem::path& folder, std::size_t threads = 1);
 
   /// Throws Error(kUsage) for more than 2^32 entities.
   void names(const storage::PackedStrings& entities, const storage::PackedStrings& relations);
@@ -54,6 +54,7 @@ class GraphWriter {
 
  private:
   void finish_split();
+  std::size_t threads_;
   storage::AtomicFolder folder_;
   storage::FileWriter file_;
   std::optional<PackedTriplesWriter> split_;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <tuple>
 
 namespace tessera::graph {
 namespace {
@@ -15,13 +14,37 @@ using packing::kChunkQueries;
 
 constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
 
+// Finds ids in an ascending list: the high bits of an id give the few places where it may be.
+class PlaceIndex {
+ public:
+  explicit PlaceIndex(std::span<const std::uint64_t> ids) : ids_(ids) {
+    if (ids.empty()) return;
+    while (ids.back() >> shift_ > ids.size() / kIdsPerBucket) ++shift_;
+    starts_.assign((ids.back() >> shift_) + 2, static_cast<std::uint32_t>(ids.size()));
+    for (std::size_t i = ids.size(); i-- > 0;) starts_[ids[i] >> shift_] = static_cast<std::uint32_t>(i);
+    for (std::size_t b = starts_.size() - 1; b-- > 0;) starts_[b] = std::min(starts_[b], starts_[b + 1]);
+  }
+  // Of an id that is in the list.
+  [[nodiscard]] std::uint64_t operator()(std::uint64_t id) const {
+    const std::uint64_t bucket = id >> shift_;
+    const auto first = ids_.begin() + starts_[bucket];
+    return static_cast<std::uint64_t>(std::lower_bound(first, ids_.begin() + starts_[bucket + 1], id) - ids_.begin());
+  }
+
+ private:
+  static constexpr std::uint64_t kIdsPerBucket = 4;
+  std::span<const std::uint64_t> ids_;
+  std::vector<std::uint32_t> starts_;
+  unsigned shift_ = 0;
+};
+
 /// Cuts the queries of a split into chunks and packs these one by one.
 class ChunkCutter {
  public:
   ChunkCutter(const QueryColumns& queries, const PartRows& rows, std::span<const std::uint64_t> elsewhere)
       : queries_(queries),
         rows_(rows),
-        elsewhere_(elsewhere),
+        place_(elsewhere),
         below_(static_cast<std::uint64_t>(std::lower_bound(elsewhere.begin(), elsewhere.end(), rows.first) -
                                           elsewhere.begin())) {}
 
@@ -68,8 +91,7 @@ class ChunkCutter {
   [[nodiscard]] std::uint32_t number(std::uint64_t target) const {
     const std::uint64_t row = target - rows_.first;
     if (row < rows_.count) return static_cast<std::uint32_t>(below_ + row);
-    const auto at =
-        static_cast<std::uint64_t>(std::lower_bound(elsewhere_.begin(), elsewhere_.end(), target) - elsewhere_.begin());
+    const std::uint64_t at = place_(target);
     return static_cast<std::uint32_t>(at < below_ ? at : at + rows_.count);
   }
 
@@ -90,8 +112,8 @@ class ChunkCutter {
 
   const QueryColumns& queries_;
   PartRows rows_;
-  std::span<const std::uint64_t> elsewhere_;
-  std::uint64_t below_;              // how many of elsewhere_ come before the rows
+  PlaceIndex place_;                 // of the targets elsewhere
+  std::uint64_t below_;              // how many of them come before the rows
   std::uint64_t long_list_end_ = 0;  // of the list that is being cut
   std::vector<std::uint32_t> targets_;
   QueryChunks chunks_;
@@ -100,30 +122,52 @@ class ChunkCutter {
 }  // namespace
 
 QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relations) {
-  std::sort(queries.begin(), queries.end(), [](const Query& a, const Query& b) {
-    return std::tie(a.relation, a.source, a.target) < std::tie(b.relation, b.source, b.target);
-  });
-  queries.erase(std::unique(queries.begin(), queries.end()), queries.end());
+  // Source and target in one number, by relation: a counting sort, then a sort of numbers for each relation.
+  std::vector<std::uint64_t> ends(directed_relations + 1);
+  for (const Query& query : queries) ++ends[query.relation.index() + 1];
+  for (std::size_t r = 0; r < directed_relations; ++r) ends[r + 1] += ends[r];
+  std::vector<std::uint64_t> keys(queries.size());
+  for (const Query& query : queries) {
+    TESSERA_ASSERT(query.target.value() <= kMost, "entity ids have 32 bits");
+    keys[ends[query.relation.index()]++] = (std::uint64_t{query.source.value()} << 32U) | query.target.value();
+  }
+  std::vector<Query>().swap(queries);
   QueryColumns columns;
   columns.relation_offsets.assign(directed_relations + 1, 0);
-  columns.sources.reserve(queries.size());
-  columns.targets.reserve(queries.size());
-  for (const Query& query : queries) {
-    ++columns.relation_offsets[query.relation.index() + 1];
-    columns.sources.push_back(query.source.value());
-    columns.targets.push_back(query.target.value());
+  columns.sources.reserve(keys.size());
+  columns.targets.reserve(keys.size());
+  auto first = keys.begin();
+  for (std::size_t r = 0; r < directed_relations; ++r) {
+    const auto end = keys.begin() + static_cast<std::ptrdiff_t>(ends[r]);
+    std::sort(first, end);
+    const auto last = std::unique(first, end);
+    for (auto key = first; key != last; ++key) {
+      columns.sources.push_back(static_cast<std::uint32_t>(*key >> 32U));
+      columns.targets.push_back(*key & kMost);
+    }
+    columns.relation_offsets[r + 1] = columns.sources.size();
+    first = end;
   }
-  for (std::size_t r = 0; r < directed_relations; ++r) columns.relation_offsets[r + 1] += columns.relation_offsets[r];
   return columns;
 }
 
 std::vector<std::uint64_t> targets_elsewhere(const std::array<QueryColumns, 3>& splits, const PartRows& rows) {
+  std::vector<bool> is_elsewhere;
+  std::uint64_t count = 0;
+  for (const QueryColumns& queries : splits) {
+    for (const std::uint64_t target : queries.targets) {
+      if (target - rows.first < rows.count) continue;
+      if (target >= is_elsewhere.size())
+        is_elsewhere.resize(std::max<std::uint64_t>(target + 1, 2 * is_elsewhere.size()));
+      if (is_elsewhere[target]) continue;
+      is_elsewhere[target] = true;
+      ++count;
+    }
+  }
   std::vector<std::uint64_t> elsewhere;
-  for (const QueryColumns& queries : splits)
-    for (const std::uint64_t target : queries.targets)
-      if (target - rows.first >= rows.count) elsewhere.push_back(target);
-  std::sort(elsewhere.begin(), elsewhere.end());
-  elsewhere.erase(std::unique(elsewhere.begin(), elsewhere.end()), elsewhere.end());
+  elsewhere.reserve(count);
+  for (std::uint64_t target = 0; target < is_elsewhere.size(); ++target)
+    if (is_elsewhere[target]) elsewhere.push_back(target);
   return elsewhere;
 }
 

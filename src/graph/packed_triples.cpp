@@ -3,6 +3,7 @@
 #include "graph/packed_triples.hpp"
 
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "packing/query_chunk.hpp"
 
 #include <algorithm>
@@ -116,32 +117,52 @@ class TripleScan {
 void PackedTriplesWriter::append(std::span<const Triple> triples) {
   for (const Triple& triple : triples) {
     TESSERA_ASSERT(size_ == 0 || key(last_) < key(triple), "triples ascend by (relation, head, tail)");
-    if (!heads_.empty() && (triple.relation != last_.relation || heads_.size() == packing::kChunkQueries)) end_chunk();
+    const bool goes_on = !chunk_starts_.empty() && triple.relation == last_.relation &&
+                         heads_.size() - chunk_starts_.back() < packing::kChunkQueries;
+    if (!goes_on && heads_.size() >= kSegmentTriples) end_segment();
     last_ = triple;
+    if (!goes_on) begin_chunk();
     ++size_;
     heads_.push_back(static_cast<std::uint32_t>(triple.head.value()));
     tails_.push_back(static_cast<std::uint32_t>(triple.tail.value()));
   }
 }
 
-void PackedTriplesWriter::end_chunk() {
+void PackedTriplesWriter::begin_chunk() {
+  chunk_starts_.push_back(heads_.size());
   relations_.push_back(last_.relation.value());
-  first_heads_.push_back(heads_.front());
-  packing::encode_chunk(heads_, tails_, bytes_);
-  offsets_.push_back(static_cast<std::uint32_t>(bytes_.size()));
-  segment_size_ += heads_.size();
-  heads_.clear();
-  tails_.clear();
-  if (segment_size_ >= kSegmentTriples) end_segment();
+  first_heads_.push_back(static_cast<std::uint32_t>(last_.head.value()));
+}
+
+void PackedTriplesWriter::pack_chunks() {
+  constexpr std::size_t kTogether = 64;
+  const std::size_t chunks = chunk_starts_.size();
+  chunk_starts_.push_back(heads_.size());
+  std::vector<std::vector<std::uint8_t>> packed((chunks + kTogether - 1) / kTogether);
+  std::vector<std::uint32_t> sizes(chunks);
+  parallel_for(packed.size(), threads_, [&](std::size_t some) {
+    for (std::size_t c = some * kTogether; c < std::min(chunks, (some + 1) * kTogether); ++c) {
+      const std::size_t before = packed[some].size();
+      const std::size_t count = chunk_starts_[c + 1] - chunk_starts_[c];
+      packing::encode_chunk(std::span(heads_).subspan(chunk_starts_[c], count),
+                            std::span(tails_).subspan(chunk_starts_[c], count), packed[some]);
+      sizes[c] = static_cast<std::uint32_t>(packed[some].size() - before);
+    }
+  });
+  for (const std::vector<std::uint8_t>& some : packed) bytes_.insert(bytes_.end(), some.begin(), some.end());
+  for (const std::uint32_t size : sizes) offsets_.push_back(offsets_.back() + size);
 }
 
 void PackedTriplesWriter::end_segment() {
+  pack_chunks();
   const std::string group = group_ + "/" + segment_name(segments_++);
   file_.write<std::uint32_t>(group + "/relation", relations_, {"relation id of each chunk"});
   file_.write<std::uint32_t>(group + "/first_head", first_heads_, {"entity id of the first head of each chunk"});
   file_.write<std::uint32_t>(group + "/offset", offsets_, {"where the chunk begins in chunks; then the end", "byte"});
   file_.write<std::uint8_t>(group + "/chunks", bytes_, {"packed triples", "byte"});
-  segment_size_ = 0;
+  heads_.clear();
+  tails_.clear();
+  chunk_starts_.clear();
   relations_.clear();
   first_heads_.clear();
   offsets_.assign(1, 0);
@@ -149,8 +170,7 @@ void PackedTriplesWriter::end_segment() {
 }
 
 void PackedTriplesWriter::finish() {
-  if (!heads_.empty()) end_chunk();
-  if (segment_size_ > 0) end_segment();
+  if (!heads_.empty()) end_segment();
   file_.attribute(group_, "triples", size_);
   file_.attribute(group_, "segments", segments_);
 }

@@ -22,8 +22,9 @@ class PackedTriplesWriter {
  public:
   static constexpr std::uint64_t kSegmentTriples = std::uint64_t{1} << 22U;
 
-  /// Both outlive this.
-  PackedTriplesWriter(storage::FileWriter& file, std::string group) : file_(file), group_(std::move(group)) {}
+  /// `file` outlives this. Chunks are packed on some threads, which change no bit.
+  PackedTriplesWriter(storage::FileWriter& file, std::string group, std::size_t threads = 1)
+      : file_(file), group_(std::move(group)), threads_(threads) {}
   void append(std::span<const Triple> triples);
   /// Writes the last segment.
   void finish();
@@ -31,17 +32,19 @@ class PackedTriplesWriter {
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
  private:
-  void end_chunk();
+  void begin_chunk();
+  void pack_chunks();
   void end_segment();
 
   storage::FileWriter& file_;
   std::string group_;
+  std::size_t threads_;
   std::uint64_t size_ = 0;
   std::uint64_t segments_ = 0;
   Triple last_;
-  std::vector<std::uint32_t> heads_;
+  std::vector<std::uint32_t> heads_;  // of the segment
   std::vector<std::uint32_t> tails_;
-  std::uint64_t segment_size_ = 0;
+  std::vector<std::size_t> chunk_starts_;
   std::vector<std::uint32_t> relations_;  // columns of the segment, by chunk
   std::vector<std::uint32_t> first_heads_;
   std::vector<std::uint32_t> offsets_{0};

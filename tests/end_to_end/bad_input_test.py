@@ -17,7 +17,7 @@ class BadCommandLine(ProgramTest):
              ("partition x --parts -3", ["--parts", "'-3'", "from 1 to 1,048,576"]),
              ("partition x --parts 1.5", ["--parts", "'1.5'"]),
              ("partition x --parts 99999999999999999999", ["--parts"]),
-             ("partition x --method metsi", ["--method", "did you mean 'metis'?", "metis, stream, random"]),
+             ("partition x --method metsi", ["--method", "did you mean 'metis'?", "auto, metis, stream, random"]),
              ("predict r --query a b -k 0", ["-k", "'0'", "at least 1"]),
              ("import x -o y --separator foo", ["--separator", "'foo'", "auto, comma, space, tab"]),
              ("import x -o y --seed -1", ["--seed", "'-1'", "at least 0"]),

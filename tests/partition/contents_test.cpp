@@ -258,14 +258,28 @@ TEST(Determinism, SameSeedSameDatasets) {
   }
 }
 
-TEST(Determinism, BlockSizeChangesOnlyWhatStreamsInBlocks) {
-  const GraphOnDisk disk(random_graph(spec()));
-  for (const char* method : {"metis", "random"}) {
-    auto options = disk.options(method, 4);
-    const auto whole = dataset_digests(disk, options);
-    options.block_bytes = 100;
-    EXPECT_TRUE(dataset_digests(disk, options) == whole) << method;
+TEST(Determinism, SizeOfBlocksAndThreadsChangeNothing) {
+  const GraphOnDisk small(random_graph(spec()));
+  const GraphOnDisk larger(planted_communities(30, 100, 20000, 20));
+  for (const GraphOnDisk* disk : {&small, &larger}) {
+    for (const char* method : {"metis", "stream", "random"}) {
+      auto options = disk->options(method, 4);
+      const auto whole = dataset_digests(*disk, options);
+      for (const std::uint64_t block_bytes : {100U, 100'000U, 1U << 30U}) {
+        options.block_bytes = block_bytes;
+        options.threads = options.threads % 3 + 1;
+        EXPECT_TRUE(dataset_digests(*disk, options) == whole) << method << ", " << block_bytes;
+      }
+    }
   }
+}
+
+TEST(Determinism, StreamGivesTheSameBitsOnAnyThreads) {
+  const GraphOnDisk disk(planted_communities(100, 200, 100'000, 20));
+  auto options = disk.options("stream", 8);
+  const auto alone = dataset_digests(disk, options);
+  for (options.threads = 2; options.threads <= 3; ++options.threads)
+    EXPECT_TRUE(dataset_digests(disk, options) == alone) << options.threads;
 }
 
 }  // namespace

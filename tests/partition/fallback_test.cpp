@@ -114,6 +114,61 @@ TEST(Metis, IsNotAskedForMorePartsThanVertices) {
   for (const auto& part : manifest.figures) EXPECT_EQ(part.rows, 3U);
 }
 
+TEST(Memory, ChoosesTheMethodAndSaysWhy) {
+  const GraphOnDisk disk(planted_communities(4, 500, 500'000, 10));
+  auto options = disk.options("auto", 4);
+  for (const auto& [memory, method] :
+       {std::pair("20MiB", ""), {"40MiB", "stream"}, {"80MiB", "metis"}, {"", "metis"}}) {
+    options.memory = memory;
+    const LogCapture log;
+    if (std::string(method).empty()) {
+      EXPECT_THROW(partition::partition_graph(options), Error);
+      continue;
+    }
+    EXPECT_EQ(partition::partition_graph(options).method, method) << memory;
+    const std::string said = log.text(log::Level::kInfo);
+    EXPECT_NE(said.find(std::string("method: ") + method + "; METIS needs about "), std::string::npos) << said;
+    if (!options.memory.empty()) {
+      EXPECT_NE(said.find("(--memory)"), std::string::npos) << said;
+    }
+    std::filesystem::remove_all(graph::partition_folder(disk.folder(), 4));
+  }
+}
+
+TEST(Memory, RefusesMetisThatDoesNotFit) {
+  const GraphOnDisk disk(planted_communities(4, 500, 500'000, 10));
+  auto options = disk.options("metis", 4);
+  options.memory = "40MiB";
+  try {
+    partition::partition_graph(options);
+    FAIL() << "must throw";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), ExitStatus::kOverBudget);
+    for (const char* part : {"METIS needs about ", "40.0 MiB may be used (--memory)", "'stream'"})
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(disk.files(), (std::vector<std::string>{"checksums.xxh3", "graph.h5"}));
+}
+
+TEST(Memory, MustBeASizeAboveZero) {
+  const GraphOnDisk disk(random_graph({}));
+  auto options = disk.options("stream", 2);
+  for (const char* memory : {"0", "much", "-1"}) {
+    options.memory = memory;
+    try {
+      partition::partition_graph(options);
+      FAIL() << "must throw";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), ExitStatus::kUsage) << memory;
+      EXPECT_NE(std::string(error.what()).find("--memory"), std::string::npos) << error.what();
+    }
+  }
+  options.memory = "900TiB";
+  const LogCapture log;
+  partition::partition_graph(options);
+  EXPECT_NE(log.text(log::Level::kWarning).find("more than this machine has"), std::string::npos);
+}
+
 TEST(Metis, SaysWhichBuildCountsFurther) {
   EXPECT_NO_THROW(partition::require_index_width(2'147'483'647, 32));
   EXPECT_NO_THROW(partition::require_index_width(4'000'000'000, 64));

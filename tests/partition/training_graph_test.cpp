@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partition/training_graph.hpp"
 
+#include "partition/contraction.hpp"
 #include "partition/signature.hpp"
 #include "partition/undirected_graph.hpp"
 #include "partition_fixture.hpp"
@@ -69,24 +70,63 @@ TEST(UndirectedGraph, EqualsBruteForceInBlocksOfAnySize) {
   }
 }
 
-TEST(Adjacency, ShuffledVisitsEveryVertexOnce) {
+using Lists = std::vector<std::vector<std::uint32_t>>;
+
+// Visits all batches: the neighbours of each vertex, sorted, and the order of the vertices.
+Lists visit(partition::Neighbours& graph, std::size_t vertices, std::vector<std::uint32_t>& order) {
+  Lists lists(vertices);
+  const RandomStream random(1, Purpose::kPartition);
+  partition::for_each_batch(graph, vertices, random, [&](const partition::Rows& rows, const partition::Batch& batch) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      order.push_back(batch.vertex(i));
+      const auto neighbours = rows.of(batch.vertex(i));
+      lists.at(batch.vertex(i)).assign(neighbours.begin(), neighbours.end());
+      std::sort(lists.at(batch.vertex(i)).begin(), lists.at(batch.vertex(i)).end());
+    }
+  });
+  return lists;
+}
+
+TEST(Adjacency, IsTheSameInBlocksOfAnySizeOnAnyThreads) {
   const GraphOnDisk disk(random_graph({}));
   const graph::GraphReader reader(disk.folder());
   const auto summary = partition::summarise_training(reader);
   const std::vector<std::uint64_t> most(summary.vertex_degree.begin(), summary.vertex_degree.end());
-  partition::Adjacency adjacency(reader, summary.vertex, most, 500);
-  EXPECT_GT(adjacency.block_count(), 3U);
-  std::vector<std::uint32_t> ordered(most.size());
-  std::vector<std::uint32_t> shuffled(most.size());
+  const std::uint32_t segment = partition::Batch::segment(most.size());
+  partition::Adjacency whole(reader, summary.vertex, most, {1U << 30U, segment, 1});
+  partition::Adjacency blocks(reader, summary.vertex, most, {500, segment, 3});
+  EXPECT_EQ(whole.block_count(), 1U);
+  EXPECT_GT(blocks.block_count(), 3U);
   std::vector<std::uint32_t> order;
-  adjacency.for_each(
-      [&](std::uint32_t v, auto neighbours) { ordered.at(v) += 1 + static_cast<std::uint32_t>(neighbours.size()); });
-  adjacency.for_each_shuffled(RandomStream(1, Purpose::kPartition), [&](std::uint32_t v, auto neighbours) {
-    shuffled.at(v) += 1 + static_cast<std::uint32_t>(neighbours.size());
-    order.push_back(v);
+  std::vector<std::uint32_t> order_in_blocks;
+  EXPECT_EQ(visit(whole, most.size(), order), visit(blocks, most.size(), order_in_blocks));
+  EXPECT_EQ(order, order_in_blocks);
+  std::sort(order.begin(), order.end());
+  for (std::uint32_t v = 0; v < most.size(); ++v) EXPECT_EQ(order.at(v), v);
+}
+
+TEST(Contraction, MergesWhatTheTriplesSay) {
+  const GraphOnDisk disk(random_graph({}));
+  const graph::GraphReader reader(disk.folder());
+  const auto summary = partition::summarise_training(reader);
+  const std::vector<std::uint64_t> most(summary.vertex_degree.begin(), summary.vertex_degree.end());
+  partition::Adjacency finer(reader, summary.vertex, most, {1U << 30U});
+  std::vector<std::uint32_t> coarse_of(most.size());
+  for (std::uint32_t v = 0; v < coarse_of.size(); ++v) coarse_of[v] = v % 7;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> expected;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> found;
+  std::shared_ptr<partition::MergedGraph> merged;
+  finer.for_each_block([&](const partition::Rows& rows) {
+    merged = partition::contract(rows, {coarse_of, 7, 1U << 30U, 3});
+    EXPECT_EQ(partition::contract(rows, {coarse_of, 7, 10, 3}), nullptr);  // too many bytes
+    for (std::uint32_t v = 0; v < most.size(); ++v)
+      for (const std::uint32_t w : rows.of(v))
+        if (coarse_of[v] != coarse_of[w]) ++expected[{coarse_of[v], coarse_of[w]}];
   });
-  EXPECT_EQ(shuffled, ordered);
-  EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
+  for (std::uint32_t c = 0; c < 7; ++c)
+    for (std::size_t i = 0; i < merged->rows().of(c).size(); ++i)
+      EXPECT_TRUE(found.emplace(std::pair(c, merged->rows().of(c)[i]), merged->rows().weights_of(c)[i]).second);
+  EXPECT_EQ(found, expected);
 }
 
 TEST(Signatures, MostFrequentRelationDecidesFirst) {

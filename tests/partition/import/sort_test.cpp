@@ -82,7 +82,8 @@ TEST(SortTriples, DropsAndCountsRepeats) {
   std::vector<std::uint64_t> entity_ranks(kEntities);
   std::iota(entity_ranks.rbegin(), entity_ranks.rend(), 0);
   const std::vector<std::uint64_t> relation_ranks = {2, 0, 1};
-  const IdMaps maps{entity_ranks, relation_ranks, KeyLayout::for_counts(kEntities, 3)};
+  RankTable entity_table(entity_ranks);
+  const IdMaps maps{entity_table, relation_ranks, KeyLayout::for_counts(kEntities, 3)};
   for (const std::uint64_t memory : {1ULL, 1ULL << 20U}) {
     KeyFile spilled(std::filesystem::temp_directory_path(), KeyLayout{});
     std::set<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>> expected;
@@ -122,6 +123,7 @@ TEST(CountCommon, IsTheSizeOfTheIntersection) {
 TEST(SortAttributes, ByAttributeEntityAndValue) {
   std::mt19937_64 random(4);
   const std::vector<std::uint64_t> entity_ranks = {3, kNoRank, 1, 0, 2};
+  RankTable entity_table(entity_ranks);
   const std::vector<std::uint64_t> ranks = {1, 0};
   using Row = std::tuple<std::uint32_t, std::uint64_t, std::string, std::uint32_t>;
   for (const std::uint64_t memory : {1ULL, 4096ULL, 1ULL << 20U}) {
@@ -140,7 +142,7 @@ TEST(SortAttributes, ByAttributeEntityAndValue) {
     }
     spilled.finish();
     AttributeCounts counts;
-    const AttributeFile sorted = sort_attributes(spilled, {entity_ranks, ranks, ranks}, settings(memory), counts);
+    const AttributeFile sorted = sort_attributes(spilled, {entity_table, ranks, ranks}, settings(memory), counts);
     EXPECT_EQ(counts.without_entity, 3000 - kept);
     EXPECT_EQ(counts.duplicates, kept - expected.size());
     auto at = expected.begin();
