@@ -12,10 +12,9 @@ namespace tessera::plan {
 std::vector<PartitionPlan> plan_partition(std::uint64_t entities, std::uint64_t triples) {
   constexpr std::uint64_t kOfEntity = 8 + 4 + 24 + 16;  // summary, parts, signatures, order
   constexpr std::uint64_t kStreamOfEntity = 45;
-  constexpr std::uint64_t kOfEdge = 16;   // both directions of METIS's graph
   constexpr std::uint64_t kOfQuery = 16;  // while parts are written
   const std::uint64_t block = std::min(partition::PartitionOptions{}.block_bytes, kOfQuery * 2 * triples);
-  return {{"metis", kOfEntity * entities + kOfEdge * triples + block, partition::metis_bytes(entities, triples)},
+  return {{"metis", kOfEntity * entities + block, partition::metis_bytes(entities, triples)},
           {"stream", (kOfEntity + kStreamOfEntity) * entities + block, 0}};
 }
 
