@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 namespace tessera::checkpoint {
@@ -21,7 +20,6 @@ namespace {
 using kernels::ConstMatrix;
 using kernels::Matrix;
 
-constexpr const char* kPrefix = "epoch-";
 constexpr const char* kUnfinished = ".tmp";
 
 void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
@@ -91,14 +89,7 @@ void write_manifest(const std::filesystem::path& folder, const graph::Shard& sha
   file.attribute("/", "model", std::string(parameters.scorer().name()));
   file.attribute("/", "dim", std::uint64_t{parameters.dim()});
   file.attribute("/", "parts", std::uint64_t{shard.manifest.part_count()});
-  file.attribute("/", "epoch", state.epoch);
-  file.attribute("/", "best_epoch", state.best_epoch);
-  file.attribute("/", "best_mrr", state.best_mrr);
-  file.attribute("/", "reference_mrr", state.reference_mrr);
-  file.attribute("/", "checks_since_best", state.checks_since_best);
-  file.attribute("/", "finished", std::uint64_t{state.finished ? 1U : 0U});
-  file.attribute("/", "rate_factor", state.rate_factor);
-  file.attribute("/", "checks_on_plateau", state.checks_on_plateau);
+  write_run_state(file, state);
   write_matrix(file, kRelationRows, parameters.relations(), "relation rows, by directed relation");
   write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
   if (const model::Parameters* average = parameters.average())
@@ -133,19 +124,8 @@ storage::FileReader open_manifest(const std::filesystem::path& folder) {
   return storage::FileReader::open_verified(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
 }
 
-RunState state_of(const storage::FileReader& manifest) {
-  return {manifest.integer("/", "epoch"),
-          manifest.integer("/", "best_epoch"),
-          manifest.real("/", "best_mrr"),
-          manifest.real("/", "reference_mrr"),
-          manifest.integer("/", "checks_since_best"),
-          manifest.integer("/", "checks_on_plateau"),
-          manifest.real("/", "rate_factor"),
-          manifest.integer("/", "finished") != 0};
-}
-
-void warn_passed_over(std::uint64_t epoch, const Error& error) {
-  log::warning("the checkpoint after epoch {} is passed over: {}", epoch, error.what());
+void warn_passed_over(Position position, const Error& error) {
+  log::warning("the checkpoint after {} is passed over: {}", in_words(position), error.what());
 }
 
 Error none_whole(const std::filesystem::path& folder, const Error& last) {
@@ -160,28 +140,29 @@ void verify_files(const std::filesystem::path& folder) {
 
 }  // namespace
 
-std::filesystem::path CheckpointStore::epoch_folder(std::uint64_t epoch) const {
-  return folder_ / fmt::format("{}{:06}", kPrefix, epoch);
-}
+std::filesystem::path CheckpointStore::epoch_folder(Position position) const { return folder_ / folder_name(position); }
 
-std::vector<std::uint64_t> CheckpointStore::epochs() const {
-  std::vector<std::uint64_t> found;
+std::vector<Position> CheckpointStore::positions() const {
+  std::vector<Position> found;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix) || !std::filesystem::exists(entry.path() / storage::kChecksumsName)) continue;
-    std::uint64_t epoch = 0;
-    const char* digits = name.data() + std::string_view(kPrefix).size();
-    const auto [end, error] = std::from_chars(digits, name.data() + name.size(), epoch);
-    if (error == std::errc() && end == name.data() + name.size()) found.push_back(epoch);
+    const std::optional<Position> position = position_of(entry.path().filename().string());
+    if (position && std::filesystem::exists(entry.path() / storage::kChecksumsName)) found.push_back(*position);
   }
   std::sort(found.begin(), found.end());
   return found;
 }
 
+std::vector<std::uint64_t> CheckpointStore::epochs() const {
+  std::vector<std::uint64_t> found;
+  for (const Position& position : positions())
+    if (position.segment == 0) found.push_back(position.epoch);
+  return found;
+}
+
 void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters,
-                           const RunState& state) const {
-  const std::filesystem::path final_folder = epoch_folder(state.epoch);
+                           const RunState& state, std::uint64_t keep) const {
+  const std::filesystem::path final_folder = epoch_folder(state.position());
   const std::filesystem::path temporary = folder_ / fmt::format(".{}{}", final_folder.filename().string(), kUnfinished);
   comm::on_root(comm, [&] {
     std::error_code error;
@@ -203,9 +184,28 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
     if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
     removed_on_failure->release();
     storage::sync_path(folder_);
-    for (const std::uint64_t epoch : epochs())
-      if (epoch != state.epoch && epoch != state.best_epoch) std::filesystem::remove_all(epoch_folder(epoch), error);
+    remove_older(state, keep);
   });
+}
+
+// Of a run that went on from an older checkpoint, newer ones go, too.
+void CheckpointStore::remove_older(const RunState& state, std::uint64_t keep) const {
+  std::vector<Position> found = positions();
+  std::reverse(found.begin(), found.end());
+  std::uint64_t newest = 0;
+  bool has_whole = false;  // newer than the one that is looked at, or the best
+  for (const Position& position : found) has_whole = has_whole || position == Position(state.best_epoch);
+  std::error_code ignored;
+  for (const Position& position : found) {
+    const bool is_of_run = position <= state.position();
+    const bool is_only_whole = position.segment == 0 && !has_whole;
+    if (position == Position(state.best_epoch) || (is_of_run && (newest < keep || is_only_whole))) {
+      ++newest;
+      has_whole = has_whole || position.segment == 0;
+      continue;
+    }
+    std::filesystem::remove_all(epoch_folder(position), ignored);
+  }
 }
 
 void CheckpointStore::require(std::uint64_t epoch) const {
@@ -215,7 +215,9 @@ void CheckpointStore::require(std::uint64_t epoch) const {
          found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", ")));
 }
 
-RunState CheckpointStore::read_state(std::uint64_t epoch) const { return state_of(open_manifest(epoch_folder(epoch))); }
+RunState CheckpointStore::read_state(Position position) const {
+  return read_run_state(open_manifest(epoch_folder(position)));
+}
 
 void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition) {
   if (manifest.string("/", "graph_digest") != partition.graph_digest)
@@ -228,8 +230,8 @@ void check_partition(const storage::FileReader& manifest, const graph::Partition
          manifest.path().string(), partition.part_count(), partition.method, partition.seed);
 }
 
-RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, model::Parameters& parameters) const {
-  const std::filesystem::path folder = epoch_folder(epoch);
+RunState CheckpointStore::load(Position position, const graph::Shard& shard, model::Parameters& parameters) const {
+  const std::filesystem::path folder = epoch_folder(position);
   const auto manifest = open_manifest(folder);
   check_partition(manifest, shard.manifest);
   if (manifest.string("/", "model") != parameters.scorer().name() || manifest.integer("/", "dim") != parameters.dim())
@@ -252,25 +254,25 @@ RunState CheckpointStore::load(std::uint64_t epoch, const graph::Shard& shard, m
     checkpoint::read_state(file, "/state", table.state);
     parameters.put_away(table);
   }
-  return state_of(manifest);
+  return read_run_state(manifest);
 }
 
-std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& comm,
-                                                          std::vector<std::uint64_t> candidates,
+std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& comm, std::vector<Position> candidates,
                                                           const graph::Shard& shard,
                                                           model::Parameters& parameters) const {
   std::uint64_t count = candidates.size();
   comm.broadcast_values(std::span(&count, 1), Rank(0));
   candidates.resize(count);
   comm.broadcast_values(std::span(candidates), Rank(0));
-  for (const std::uint64_t epoch : candidates) {
+  for (const Position& position : candidates) {
     try {
-      return comm::together(comm, [&] { return load(epoch, shard, parameters); });
+      return comm::together(comm, [&] { return load(position, shard, parameters); });
     } catch (const comm::AgreedError& error) {
       const bool damaged = error.status() == ExitStatus::kBadData || error.status() == ExitStatus::kMissingInput;
       if (!damaged) throw;
-      if (epoch == candidates.back()) throw comm::AgreedError(ExitStatus::kBadData, none_whole(folder_, error).what());
-      if (comm.is_root()) warn_passed_over(epoch, error);
+      if (position == candidates.back())
+        throw comm::AgreedError(ExitStatus::kBadData, none_whole(folder_, error).what());
+      if (comm.is_root()) warn_passed_over(position, error);
     }
   }
   return std::nullopt;
@@ -278,9 +280,9 @@ std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& co
 
 std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, const graph::Shard& shard,
                                                      model::Parameters& parameters) const {
-  std::vector<std::uint64_t> candidates;
+  std::vector<Position> candidates;
   comm::on_root(comm, [&] {
-    candidates = epochs();
+    candidates = positions();
     std::reverse(candidates.begin(), candidates.end());
   });
   return load_first_sound(comm, std::move(candidates), shard, parameters);
@@ -288,8 +290,10 @@ std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, c
 
 RunState CheckpointStore::load_best(comm::Communicator& comm, const graph::Shard& shard,
                                     model::Parameters& parameters) const {
-  std::vector<std::uint64_t> candidates;
-  comm::on_root(comm, [&] { candidates = best_first(); });
+  std::vector<Position> candidates;
+  comm::on_root(comm, [&] {
+    for (const std::uint64_t epoch : best_first()) candidates.emplace_back(epoch);
+  });
   return load_first_sound(comm, std::move(candidates), shard, parameters).value();
 }
 
@@ -309,6 +313,10 @@ std::uint64_t CheckpointStore::best_sound() const {
 // From the newest down, but the best one first. The newest manifest that can be read says which that is.
 std::vector<std::uint64_t> CheckpointStore::best_first() const {
   std::vector<std::uint64_t> found = epochs();
+  if (found.empty() && !positions().empty())
+    fail(ExitStatus::kMissingInput,
+         "'{}' holds no model of a whole epoch: the first epoch is not complete; 'tessera train --resume' goes on",
+         folder_.string());
   if (found.empty())
     fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
   std::reverse(found.begin(), found.end());
@@ -332,8 +340,7 @@ void CheckpointStore::remove_unfinished() const {
   std::vector<std::filesystem::path> unfinished;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(fmt::format(".{}", kPrefix)) && name.ends_with(kUnfinished))
-      unfinished.push_back(entry.path());
+    if (name.starts_with(".") && name.ends_with(kUnfinished)) unfinished.push_back(entry.path());
   }
   for (const auto& folder : unfinished) std::filesystem::remove_all(folder, ignored);
 }

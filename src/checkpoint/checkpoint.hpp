@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "checkpoint/run_state.hpp"
 #include "comm/communicator.hpp"
 #include "core/job.hpp"
 #include "graph/shard.hpp"
@@ -15,20 +16,6 @@
 #include <vector>
 
 namespace tessera::checkpoint {
-
-/// Where a training run stands; stored with every checkpoint.
-struct RunState {
-  std::uint64_t epoch = 0;  ///< completed epochs
-  std::uint64_t best_epoch = 0;
-  double best_mrr = 0;  ///< validation MRR of best_epoch; 0 when never validated
-  /// Early stopping and the schedule "plateau" use these numbers. They count validations at the job's interval alone,
-  /// so a run that ended in between continues as a run that did not end.
-  double reference_mrr = 0;             ///< the best MRR of these validations
-  std::uint64_t checks_since_best = 0;  ///< validations since the best one
-  std::uint64_t checks_on_plateau = 0;  ///< validations since the best one or the last cut of the rate
-  double rate_factor = 1;               ///< factor on the learning rate, after the cuts so far
-  bool finished = false;                ///< all epochs done, or stopped early
-};
 
 inline constexpr const char* kCheckpointKind = "checkpoint";
 inline constexpr std::uint64_t kCheckpointVersion = 2;  ///< 1: entity rows in fp32 alone
@@ -45,44 +32,48 @@ inline constexpr const char* kRelationAverage = "/relations/average";
 inline constexpr const char* kCoreRows = "/core/rows";  ///< [relation dim, operator dim]; only of a model with a core
 inline constexpr const char* kCoreAverage = "/core/average";
 
-/// RUN/checkpoints/epoch-000010, ...: each complete, or not there.
+/// RUN/checkpoints/epoch-000010, epoch-000010-segment-000123, ...: each complete, or not there. Those of whole epochs
+/// are models; the others are for continuing a run alone.
 class CheckpointStore {
  public:
   explicit CheckpointStore(const std::filesystem::path& run_folder) : folder_(run_folder / kCheckpointsFolder) {}
 
   /// Collective. Every rank writes the chunks of its parts; the folder appears when all are on disk; then all but the
-  /// best and the newest are removed. Throws AgreedError(kIo) and leaves older checkpoints untouched when writing
-  /// fails.
+  /// best, the `keep` newest and the newest of whole epochs, if no other of those is left, are removed. Throws
+  /// AgreedError(kIo) and leaves older checkpoints untouched when writing fails.
   void save(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters,
-            const RunState& state) const;
+            const RunState& state, std::uint64_t keep = 1) const;
 
-  /// Epochs of the complete checkpoints, ascending.
+  /// Positions of all complete checkpoints, ascending.
+  [[nodiscard]] std::vector<Position> positions() const;
+  /// Those of whole epochs.
   [[nodiscard]] std::vector<std::uint64_t> epochs() const;
   /// Throws Error(kMissingInput) naming those that there are when there is no complete checkpoint after this epoch.
   void require(std::uint64_t epoch) const;
   /// State of a checkpoint. Throws Error(kMissingInput) or Error(kBadData).
-  [[nodiscard]] RunState read_state(std::uint64_t epoch) const;
+  [[nodiscard]] RunState read_state(Position position) const;
   /// Loads rows (and states and averages when `parameters` has them) of this rank's parts. Where the checkpoint has
   /// averages and `parameters` keeps none, the averages are its rows: ranking and searching use them. Not collective.
   /// Throws Error(kMissingInput), Error(kBadData) for a damaged one, Error(kUsage) for one of another graph or model.
-  RunState load(std::uint64_t epoch, const graph::Shard& shard, model::Parameters& parameters) const;
+  RunState load(Position position, const graph::Shard& shard, model::Parameters& parameters) const;
   /// Collective. Loads the newest checkpoint that is whole; a damaged one is passed over with a warning that names the
   /// file. Nothing when there is none; throws AgreedError(kBadData) when all are damaged.
   std::optional<RunState> load_newest(comm::Communicator& comm, const graph::Shard& shard,
                                       model::Parameters& parameters) const;
-  /// Collective. The same for the checkpoint that evaluation uses: the best one by validation MRR, else the newest.
-  /// Throws AgreedError(kMissingInput) when there is none.
+  /// Collective. The same for the checkpoint that evaluation uses: the best one by validation MRR, else the newest of
+  /// whole epochs. Throws AgreedError(kMissingInput) when there is none.
   RunState load_best(comm::Communicator& comm, const graph::Shard& shard, model::Parameters& parameters) const;
   /// The epoch that load_best() would take, as far as checksums tell. By one process. Throws Error(kMissingInput) when
   /// there is no checkpoint, Error(kBadData) when all are damaged.
   [[nodiscard]] std::uint64_t best_sound() const;
   /// Removes the files of an interrupted save(). One process calls it, while no rank saves.
   void remove_unfinished() const;
-  [[nodiscard]] std::filesystem::path epoch_folder(std::uint64_t epoch) const;
+  [[nodiscard]] std::filesystem::path epoch_folder(Position position) const;
 
  private:
   [[nodiscard]] std::vector<std::uint64_t> best_first() const;
-  std::optional<RunState> load_first_sound(comm::Communicator& comm, std::vector<std::uint64_t> candidates,
+  void remove_older(const RunState& state, std::uint64_t keep) const;
+  std::optional<RunState> load_first_sound(comm::Communicator& comm, std::vector<Position> candidates,
                                            const graph::Shard& shard, model::Parameters& parameters) const;
   std::filesystem::path folder_;
 };

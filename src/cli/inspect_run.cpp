@@ -51,7 +51,7 @@ Json metrics_of_log(const fs::path& file) {
 Json starts_of(const fs::path& file) {
   Json out = Json::array();
   for (const train::Start& start : train::read_starts(file))
-    out.push_back(fmt::format("after epoch {}: {} rank{}, parts of each {} ({})", start.after_epoch, start.ranks.size(),
+    out.push_back(fmt::format("after {}: {} rank{}, parts of each {} ({})", in_words(start.after), start.ranks.size(),
                               start.ranks.size() == 1 ? "" : "s", start.placement, start.why));
   return out;
 }
@@ -96,7 +96,7 @@ Json results_in(const fs::path& folder) {
 }
 
 std::string state_in_words(const checkpoint::RunState& state) {
-  return fmt::format("{} after epoch {}", state.finished ? "finished" : "not finished", state.epoch);
+  return fmt::format("{} after {}", state.finished ? "finished" : "not finished", in_words(state));
 }
 
 }  // namespace
@@ -130,17 +130,20 @@ Json describe_checkpoint(const fs::path& folder) {
   out["dim"] = file.integer("/", "dim");
   out["parts"] = file.integer("/", "parts");
   out["epoch"] = file.integer("/", "epoch");
+  const checkpoint::PartialEpoch partial = checkpoint::read_run_state(file).partial;
+  if (partial.segment > 0)
+    out["not a whole epoch"] = fmt::format("{} of {} segments of the next one", partial.segment, partial.segments);
   return out;
 }
 
 Json describe_checkpoints(const fs::path& folder) {
   const checkpoint::CheckpointStore store(folder.parent_path());
   Json out = {{"what", "checkpoints"}, {"checkpoints", Json::array()}};
-  for (const std::uint64_t epoch : store.epochs()) {
-    const fs::path checkpoint = store.epoch_folder(epoch);
+  for (const checkpoint::Position& position : store.positions()) {
+    const fs::path checkpoint = store.epoch_folder(position);
     verify_folder(checkpoint);
     out["checkpoints"].push_back(
-        fmt::format("{}: {}", checkpoint.filename().string(), state_in_words(store.read_state(epoch))));
+        fmt::format("{}: {}", checkpoint.filename().string(), state_in_words(store.read_state(position))));
   }
   return out;
 }
@@ -161,8 +164,8 @@ Json describe_run(const fs::path& folder) {
               {"model", job.model.name},
               {"dim", job.model.dim}};
   const checkpoint::CheckpointStore store(folder);
-  const auto epochs = store.epochs();
-  out["state"] = epochs.empty() ? "no complete checkpoint yet" : state_in_words(store.read_state(epochs.back()));
+  const auto positions = store.positions();
+  out["state"] = positions.empty() ? "no complete checkpoint yet" : state_in_words(store.read_state(positions.back()));
   out["starts"] = starts_of(folder / train::kStartsLog);
   out["metrics"] = metrics_of_log(folder / train::kMetricsLog);
   out["checkpoints"] = describe_checkpoints(folder / checkpoint::kCheckpointsFolder)["checkpoints"];

@@ -23,6 +23,10 @@ std::string to_json(const train::Outcome& outcome, const Job& job, const std::op
   out["loss"] = outcome.final_loss;
   out["parameter_digest"] = outcome.parameter_digest;
   out["run"] = job.run.folder;
+  if (outcome.state.partial.segment > 0) {
+    out["segment"] = outcome.state.partial.segment;
+    out["segments"] = outcome.state.partial.segments;
+  }
   return out.dump();
 }
 

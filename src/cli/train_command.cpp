@@ -120,6 +120,10 @@ void print_outcome(const train::Outcome& outcome, const Job& job, const std::opt
   std::printf("run               %s\n", job.run.folder.c_str());
   std::printf("epochs            %llu%s\n", static_cast<unsigned long long>(outcome.state.epoch),
               outcome.stopped_early ? " (validation no longer improved)" : "");
+  if (outcome.state.partial.segment > 0)
+    std::printf("segments          %llu of %llu of the next epoch\n",
+                static_cast<unsigned long long>(outcome.state.partial.segment),
+                static_cast<unsigned long long>(outcome.state.partial.segments));
   if (outcome.state.epoch > 0) std::printf("loss              %.6f\n", outcome.final_loss);
   if (outcome.state.best_epoch > 0)
     std::printf("validation MRR    %.4f after epoch %llu (the best)\n", outcome.state.best_mrr,
@@ -127,15 +131,15 @@ void print_outcome(const train::Outcome& outcome, const Job& job, const std::opt
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
 }
 
-// The exchange mode of the existing run. "auto" may mean another mode on this machine than where the run started.
-std::string mode_of_run(const Job& job) {
+// What a job leaves to the program stays as it was decided when the run started: this machine may suggest another
+// value.
+void keep_decisions_of_run(Job& job) {
   const std::filesystem::path file = std::filesystem::path(job.run.folder) / kJobFile;
-  return std::filesystem::exists(file) ? read_job(file).exchange.mode : job.exchange.mode;
-}
-
-std::string resident_parts_of_run(const Job& job) {
-  const std::filesystem::path file = std::filesystem::path(job.run.folder) / kJobFile;
-  return std::filesystem::exists(file) ? read_job(file).memory.resident_parts : job.memory.resident_parts;
+  if (!std::filesystem::exists(file)) return;
+  const Job run = read_job(file);
+  if (job.exchange.mode == "auto") job.exchange.mode = run.exchange.mode;
+  if (job.memory.resident_parts == "auto") job.memory.resident_parts = run.memory.resident_parts;
+  if (job.train.segment_steps == 0) job.train.segment_steps = run.train.segment_steps;
 }
 
 // Collective. Reads the job and refuses one that cannot be trained.
@@ -145,8 +149,7 @@ Job read_training_job(comm::Communicator& comm, const Options& options) {
     if (checkpoint::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
            job.run.folder);
-    if (options.resume && job.exchange.mode == "auto") job.exchange.mode = mode_of_run(job);
-    if (options.resume && job.memory.resident_parts == "auto") job.memory.resident_parts = resident_parts_of_run(job);
+    if (options.resume) keep_decisions_of_run(job);
     if (job.memory.resident_parts != "all" && job.memory.queries == "auto") job.memory.queries = "stream";
     train::check_fit(job);
   });
@@ -172,6 +175,12 @@ void choose_resident_parts(comm::Communicator& comm, Job& job, const RunContext&
   if (comm.is_root())
     log::info("memory.resident_parts: {} ({} of memory are free for rows, states and steps)", job.memory.resident_parts,
               text::bytes(smallest));
+}
+
+// Decides how long segments are. With rounds, a round is a segment.
+void choose_segments(Job& job, const RunContext& context) {
+  if (job.train.segment_steps == 0 && resident_parts(job) == 0)
+    job.train.segment_steps = train::segment_steps(job, context.shard.manifest);
 }
 
 // Collective. The tables of a job whose rows do not all fit into memory; null for others.
@@ -242,6 +251,7 @@ void train(comm::Communicator& comm, const Options& options) {
     });
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
   choose_resident_parts(comm, job, context);
+  choose_segments(job, context);
   const std::unique_ptr<train::WorkingCopy> tables = make_working_copy(comm, job);
   model::Parameters parameters = comm::together(comm, [&] { return make_parameters(context, job, tables.get()); });
   const train::EngineSetup engine_setup{comm,
@@ -262,7 +272,7 @@ void train(comm::Communicator& comm, const Options& options) {
   train::Trainer trainer(engine_setup, *engine, options.resume);
   if (comm.is_root()) describe(context, parameters, *engine);
   const std::optional<DeviceMemory> device_memory = plan_device_memory(comm, devices, device_pool.get());
-  comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.epochs_done(), shares); });
+  comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.position(), shares); });
   const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));
   if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
@@ -270,9 +280,8 @@ void train(comm::Communicator& comm, const Options& options) {
     print_outcome(outcome, job, device_use, options.json);
   }
   if (outcome.stopped_on_request)
-    throw comm::AgreedError(
-        ExitStatus::kStopped,
-        fmt::format("stopped on request after epoch {}; continue with --resume", outcome.state.epoch));
+    throw comm::AgreedError(ExitStatus::kStopped, fmt::format("stopped on request after {}; continue with --resume",
+                                                              in_words(outcome.state)));
 }
 
 }  // namespace

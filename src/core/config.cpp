@@ -141,7 +141,7 @@ void ConfigReader::word_or_integer(const std::string& key, std::string& value, c
   if (found == nullptr) return;
   if (found->kind == ConfigValue::Kind::kInteger)
     value = std::to_string(found->integer);
-  else if (found->kind == ConfigValue::Kind::kString &&
+  else if (found->kind == ConfigValue::Kind::kString && !words.empty() &&
            std::find(words.begin(), words.end(), found->string) == words.end())
     fail(ExitStatus::kUsage, "{}: '{}' cannot be \"{}\"; it is a number or one of: {}", found->where, key,
          found->string, joined(words));
@@ -203,7 +203,9 @@ void ConfigWriter::text(const std::string& key, std::string& value, const std::v
 }
 
 void ConfigWriter::word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) {
-  if (std::find(words.begin(), words.end(), value) != words.end()) return text(key, value, words);
+  const bool is_integer =
+      !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!is_integer) return text(key, value, words);
   lines_.push_back({key, value});
 }
 

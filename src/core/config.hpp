@@ -44,7 +44,7 @@ class ConfigVisitor {
  public:
   virtual ~ConfigVisitor() = default;
   virtual void text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) = 0;
-  /// One of the words, or an integer, which is kept as text.
+  /// One of the words (any word when `words` is empty), or an integer, which is kept as text.
   virtual void word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) = 0;
   virtual void integer(const std::string& key, std::uint64_t& value, Range range) = 0;
   virtual void real(const std::string& key, double& value, Range range) = 0;

@@ -45,6 +45,7 @@ void visit_model(Job& job, ConfigVisitor& v) {
   v.integer("train.epochs", job.train.epochs, {0, 1e6});
   v.integer("train.batch_size", job.train.batch_size, {1, 1 << 26});
   v.flag("train.group_queries", job.train.group_queries);
+  v.integer("train.segment_steps", job.train.segment_steps, {0, 1e12});
   v.integer("negatives.count", job.negatives.count, {1, 1 << 22});
   v.text("negatives.scope", job.negatives.scope, {"global", "part", "all"});
   v.flag("negatives.unbiased", job.negatives.unbiased);
@@ -84,6 +85,8 @@ void visit_exchange(Job& job, ConfigVisitor& v) {
   v.integer("validate.every", job.validate.every, {0, 1e6});
   v.integer("validate.patience", job.validate.patience, {0, 1e6});
   v.integer("validate.max_triples", job.validate.max_triples, {});
+  v.word_or_integer("checkpoint.every", job.checkpoint.every, {});
+  v.integer("checkpoint.keep", job.checkpoint.keep, {1, 1e6});
   v.text("expect.split", job.expect.split, {"valid", "test"});
   v.real("expect.mrr", job.expect.mrr, {0, 1});
   v.real("expect.tolerance", job.expect.tolerance, {0, 1});
@@ -115,6 +118,7 @@ Job read_job(const std::filesystem::path& file, const std::vector<std::string>& 
          file.string());
   if (!job.run.memory.empty()) (void)text::parse_bytes(job.run.memory, "run.memory");
   if (!job.run.device_memory.empty()) (void)text::parse_bytes(job.run.device_memory, "run.device_memory");
+  (void)text::parse_duration(job.checkpoint.every, "checkpoint.every");
   if (job.memory.resident_parts != "auto") (void)resident_parts(job);
   return job;
 }
@@ -158,10 +162,10 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 13> kKeys = {
-      "data.graph",         "run.folder",        "run.threads",   "run.memory",   "run.watchdog_seconds",
-      "run.device_memory",  "memory.queries",    "run.placement", "train.epochs", "exchange.scores",
-      "exchange.transport", "validate.patience", "memory.folder"};
+  constexpr std::array<std::string_view, 15> kKeys = {
+      "data.graph",         "run.folder",        "run.threads",   "run.memory",       "run.watchdog_seconds",
+      "run.device_memory",  "memory.queries",    "run.placement", "train.epochs",     "exchange.scores",
+      "exchange.transport", "validate.patience", "memory.folder", "checkpoint.every", "checkpoint.keep"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }
@@ -177,9 +181,11 @@ std::vector<ConfigLine> lines_of(Job& job) {
 std::optional<JobChange> changed_result(Job before, Job now) {
   const std::vector<ConfigLine> old_lines = lines_of(before);
   const std::vector<ConfigLine> new_lines = lines_of(now);
-  for (std::size_t i = 0; i < new_lines.size(); ++i)
-    if (old_lines[i].value != new_lines[i].value && !may_change(new_lines[i].key, now))
-      return JobChange{new_lines[i].key, old_lines[i].value, new_lines[i].value};
+  for (std::size_t i = 0; i < new_lines.size(); ++i) {
+    if (old_lines[i].value == new_lines[i].value || may_change(new_lines[i].key, now)) continue;
+    if (new_lines[i].key == "train.segment_steps" && before.train.segment_steps == 0) continue;  // not decided then
+    return JobChange{new_lines[i].key, old_lines[i].value, new_lines[i].value};
+  }
   return std::nullopt;
 }
 

@@ -46,6 +46,7 @@ struct Job {
     std::uint64_t epochs = 100;
     std::uint64_t batch_size = 4096;  ///< queries per step, all parts together; a triple is two queries
     bool group_queries = false;       ///< a query is visited once per epoch, with all of its answers
+    std::uint64_t segment_steps = 0;  ///< most steps between two points at which a run can stop; 0: by the sizes
   } train;
   struct Negatives {
     std::uint64_t count = 512;  ///< shared negatives per part and step
@@ -100,6 +101,10 @@ struct Job {
     std::uint64_t patience = 0;     ///< checks without improvement before stopping; 0: never
     std::uint64_t max_triples = 0;  ///< 0: the whole split
   } validate;
+  struct Checkpoint {
+    std::string every = "0";  ///< time between checkpoints, "10min"; "0": only as validations say
+    std::uint64_t keep = 1;   ///< the newest ones that stay, beside the best
+  } checkpoint;
   struct Expect {
     std::string split = "test";
     double mrr = 0;        ///< the MRR that `evaluate --check` demands; 0: none

@@ -32,6 +32,10 @@ struct StageTimes {
   std::array<double, kStageCount> seconds{};
   [[nodiscard]] double& of(Stage stage) { return seconds[static_cast<std::size_t>(stage)]; }
   [[nodiscard]] double of(Stage stage) const { return seconds[static_cast<std::size_t>(stage)]; }
+  StageTimes& operator+=(const StageTimes& other) {
+    for (std::size_t stage = 0; stage < kStageCount; ++stage) seconds[stage] += other.seconds[stage];
+    return *this;
+  }
 };
 
 }  // namespace tessera

@@ -34,11 +34,34 @@ std::string bytes(std::uint64_t value) {
   return unit == 0 ? fmt::format("{} B", value) : fmt::format("{:.1f} {}", scaled, kUnits.at(unit));
 }
 
-std::uint64_t parse_bytes(std::string_view value, std::string_view what) {
-  double number = 0;
+namespace {
+
+/// "4 GiB": a number, and its unit without spaces; NaN where no number is.
+std::pair<double, std::string> split_unit(std::string_view value) {
+  double number = std::numeric_limits<double>::quiet_NaN();
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   std::string unit(end, value.data() + value.size());
   std::erase_if(unit, [](unsigned char c) { return std::isspace(c) != 0; });
+  if (error != std::errc()) number = std::numeric_limits<double>::quiet_NaN();
+  return {number, unit};
+}
+
+}  // namespace
+
+double parse_duration(std::string_view value, std::string_view what) {
+  const auto [number, unit] = split_unit(value);
+  double seconds = std::numeric_limits<double>::quiet_NaN();
+  if (unit == "s") seconds = number;
+  if (unit == "min") seconds = 60 * number;
+  if (unit == "h") seconds = 3600 * number;
+  if (unit.empty() && number == 0) seconds = 0;
+  if (!(seconds >= 0 && seconds < 1e9))
+    fail(ExitStatus::kUsage, "{}: '{}' is not a duration; write for example \"90s\", \"10min\" or \"2h\"", what, value);
+  return seconds;
+}
+
+std::uint64_t parse_bytes(std::string_view value, std::string_view what) {
+  const auto [number, unit] = split_unit(value);
   static const std::array<std::pair<const char*, double>, 9> units = {{{"", 1.0},
                                                                        {"B", 1.0},
                                                                        {"KiB", 1024.0},
@@ -48,8 +71,9 @@ std::uint64_t parse_bytes(std::string_view value, std::string_view what) {
                                                                        {"KB", 1e3},
                                                                        {"MB", 1e6},
                                                                        {"GB", 1e9}}};
-  const auto* found = std::find_if(units.begin(), units.end(), [&](const auto& u) { return unit == u.first; });
-  if (error != std::errc() || found == units.end() || !(number * found->second >= 1) || number * found->second > 9e18)
+  const auto* found =
+      std::find_if(units.begin(), units.end(), [&, &unit = unit](const auto& u) { return unit == u.first; });
+  if (found == units.end() || !(number * found->second >= 1) || number * found->second > 9e18)
     fail(ExitStatus::kUsage, "{}: '{}' is not a size; write for example \"512MiB\" or \"4GiB\"", what, value);
   return static_cast<std::uint64_t>(number * found->second);
 }

@@ -21,6 +21,9 @@ std::uint64_t parse_bytes(std::string_view value, std::string_view what);
 /// "0.8 s", "3 min 12 s", "2 h 05 min".
 std::string duration(double seconds);
 
+/// Parses "90s", "10min", "1.5h", and "0" without a unit, as seconds; throws Error(kUsage) that names `what`.
+double parse_duration(std::string_view value, std::string_view what);
+
 /// Number of single-character edits (insert, delete, replace, swap of neighbours) from a to b.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 

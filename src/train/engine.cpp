@@ -5,6 +5,7 @@
 #include "core/log.hpp"
 #include "execution/device_choice.hpp"
 #include "model/row_formats.hpp"
+#include "train/epoch_loss.hpp"
 #include "train/queries/queries_engine.hpp"
 #include "train/rows/rows_engine.hpp"
 #include "train/rows/sizes.hpp"
@@ -94,6 +95,42 @@ model::RowMemory row_memory(const graph::Shard& shard, const Job& job) {
   const exchange::RowSizes sizes = row_sizes(shard.manifest, job);
   for (const graph::Part& part : shard.parts) memory.spare_rows.push_back(sizes.remote[part.id().index()]);
   return memory;
+}
+
+// ---- segments
+
+// A segment of the default size has as many operations of its scores and their gradients: tens of seconds on some
+// cores. It has so many steps at least that filling the pipeline takes no time to speak of.
+constexpr double kSegmentOperations = 2e13;
+constexpr double kFewestSteps = 64;
+// What a query costs beside its candidates, as that of so many candidates.
+constexpr double kCandidatesBeside = 100;
+
+std::uint64_t segment_steps(const Job& job, const graph::PartitionManifest& manifest) {
+  if (job.train.segment_steps > 0) return job.train.segment_steps;
+  const auto dim = static_cast<double>(job.model.dim);
+  const double candidates = static_cast<double>(negative_count(manifest, job)) + kCandidatesBeside;
+  const auto relation = static_cast<double>(model::find_scorer(job.model.name).operator_dim(job.model.dim));
+  const double of_query = 6 * (dim * candidates + relation);
+  const double of_step = static_cast<double>(job.train.batch_size) * of_query;
+  return static_cast<std::uint64_t>(std::max(kFewestSteps, kSegmentOperations / of_step));
+}
+
+double Engine::run_epoch(std::uint32_t epoch, Progress* progress) {
+  sums_.clear();
+  for (std::uint64_t segment = 0; segment < segments(); ++segment) run_segment(epoch, segment, sums_, progress);
+  return mean_loss(sums_);
+}
+
+PassEngine::PassEngine(const EngineSetup& setup) : segment_steps_(segment_steps(setup.job, setup.shard.manifest)) {}
+
+std::uint64_t PassEngine::segments() const { return (steps() + segment_steps_ - 1) / segment_steps_; }
+
+void PassEngine::run_segment(std::uint32_t epoch, std::uint64_t segment, EpochSums& sums, Progress* progress) {
+  Pass pass{epoch, epoch, epoch * steps(), 0, steps(), epoch * queries()};
+  pass.first_step = steps() * segment / segments();  // equal segments
+  pass.end_step = steps() * (segment + 1) / segments();
+  run_pass(pass, sums, progress);
 }
 
 std::unique_ptr<PassEngine> make_engine(const EngineSetup& setup) {

@@ -4,6 +4,7 @@
 
 #include "comm/communicator.hpp"
 #include "comm/nccl/nccl_communicator.hpp"
+#include "core/epoch_sums.hpp"
 #include "core/job.hpp"
 #include "core/progress.hpp"
 #include "core/stage_times.hpp"
@@ -44,17 +45,25 @@ struct EngineSetup {
   [[nodiscard]] std::uint64_t entities() const { return all_entities > 0 ? all_entities : shard.manifest.entity_count; }
 };
 
-/// The training loop of one rank.
+/// The training loop of one rank. An epoch is cut into segments, always in the same way. Nothing is in flight between
+/// two of them: what comes after depends on the parameters, their states and the sums of the epoch alone.
 class Engine {
  public:
+  Engine() = default;
   virtual ~Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
 
-  /// Collective. One pass over all queries; returns the mean loss, the same bits on every rank and any number of them.
-  /// Throws AgreedError(kBadData) naming the step when a loss is not finite.
-  virtual double run_epoch(std::uint32_t epoch, Progress* progress) = 0;
-  double run_epoch(std::uint32_t epoch) { return run_epoch(epoch, nullptr); }
+  /// Segments of an epoch.
+  [[nodiscard]] virtual std::uint64_t segments() const = 0;
+  /// Collective. Trains one segment of an epoch, and adds it to `sums`, which has the segments before it. The sums have
+  /// the same bits on every rank and any number of them. Throws AgreedError(kBadData) naming the step when a loss is
+  /// not finite.
+  virtual void run_segment(std::uint32_t epoch, std::uint64_t segment, EpochSums& sums, Progress* progress) = 0;
+  /// Collective. All segments of an epoch; returns its mean loss.
+  double run_epoch(std::uint32_t epoch, Progress* progress = nullptr);
 
-  /// The time of each stage of this rank in the last epoch.
+  /// The time of each stage of this rank in the last segment.
   [[nodiscard]] virtual StageTimes stage_times() const { return {}; }
   /// Describes the engine in words: "moves rows; ...".
   [[nodiscard]] virtual std::string description() const = 0;
@@ -62,31 +71,40 @@ class Engine {
   [[nodiscard]] virtual Optimiser& optimiser() = 0;
 
   /// Whether the engine trains a copy of the parameters of its own, wherever that is: those of its setup are then what
-  /// they were at the start, or when download_parameters() was called last.
+  /// they were at the start, or when download_parameters() was called last. The same holds between two segments.
   [[nodiscard]] virtual bool holds_parameters() const { return false; }
-  /// Makes the parameters of the setup, with their optimiser state, those after the last epoch.
+  /// Collective. Makes the parameters of the setup, with their optimiser state, those after the last segment.
   virtual void download_parameters() {}
   /// Entity rows of every owned part on the device of the setup, where the engine has them in fp32; else none. Between
   /// download_parameters() and the next epoch they are those of the setup's parameters.
   [[nodiscard]] virtual std::vector<kernels::ConstDeviceMatrix> device_rows() const { return {}; }
+
+ private:
+  EpochSums sums_;  // of run_epoch()
 };
 
 /// An engine over a graph whose rows are all in memory. Everything is allocated when it is made; passes allocate
 /// nothing.
 class PassEngine : public Engine {
  public:
-  /// Collective. The mean loss of a pass, as run_epoch() has it.
-  virtual double run_pass(const Pass& pass, Progress* progress) = 0;
-  /// Steps of a pass.
+  explicit PassEngine(const EngineSetup& setup);
+
+  /// Collective. Trains the steps of a pass and adds them to `sums`, as run_segment() does.
+  virtual void run_pass(const Pass& pass, EpochSums& sums, Progress* progress) = 0;
+  /// Steps over all queries of the graph.
   [[nodiscard]] virtual std::uint64_t steps() const = 0;
-  /// Training queries of a pass.
+  /// Training queries of the graph.
   [[nodiscard]] virtual std::uint64_t queries() const = 0;
 
-  using Engine::run_epoch;
-  double run_epoch(std::uint32_t epoch, Progress* progress) final {
-    return run_pass({epoch, epoch, epoch * steps(), 0, steps(), epoch * queries()}, progress);
-  }
+  [[nodiscard]] std::uint64_t segments() const final;
+  void run_segment(std::uint32_t epoch, std::uint64_t segment, EpochSums& sums, Progress* progress) final;
+
+ private:
+  std::uint64_t segment_steps_;
 };
+
+/// The most steps of a segment: train.segment_steps, or a number that follows from the sizes of job and graph.
+std::uint64_t segment_steps(const Job& job, const graph::PartitionManifest& manifest);
 
 /// The formats of the rows and states of a job.
 model::RowMemory row_formats(const Job& job);

@@ -20,15 +20,20 @@ EpochLoss<kSpace>::EpochLoss(comm::Communicator& comm, const graph::Shard& shard
       sums_(executor.template allocate<LossSum>(memory::Tag::kLogits, shard.parts.size())),
       own_(shard.parts.size()),
       own_values_(shard.parts.size()),
-      all_(shard.manifest.part_count()) {
+      first_part_(shard.placement.first_part(shard.rank).index()),
+      parts_(shard.manifest.part_count()) {
   for (std::int32_t r = 0; r < comm.size(); ++r)
     bytes_.push_back(sizeof(double) *
                      (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()));
 }
 
 template <Space kSpace>
-void EpochLoss<kSpace>::start() {
-  std::fill(own_.begin(), own_.end(), LossSum{});
+void EpochLoss<kSpace>::start(EpochSums& sums) {
+  if (sums.losses.empty()) sums.losses.assign(parts_, 0);
+  if (sums.losses.size() != parts_)
+    throw comm::AgreedError(ExitStatus::kBadData, fmt::format("the epoch was begun with losses of {} parts, not {}",
+                                                              sums.losses.size(), parts_));
+  for (std::size_t p = 0; p < own_.size(); ++p) own_[p] = {sums.losses[first_part_ + p], LossSum::kNone};
   executor_.upload(std::span<const LossSum>(own_), sums_.span());
   executor_.synchronize();
 }
@@ -50,24 +55,25 @@ void EpochLoss<kSpace>::download() {
 
 template <Space kSpace>
 double EpochLoss<kSpace>::mean_so_far(std::uint64_t terms) const {
-  const double own_share = static_cast<double>(own_.size()) / static_cast<double>(all_.size());
+  const double own_share = static_cast<double>(own_.size()) / static_cast<double>(parts_);
   double sum = 0;
   for (const LossSum& part : own_) sum += part.sum;
   return sum / (static_cast<double>(terms) * own_share);
 }
 
 template <Space kSpace>
-double EpochLoss<kSpace>::mean(const Pass& pass, std::uint64_t steps, std::uint64_t terms) {
-  std::uint64_t failed = steps;
+void EpochLoss<kSpace>::gather(const Pass& pass, EpochSums& sums) {
+  std::uint64_t failed = pass.end_step;
   for (std::size_t p = 0; p < own_.size(); ++p) {
     failed = std::min(failed, own_[p].bad_step);
     own_values_[p] = own_[p].sum;
   }
   const auto first = static_cast<std::uint64_t>(comm_.reduce(static_cast<std::int64_t>(failed), comm::Reduction::kMin));
-  if (first < steps) fail_not_finite(pass, first);
-  comm_.all_gather(std::as_bytes(std::span(own_values_)), std::as_writable_bytes(std::span(all_)), bytes_);
-  return exchange::tree_sum(all_) / static_cast<double>(terms);
+  if (first < pass.end_step) fail_not_finite(pass, first);
+  comm_.all_gather(std::as_bytes(std::span(own_values_)), std::as_writable_bytes(std::span(sums.losses)), bytes_);
 }
+
+double mean_loss(const EpochSums& sums) { return exchange::tree_sum(sums.losses) / static_cast<double>(sums.terms); }
 
 void fail_not_finite(const Pass& pass, std::uint64_t step) {
   throw comm::AgreedError(ExitStatus::kBadData,

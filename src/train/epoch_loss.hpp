@@ -3,6 +3,7 @@
 #pragma once
 
 #include "comm/communicator.hpp"
+#include "core/epoch_sums.hpp"
 #include "execution/executor.hpp"
 #include "graph/shard.hpp"
 #include "train/pass.hpp"
@@ -17,8 +18,8 @@ template <execution::Space kSpace>
 class EpochLoss {
  public:
   EpochLoss(comm::Communicator& comm, const graph::Shard& shard, execution::Executor<kSpace>& executor);
-  /// An epoch begins: all sums are zero.
-  void start();
+  /// A pass begins: the sums are those of the epoch so far. Throws AgreedError(kBadData) when they are of other parts.
+  void start(EpochSums& sums);
   /// [owned parts]; the kernels of a step add to them.
   [[nodiscard]] kernels::Vector<kSpace, kernels::LossSum> sums() const { return sums_.span(); }
   /// The first step of this rank whose loss is not finite, or LossSum::kNone. A device is not asked: download() waits
@@ -28,9 +29,9 @@ class EpochLoss {
   void download();
   /// The mean loss of this rank's parts at the last download, for progress. `terms` counts the terms of all parts.
   [[nodiscard]] double mean_so_far(std::uint64_t terms) const;
-  /// Collective, after download(). Adds up all parts in the tree over parts and divides by `terms`. Throws
-  /// AgreedError(kBadData) that names the first of `steps` steps whose loss is not finite.
-  double mean(const Pass& pass, std::uint64_t steps, std::uint64_t terms);
+  /// Collective, after download(). Puts the sums of all parts into `sums`. Throws AgreedError(kBadData) that names the
+  /// first step whose loss is not finite.
+  void gather(const Pass& pass, EpochSums& sums);
 
  private:
   comm::Communicator& comm_;
@@ -38,9 +39,13 @@ class EpochLoss {
   typename execution::Executor<kSpace>::template Buffer<kernels::LossSum> sums_;
   std::vector<kernels::LossSum> own_;  // the sums at the last download
   std::vector<double> own_values_;     // their losses
-  std::vector<double> all_;            // by part of the graph
+  std::size_t first_part_;             // of this rank
+  std::size_t parts_;                  // of the graph
   std::vector<std::uint64_t> bytes_;   // by rank
 };
+
+/// The mean loss of an epoch: the sums of all parts, added up in the tree over parts.
+double mean_loss(const EpochSums& sums);
 
 /// Throws AgreedError(kBadData) that names the step; for all ranks alike.
 [[noreturn]] void fail_not_finite(const Pass& pass, std::uint64_t step);

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::checkpoint {
@@ -126,6 +127,76 @@ TEST(Checkpoint, TheBestAndTheNewestAreKept) {
   EXPECT_EQ(store.epochs(), (std::vector<std::uint64_t>{2, 5}));
   EXPECT_EQ(load_chosen(stored, 3, Choice::kBest), 2U);
   EXPECT_EQ(load_chosen(stored, 3, Choice::kNewest), 5U);
+}
+
+RunState within(std::uint64_t epoch, std::uint64_t segment, std::uint64_t best_epoch = 0) {
+  RunState state{.epoch = epoch, .best_epoch = best_epoch, .best_mrr = best_epoch > 0 ? 0.5 : 0};
+  state.partial = {segment, 9, {40, 1000, {0.5, 0.25, 1.0 / 3, 4}}, 1.5, 0.5, 77, {}};
+  return state;
+}
+
+TEST(Checkpoint, APositionNamesItsFolder) {
+  for (const auto& [position, name] :
+       {std::pair(Position(7), "epoch-000007"), std::pair(Position(7, 123), "epoch-000007-segment-000123"),
+        std::pair(Position(1234567, 7654321), "epoch-1234567-segment-7654321")}) {
+    EXPECT_EQ(folder_name(position), name);
+    EXPECT_EQ(position_of(name), position);
+  }
+  for (const char* name : {"", "epoch-", "epoch-1-", "epoch-1-segment-", "epoch-1-segment-0", "epoch-1-segment-2x",
+                           "epoch-x", "epoch--1", ".epoch-1.tmp", "part-1"})
+    EXPECT_FALSE(position_of(name)) << name;
+  EXPECT_LT(Position(3), Position(3, 1));
+  EXPECT_LT(Position(3, 9), Position(4));
+}
+
+TEST(Checkpoint, HoldsTheSumsOfAPartialEpoch) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  std::string digest;
+  save(stored, 2, within(2, 3), 1, digest);
+  const RunState state = CheckpointStore(stored.run_folder()).read_state({2, 3});
+  EXPECT_EQ(state.position(), Position(2, 3));
+  EXPECT_EQ(state.partial.segments, 9U);
+  EXPECT_EQ(state.partial.sums.steps, 40U);
+  EXPECT_EQ(state.partial.sums.terms, 1000U);
+  EXPECT_EQ(state.partial.sums.losses, (std::vector<double>{0.5, 0.25, 1.0 / 3, 4}));
+  EXPECT_EQ(state.partial.seconds, 1.5);
+  EXPECT_EQ(state.partial.bytes_sent, 77U);
+}
+
+// It is continued, and never ranked.
+TEST(Checkpoint, APartialEpochIsNoModel) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const CheckpointStore store(stored.run_folder());
+  std::string digest;
+  save(stored, 2, within(0, 4), 1, digest);
+  test::expect_error(ExitStatus::kMissingInput, {"first epoch is not complete", "--resume"},
+                     [&] { load_chosen(stored, 2, Choice::kBest); });
+  save(stored, 2, {.epoch = 1}, 2, digest);
+  EXPECT_EQ(store.positions(), std::vector<Position>{{1}});
+  save(stored, 2, within(1, 4), 3, digest);
+  save(stored, 2, within(1, 6), 4, digest);
+  EXPECT_EQ(store.positions(), (std::vector<Position>{{1}, {1, 6}}));  // no other whole epoch
+  EXPECT_EQ(load_chosen(stored, 2, Choice::kBest), 1U);
+  EXPECT_EQ(store.best_sound(), 1U);
+  save(stored, 2, {.epoch = 2, .best_epoch = 2, .best_mrr = 0.5}, 5, digest);
+  save(stored, 2, {.epoch = 3, .best_epoch = 2, .best_mrr = 0.5}, 6, digest);
+  save(stored, 2, within(3, 1, 2), 7, digest);
+  EXPECT_EQ(store.positions(), (std::vector<Position>{{2}, {3, 1}}));
+  EXPECT_EQ(load_chosen(stored, 2, Choice::kBest), 2U);
+}
+
+TEST(Checkpoint, AsManyAsAskedForAreKept) {
+  const test::StoredGraph stored(test::random_graph({}), 4);
+  const CheckpointStore store(stored.run_folder());
+  const auto comm = comm::make_self_communicator();
+  memory::Pool pool(kPoolBytes);
+  const graph::Shard shard = stored.load(Rank(0), 1, pool);
+  const model::Parameters parameters(shard, kModel, model::StateShape::kPerElement, pool);
+  for (std::uint64_t epoch = 1; epoch <= 5; ++epoch)
+    store.save(*comm, shard, parameters, {.epoch = epoch, .best_epoch = 1, .best_mrr = 0.5}, 3);
+  EXPECT_EQ(store.epochs(), (std::vector<std::uint64_t>{1, 3, 4, 5}));
+  store.save(*comm, shard, parameters, within(3, 2, 1), 2);  // the run went on from epoch 3
+  EXPECT_EQ(store.positions(), (std::vector<Position>{{1}, {3}, {3, 2}}));
 }
 
 TEST(Checkpoint, ADamagedOneIsPassedOver) {

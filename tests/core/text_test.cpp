@@ -75,6 +75,15 @@ TEST(Text, ParseBytesRefusesWhatIsNoSize) {
                        [&] { text::parse_bytes(value, "run.memory"); });
 }
 
+TEST(Text, ParseDuration) {
+  const std::vector<std::pair<const char*, double>> cases = {
+      {"0", 0}, {"0s", 0}, {"90s", 90}, {"10min", 600}, {"2 h", 7200}, {"0.5min", 30}, {"1e-3s", 1e-3}};
+  for (const auto& [value, expected] : cases) EXPECT_EQ(text::parse_duration(value, "checkpoint.every"), expected);
+  for (const char* value : {"", "s", "10", "-1s", "nan s", "inf h", "1e12s", "10m", "ten min", "10min 5s"})
+    test::expect_error(ExitStatus::kUsage, {"checkpoint.every", "is not a duration", value, "\"10min\""},
+                       [&] { text::parse_duration(value, "checkpoint.every"); });
+}
+
 TEST(Text, WhatBytesWritesCanBeParsed) {
   for (const std::uint64_t value :
        {std::uint64_t{1}, std::uint64_t{1023}, std::uint64_t{1} << 20U, std::uint64_t{7} << 33U})

@@ -98,6 +98,7 @@ Job small_job(std::uint64_t staleness, const std::string& mode = "rows") {
   job.train.batch_size = 32;
   job.negatives.count = 32;
   job.exchange.staleness = staleness;
+  job.train.segment_steps = 9;
   return job;
 }
 

@@ -95,7 +95,7 @@ TEST(GiveOutParts, IsRecordedLineByLine) {
   std::ofstream(file, std::ios::app) << R"({"after_epoch":9,"pla)";  // cut off by a kill
   const std::vector<train::Start> starts = train::read_starts(file);
   ASSERT_EQ(starts.size(), 2U);
-  EXPECT_EQ(starts[1].after_epoch, 7U);
+  EXPECT_EQ(starts[1].after.epoch, 7U);
   EXPECT_EQ(starts[1].placement, "8");
   ASSERT_EQ(starts[1].ranks.size(), 1U);
   EXPECT_EQ(starts[1].ranks[0].computes_with, "cpu, 2 threads");

@@ -8,6 +8,7 @@
 #include "comm/thread/thread_communicator.hpp"
 #include "core/job.hpp"
 #include "storage/hdf5.hpp"
+#include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
 #include "train/engine.hpp"
 
@@ -31,6 +32,7 @@ struct Session {
   std::int32_t ranks = 1;
   bool resume = false;
   std::optional<std::uint64_t> stop_after = std::nullopt;  // epoch
+  std::uint64_t stop_after_segments = 0;                   // of this session; 0: no stop
 };
 
 class TrainerRun : public testing::Test {
@@ -56,10 +58,10 @@ class TrainerRun : public testing::Test {
       const train::EngineSetup setup{
           comm, shard, job_, parameters, 2, kernels::cpu_backend(), pool, sampling::count_items(comm, shard, job_)};
       const auto engine = train::make_engine(setup);
-      const auto epochs = checkpoint::CheckpointStore(job_.run.folder).epochs();
+      const auto positions = checkpoint::CheckpointStore(job_.run.folder).positions();
       comm.barrier();
       train::Trainer trainer(setup, *engine, session.resume);
-      const train::Outcome mine = run_trainer(trainer, session, epochs.empty() ? 0 : epochs.back());
+      const train::Outcome mine = run_trainer(trainer, session, positions.empty() ? 0 : positions.back().epoch);
       if (comm.is_root()) outcome = mine;
     });
     return outcome;
@@ -87,6 +89,11 @@ class TrainerRun : public testing::Test {
         ++measurements_;
         return memory::DeviceUse{1000, 1000 + measurements_};
       };
+    std::uint64_t calls = 0;
+    hooks.device_bytes_sent = [&] {  // asked before and after each segment
+      if (++calls == 2 * session.stop_after_segments) stop = true;
+      return std::uint64_t{0};
+    };
     hooks.validation_mrr = [&] {
       const std::uint64_t every = job_.validate.every;
       epoch = std::min((epoch / every + 1) * every, job_.train.epochs);
@@ -265,6 +272,94 @@ INSTANTIATE_TEST_SUITE_P(Trainer, SameBitsAfterAStop,
                                          Case{"Average", [](Job& job) { job.average.decay = 0.75; }},
                                          Case{"Sgd", [](Job& job) { job.optimiser.name = "sgd"; }}),
                          [](const auto& tested) { return std::string(tested.param.name); });
+
+class SameBitsAfterStopsInEpochs : public TrainerRun, public testing::WithParamInterface<Case> {
+ protected:
+  // Sessions on 1, 2 and 3 ranks in turn, stopped after some segments each, until the run is done.
+  train::Outcome run_in_pieces() const {
+    const std::vector<std::uint64_t> lengths = {1, 3, 2, 4, 5};
+    std::uint64_t within_epochs = 0;
+    for (std::size_t i = 0; i < 100; ++i) {
+      Session session{.ranks = static_cast<std::int32_t>(1 + i % 3), .resume = i > 0};
+      session.stop_after_segments = lengths[i % lengths.size()];
+      const train::Outcome outcome = run(session);
+      if (!outcome.stopped_on_request) {
+        EXPECT_GE(within_epochs, 2U);
+        return outcome;
+      }
+      within_epochs += outcome.state.partial.segment > 0 ? 1 : 0;
+    }
+    return {};
+  }
+};
+
+TEST_P(SameBitsAfterStopsInEpochs, OnOneTwoAndThreeRanksInTurn) {
+  job_.train = {2, 32};
+  job_.train.segment_steps = 4;
+  GetParam().change(job_);
+  const train::Outcome whole = run({});
+  const std::vector<double> losses = logged("loss");
+  std::filesystem::remove_all(job_.run.folder);
+  const train::Outcome continued = run_in_pieces();
+  EXPECT_EQ(continued.parameter_digest, whole.parameter_digest);
+  EXPECT_EQ(continued.final_loss, whole.final_loss);
+  EXPECT_EQ(continued.state.best_epoch, whole.state.best_epoch);
+  EXPECT_EQ(logged("loss"), losses);
+}
+
+INSTANTIATE_TEST_SUITE_P(Trainer, SameBitsAfterStopsInEpochs,
+                         testing::Values(Case{"Rows", [](Job&) {}},
+                                         Case{"Stale", [](Job& job) { job.exchange.staleness = 1; }},
+                                         Case{"Queries", [](Job& job) { job.exchange.mode = "queries"; }},
+                                         Case{"GroupedQueries",
+                                              [](Job& job) {
+                                                job.exchange.mode = "queries";
+                                                job.negatives.scope = "all";
+                                                job.train.group_queries = true;
+                                              }},
+                                         Case{"AdamAverageWarmup",
+                                              [](Job& job) {
+                                                job.optimiser.name = "adam";
+                                                job.average.decay = 0.75;
+                                                job.schedule = {"warmup", 1.5};
+                                              }}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+// Where rows are one step old, the ends of segments are a part of the result, whether the run stops there or not.
+TEST_F(TrainerRun, SegmentsChangeStaleRowsAlone) {
+  job_.train = {2, 32};
+  for (const std::uint64_t staleness : {0, 1}) {
+    job_.exchange.staleness = staleness;
+    std::vector<std::string> digests;
+    for (const std::uint64_t steps : {0, 4, 1000}) {
+      job_.train.segment_steps = steps;
+      job_.run.folder += "-other";
+      digests.push_back(run({.ranks = 2}).parameter_digest);
+    }
+    EXPECT_EQ(digests[0], digests[2]);
+    EXPECT_EQ(digests[0] == digests[1], staleness == 0);
+  }
+}
+
+// With a duration, checkpoints lie within epochs, too; the newest ones stay.
+TEST_F(TrainerRun, CheckpointsGoByTheClock) {
+  job_.train = {3, 32};
+  job_.train.segment_steps = 4;
+  job_.validate.every = 0;
+  job_.checkpoint = {"0.000001s", 3};
+  const std::uint64_t segments = run({.ranks = 2, .stop_after_segments = 4}).state.partial.segments;
+  ASSERT_GT(segments, 4U);
+  const auto positions = checkpoint::CheckpointStore(job_.run.folder).positions();
+  EXPECT_EQ(positions, (std::vector<checkpoint::Position>{{0, 2}, {0, 3}, {0, 4}}));
+}
+
+TEST_F(TrainerRun, FewerEpochsThanBegunAreRefused) {
+  job_.train = {3, 32};
+  job_.train.segment_steps = 4;
+  EXPECT_TRUE(run({.stop_after_segments = 1}).stopped_on_request);
+  job_.train.epochs = 0;
+  test::expect_error(ExitStatus::kUsage, {"has 1 epochs already", "train.epochs is 0"}, [&] { run({.resume = true}); });
+}
 
 }  // namespace
 }  // namespace tessera

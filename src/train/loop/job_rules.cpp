@@ -195,6 +195,9 @@ std::vector<std::string> idle_settings(const Job& job) {
   check("regulariser.power", job.regulariser.power != usual.regulariser.power, is_ivr, "it is of ivr");
   check("regulariser.relation_weight", job.regulariser.relation_weight > 0, is_ivr, "it is of ivr");
   check("regulariser.product_weight", job.regulariser.product_weight > 0, is_ivr, "it is of ivr");
+  check("train.segment_steps", job.train.segment_steps > 0,
+        job.memory.resident_parts == "all" || job.memory.resident_parts == "auto",
+        "a round of memory.resident_parts is a segment");
   check("loss.margin", job.loss.margin != usual.loss.margin, loss == "margin" || loss == "self_adversarial",
         "it is of margin and self_adversarial");
   check("loss.temperature", job.loss.temperature != usual.loss.temperature, loss == "self_adversarial",

@@ -26,6 +26,9 @@ std::string to_line(const EpochRecord& record) {
                {"learning_rate", record.learning_rate},
                {"seconds", record.seconds},
                {"triples_per_second", record.triples_per_second},
+               {"segments", record.segments},
+               {"longest_segment_seconds", record.longest_segment_seconds},
+               {"save_seconds", record.save_seconds},
                {"bytes_sent", record.bytes_sent}};
   if (record.validation_mrr) line["validation_mrr"] = *record.validation_mrr;
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
@@ -48,6 +51,9 @@ EpochRecord from_line(const std::string& text, const std::string& where) {
     record.learning_rate = line.at("learning_rate");
     record.seconds = line.at("seconds");
     record.triples_per_second = line.at("triples_per_second");
+    record.segments = line.value("segments", std::uint64_t{0});  // an older version wrote none of these three
+    record.longest_segment_seconds = line.value("longest_segment_seconds", 0.0);
+    record.save_seconds = line.value("save_seconds", 0.0);
     record.bytes_sent = line.at("bytes_sent");
     if (line.contains("validation_mrr")) record.validation_mrr = line.at("validation_mrr");
     for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
@@ -118,6 +124,11 @@ void MetricsLog::rebuild_hdf5() const {
   f64("learning_rate", {"learning rate of the epoch's last step"}, [](const auto& r) { return r.learning_rate; });
   f64("seconds", {"wall time of training, validation not included", "s"}, [](const auto& r) { return r.seconds; });
   f64("triples_per_second", {"training speed", "triple/s"}, [](const auto& r) { return r.triples_per_second; });
+  u64("segments", {"segments of the epoch; 0 of a version without"}, [](const auto& r) { return r.segments; });
+  f64("longest_segment_seconds", {"time of the longest segment", "s"},
+      [](const auto& r) { return r.longest_segment_seconds; });
+  f64("save_seconds", {"time of the checkpoints since the epoch before was logged", "s"},
+      [](const auto& r) { return r.save_seconds; });
   u64("bytes_sent", {"sent by all ranks to other ranks", "byte"}, [](const auto& r) { return r.bytes_sent; });
   f64("validation_mrr", {"filtered validation MRR, realistic tie rule; NaN where not validated"},
       [](const auto& r) { return r.validation_mrr.value_or(std::numeric_limits<double>::quiet_NaN()); });

@@ -21,6 +21,9 @@ struct EpochRecord {
   double learning_rate = 0;  ///< learning rate of the epoch's last step
   double seconds = 0;
   double triples_per_second = 0;
+  std::uint64_t segments = 0;  ///< 0: of a version without segments
+  double longest_segment_seconds = 0;
+  double save_seconds = 0;       ///< of the checkpoints since the epoch before was logged
   std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch
   StageTimes stages;             ///< time of each stage on the slowest rank
   std::optional<double> validation_mrr;

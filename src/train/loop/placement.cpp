@@ -124,8 +124,10 @@ bool has_equal_numbers(const graph::Placement& placement) {
   return placement_list(placement) == placement_list({placement.part_count(), placement.rank_count()});
 }
 
-void record_start(const std::filesystem::path& run_folder, std::uint64_t after_epoch, const PartsGivenOut& shares) {
-  Json line = {{"after_epoch", after_epoch},
+void record_start(const std::filesystem::path& run_folder, const checkpoint::Position& after,
+                  const PartsGivenOut& shares) {
+  Json line = {{"after_epoch", after.epoch},
+               {"after_segment", after.segment},
                {"placement", placement_list(shares.placement)},
                {"why", shares.why},
                {"ranks", Json::array()}};
@@ -149,7 +151,8 @@ std::vector<Start> read_starts(const std::filesystem::path& file) {
   for (int number = 1; std::getline(in, text) && !in.eof(); ++number) {
     try {
       const Json line = Json::parse(text);
-      Start start{line.at("after_epoch"), line.at("placement"), line.at("why"), {}};
+      const checkpoint::Position after(line.at("after_epoch"), line.value("after_segment", std::uint64_t{0}));
+      Start start{after, line.at("placement"), line.at("why"), {}};
       for (const Json& share : line.at("ranks"))
         start.ranks.push_back(
             {share.at("computes_with"), share.value("candidates_per_second", 0.0), share.at("parts")});

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "checkpoint/run_state.hpp"
 #include "comm/communicator.hpp"
 #include "core/job.hpp"
 #include "graph/shard.hpp"
@@ -42,16 +43,17 @@ bool has_equal_numbers(const graph::Placement& placement);
 
 inline constexpr const char* kStartsLog = "starts.jsonl";
 
-/// A start of training: after how many epochs, and on which ranks.
+/// A start of training: where the run stood, and on which ranks.
 struct Start {
-  std::uint64_t after_epoch = 0;
+  checkpoint::Position after;
   std::string placement;  ///< placement_list()
   std::string why;
   std::vector<RankShare> ranks;
 };
 
 /// Appends to RUN/starts.jsonl, one JSON object per line. On one rank. Throws Error(kIo).
-void record_start(const std::filesystem::path& run_folder, std::uint64_t after_epoch, const PartsGivenOut& shares);
+void record_start(const std::filesystem::path& run_folder, const checkpoint::Position& after,
+                  const PartsGivenOut& shares);
 
 /// The lines of a starts.jsonl; one without its end was cut off and is left out, a missing file has none. Throws
 /// Error(kBadData) naming file and line.

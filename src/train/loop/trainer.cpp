@@ -8,9 +8,13 @@
 #include "core/text.hpp"
 #include "model/own_rows.hpp"
 #include "storage/atomic.hpp"
+#include "train/epoch_loss.hpp"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
 namespace tessera::train {
 
@@ -22,7 +26,8 @@ Trainer::Trainer(const EngineSetup& setup, Engine& engine, bool resume)
       engine_(engine),
       pool_(setup.pool),
       checkpoints_(job_.run.folder),
-      some_hold_parameters_(comm_.reduce(engine.holds_parameters() ? 1 : 0, comm::Reduction::kMax) != 0) {
+      some_hold_parameters_(comm_.reduce(engine.holds_parameters() ? 1 : 0, comm::Reduction::kMax) != 0),
+      saves_(text::parse_duration(job_.checkpoint.every, "checkpoint.every")) {
   open_run_folder(resume);
 }
 
@@ -32,17 +37,27 @@ void Trainer::open_run_folder(bool resume) {
   const auto loaded = checkpoints_.load_newest(comm_, shard_, parameters_);
   if (loaded) {
     state_ = *loaded;
-    if (state_.epoch > job_.train.epochs)
-      throw comm::AgreedError(ExitStatus::kUsage,
-                              fmt::format("run '{}' has {} epochs already, train.epochs is {}; ask for as many or more",
-                                          job_.run.folder, state_.epoch, job_.train.epochs));
-    if (comm_.is_root()) log::info("continuing after epoch {} of '{}'", state_.epoch, job_.run.folder);
+    check_state();
+    if (comm_.is_root()) log::info("continuing after {} of '{}'", in_words(state_), job_.run.folder);
   } else {
     comm::together(comm_, [&] { parameters_.initialise(job_.model, job_.run.seed); });
   }
   comm::on_root(comm_, [&] { write_run_folder(); });
   if (comm_.is_root() && !metrics_->records().empty()) last_loss_ = metrics_->records().back().loss;
   comm_.broadcast_values(std::span(&last_loss_, 1), Rank(0));
+}
+
+// On all ranks alike.
+void Trainer::check_state() const {
+  const std::uint64_t begun = state_.epoch + (is_between_epochs() ? 0 : 1);
+  if (begun > job_.train.epochs)
+    throw comm::AgreedError(ExitStatus::kUsage,
+                            fmt::format("run '{}' has {} epochs already, train.epochs is {}; ask for as many or more",
+                                        job_.run.folder, begun, job_.train.epochs));
+  if (!is_between_epochs() && state_.partial.segments != engine_.segments())
+    throw comm::AgreedError(ExitStatus::kBadData,
+                            fmt::format("run '{}' stands in an epoch of {} segments, but its job makes {}",
+                                        job_.run.folder, state_.partial.segments, engine_.segments()));
 }
 
 void Trainer::check_run_folder(bool resume) const {
@@ -53,7 +68,7 @@ void Trainer::check_run_folder(bool resume) const {
     fail(ExitStatus::kUsage,
          "run folder '{}' exists already; continue it with --resume, remove it, or choose another run.folder",
          folder.string());
-  if (checkpoints_.epochs().empty()) return;  // nothing to continue: it starts anew
+  if (checkpoints_.positions().empty()) return;  // nothing to continue: it starts anew
   if (const auto change = changed_result(read_job(folder / kJobFile), job_))
     fail(ExitStatus::kUsage,
          "run '{}' was started with {} = {}, not {}; continue it as it was, or choose another run.folder",
@@ -84,6 +99,11 @@ bool Trainer::no_longer_improves() const {
   return job_.validate.patience > 0 && state_.checks_since_best >= job_.validate.patience;
 }
 
+// All epochs are done, or validation no longer improves. An epoch that was begun is completed.
+bool Trainer::is_at_end() const {
+  return is_between_epochs() && (state_.epoch >= job_.train.epochs || no_longer_improves());
+}
+
 Outcome Trainer::run(const TrainerHooks& hooks) {
   Outcome outcome;
   if (state_.epoch == 0 && job_.train.epochs == 0) {  // the initial parameters are a model too
@@ -91,16 +111,13 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
     save();
   }
   const std::uint64_t triples = shard_.manifest.query_count() / 2;
-  Progress progress("training", triples * job_.train.epochs, "triples", !comm_.is_root(), triples * state_.epoch);
-  while (state_.epoch < job_.train.epochs && !no_longer_improves()) {
-    train_epoch(progress, hooks);
-    const std::int64_t stop = hooks.stop != nullptr && hooks.stop->load() ? 1 : 0;
-    outcome.stopped_on_request = comm_.reduce(stop, comm::Reduction::kMax) != 0;
-    state_.finished = no_longer_improves() || state_.epoch == job_.train.epochs;
-    const bool due = is_due(job_.validate.every) || (job_.validate.every == 0 && is_due(10));
-    if (due || state_.finished || outcome.stopped_on_request) save();
-    if (outcome.stopped_on_request && !state_.finished) break;
-    outcome.stopped_on_request = false;
+  const std::uint64_t before = triples * state_.epoch + state_.partial.sums.terms / 2;
+  Progress progress("training", triples * job_.train.epochs, "triples", !comm_.is_root(), before);
+  while (!is_at_end() && !outcome.stopped_on_request) {
+    train_segment(progress, hooks);
+    state_.finished = is_at_end();
+    outcome.stopped_on_request = is_stop_asked(hooks) && !state_.finished;
+    if (outcome.stopped_on_request || must_save()) save();
   }
   progress.finish();
   outcome.stopped_early = no_longer_improves();
@@ -110,29 +127,70 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
   return outcome;
 }
 
-void Trainer::train_epoch(Progress& progress, const TrainerHooks& hooks) {
-  EpochRecord record;
+void Trainer::train_segment(Progress& progress, const TrainerHooks& hooks) {
+  checkpoint::PartialEpoch& epoch = state_.partial;
   const auto bytes_sent = [&] {
     return comm_.bytes_sent() + (hooks.device_bytes_sent ? hooks.device_bytes_sent() : 0);
   };
   const std::uint64_t sent_before = bytes_sent();
   const auto start = std::chrono::steady_clock::now();
+  epoch.segments = engine_.segments();
   engine_.optimiser().set_rate_factor(state_.rate_factor);
-  record.loss = engine_.run_epoch(static_cast<std::uint32_t>(state_.epoch), &progress);
+  engine_.run_segment(static_cast<std::uint32_t>(state_.epoch), epoch.segment, epoch.sums, &progress);
   parameters_are_taken_ = false;
-  if (needs_parameters(state_.epoch + 1)) take_parameters(state_.epoch + 1);
-  record.learning_rate = engine_.optimiser().learning_rate();
-  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  record.triples_per_second = static_cast<double>(shard_.manifest.query_count()) / 2 / record.seconds;
+  const bool is_last = ++epoch.segment == epoch.segments;
+  if (is_last && needs_parameters(state_.epoch + 1)) take_parameters();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  epoch.seconds += seconds;
+  epoch.longest_seconds = std::max(epoch.longest_seconds, seconds);
+  saves_.segment_took(seconds);
+  bytes_sent_ += bytes_sent() - sent_before;
+  stages_ += engine_.stage_times();
+  if (is_last) end_epoch(hooks);
+}
+
+// Collective. Adds what the ranks sent, and where their time went, to the epoch.
+void Trainer::collect_use() {
+  const auto sent = static_cast<std::int64_t>(std::exchange(bytes_sent_, 0));
+  state_.partial.bytes_sent += static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
+  state_.partial.stages += longest(std::exchange(stages_, {}));
+}
+
+void Trainer::end_epoch(const TrainerHooks& hooks) {
+  collect_use();
+  const checkpoint::PartialEpoch epoch = std::exchange(state_.partial, {});
+  EpochRecord record;
   record.epoch = ++state_.epoch;
+  record.loss = mean_loss(epoch.sums);
+  record.learning_rate = engine_.optimiser().learning_rate();
+  record.seconds = epoch.seconds;
+  record.triples_per_second = static_cast<double>(shard_.manifest.query_count()) / 2 / record.seconds;
+  record.segments = epoch.segments;
+  record.longest_segment_seconds = epoch.longest_seconds;
+  record.save_seconds = saves_.take_seconds();
+  record.bytes_sent = epoch.bytes_sent;
+  record.stages = epoch.stages;
   if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
   last_loss_ = record.loss;
-  const auto sent = static_cast<std::int64_t>(bytes_sent() - sent_before);
-  record.bytes_sent = static_cast<std::uint64_t>(comm_.reduce(sent, comm::Reduction::kSum));
   if (hooks.validation_mrr && is_due(job_.validate.every)) validate(hooks, record);
-  record.stages = longest(engine_.stage_times());
   if (hooks.device_use) record.device_use = largest(hooks.device_use());
   this->record(record);
+}
+
+// Collective. One of the ranks was asked to stop; rank 0 also tells all whether its clock asks for a checkpoint.
+bool Trainer::is_stop_asked(const TrainerHooks& hooks) {
+  std::array<std::int64_t, 2> asked{hooks.stop != nullptr && hooks.stop->load() ? 1 : 0,
+                                    comm_.is_root() && saves_.is_time() ? 1 : 0};
+  comm_.all_reduce(asked, comm::Reduction::kMax);
+  saves_.set_due(asked[1] != 0);
+  return asked[0] != 0;
+}
+
+bool Trainer::must_save() const {
+  if (saves_.is_due() || state_.finished) return true;
+  if (!is_between_epochs()) return false;
+  if (job_.validate.every > 0) return is_due(job_.validate.every);
+  return !saves_.go_by_time() && is_due(10);
 }
 
 // Collective. The largest values of all ranks.
@@ -154,22 +212,22 @@ StageTimes Trainer::longest(const StageTimes& times) {
   return longest;
 }
 
-void Trainer::take_parameters(std::uint64_t epoch) {
+void Trainer::take_parameters() {
   if (parameters_are_taken_) return;
   engine_.download_parameters();
-  require_finite_rows(epoch);
+  require_finite_rows();
   parameters_are_taken_ = true;
 }
 
 // A model that has diverged is neither validated nor saved: the checkpoints before it stay.
-void Trainer::require_finite_rows(std::uint64_t epoch) {
+void Trainer::require_finite_rows() {
   try {
     (void)model::require_finite_rows(comm_, parameters_, 1);
   } catch (const comm::AgreedError& error) {
     throw comm::AgreedError(
         ExitStatus::kBadData,
-        fmt::format("epoch {}: {}; earlier checkpoints stay; try a lower optimiser.learning_rate in another run", epoch,
-                    error.what()));
+        fmt::format("epoch {}: {}; earlier checkpoints stay; try a lower optimiser.learning_rate in another run",
+                    state_.epoch + (is_between_epochs() ? 0 : 1), error.what()));
   }
 }
 
@@ -229,9 +287,13 @@ void Trainer::record(EpochRecord record) {
 }
 
 void Trainer::save() {
-  take_parameters(state_.epoch);
-  checkpoints_.save(comm_, shard_, parameters_, state_);
+  const auto start = std::chrono::steady_clock::now();
+  take_parameters();
+  if (!is_between_epochs()) collect_use();
+  checkpoints_.save(comm_, shard_, parameters_, state_, job_.checkpoint.keep);
   comm::on_root(comm_, [&] { metrics_->rebuild_hdf5(); });
+  saves_.save_took(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  if (comm_.is_root()) saves_.log(state_.finished);
 }
 
 }  // namespace tessera::train

@@ -10,6 +10,7 @@
 #include "model/parameters.hpp"
 #include "train/engine.hpp"
 #include "train/loop/metrics_log.hpp"
+#include "train/loop/save_times.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -31,20 +32,20 @@ struct TrainerHooks {
   /// Bytes that this rank handed to other ranks' devices since the start, beside those of the communicator. Empty:
   /// none.
   std::function<std::uint64_t()> device_bytes_sent;
-  /// Set by a signal handler; asks for an orderly stop after the current epoch.
+  /// Set by a signal handler; asks for an orderly stop after the current segment.
   const std::atomic<bool>* stop = nullptr;
 };
 
 struct Outcome {
   checkpoint::RunState state;
-  bool stopped_early = false;  ///< validation no longer improved
-  bool stopped_on_request = false;
-  double final_loss = 0;         ///< loss of the last epoch, also of an earlier session; NaN when there was none
-  std::string parameter_digest;  ///< digest of the parameters after the last epoch
+  bool stopped_early = false;       ///< validation no longer improved
+  bool stopped_on_request = false;  ///< state says where
+  double final_loss = 0;            ///< loss of the last epoch, also of an earlier session; NaN when there was none
+  std::string parameter_digest;     ///< digest of the parameters after the last segment
 };
 
-/// A run from start to end: epochs, validation, checkpoints, metrics. The run folder is made when everything else is
-/// ready.
+/// A run from start to end: segments of epochs, validation, checkpoints, metrics. A run can stop after every segment.
+/// The run folder is made when everything else is ready.
 class Trainer {
  public:
   /// Collective. With `resume` continues from the newest whole checkpoint, if there is one; a job that would make it
@@ -52,8 +53,8 @@ class Trainer {
   /// `setup`.
   Trainer(const EngineSetup& setup, Engine& engine, bool resume);
 
-  /// Epochs that the run has before run(): above 0 where it is continued.
-  [[nodiscard]] std::uint64_t epochs_done() const { return state_.epoch; }
+  /// Where the run stands before run(): not at its start where it is continued.
+  [[nodiscard]] checkpoint::Position position() const { return state_.position(); }
 
   /// Collective.
   Outcome run(const TrainerHooks& hooks);
@@ -62,9 +63,15 @@ class Trainer {
   void open_run_folder(bool resume);
   void check_run_folder(bool resume) const;
   void write_run_folder();
-  void train_epoch(Progress& progress, const TrainerHooks& hooks);
-  void take_parameters(std::uint64_t epoch);
-  void require_finite_rows(std::uint64_t epoch);
+  void check_state() const;
+  void train_segment(Progress& progress, const TrainerHooks& hooks);
+  void collect_use();
+  void end_epoch(const TrainerHooks& hooks);
+  [[nodiscard]] bool is_between_epochs() const { return state_.partial.segment == 0; }
+  [[nodiscard]] bool is_at_end() const;
+  bool is_stop_asked(const TrainerHooks& hooks);
+  void take_parameters();
+  void require_finite_rows();
   [[nodiscard]] bool needs_parameters(std::uint64_t epoch) const;
   void count_validation(double mrr);
   void validate(const TrainerHooks& hooks, EpochRecord& record);
@@ -72,6 +79,7 @@ class Trainer {
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   [[nodiscard]] StageTimes longest(const StageTimes& times);
   void record(EpochRecord record);
+  [[nodiscard]] bool must_save() const;
   void save();
   [[nodiscard]] bool no_longer_improves() const;
   [[nodiscard]] bool is_due(std::uint64_t every) const { return is_due(every, state_.epoch); }
@@ -88,6 +96,9 @@ class Trainer {
   bool some_hold_parameters_;          // the engine of at least one rank holds parameters; the same on all ranks
   std::optional<MetricsLog> metrics_;  // rank 0
   bool parameters_are_taken_ = true;   // parameters_ holds the parameters of the engine
+  std::uint64_t bytes_sent_ = 0;       // by this rank, since collect_use()
+  StageTimes stages_;                  // likewise
+  SaveTimes saves_;
   double last_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 

@@ -44,7 +44,8 @@ QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<R
 template <Space kSpace>
 QueriesEngine<kSpace>::QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution,
                                      const StepSizes& sizes)
-    : execution_(std::move(execution)),
+    : PassEngine(setup),
+      execution_(std::move(execution)),
       executor_(execution_->executor()),
       comm_(setup.comm),
       shard_(setup.shard),
@@ -89,32 +90,31 @@ std::vector<kernels::ConstDeviceMatrix> QueriesEngine<kSpace>::device_rows() con
   return {};
 }
 
-// ---- an epoch
+// ---- a segment
 
 template <Space kSpace>
-double QueriesEngine<kSpace>::run_pass(const Pass& pass, Progress* progress) {
+void QueriesEngine<kSpace>::run_pass(const Pass& pass, EpochSums& sums, Progress* progress) {
   pass_ = pass;
   if (!are_uploaded_) tables_.upload();
   are_uploaded_ = true;
-  loss_.start();
-  loss_terms_ = 0;
+  loss_.start(sums);
   clock_.reset();
-  const std::uint64_t steps = schedule_.steps();
-  (void)draw(0);
-  for (std::uint64_t step = 0; step < steps; ++step) {
-    compute_step(step, lists_[step % lists_.size()]);
-    if (step + 1 < steps)
+  (void)draw(pass.first_step);
+  for (std::uint64_t step = pass.first_step; step < pass.end_step; ++step) {
+    sums.terms += compute_step(step, lists_[step % lists_.size()]);
+    ++sums.steps;
+    if (step + 1 < pass.end_step)
       if (const std::uint64_t failed = draw(step + 1); failed != TargetExchange::kNone) fail_not_finite(pass, failed);
     if (progress != nullptr && progress->due()) {
       loss_.download();
-      const std::uint64_t done = pass.queries_of_run + query_count_ * (step + 1) / steps;
+      const std::uint64_t done = pass.queries_of_run + query_count_ * (step + 1) / schedule_.steps();
       progress->update(done / 2,
-                       fmt::format("epoch {}, loss about {:.4f}", pass.epoch + 1, loss_.mean_so_far(loss_terms_)));
+                       fmt::format("epoch {}, loss about {:.4f}", pass.epoch + 1, loss_.mean_so_far(sums.terms)));
     }
   }
   loss_.download();
   clock_.finish();
-  return loss_.mean(pass, steps, loss_terms_);
+  loss_.gather(pass, sums);
 }
 
 template <Space kSpace>
@@ -127,8 +127,9 @@ std::uint64_t QueriesEngine<kSpace>::draw(std::uint64_t step) {
 
 // ---- a step
 
+// Returns the summands of the loss.
 template <Space kSpace>
-void QueriesEngine<kSpace>::compute_step(std::uint64_t step, const Lists& lists) {
+std::uint64_t QueriesEngine<kSpace>::compute_step(std::uint64_t step, const Lists& lists) {
   const std::uint64_t terms = loss_of_.binary ? lists.queries : lists.targets;
   const auto scale = static_cast<float>(1 / static_cast<double>(terms));
   const Penalty penalty{loss_of_.regulariser, scale};
@@ -159,7 +160,7 @@ void QueriesEngine<kSpace>::compute_step(std::uint64_t step, const Lists& lists)
   clock_.end_step();
   clock_.leave();
   draw_.ring().done(step);
-  loss_terms_ += terms;
+  return terms;
 }
 
 template <Space kSpace>

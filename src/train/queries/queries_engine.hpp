@@ -31,7 +31,7 @@ class QueriesEngine final : public PassEngine {
  public:
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
 
-  double run_pass(const Pass& pass, Progress* progress) override;
+  void run_pass(const Pass& pass, EpochSums& sums, Progress* progress) override;
   [[nodiscard]] std::uint64_t steps() const override { return schedule_.steps(); }
   [[nodiscard]] std::uint64_t queries() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
@@ -48,7 +48,7 @@ class QueriesEngine final : public PassEngine {
 
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution, const StepSizes& sizes);
   std::uint64_t draw(std::uint64_t step);
-  void compute_step(std::uint64_t step, const Lists& lists);
+  std::uint64_t compute_step(std::uint64_t step, const Lists& lists);
   void compose(const Lists& lists);
   [[nodiscard]] kernels::Vector<kSpace, const kernels::Statistic> statistics(const Lists& lists);
   [[nodiscard]] Matrix query_gradients(const Lists& lists);
@@ -93,7 +93,6 @@ class QueriesEngine final : public PassEngine {
 
   execution::StageClock<kSpace> clock_;
   EpochLoss<kSpace> loss_;
-  std::uint64_t loss_terms_ = 0;
 };
 
 extern template class QueriesEngine<execution::Space::kHost>;

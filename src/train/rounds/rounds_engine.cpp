@@ -7,6 +7,7 @@
 #include "core/fault.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
+#include "train/epoch_loss.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -54,10 +55,6 @@ double bytes_of_entity(const Job& job) {
   const auto format = columns == job.model.dim ? memory.state_format : kernels::StateFormat::kFp32;
   return static_cast<double>(kernels::row_bytes(memory.format, job.model.dim) + kernels::state_bytes(format, columns)) +
          hot * static_cast<double>(job.model.dim * sizeof(float));
-}
-
-void add(const StageTimes& of, StageTimes& sum) {
-  for (std::size_t s = 0; s < kStageCount; ++s) sum.seconds.at(s) += of.seconds.at(s);
 }
 
 }  // namespace
@@ -127,7 +124,12 @@ void RoundsEngine::upload() {
   are_uploaded_ = true;
 }
 
-void RoundsEngine::download_parameters() { copy_relations(*resident_.parameters, setup_.parameters); }
+void RoundsEngine::download_parameters() {
+  copy_relations(*resident_.parameters, setup_.parameters);
+  if (!ready_for_) return;
+  comm::together(setup_.comm, [&] { write_all(); });
+  just_left_.clear();
+}
 
 // ---- parts and their memory
 
@@ -163,15 +165,25 @@ void RoundsEngine::plan_changes(std::size_t round) {
   TESSERA_ASSERT(changes_.size() <= spare_.size(), "a spare table for each slot that changes");
 }
 
-void RoundsEngine::read_all() {
-  parallel_for(slots_.size(), setup_.threads, [&](std::size_t s) {
-    slots_[s].part = part_of(0, s);
-    files_.read(slots_[s].part, table_of(slots_[s]));
+// Collective. The slots get their parts: from their files, unless the round before has left them here.
+void RoundsEngine::open_round(std::uint32_t epoch, std::size_t round) {
+  if (std::exchange(ready_for_, std::nullopt) == std::pair(epoch, round)) return;
+  graphs_.begin_epoch(epoch);
+  just_left_.clear();
+  to_write_ = 0;
+  comm::together(setup_.comm, [&] {
+    parallel_for(slots_.size(), setup_.threads, [&](std::size_t s) {
+      slots_[s].part = part_of(round, s);
+      files_.read(slots_[s].part, table_of(slots_[s]));
+    });
   });
 }
 
+// Parts in memory that are newer than their files.
 void RoundsEngine::write_all() {
   for (const Held& held : slots_) files_.write(held.part, table_of(held));
+  for (std::size_t i = 0; i < to_write_; ++i) files_.write(spare_[i].part, table_of(spare_[i]));
+  to_write_ = 0;
 }
 
 // A thread writes what left memory, then reads what comes next into the same memory.
@@ -217,10 +229,27 @@ void RoundsEngine::seat_tables(const graph::Shard& shard) {
   }
 }
 
-// ---- an epoch
+// ---- a round
 
-// Adds its steps to those of the epoch. Returns the mean loss.
-double RoundsEngine::run_round(const graph::Shard& shard, Pass& pass, Progress* progress) {
+std::uint64_t RoundsEngine::segments() const {
+  return RoundOrder::swaps(setup_.shard.manifest.part_count(), graphs_.placement().part_count()) + 1;
+}
+
+Pass RoundsEngine::pass_of(std::uint32_t epoch, std::size_t round, const EpochSums& sums) const {
+  const std::uint64_t queries = setup_.shard.manifest.query_count();
+  const std::uint64_t batch = setup_.job.train.batch_size;
+  const std::uint64_t rounds = segments();
+  Pass pass;
+  pass.epoch = epoch;
+  pass.number = epoch * static_cast<std::uint32_t>(rounds) + static_cast<std::uint32_t>(round);
+  pass.epoch_steps = (queries + batch - 1) / batch + rounds;
+  pass.steps_of_epoch = sums.steps;
+  pass.steps_of_run = epoch * pass.epoch_steps + sums.steps;
+  pass.queries_of_run = epoch * queries + sums.terms;
+  return pass;
+}
+
+void RoundsEngine::run_round(const graph::Shard& shard, Pass pass, EpochSums& sums, Progress* progress) {
   seat_tables(shard);
   EngineSetup setup{setup_.comm, shard, setup_.job,         *resident_.parameters, setup_.threads,     setup_.backend,
                     setup_.pool, {},    setup_.device_pool, setup_.links,          setup_.device_ranks};
@@ -228,44 +257,37 @@ double RoundsEngine::run_round(const graph::Shard& shard, Pass& pass, Progress* 
   setup.all_entities = setup_.shard.manifest.entity_count;
   const auto engine = comm::together(setup_.comm, [&] { return make_engine(setup); });
   engine->optimiser().set_rate_factor(optimiser_.rate_factor());
-  const double loss = engine->run_pass(pass, progress);
+  pass.end_step = engine->steps();
+  EpochSums of_round;
+  engine->run_pass(pass, of_round, progress);
   if (engine->holds_parameters()) engine->download_parameters();
-  add(engine->stage_times(), times_);
+  times_ = engine->stage_times();
   inner_ = engine->description();
   optimiser_.begin_step(pass.steps_of_run + engine->steps() - 1, pass.epoch_steps);
-  pass.steps_of_epoch += engine->steps();
-  return loss;
+  sums.steps += engine->steps();
+  sums.losses.front() += mean_loss(of_round) * static_cast<double>(shard.manifest.query_count());
 }
 
-double RoundsEngine::run_epoch(std::uint32_t epoch, Progress* progress) {
+// Collective. The next round gets its parts; after the last one, all are in their files.
+void RoundsEngine::close_round(std::size_t round) {
+  const bool is_last = round + 1 == graphs_.order().rounds();
+  finish_moves();
+  just_left_ = is_last ? std::vector<PartId>{} : leaving(round);
+  take_changes();
+  if (is_last) comm::together(setup_.comm, [&] { write_all(); });
+}
+
+void RoundsEngine::run_segment(std::uint32_t epoch, std::uint64_t segment, EpochSums& sums, Progress* progress) {
   upload();
   times_ = {};
-  graphs_.begin_epoch(epoch);
-  just_left_.clear();
-  to_write_ = 0;
-  comm::together(setup_.comm, [&] { read_all(); });
-  const std::uint64_t queries = setup_.shard.manifest.query_count();
-  const std::size_t rounds = graphs_.order().rounds();
-  Pass pass;
-  pass.epoch = epoch;
-  pass.epoch_steps = (queries + setup_.job.train.batch_size - 1) / setup_.job.train.batch_size + rounds;
-  double loss = 0;
-  std::uint64_t done = 0;
-  for (std::size_t round = 0; round < rounds; ++round) {
-    move_ahead(round);
-    pass.number = epoch * static_cast<std::uint32_t>(rounds) + static_cast<std::uint32_t>(round);
-    pass.steps_of_run = epoch * pass.epoch_steps + pass.steps_of_epoch;
-    pass.queries_of_run = epoch * queries + done;
-    const graph::Shard shard = graphs_.make(round);
-    if (shard.manifest.query_count() > 0)
-      loss += run_round(shard, pass, progress) * static_cast<double>(shard.manifest.query_count());
-    done += shard.manifest.query_count();
-    finish_moves();
-    just_left_ = round + 1 < rounds ? leaving(round) : std::vector<PartId>{};
-    take_changes();
-  }
-  comm::together(setup_.comm, [&] { write_all(); });
-  return loss / static_cast<double>(queries);
+  if (sums.losses.empty()) sums.losses.assign(1, 0);
+  open_round(epoch, segment);
+  move_ahead(segment);
+  const graph::Shard shard = graphs_.make(segment);
+  if (shard.manifest.query_count() > 0) run_round(shard, pass_of(epoch, segment, sums), sums, progress);
+  sums.terms += shard.manifest.query_count();
+  close_round(segment);
+  if (segment + 1 < segments()) ready_for_.emplace(epoch, segment + 1);
 }
 
 }  // namespace tessera::train

@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::train {
@@ -33,7 +35,8 @@ std::string choose_resident_parts(const Job& job, const graph::PartitionManifest
 
 /// Trains with the rows of some parts in memory (memory.resident_parts). An epoch goes in rounds: training as ever on
 /// the parts in memory, with an engine of its own. While a round computes, a thread writes the parts that left memory
-/// and reads those that come next. The parameters of the setup lie in files; between epochs they are whole.
+/// and reads those that come next. The parameters of the setup lie in files; between epochs, and after
+/// download_parameters(), they are whole. A round is a segment.
 class RoundsEngine final : public Engine {
  public:
   /// Collective. `tables` has the tables of the parameters of `setup`, `partition` is the folder of the queries. All
@@ -43,8 +46,8 @@ class RoundsEngine final : public Engine {
   RoundsEngine(const RoundsEngine&) = delete;
   RoundsEngine& operator=(const RoundsEngine&) = delete;
 
-  double run_epoch(std::uint32_t epoch, Progress* progress) override;
-  using Engine::run_epoch;
+  [[nodiscard]] std::uint64_t segments() const override;
+  void run_segment(std::uint32_t epoch, std::uint64_t segment, EpochSums& sums, Progress* progress) override;
   [[nodiscard]] StageTimes stage_times() const override { return times_; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
@@ -68,13 +71,15 @@ class RoundsEngine final : public Engine {
   [[nodiscard]] model::PartTable table_of(const Held& held) const;
   [[nodiscard]] std::vector<PartId> leaving(std::size_t round) const;
   void plan_changes(std::size_t round);
-  void read_all();
+  void open_round(std::uint32_t epoch, std::size_t round);
+  void close_round(std::size_t round);
   void write_all();
   void move_ahead(std::size_t round);
   void finish_moves();
   void take_changes();
   void seat_tables(const graph::Shard& shard);
-  double run_round(const graph::Shard& shard, Pass& pass, Progress* progress);
+  [[nodiscard]] Pass pass_of(std::uint32_t epoch, std::size_t round, const EpochSums& sums) const;
+  void run_round(const graph::Shard& shard, Pass pass, EpochSums& sums, Progress* progress);
 
   EngineSetup setup_;
   WorkingCopy& files_;
@@ -88,6 +93,7 @@ class RoundsEngine final : public Engine {
   std::size_t to_write_ = 0;       // the first spare tables hold parts that left
   std::vector<PartId> just_left_;  // parts of all ranks that left before this round: not yet in their files
   std::future<void> moves_;
+  std::optional<std::pair<std::uint32_t, std::size_t>> ready_for_;  // epoch and round whose parts are in the slots
   bool are_uploaded_ = false;
   StageTimes times_;
   std::string inner_ = "no round so far";

@@ -47,7 +47,8 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
 template <Space kSpace>
 RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution,
                                const RowsSizes& sizes)
-    : execution_(std::move(execution)),
+    : PassEngine(setup),
+      execution_(std::move(execution)),
       executor_(execution_->executor()),
       comm_(setup.comm),
       shard_(setup.shard),
@@ -102,39 +103,40 @@ std::vector<kernels::ConstDeviceMatrix> RowsEngine<kSpace>::device_rows() const 
   return {};
 }
 
-// ---- an epoch
+// ---- a segment
 
 template <Space kSpace>
-double RowsEngine<kSpace>::run_pass(const Pass& pass, Progress* progress) {
+void RowsEngine<kSpace>::run_pass(const Pass& pass, EpochSums& sums, Progress* progress) {
   pass_ = pass;
   if (!are_uploaded_) tables_.upload();
   are_uploaded_ = true;
-  loss_.start();
+  loss_.start(sums);
   clock_.reset();
   prime();
-  std::uint64_t done = 0;
-  for (std::uint64_t step = 0; step < schedule_.steps(); ++step) {
+  for (std::uint64_t step = pass.first_step; step < pass.end_step; ++step) {
     run_step(step);
-    done += schedule_.size(step);
+    ++sums.steps;
+    sums.terms += schedule_.size(step);
     if (progress != nullptr && progress->due()) {
       loss_.download();
-      progress->update((pass.queries_of_run + done) / 2,
-                       fmt::format("epoch {}, loss about {:.4f}", pass.epoch + 1, loss_.mean_so_far(done)));
+      progress->update((pass.queries_of_run + sums.terms) / 2,
+                       fmt::format("epoch {}, loss about {:.4f}", pass.epoch + 1, loss_.mean_so_far(sums.terms)));
     }
   }
   loss_.download();
   clock_.finish();
-  return loss_.mean(pass, schedule_.steps(), query_count_);
+  loss_.gather(pass, sums);
 }
 
-// Fills the pipeline: the first two batches, and the rows of the first one. Every epoch starts with fresh rows, so that
-// an epoch depends on the parameters before it alone.
+// Fills the pipeline: the first two batches, and the rows of the first one. Every segment starts with fresh rows, so
+// that a segment depends on the parameters before it alone.
 template <Space kSpace>
 void RowsEngine<kSpace>::prime() {
-  for (std::uint64_t step = 0; step < std::min<std::uint64_t>(2, schedule_.steps()); ++step) ask_for_rows(step);
-  put_lists(0);
-  halo_->begin(0, HaloRows<kSpace>::kNone, lists(0).demand);
-  halo_->patch(0, lists(0).demand);
+  const std::uint64_t first = pass_.first_step;
+  for (std::uint64_t step = first; step < std::min(first + 2, pass_.end_step); ++step) ask_for_rows(step);
+  put_lists(first);
+  halo_->begin(lists(first).slot, HaloRows<kSpace>::kNone, lists(first).demand);
+  halo_->patch(lists(first).slot, lists(first).demand);
 }
 
 template <Space kSpace>
@@ -169,7 +171,7 @@ void RowsEngine<kSpace>::run_step(std::uint64_t step) {
   clock_.begin_step(step);
   compute(now, step);
   update(now, pass_.steps_of_run + step);
-  if (step + 1 < schedule_.steps()) {
+  if (step + 1 < pass_.end_step) {
     clock_.enter(Stage::kExchange);
     halo_->patch(lists(step + 1).slot, lists(step + 1).demand);
   }
@@ -181,12 +183,12 @@ void RowsEngine<kSpace>::run_step(std::uint64_t step) {
 // Makes the lists of the next step and asks for the rows of the step after it.
 template <Space kSpace>
 void RowsEngine<kSpace>::prepare_next(std::uint64_t step) {
-  if (step + 1 < schedule_.steps()) {
+  if (step + 1 < pass_.end_step) {
     const Lists& next = lists(step + 1);
     timed(Stage::kDraw, [&] { put_lists(step + 1); });
     timed(Stage::kExchange, [&] { halo_->begin(next.slot, lists(step).slot, next.demand); });
   }
-  if (step + 2 < schedule_.steps()) timed(Stage::kDraw, [&] { ask_for_rows(step + 2); });
+  if (step + 2 < pass_.end_step) timed(Stage::kDraw, [&] { ask_for_rows(step + 2); });
 }
 
 template <Space kSpace>

@@ -34,7 +34,7 @@ class RowsEngine final : public PassEngine {
  public:
   RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
 
-  double run_pass(const Pass& pass, Progress* progress) override;
+  void run_pass(const Pass& pass, EpochSums& sums, Progress* progress) override;
   [[nodiscard]] std::uint64_t steps() const override { return schedule_.steps(); }
   [[nodiscard]] std::uint64_t queries() const override { return query_count_; }
   [[nodiscard]] std::string description() const override;
