@@ -111,8 +111,7 @@ void fill_bytes(const ByteNetwork& network, std::uint64_t first, std::span<std::
       encrypt(network.tables, count, walk.halves.data());
       count = sort_out(network, count, walk);
     }
-    for (std::size_t k = 0; k < walk.done_count; ++k)
-      out[walk.done[k] >> 16U] = network.join(walk.done[k] & 0xFFFFU);
+    for (std::size_t k = 0; k < walk.done_count; ++k) out[walk.done[k] >> 16U] = network.join(walk.done[k] & 0xFFFFU);
   }
 }
 

@@ -91,8 +91,7 @@ std::size_t Permutation::table_words(std::uint64_t size) { return kRounds * (std
 
 // Tables of words, as ByteNetwork has them, where halves are bytes and the tables have room.
 bool Permutation::has_bytes() const {
-  return half_bits_ <= detail::ByteNetwork::kMostHalfBits &&
-         2 * table_words(size_) >= detail::ByteNetwork::kTableWords;
+  return half_bits_ <= detail::ByteNetwork::kMostHalfBits && 2 * table_words(size_) >= detail::ByteNetwork::kTableWords;
 }
 
 void Permutation::tabulate(std::span<std::uint32_t> tables) const {

@@ -73,8 +73,8 @@ class Permutation {
 };
 
 /// Another pseudo-random permutation of 0 .. size-1, size <= 2^32, made many numbers at a time: a Feistel network on
-/// the cells of a grid, with a power of two of columns. Few cells are too many, so nearly all numbers take one pass. Same stream, same
-/// permutation.
+/// the cells of a grid, with a power of two of columns. Few cells are too many, so nearly all numbers take one pass.
+/// Same stream, same permutation.
 class GridPermutation {
  public:
   /// Words of its tables. No smaller size needs more.

@@ -21,7 +21,7 @@ HWY_INLINE std::uint64_t position_behind(std::span<const std::uint64_t> high, st
   std::uint64_t word = start / 64;
   const std::uint64_t wanted = ~std::uint64_t{0} << (start % 64);
   std::uint64_t bits = high[word] & wanted;
-  if (word + 3 < high.size()) {  // nearly always: without a branch that depends on the bits
+  if (word + 3 < high.size()) {                            // nearly always: without a branch that depends on the bits
     const std::uint32_t second = left - count_ones(bits);  // what is left in the next word; wraps around in this one
     const std::uint32_t third = second - count_ones(high[word + 1]);
     const std::uint32_t fourth = third - count_ones(high[word + 2]);

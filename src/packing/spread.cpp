@@ -46,8 +46,8 @@ HWY_INLINE std::uint64_t bits_from(std::span<const std::uint64_t> words, std::ui
   return low | (w + 1 < words.size() ? words[w + 1] << 1 << (63 - shift) : 0);
 }
 
-/// Numbers with at most one low bit, a word of `high` at a time. Its zeros are the pairs of numbers 2 u and 2 u + 1 (or,
-/// without low bits, the numbers), and ones stand before the zero of their pair.
+/// Numbers with at most one low bit, a word of `high` at a time. Its zeros are the pairs of numbers 2 u and 2 u + 1
+/// (or, without low bits, the numbers), and ones stand before the zero of their pair.
 HWY_INLINE void spread_dense(const EliasFanoView::Parts& list, std::span<const std::uint64_t> values,
                              std::uint64_t* rows) {
   constexpr std::uint64_t kEven = 0x5555555555555555U;

@@ -36,8 +36,8 @@ ItemOrder::ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& 
       spans_chunks_(items_span_chunks(sizes.most_answers)),
       rows_(pool.allocate<Row>(Tag::kBatch, capacity(sizes))),
       order_(pool.allocate<std::uint32_t>(Tag::kBatch, std::min(kBlockItems, capacity(sizes)))),
-      tables_(pool.allocate<std::uint32_t>(Tag::kBatch,
-                                           table_words(std::max<std::uint64_t>(capacity(sizes), queries_.chunk_count())))) {
+      tables_(pool.allocate<std::uint32_t>(
+          Tag::kBatch, table_words(std::max<std::uint64_t>(capacity(sizes), queries_.chunk_count())))) {
   if (sizes.most_answers > 0) first_ = pool.allocate<std::uint32_t>(Tag::kBatch, capacity(sizes) + 1);
   const auto targets = static_cast<std::uint32_t>(queries_.target_bound());
   if (targets == 0) return;

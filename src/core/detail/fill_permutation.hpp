@@ -8,8 +8,8 @@
 
 namespace tessera::detail {
 
-/// The Feistel network of a Permutation whose halves are at most bytes. Its rounds are tables of 256 words, in which the
-/// changes of left halves lie in the high byte.
+/// The Feistel network of a Permutation whose halves are at most bytes. Its rounds are tables of 256 words, in which
+/// the changes of left halves lie in the high byte.
 struct ByteNetwork {
   static constexpr std::size_t kRounds = 6;
   static constexpr unsigned kMostHalfBits = 8;
