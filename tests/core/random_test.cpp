@@ -173,7 +173,7 @@ TEST(Permutation, LargeSizesSpotChecked) {
 }
 
 TEST(Permutation, ManyAtATimeAreTheSame) {
-  for (const std::uint64_t size : {1, 2, 5, 63, 1000, 4096, 5000, 70000}) {
+  for (const std::uint64_t size : {1, 2, 5, 63, 1000, 4096, 5000, 16385, 65536, 70000}) {
     const Permutation permutation(size, RandomStream(size, Purpose::kShuffle));
     std::vector<std::uint32_t> tables(Permutation::table_words(size + 10));
     permutation.tabulate(tables);
