@@ -152,6 +152,7 @@ Job read_training_job(comm::Communicator& comm, const Options& options) {
     if (options.resume) keep_decisions_of_run(job);
     if (job.memory.resident_parts != "all" && job.memory.queries == "auto") job.memory.queries = "stream";
     train::check_fit(job);
+    if (job.memory.resident_parts != "auto") train::require_resident_parts(job, comm.size());
   });
   const std::vector<std::string> idle = train::idle_settings(job);
   if (comm.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
@@ -189,9 +190,7 @@ std::unique_ptr<train::WorkingCopy> make_working_copy(comm::Communicator& comm, 
   const std::filesystem::path beside = std::filesystem::path(job.run.folder).lexically_normal().string() + ".working";
   const std::filesystem::path folder = job.memory.folder.empty() ? beside : std::filesystem::path(job.memory.folder);
   return comm::together(comm, [&] {
-    if (resident_parts(job) < static_cast<std::uint32_t>(comm.size()))
-      fail(ExitStatus::kUsage, "memory.resident_parts is {}, and each of the {} ranks needs a part in memory",
-           job.memory.resident_parts, comm.size());
+    train::require_resident_parts(job, comm.size());
     return std::make_unique<train::WorkingCopy>(folder);
   });
 }

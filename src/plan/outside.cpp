@@ -19,7 +19,7 @@ constexpr std::uint64_t kLibraries = 15 * kMiB;  // where the system does not sa
 constexpr std::uint64_t kMpi = 10 * kMiB;        // of a rank that mpirun has started
 constexpr std::uint64_t kFiles = 4 * kMiB;       // HDF5, logs, metrics
 constexpr std::uint64_t kThread = kMiB / 4;      // stack and heap of each further thread
-constexpr std::uint64_t kBlock = 4096;           // rows that an export reads at once
+constexpr std::uint64_t kBlock = 4096;           // rows that an export reads at once, as they are stored and in fp32
 
 std::uint64_t measured_at_start() {
   static const std::uint64_t bytes = std::max(kLibraries, memory::resident().now_bytes);
@@ -35,7 +35,7 @@ std::uint64_t outside_bytes(Stage stage, const PlannedRank& planned) {
   if (stage == Stage::kExport) {
     const std::size_t relation_dim = model::find_scorer(planned.job.model.name).operator_dim(planned.job.model.dim);
     bytes +=
-        sizeof(float) * (2 * planned.sizes.manifest.relation_count * relation_dim + kBlock * planned.job.model.dim);
+        sizeof(float) * (2 * planned.sizes.manifest.relation_count * relation_dim + 2 * kBlock * planned.job.model.dim);
   }
   return bytes;
 }

@@ -89,7 +89,7 @@ std::optional<Layout> Planner::smallest(std::span<const Stage> stages, const Job
 std::vector<std::string> Planner::fitting_together(Stage stage, const Job& job, const Layout& layout,
                                                    const std::vector<Setting>& settings) const {
   const auto fits = [&](const std::vector<std::string>& tried) {
-    const auto changed = changed_job(job, tried);
+    const auto changed = changed_job(job, tried, layout.ranks);
     return changed && plan(stage, *changed, layout).fits();
   };
   std::vector<std::string> together;
@@ -116,7 +116,7 @@ Advice Planner::advise(Stage stage, const Job& job, const Layout& layout) const 
   const std::uint64_t bytes = now.fullest.pool_bytes();
   Advice advice;
   for (const Candidate& candidate : settings_to_try(stage, job)) {
-    const auto changed = changed_job(job, {candidate.text});
+    const auto changed = changed_job(job, {candidate.text}, layout.ranks);
     if (!changed) continue;
     const StagePlan then = plan(stage, *changed, layout);
     const std::uint64_t saved = bytes - std::min(bytes, then.fullest.pool_bytes());

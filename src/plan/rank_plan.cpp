@@ -88,6 +88,7 @@ void plan_training(const Ready& ready) {
   TablesInFiles files;
   model::RowMemory rows = train::row_memory(ready.shard, ready.job);
   if (resident > 0) {
+    train::require_resident_parts(ready.job, ready.planned.placement.rank_count());
     rows = train::row_formats(ready.job);
     rows.store = &files;
     plan_rounds(ready, resident);

@@ -39,10 +39,11 @@ std::vector<Candidate> settings_to_try(Stage stage, const Job& job) {
   return tried;
 }
 
-std::optional<Job> changed_job(const Job& job, const std::vector<std::string>& settings) {
+std::optional<Job> changed_job(const Job& job, const std::vector<std::string>& settings, std::int32_t ranks) {
   try {
     Job changed = with_settings(job, settings);
     train::check_fit(changed);
+    if (changed.memory.resident_parts != "auto") train::require_resident_parts(changed, ranks);
     return changed;
   } catch (const Error& error) {
     if (error.status() != ExitStatus::kUsage) throw;

@@ -21,6 +21,6 @@ struct Candidate {
 std::vector<Candidate> settings_to_try(Stage stage, const Job& job);
 
 /// The job with these settings; none when they do not fit it, or do not exist.
-std::optional<Job> changed_job(const Job& job, const std::vector<std::string>& settings);
+std::optional<Job> changed_job(const Job& job, const std::vector<std::string>& settings, std::int32_t ranks);
 
 }  // namespace tessera::plan

@@ -128,7 +128,7 @@ class Damage(RunFolder):
                 message = done.stderr.decode()
                 self.assertEqual(done.returncode, 0, message)
                 self.assertIn(f"{self.newest.name}/{name}", message)
-                self.assertEqual(message.count("warning"), 1, message)
+                self.assertEqual(message.count("warning: "), 1, message)
                 self.assertEqual(json.loads(done.stdout)["parameter_digest"], expected["parameter_digest"])
                 shutil.rmtree(self.folder / "run")
 

@@ -76,7 +76,7 @@ TEST(Planner, SettingsSaveWhatTheySay) {
   EXPECT_EQ(advice.settings.front().text, "memory.queries=stream");
   const std::uint64_t before = planned.planner.plan(Stage::kTrain, job, {1, 1}).fullest.pool_bytes();
   for (const Setting& setting : advice.settings) {
-    const auto changed = changed_job(job, {setting.text});
+    const auto changed = changed_job(job, {setting.text}, 1);
     ASSERT_TRUE(changed) << setting.text;
     EXPECT_EQ(before - planned.planner.plan(Stage::kTrain, *changed, {1, 1}).fullest.pool_bytes(), setting.saves_bytes)
         << setting.text;
@@ -84,12 +84,12 @@ TEST(Planner, SettingsSaveWhatTheySay) {
 }
 
 TEST(Planner, SettingsThatDoNotFitTheJobAreLeftOut) {
-  EXPECT_FALSE(changed_job(job_of(4), {"run.rows=a_format"}));
-  EXPECT_FALSE(changed_job(job_of(4), {"no.key=1"}));
+  EXPECT_FALSE(changed_job(job_of(4), {"run.rows=a_format"}, 1));
+  EXPECT_FALSE(changed_job(job_of(4), {"no.key=1"}, 1));
   Job bce = job_of(4);
   bce.loss.name = "bce";
   bce.train.group_queries = true;
-  EXPECT_FALSE(changed_job(bce, {"negatives.scope=global"}));
+  EXPECT_FALSE(changed_job(bce, {"negatives.scope=global"}, 1));
 }
 
 TEST(Refusal, NamesPurposesAndWhatWouldFit) {

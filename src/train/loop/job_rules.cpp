@@ -169,6 +169,13 @@ void check_fit(const Job& job) {
     fail(ExitStatus::kUsage, "these settings do not fit together: {}; and {}", no_queries, no_rows);
 }
 
+void require_resident_parts(const Job& job, std::int32_t ranks) {
+  const std::uint32_t resident = resident_parts(job);
+  if (resident > 0 && resident < static_cast<std::uint32_t>(ranks))
+    fail(ExitStatus::kUsage, "memory.resident_parts is {}, and each of the {} ranks needs a part in memory", resident,
+         ranks);
+}
+
 void check_fit_of_ranks(const Job& job, int device_ranks, int ranks) {
   if (device_ranks == ranks) return;
   // Every rank updates core and relations by products of its own, and they must come out alike.

@@ -17,6 +17,9 @@ void check_fit(const Job& job);
 /// Why the job cannot be trained on a device, or an empty string.
 std::string against_device(const Job& job);
 
+/// Throws Error(kUsage) when there are more ranks than parts with rows in memory.
+void require_resident_parts(const Job& job, std::int32_t ranks);
+
 /// Refuses what cannot be trained when only `device_ranks` of `ranks` ranks compute on devices. Throws Error(kUsage).
 void check_fit_of_ranks(const Job& job, int device_ranks, int ranks);
 
