@@ -73,7 +73,8 @@ Tables run(const Job::Optimiser& job, std::size_t rows, std::size_t dim, std::si
     }
     optimiser.begin_step(static_cast<std::uint64_t>(step), 1);
     optimiser.apply(kernels::cpu_backend(), {packed.data(), touched.size(), dim, dim}, touched,
-                    {out.table.data(), rows, dim, dim}, {out.state.data(), rows, state_cols, state_cols});
+                    {out.table.data(), rows, dim, dim},
+                    kernels::Matrix{out.state.data(), rows, state_cols, state_cols});
   }
   return out;
 }
@@ -145,7 +146,7 @@ TEST(Schedule, TheRateIsTheOneThatRowsMoveBy) {
       const std::vector<std::uint32_t> first{0};
       const std::size_t columns = std::string(name) == "adam" ? 16 : std::string(name) == "rowwise_adagrad" ? 1 : 8;
       optimiser.apply(kernels::cpu_backend(), {gradient.data(), 1, 8, 8}, first, {row.data(), 1, 8, 8},
-                      {state.data(), 1, columns, columns});
+                      kernels::Matrix{state.data(), 1, columns, columns});
       moves.push_back(row[3]);
     }
     EXPECT_LT(moves[0], 0) << name;

@@ -150,7 +150,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
 
   const double expected = oracle.loss(x);
   EXPECT_NEAR(engine->run_epoch(0), expected, 1e-5 * std::max(1.0, expected));
-  const Vector state = flat({table.state, parameters.relation_state(), parameters.core_state()});
+  const Vector state = flat({table.state.matrix(), parameters.relation_state(), parameters.core_state()});
   const Vector moved = flat({table.rows.matrix(), parameters.relations(), parameters.core()});
   ASSERT_EQ(state.size(), x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
