@@ -57,7 +57,7 @@ HOMES = [
     (r"hdf5(_hl)?\.h|H5[A-Z]\w*\.h", ["storage"]),
     (r"metis\.h", ["partition"]),
     (r"cblas\.h|openblas.*|f77blas\.h", ["kernels"]),
-    (r"hwy/.*", ["kernels", "packing"]),
+    (r"hwy/.*", ["core", "kernels", "packing"]),
     (r"\w*intrin\.h|arm_(neon|sve)\.h", ["kernels"]),
     (r"omp\.h", ["core/parallel", "kernels"]),
     (r"cublas.*", ["kernels"]),
