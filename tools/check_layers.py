@@ -42,13 +42,9 @@ LAYERS = {
     "predict": ["core", "memory", "storage", "graph", "attributes", "comm", "model", "search"],
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
     "partition": ["core", "memory", "storage", "graph", "attributes"],
-    "plan": [
-        "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
-        "partition",
-    ],
     "cli": [
         "core", "device", "memory", "storage", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
-        "search", "evaluate", "predict", "exports", "partition", "plan",
+        "search", "evaluate", "predict", "exports", "partition",
     ],
 }
 
@@ -61,7 +57,7 @@ HOMES = [
     (r"hdf5(_hl)?\.h|H5[A-Z]\w*\.h", ["storage"]),
     (r"metis\.h", ["partition"]),
     (r"cblas\.h|openblas.*|f77blas\.h", ["kernels"]),
-    (r"hwy/.*", ["core/fill_permutation", "kernels", "packing"]),
+    (r"hwy/.*", ["core", "kernels", "packing"]),
     (r"\w*intrin\.h|arm_(neon|sve)\.h", ["kernels"]),
     (r"omp\.h", ["core/parallel", "kernels"]),
     (r"cublas.*", ["kernels"]),
@@ -70,7 +66,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "plan", "cli"]),
+    (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"fmt/.*", EVERYWHERE),

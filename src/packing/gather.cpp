@@ -63,11 +63,17 @@ namespace detail {
 
 HWY_EXPORT(gather_all);
 
+namespace {
+void gather_widest(const EliasFanoView::Parts& list, std::span<const std::uint32_t> at, std::uint32_t less,
+                   std::uint64_t* out) {
+  HWY_DYNAMIC_DISPATCH(gather_all)(list, at, less, out);
+}
+}  // namespace
+
 }  // namespace detail
 
 void EliasFanoView::gather(std::span<const std::uint32_t> at, std::uint32_t less, std::uint64_t* out) const {
-  using namespace detail;
-  HWY_DYNAMIC_DISPATCH(gather_all)({low_width_, low_, high_, samples_}, at, less, out);
+  detail::gather_widest({low_width_, low_, high_, samples_}, at, less, out);
 }
 
 }  // namespace tessera::packing

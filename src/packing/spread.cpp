@@ -112,11 +112,16 @@ namespace detail {
 
 HWY_EXPORT(spread_all);
 
+namespace {
+void spread_widest(const EliasFanoView::Parts& list, std::span<const std::uint64_t> values, std::uint64_t* rows) {
+  HWY_DYNAMIC_DISPATCH(spread_all)(list, values, rows);
+}
+}  // namespace
+
 }  // namespace detail
 
 void EliasFanoView::spread(std::span<const std::uint64_t> values, std::span<std::uint64_t> rows) const {
-  using namespace detail;
-  if (count_ > 0) HWY_DYNAMIC_DISPATCH(spread_all)({low_width_, low_, high_, samples_}, values, rows.data());
+  if (count_ > 0) detail::spread_widest({low_width_, low_, high_, samples_}, values, rows.data());
 }
 
 }  // namespace tessera::packing

@@ -30,6 +30,12 @@ namespace detail {
 
 HWY_EXPORT(unpack_all);
 
+namespace {
+void unpack_widest(const std::uint8_t* bytes, unsigned width, std::size_t count, std::uint32_t* out) {
+  HWY_DYNAMIC_DISPATCH(unpack_all)(bytes, width, count, out);
+}
+}  // namespace
+
 }  // namespace detail
 
 void unpack_reference(const std::uint8_t* bytes, unsigned width, std::size_t count, std::uint32_t* out) {
@@ -37,8 +43,7 @@ void unpack_reference(const std::uint8_t* bytes, unsigned width, std::size_t cou
 }
 
 void unpack(const std::uint8_t* bytes, unsigned width, std::size_t count, std::uint32_t* out) {
-  using namespace detail;
-  HWY_DYNAMIC_DISPATCH(unpack_all)(bytes, width, count, out);
+  detail::unpack_widest(bytes, width, count, out);
 }
 
 }  // namespace tessera::packing

@@ -220,8 +220,10 @@ HWY_INLINE std::uint64_t add_gaps_below(const std::uint32_t* gaps, std::size_t c
 }
 
 /// join_lists() of `count` queries where targets are at most `most`. `sums` is scratch for the gaps and two groups.
-HWY_INLINE std::uint64_t join_lists_below(const Lists& lists, std::size_t count, std::uint64_t most,
-                                          std::uint32_t* sums, const JoinedLists& out) {
+HWY_INLINE std::uint64_t join_lists_below(
+    const Lists& lists, std::size_t count, std::uint64_t most,
+    std::uint32_t* sums,  // NOLINT(readability-non-const-parameter): narrow targets do not write it
+    const JoinedLists& out) {
 #if TESSERA_PACKING_IS_WIDE
   if (most < kBeyond) {
     add_small_gaps(lists.gaps, count - lists.count, 0, sums);
