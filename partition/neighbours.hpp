@@ -49,6 +49,7 @@ class Neighbours {
 /// ids are in different batches. Batches depend on the number of vertices and the seed, never on threads or memory.
 struct Batch {
   static constexpr std::uint32_t kStride = 16;
+  static constexpr std::size_t kSmallGraph = std::size_t{1} << 18U;
   static constexpr std::uint32_t kLargestSegment = std::uint32_t{1} << 20U;
 
   std::uint32_t first;
@@ -57,8 +58,11 @@ struct Batch {
   [[nodiscard]] std::size_t size() const { return (end - first + kStride - 1) / kStride; }
   [[nodiscard]] std::uint32_t vertex(std::size_t i) const { return first + static_cast<std::uint32_t>(i) * kStride; }
 
+  /// Vertices of a segment. Small graphs, which are soon done, have smaller batches: their answers are better.
   static std::uint32_t segment(std::size_t vertices) {
-    return static_cast<std::uint32_t>(std::clamp<std::size_t>((vertices + kStride - 1) / kStride, 1, kLargestSegment));
+    const std::size_t segments = vertices < kSmallGraph ? 64 : 16;
+    return static_cast<std::uint32_t>(
+        std::clamp<std::size_t>((vertices + segments - 1) / segments, 1, kLargestSegment));
   }
 };
 
