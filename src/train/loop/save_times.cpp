@@ -29,7 +29,7 @@ bool SaveTimes::is_time() const {
 void SaveTimes::log(bool is_finished) {
   log::debug("the checkpoint took {}", text::duration(last_save_));
   if (is_finished || longest_segment_ == 0 || std::exchange(has_said_lead_, true)) return;
-  log::info("a warning signal needs a lead of {}: a segment takes up to {}, a checkpoint {}",
+  log::info("a stop request takes up to {}: {} for a segment, {} for a checkpoint",
             text::duration(longest_segment_ + longest_save_), text::duration(longest_segment_),
             text::duration(longest_save_));
 }

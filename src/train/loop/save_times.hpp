@@ -25,7 +25,7 @@ class SaveTimes {
   void set_due(bool is_due) { is_due_ = is_due; }
   [[nodiscard]] bool is_due() const { return is_due_; }
 
-  /// Says how long the checkpoint took; the first time also how long before its end a job must be warned.
+  /// Says how long the checkpoint took; the first time also how long a stop takes.
   void log(bool is_finished);
 
  private:

@@ -64,8 +64,7 @@ std::string choose_resident_parts(const Job& job, const graph::PartitionManifest
   const std::uint32_t parts = manifest.part_count();
   const double part_bytes = static_cast<double>(largest_part(manifest)) * bytes_of_entity(job);
   const auto fits = [&](std::uint32_t held) {  // of all ranks; a rank has one more than others at the most
-    const auto of_rank =
-        static_cast<double>((held + static_cast<std::uint32_t>(ranks) - 1) / static_cast<std::uint32_t>(ranks));
+    const std::uint32_t of_rank = (held + static_cast<std::uint32_t>(ranks) - 1) / static_cast<std::uint32_t>(ranks);
     return of_rank * part_bytes <= static_cast<double>(room_bytes);
   };
   if (fits(parts)) return "all";
