@@ -42,9 +42,13 @@ LAYERS = {
     "predict": ["core", "memory", "storage", "graph", "attributes", "comm", "model", "search"],
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
     "partition": ["core", "memory", "storage", "graph", "attributes"],
+    "plan": [
+        "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
+        "partition",
+    ],
     "cli": [
         "core", "device", "memory", "storage", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
-        "search", "evaluate", "predict", "exports", "partition",
+        "search", "evaluate", "predict", "exports", "partition", "plan",
     ],
 }
 
@@ -66,7 +70,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "cli"]),
+    (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "plan", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"fmt/.*", EVERYWHERE),
