@@ -28,10 +28,10 @@ TEST(SampledStep, TrainsTheGraphThatIsDrawn) {
   EXPECT_GT(result.seconds, 0);
   EXPECT_GT(result.distinct_rows, 150);  // a few rows are in many queries
   EXPECT_LT(result.distinct_rows, 430);
-  const double rows_read = (3 * 200 + 50) * 32.0;
+  const double rows_read = (3 * 200 + 50) * 24.0;
   const double scores = 2 * 200 * 50 * 4;
   const double gradients = 2 * 450 * 12 * 4;
-  EXPECT_EQ(touched_bytes(kSmall, 100), rows_read + scores + gradients + 100 * 72);
+  EXPECT_EQ(touched_bytes(kSmall, 100), rows_read + scores + gradients + 100 * 56);
 }
 
 TEST(SampledStep, TakesAsManyEntitiesAsFit) {
@@ -39,10 +39,10 @@ TEST(SampledStep, TakesAsManyEntitiesAsFit) {
   EXPECT_EQ(entities_that_fit(shape, 70 * kGiB, 110 * kGiB), shape.entities);
   const std::uint64_t on_small_device = entities_that_fit(shape, 14 * kGiB, 110 * kGiB);
   EXPECT_GT(on_small_device, 50'000'000U);
-  EXPECT_LT(on_small_device * 212, 14 * kGiB);
+  EXPECT_LT(on_small_device * 204, 14 * kGiB);
   const std::uint64_t on_small_host = entities_that_fit(shape, 70 * kGiB, 16 * kGiB);
-  EXPECT_GT(on_small_host, 35'000'000U);
-  EXPECT_LT(on_small_host * 404, 16 * kGiB);
+  EXPECT_GT(on_small_host, 70'000'000U);
+  EXPECT_LT(on_small_host * 204, 16 * kGiB);
   EXPECT_EQ(entities_that_fit(shape, kMiB, 16 * kGiB), 0U);
 }
 
