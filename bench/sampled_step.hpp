@@ -31,8 +31,8 @@ struct SampledResult {
   double distinct_rows = 0;  ///< that a step updates
 };
 
-/// Entities of the shape as far as a device and a host have room for them: rows in bfloat16 with a state each there,
-/// in fp32 here, besides what a step takes.
+/// Entities of the shape as far as a device and a host have room for them: rows in bfloat16 with a state each, there
+/// and here, besides what a step takes.
 std::uint64_t entities_that_fit(const SampledShape& shape, std::uint64_t device_bytes, std::uint64_t host_bytes);
 
 /// The job of the shape: DistMult, softmax over the sampled, row-wise Adagrad, rows in bfloat16.

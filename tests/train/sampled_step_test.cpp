@@ -39,7 +39,7 @@ TEST(SampledStep, TakesAsManyEntitiesAsFit) {
   EXPECT_EQ(entities_that_fit(shape, 70 * kGiB, 110 * kGiB), shape.entities);
   const std::uint64_t on_small_device = entities_that_fit(shape, 14 * kGiB, 110 * kGiB);
   EXPECT_GT(on_small_device, 50'000'000U);
-  EXPECT_LT(on_small_device * 212, 14 * kGiB);
+  EXPECT_LT(on_small_device * 204, 14 * kGiB);
   const std::uint64_t on_small_host = entities_that_fit(shape, 70 * kGiB, 16 * kGiB);
   EXPECT_GT(on_small_host, 70'000'000U);
   EXPECT_LT(on_small_host * 204, 16 * kGiB);
