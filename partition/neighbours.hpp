@@ -62,7 +62,7 @@ struct Batch {
   static std::uint32_t segment(std::size_t vertices) {
     const std::size_t segments = vertices < kSmallGraph ? 64 : 16;
     return static_cast<std::uint32_t>(
-        std::clamp<std::size_t>((vertices + segments - 1) / segments, 1, kLargestSegment));
+        std::clamp<std::size_t>((vertices + segments - 1) / segments, kStride, kLargestSegment));
   }
 };
 
