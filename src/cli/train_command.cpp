@@ -11,6 +11,7 @@
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
 #include "search/setup.hpp"
+#include "storage/checksum.hpp"
 #include "train/loop/job_rules.hpp"
 #include "train/loop/placement.hpp"
 #include "train/loop/step_speed.hpp"
@@ -23,6 +24,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -184,15 +186,20 @@ void choose_segments(Job& job, const RunContext& context) {
     job.train.segment_steps = train::segment_steps(job, context.shard.manifest);
 }
 
+// A folder that no other run has: in memory.folder, else beside the run folder.
+std::filesystem::path working_folder(const Job& job) {
+  const std::filesystem::path run = std::filesystem::absolute(job.run.folder).lexically_normal();
+  if (job.memory.folder.empty()) return run.string() + ".working";
+  const std::string& name = run.native();
+  const std::string digest = storage::hash_bytes(std::as_bytes(std::span(name.data(), name.size()))).hex();
+  return std::filesystem::path(job.memory.folder) /
+         fmt::format("{}-{}.working", run.filename().string(), digest.substr(0, 8));
+}
+
 // Collective. The tables of a job whose rows do not all fit into memory; null for others.
 std::unique_ptr<train::WorkingCopy> make_working_copy(comm::Communicator& comm, const Job& job) {
   if (resident_parts(job) == 0) return nullptr;
-  const std::filesystem::path beside = std::filesystem::path(job.run.folder).lexically_normal().string() + ".working";
-  const std::filesystem::path folder = job.memory.folder.empty() ? beside : std::filesystem::path(job.memory.folder);
-  return comm::together(comm, [&] {
-    train::require_resident_parts(job, comm.size());
-    return std::make_unique<train::WorkingCopy>(folder);
-  });
+  return comm::together(comm, [&] { return std::make_unique<train::WorkingCopy>(working_folder(job)); });
 }
 
 model::Parameters make_parameters(const RunContext& context, const Job& job, train::WorkingCopy* tables) {

@@ -70,6 +70,16 @@ class Rounds(support.ProgramTest):
         self.assertIn("rounds.move", done.stderr.decode())
         self.assertFalse((self.folder / "run.working").exists())
 
+    def test_the_folder_for_other_rows_is_shared_and_keeps_what_it_had(self):
+        shared = self.folder / "scratch"
+        shared.mkdir()
+        (shared / "mine.txt").write_text("mine")
+        folder = {"memory.folder": f'"{shared}"'}
+        self.assertEqual(self.train("a", 2, **folder), self.train("b", **folder))
+        done = self.run_program("train", self.job("c", **folder), ranks=2, TESSERA_FAULT="rounds.move:1:5:throw")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual([path.name for path in shared.rglob("*") if path.is_file()], ["mine.txt"])
+
     def test_auto_goes_by_the_budget(self):
         keys = {"memory.resident_parts": '"auto"', "model.dim": 512}
         self.train("plenty", **keys)

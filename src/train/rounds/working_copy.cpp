@@ -59,21 +59,29 @@ class OpenFile {
 
 }  // namespace
 
-WorkingCopy::WorkingCopy(const std::filesystem::path& folder) : folder_(folder) {
+WorkingCopy::WorkingCopy(std::filesystem::path folder) : folder_(std::move(folder)) {
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
+  std::filesystem::create_directories(folder_, error);
+  if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder_.string(), error.message());
+}
+
+WorkingCopy::~WorkingCopy() {
+  own_.clear();
+  std::error_code ignored;
+  std::filesystem::remove(folder_, ignored);  // only if it is empty
 }
 
 std::filesystem::path WorkingCopy::file_of(PartId part) const {
-  return folder_.path() / fmt::format("part-{:04}.tables", part.value());
+  return folder_ / fmt::format("part-{:04}.tables", part.value());
 }
 
 std::span<std::byte> WorkingCopy::allocate(PartId part, std::uint64_t bytes) {
-  return own_.insert_or_assign(part, storage::MappedFile::create(file_of(part), bytes)).first->second.bytes();
+  auto removed = std::make_unique<storage::Temporary>(file_of(part));
+  Own own{std::move(removed), storage::MappedFile::create(file_of(part), bytes)};
+  return own_.insert_or_assign(part, std::move(own)).first->second.file.bytes();
 }
 
-void WorkingCopy::put_away(PartId part) { own_.at(part).evict(); }
+void WorkingCopy::put_away(PartId part) { own_.at(part).file.evict(); }
 
 void WorkingCopy::read(PartId part, const model::PartTable& table) const {
   const OpenFile file(file_of(part), O_RDONLY);

@@ -9,17 +9,21 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 
 namespace tessera::train {
 
 /// The tables of all parts in files of one folder, one file for each part. The parameters of a rank are its own parts,
-/// mapped; read() and write() move any part between its file and memory. All ranks use the same folder. The files are
-/// removed with this object: what lasts are checkpoints.
+/// mapped; read() and write() move any part between its file and memory. All ranks use the same folder. The files of
+/// the own parts are removed with this object, and the folder if nothing else is in it: what lasts are checkpoints.
 class WorkingCopy final : public model::TableStore {
  public:
   /// Makes the folder if it is not there. Throws Error(kIo).
-  explicit WorkingCopy(const std::filesystem::path& folder);
+  explicit WorkingCopy(std::filesystem::path folder);
+  ~WorkingCopy() override;
+  WorkingCopy(const WorkingCopy&) = delete;
+  WorkingCopy& operator=(const WorkingCopy&) = delete;
 
   /// Makes the file of a part of this rank. Throws Error(kIo) when the disk has no room for it.
   std::span<std::byte> allocate(PartId part, std::uint64_t bytes) override;
@@ -34,8 +38,13 @@ class WorkingCopy final : public model::TableStore {
  private:
   [[nodiscard]] std::filesystem::path file_of(PartId part) const;
 
-  storage::Temporary folder_;
-  std::map<PartId, storage::MappedFile> own_;
+  /// It is removed when the program is told to end, too.
+  struct Own {
+    std::unique_ptr<storage::Temporary> removed;
+    storage::MappedFile file;
+  };
+  std::filesystem::path folder_;
+  std::map<PartId, Own> own_;
 };
 
 }  // namespace tessera::train
