@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/fault.hpp"
 #include "core/log.hpp"
+#include "model/gather_parts.hpp"
 #include "storage/atomic.hpp"
 #include "storage/hdf5.hpp"
 
@@ -108,18 +109,6 @@ void commit_checksums(const std::filesystem::path& folder, std::span<const stora
   checksums.commit();
 }
 
-// Collective. `per_part` digests of each own part, in part order, become those of all parts on every rank.
-std::vector<storage::Digest> gather_digests(comm::Communicator& comm, const graph::Shard& shard,
-                                            std::span<const storage::Digest> mine, std::uint64_t per_part) {
-  std::vector<std::uint64_t> counts;
-  for (std::int32_t r = 0; r < comm.size(); ++r)
-    counts.push_back((shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()) *
-                     per_part * sizeof(storage::Digest));
-  std::vector<storage::Digest> all(per_part * shard.manifest.part_count());
-  comm.all_gather(std::as_bytes(mine), std::as_writable_bytes(std::span(all)), counts);
-  return all;
-}
-
 storage::FileReader open_manifest(const std::filesystem::path& folder) {
   return storage::FileReader::open_verified(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
 }
@@ -173,7 +162,7 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
   std::optional<storage::Temporary> removed_on_failure;
   if (comm.is_root()) removed_on_failure.emplace(temporary);
   const auto mine = comm::together(comm, [&] { return write_own_parts(temporary, shard, parameters, comm.rank()); });
-  const std::vector<storage::Digest> parts = gather_digests(comm, shard, mine, 1);
+  const std::vector<storage::Digest> parts = model::gather_parts<storage::Digest>(comm, shard.placement, mine);
   comm::on_root(comm, [&] {
     write_manifest(temporary, shard, parameters, state);
     commit_checksums(temporary, parts);
@@ -363,7 +352,7 @@ std::string parameter_digest(comm::Communicator& comm, const graph::Shard& shard
     if (average != nullptr) mine.push_back(hash(average->part(table.part).rows));
     parameters.put_away(table);
   }
-  std::vector<storage::Digest> all = gather_digests(comm, shard, mine, per_part);
+  std::vector<storage::Digest> all = model::gather_parts<storage::Digest>(comm, shard.placement, mine, per_part);
   all.push_back(hash_matrix(parameters.relations()));
   all.push_back(hash_matrix(parameters.relation_state()));
   if (average != nullptr) all.push_back(hash_matrix(average->relations()));

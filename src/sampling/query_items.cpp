@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sampling/query_items.hpp"
 
+#include "model/gather_parts.hpp"
+
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -48,12 +50,7 @@ std::vector<ItemCount> count_items(comm::Communicator& comm, const graph::Shard&
   std::vector<ItemCount> own;
   for (const graph::Part& part : shard.parts)
     own.push_back(count_groups(part.queries(graph::Split::kTrain), most_answers(job)));
-  std::vector<std::uint64_t> bytes;
-  for (std::int32_t r = 0; r < comm.size(); ++r)
-    bytes.push_back(sizeof(ItemCount) *
-                    (shard.placement.end_part(Rank(r)).value() - shard.placement.first_part(Rank(r)).value()));
-  comm.all_gather(std::as_bytes(std::span(own)), std::as_writable_bytes(std::span(all)), bytes);
-  return all;
+  return model::gather_parts<ItemCount>(comm, shard.placement, own);
 }
 
 }  // namespace tessera::sampling

@@ -6,6 +6,7 @@
 #include "core/mix.hpp"
 #include "core/parallel.hpp"
 #include "core/random.hpp"
+#include "model/gather_parts.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -96,17 +97,6 @@ class RoundQueries {
   PartFigures figures_;
 };
 
-// Collective. Values of each own part of `placement`, in part order, become those of all parts.
-template <class T>
-std::vector<T> gather_by_part(comm::Communicator& comm, const graph::Placement& placement, std::span<const T> own) {
-  const std::size_t each = own.size() / placement.part_count(comm.rank());
-  std::vector<std::uint64_t> bytes;
-  for (std::int32_t r = 0; r < comm.size(); ++r) bytes.push_back(placement.part_count(Rank(r)) * each * sizeof(T));
-  std::vector<T> all(placement.part_count() * each);
-  comm.all_gather(std::as_bytes(own), std::as_writable_bytes(std::span(all)), bytes);
-  return all;
-}
-
 }  // namespace
 
 RoundGraphs::RoundGraphs(const Setup& setup) : setup_(setup), placement_(setup.resident, setup.comm.size()) {
@@ -119,7 +109,7 @@ RoundGraphs::RoundGraphs(const Setup& setup) : setup_(setup), placement_(setup.r
       std::copy(counts.begin(), counts.end(), own.begin() + static_cast<std::ptrdiff_t>(i * parts));
     });
   });
-  counts_ = gather_by_part<std::uint64_t>(setup.comm, setup.shard.placement, own);
+  counts_ = model::gather_parts<std::uint64_t>(setup.comm, setup.shard.placement, own, parts);
 }
 
 void RoundGraphs::begin_epoch(std::uint32_t epoch) {
@@ -162,10 +152,6 @@ PartitionManifest RoundGraphs::manifest_of(std::size_t round) const {
   return manifest;
 }
 
-void RoundGraphs::gather_figures(PartitionManifest& manifest, std::span<const PartFigures> own) {
-  manifest.figures = gather_by_part(setup_.comm, placement_, own);
-}
-
 graph::Shard RoundGraphs::make(std::size_t round) {
   const PartitionManifest& whole = setup_.shard.manifest;
   graph::Shard shard{manifest_of(round), placement_, setup_.comm.rank(), {}};
@@ -189,7 +175,7 @@ graph::Shard RoundGraphs::make(std::size_t round) {
       shard.parts.push_back(graph::Part::made(shard.manifest, PartId(first.value() + static_cast<std::uint32_t>(i)),
                                               std::exchange(columns[i], {}), setup_.pool));
   });
-  gather_figures(shard.manifest, figures);
+  shard.manifest.figures = model::gather_parts<PartFigures>(setup_.comm, placement_, figures);
   return shard;
 }
 

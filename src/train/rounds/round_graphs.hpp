@@ -43,7 +43,6 @@ class RoundGraphs {
  private:
   void load_parts(std::size_t round);
   [[nodiscard]] graph::PartitionManifest manifest_of(std::size_t round) const;
-  void gather_figures(graph::PartitionManifest& manifest, std::span<const graph::PartFigures> own);
 
   Setup setup_;
   graph::Placement placement_;
