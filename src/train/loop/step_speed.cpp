@@ -18,20 +18,27 @@ constexpr std::uint64_t kDeviceEntities = 8192;   // at most on a device, which 
 constexpr std::uint64_t kFewestEntities = 256;
 constexpr double kSeconds = 0.1;
 
-/// A made-up graph of one part: a step of exact softmax is an epoch.
-graph::Shard make_shard(std::uint64_t entities, std::uint64_t queries, memory::Pool& pool) {
+/// A made-up graph of one part.
+struct MadeUp {
+  std::uint64_t entities;
+  std::uint64_t relations;
+  std::uint64_t queries;
+};
+
+graph::Shard make_shard(const MadeUp& sizes, memory::Pool& pool) {
   graph::Shard shard{{}, graph::Placement(1, 1), Rank(0), {}};
   shard.manifest.method = "rehearsal";
-  shard.manifest.entity_count = entities;
-  shard.manifest.relation_count = 1;
-  shard.manifest.offsets = {0, entities};
+  shard.manifest.entity_count = sizes.entities;
+  shard.manifest.relation_count = sizes.relations;
+  shard.manifest.offsets = {0, sizes.entities};
   std::vector<Query> made_up;
-  for (std::uint64_t i = 0; i < queries; ++i)
-    made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 7 % entities)), RelationId(i < queries / 2 ? 0U : 1U),
-                       EntityId(i * 11 % entities)});
+  for (std::uint64_t i = 0; i < sizes.queries; ++i)
+    made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 2654435761U % sizes.entities)),
+                       RelationId(static_cast<std::uint32_t>(i * 40503U % (2 * sizes.relations))),
+                       EntityId(i * 2246822519U % sizes.entities)});
   shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0),
                                           graph::to_columns(made_up, 2 * shard.manifest.relation_count), pool));
-  shard.manifest.figures = {{entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
+  shard.manifest.figures = {{sizes.entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
   return shard;
 }
 
@@ -65,7 +72,7 @@ struct Rehearsal {
 double candidates_per_second(const Job& job, const Rehearsal& rehearsal) {
   memory::Pool pool(bytes_for(job, rehearsal.entities, rehearsal.threads));
   const auto comm = comm::make_self_communicator();
-  const graph::Shard shard = make_shard(rehearsal.entities, job.train.batch_size, pool);
+  const graph::Shard shard = make_shard({rehearsal.entities, 1, job.train.batch_size}, pool);  // an epoch is a step
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool);
   parameters.initialise(job.model, job.run.seed);
   const auto engine = make_engine({*comm, shard, job, parameters, rehearsal.threads, rehearsal.backend, pool,
@@ -96,29 +103,6 @@ Job rehearsed_job(const Job& job, const RankStep& step) {
   alone.average.decay = 0;
   alone.run.device = "cpu";
   return alone;
-}
-
-struct MadeUp {
-  std::uint64_t entities;
-  std::uint64_t relations;
-  std::uint64_t queries;
-};
-
-graph::Shard make_shard(const MadeUp& sizes, memory::Pool& pool) {
-  graph::Shard shard{{}, graph::Placement(1, 1), Rank(0), {}};
-  shard.manifest.method = "rehearsal";
-  shard.manifest.entity_count = sizes.entities;
-  shard.manifest.relation_count = sizes.relations;
-  shard.manifest.offsets = {0, sizes.entities};
-  std::vector<Query> made_up;
-  for (std::uint64_t i = 0; i < sizes.queries; ++i)
-    made_up.push_back({LocalRow(static_cast<std::uint32_t>(i * 2654435761U % sizes.entities)),
-                       RelationId(static_cast<std::uint32_t>(i * 40503U % (2 * sizes.relations))),
-                       EntityId(i * 2246822519U % sizes.entities)});
-  shard.parts.push_back(graph::Part::made(shard.manifest, PartId(0),
-                                          graph::to_columns(made_up, 2 * shard.manifest.relation_count), pool));
-  shard.manifest.figures = {{sizes.entities, shard.parts.front().queries(graph::Split::kTrain).size(), 0, 0}};
-  return shard;
 }
 
 }  // namespace
