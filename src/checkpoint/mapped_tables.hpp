@@ -5,10 +5,15 @@
 #include "model/part_table.hpp"
 #include "storage/mapped_file.hpp"
 
+#include <cstdint>
 #include <map>
 #include <vector>
 
 namespace tessera::checkpoint {
+
+/// Whether rows of that many bytes are read from their files, and not kept in a pool with that budget: the other half
+/// of the budget is for ranking and answering.
+constexpr bool are_mapped(std::uint64_t row_bytes, std::uint64_t budget_bytes) { return row_bytes > budget_bytes / 2; }
 
 /// Tables of a model that is larger than memory, for ranking and answering: rows are read where they lie in the files
 /// of a checkpoint.

@@ -39,6 +39,11 @@ RowFormat row_format_of(const storage::FileReader& file) {
   return model::find_row_format(file.find_string("/", kRowFormat).value_or("fp32"));
 }
 
+[[noreturn]] void refuse_format(const storage::FileReader& file, RowFormat stored, RowFormat wanted) {
+  fail(ExitStatus::kUsage, "'{}' holds rows in {}, the job says run.rows = {}", file.path().string(),
+       model::name(stored), model::name(wanted));
+}
+
 void require_shape(const storage::FileReader& file, const std::string& path,
                    const std::vector<std::uint64_t>& expected) {
   if (file.shape(path) != expected)
@@ -114,9 +119,7 @@ void read_rows(const storage::FileReader& file, const std::string& path, const k
     if (format == RowFormat::kInt8) read_hot_rows(file, rows);
     return;
   }
-  if (format != RowFormat::kFp32)
-    fail(ExitStatus::kUsage, "'{}' holds rows in {}, the job says run.rows = {}", file.path().string(),
-         model::name(format), model::name(rows.format));
+  if (format != RowFormat::kFp32) refuse_format(file, format, rows.format);
   read_rounded(file, path, rows);
 }
 
@@ -127,9 +130,7 @@ void read_rows(const storage::FileReader& file, const std::string& path, const m
   if (store == nullptr || !store->maps_files() || has_memory) return read_rows(file, path, table.rows);
   const kernels::StoredRows& rows = table.rows;
   const RowFormat format = row_format_of(file);
-  if (format != rows.format)
-    fail(ExitStatus::kUsage, "'{}' holds rows in {}, the job says run.rows = {}", file.path().string(),
-         model::name(format), model::name(rows.format));
+  if (format != rows.format) refuse_format(file, format, rows.format);
   require_shape(file, path, shape_of(format, rows.rows, rows.cols));
   if (rows.hot.rows > 0) require_shape(file, kHotRows, {rows.hot.rows, rows.hot.cols});
   const auto rows_offset = file.offset(path);

@@ -10,8 +10,8 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "memory/budget.hpp"
-#include "model/row_formats.hpp"
 #include "storage/checksum.hpp"
+#include "train/engine.hpp"
 
 #include <sched.h>
 
@@ -75,11 +75,10 @@ std::uint64_t load_checkpoint(comm::Communicator& comm, const RunContext& contex
   return state.epoch;
 }
 
-// Collective. Whether the rows of a rank would take more than half of its budget. They are read from the files of the
-// checkpoint then.
+// Collective. All ranks map, or none.
 bool needs_mapped_tables(comm::Communicator& comm, const RunContext& context, const model::RowMemory& memory) {
   const std::uint64_t bytes = model::row_bytes(context.shard, context.job.model, memory);
-  const bool is_large = bytes > context.pool->budget_bytes() / 2;
+  const bool is_large = checkpoint::are_mapped(bytes, context.pool->budget_bytes());
   if (comm.reduce(is_large ? 1 : 0, comm::Reduction::kMax) == 0) return false;
   if (comm.is_root())
     log::info("entity rows are read from the files of the checkpoint: they would take {}", text::bytes(bytes));
@@ -141,6 +140,10 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose&
     if (comm.is_root())
       log::info("{} rank{}, {} thread{} each, {} of memory each ({})", comm.size(), comm.size() == 1 ? "" : "s",
                 threads, threads == 1 ? "" : "s", text::bytes(budget.host_bytes), budget.source);
+    const std::uint64_t of_all = budget.host_bytes * static_cast<std::uint64_t>(comm.ranks_on_host());
+    if (const std::uint64_t machine = memory::machine_bytes(); comm.is_root() && machine > 0 && of_all > machine)
+      log::warning("the ranks of this host may use {} together ({}), and it has {}", text::bytes(of_all), budget.source,
+                   text::bytes(machine));
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
     const auto parts = static_cast<std::uint32_t>(job.data.parts);
     const graph::Placement places = purpose.placement ? *purpose.placement : graph::Placement(parts, comm.size());
@@ -158,13 +161,10 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose&
 ServedModel open_model(comm::Communicator& comm, const Job& job, plan::Stage stage,
                        std::optional<std::uint64_t> epoch) {
   RunContext context = open_context(comm, job, {.stage = stage});
-  model::RowMemory rows;  // an exported model is in fp32
-  if (!checkpoint::is_exported(job.run.folder)) {
-    rows.format = model::find_row_format(job.run.rows);
-    rows.hot_fraction = job.memory.hot_rows;
-  }
+  const bool is_exported = checkpoint::is_exported(job.run.folder);  // in fp32
+  model::RowMemory rows = is_exported ? model::RowMemory{} : train::row_formats(job);
   std::unique_ptr<model::TableStore> tables;
-  if (!checkpoint::is_exported(job.run.folder) && needs_mapped_tables(comm, context, rows)) {
+  if (!is_exported && needs_mapped_tables(comm, context, rows)) {
     tables = std::make_unique<checkpoint::MappedTables>();
     rows.store = tables.get();
   }

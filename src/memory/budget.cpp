@@ -15,13 +15,13 @@
 namespace tessera::memory {
 namespace {
 
-std::optional<std::uint64_t> available_memory() {
+std::optional<std::uint64_t> memory_info(const std::string& wanted) {
   std::ifstream in("/proc/meminfo");
   std::string key;
   std::uint64_t kib = 0;
   std::string unit;
   while (in >> key >> kib) {
-    if (key == "MemAvailable:") return kib * 1024;
+    if (key == wanted) return kib * 1024;
     std::getline(in, unit);
   }
   return std::nullopt;
@@ -57,7 +57,7 @@ void consider(Budget& best, std::optional<std::uint64_t> bytes, const char* sour
 Budget find_budget(const std::string& job_value, int ranks_on_host) {
   if (!job_value.empty()) return {text::parse_bytes(job_value, "run.memory"), 0, "run.memory"};
   Budget node;
-  consider(node, available_memory(), "available memory");
+  consider(node, memory_info("MemAvailable:"), "available memory");
   consider(node, detail::control_group_limit(), "control group limit");
   consider(node, slurm_memory_per_node(), "SLURM_MEM_PER_NODE");
   consider(node, slurm_memory_per_cpu(), "SLURM_MEM_PER_CPU");
@@ -65,6 +65,8 @@ Budget find_budget(const std::string& job_value, int ranks_on_host) {
   node.host_bytes = node.host_bytes / 10 * 9 / static_cast<std::uint64_t>(std::max(1, ranks_on_host));
   return node;
 }
+
+std::uint64_t machine_bytes() { return memory_info("MemTotal:").value_or(0); }
 
 Budget with_pinned(Budget budget, std::uint64_t bytes) {
   if (bytes >= budget.host_bytes)

@@ -18,6 +18,9 @@ struct Budget {
 /// group, Slurm, available memory) divided by the ranks on this host, less a tenth of headroom.
 Budget find_budget(const std::string& job_value, int ranks_on_host);
 
+/// The memory of this machine in bytes; 0 where it does not say.
+std::uint64_t machine_bytes();
+
 /// Takes `bytes` of the budget for the pinned pool. Throws Error(kOverBudget) when nothing is left for the other pool.
 Budget with_pinned(Budget budget, std::uint64_t bytes);
 

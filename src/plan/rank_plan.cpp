@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/rank_plan.hpp"
 
+#include "checkpoint/mapped_tables.hpp"
 #include "checkpoint/score_sum.hpp"
 #include "comm/planned/planned_communicator.hpp"
 #include "core/text.hpp"
@@ -115,7 +116,8 @@ void plan_training(const Ready& ready) {
 void plan_serving(Stage stage, const Ready& ready) {
   TablesInFiles files;
   model::RowMemory rows = train::row_formats(ready.job);
-  if (model::row_bytes(ready.shard, ready.job.model, rows) > ready.planned.budget_bytes / 2) rows.store = &files;
+  if (checkpoint::are_mapped(model::row_bytes(ready.shard, ready.job.model, rows), ready.planned.budget_bytes))
+    rows.store = &files;
   const model::Parameters parameters(ready.shard, ready.job.model, model::StateShape::kNone, ready.pool, rows);
   if (stage == Stage::kEvaluate) return plan_evaluator(ready, parameters, {});
   execution::HostExecutor host(ready.pool, kernels::cpu_backend(), execution::HostThreads(ready.planned.threads));
