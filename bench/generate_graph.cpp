@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 // Writes a generated knowledge graph as text, the same for the same arguments: entities and relations drawn by Zipf
-// laws, names of about 20 bytes, one "head TAB relation TAB tail" a line (or N-Triples).
-//   generate_graph --triples 10000000 --entities 1000000 --relations 1000 --seed 1 [--ntriples] > graph.tsv
+// laws, names of about 20 bytes, one "head TAB relation TAB tail" a line (or N-Triples). With communities, entity i
+// belongs to community i modulo N, and four of five triples stay in the community of their head.
+//   generate_graph --triples 10000000 --entities 1000000 --relations 1000 --communities 0 --seed 1 [--ntriples] >
+//   graph.tsv
 #include "core/random.hpp"
 
 #include <array>
@@ -22,6 +24,7 @@ struct Settings {
   std::uint64_t triples = 10'000'000;
   std::uint64_t entities = 1'000'000;
   std::uint64_t relations = 1'000;
+  std::uint64_t communities = 0;  // 0: none
   std::uint64_t seed = 1;
   bool ntriples = false;
 };
@@ -50,6 +53,17 @@ void append_name(std::string& line, std::string_view stem, std::uint64_t rank) {
   line.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), rank).ptr);
 }
 
+constexpr double kShareWithin = 0.8;  // of the triples, within a community
+
+// The tail of a triple with this head; `choice` and `uniform` are in (0, 1).
+std::uint64_t tail_of(std::uint64_t head, double choice, double uniform, const Settings& settings) {
+  const std::uint64_t communities = settings.communities;
+  if (communities == 0 || choice >= kShareWithin) return zipf(uniform, settings.entities, 0.7);
+  const std::uint64_t community = head % communities;
+  const std::uint64_t members = (settings.entities - community + communities - 1) / communities;
+  return zipf(uniform, members, 0.7) * communities + community;
+}
+
 void write_triples(const Settings& settings) {
   const RandomStream stream(settings.seed, tessera::Purpose::kShuffle);
   constexpr std::size_t kBlockBytes = std::size_t{1} << 20U;
@@ -58,9 +72,10 @@ void write_triples(const Settings& settings) {
   for (std::uint64_t i = 0; i < settings.triples; ++i) {
     const auto words = stream.words(i);
     const auto draw = [&](std::size_t word) { return (static_cast<double>(words.at(word)) + 0.5) * 0x1.0p-32; };
-    append_name(block, nt ? "<http://example.org/entity/" : "ent:", zipf(draw(0), settings.entities, 0.7));
+    const std::uint64_t head = zipf(draw(0), settings.entities, 0.7);
+    append_name(block, nt ? "<http://example.org/entity/" : "ent:", head);
     append_name(block, nt ? "> <http://example.org/relation/" : "\trel:", zipf(draw(1), settings.relations, 0.9));
-    append_name(block, nt ? "> <http://example.org/entity/" : "\tent:", zipf(draw(2), settings.entities, 0.7));
+    append_name(block, nt ? "> <http://example.org/entity/" : "\tent:", tail_of(head, draw(3), draw(2), settings));
     block.append(nt ? "> .\n" : "\n");
     if (block.size() >= kBlockBytes || i + 1 == settings.triples) {
       if (std::fwrite(block.data(), 1, block.size(), stdout) != block.size()) std::perror("generate_graph");
@@ -76,6 +91,7 @@ int main(int argc, char** argv) {
   const std::map<std::string_view, std::uint64_t*> numbers = {{"--triples", &settings.triples},
                                                               {"--entities", &settings.entities},
                                                               {"--relations", &settings.relations},
+                                                              {"--communities", &settings.communities},
                                                               {"--seed", &settings.seed}};
   for (int i = 1; i < argc; ++i) {
     const std::string_view key = argv[i];
@@ -89,7 +105,8 @@ int main(int argc, char** argv) {
         std::from_chars(value.data(), value.data() + value.size(), *found->second).ptr != value.data() + value.size() ||
         value.empty()) {
       std::fprintf(stderr,
-                   "usage: generate_graph [--triples N] [--entities N] [--relations N] [--seed N] [--ntriples]\n");
+                   "usage: generate_graph [--triples N] [--entities N] [--relations N] [--communities N] [--seed N] "
+                   "[--ntriples]\n");
       return 64;
     }
   }
