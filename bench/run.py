@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 sys.dont_write_bytecode = True  # a bundle may be read-only, and its files are counted
 from gpu_table import GpuTable, Skip, read_job  # noqa: E402
+from memory_rows import MemoryBenchmarks  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = (ROOT / "bin" / "tessera").exists()  # unpacked from tools/bundle.sh
@@ -52,7 +53,7 @@ class Trained(NamedTuple):
     done: Done
 
 
-class Bench:
+class Bench(MemoryBenchmarks):
     def __init__(self, arguments):
         self.arguments = arguments
         self.build = Path(arguments.build_dir or ROOT / "build" / "release").resolve()
@@ -355,7 +356,7 @@ class Bench:
         for line in self.call([self.program("attributes_bench")], threads=1).splitlines():
             print(f"  attributes: {line}")
 
-    def generated(self, graph, million_triples, million_entities, parts):
+    def generated(self, graph, million_triples, million_entities, parts, *splits):
         """A generated graph in parts; made once."""
         if not (graph / f"parts-{parts}").exists():
             self.fresh(graph.name)
@@ -363,7 +364,7 @@ class Bench:
             with triples.open("w") as file:
                 subprocess.run([self.program("generate_graph"), "--triples", str(million_triples * 10**6),
                                 "--entities", str(million_entities * 10**6)], stdout=file, check=True)
-            self.tessera("import", triples, "-o", graph)
+            self.tessera("import", triples, "-o", graph, *splits)
             triples.unlink()
             self.tessera("partition", graph, "--parts", parts, "--method", "stream")
         return graph / f"parts-{parts}"
@@ -388,7 +389,7 @@ class Bench:
 
 
 def main():
-    names = [name[len("bench_"):] for name in vars(Bench) if name.startswith("bench_")]
+    names = sorted(name[len("bench_"):] for name in dir(Bench) if name.startswith("bench_"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=names + ["all"], metavar="NAME", help=", ".join(names + ["all"]))
     parser.add_argument("--build-dir", help="default: build/release; of gpu build/cuda, or the bundle that this file is in")
