@@ -93,6 +93,12 @@ class ListWriter {
     const auto read = read_.subspan(first, list.size());
     return Floats(reinterpret_cast<const float*>(read.data()), read.size());
   }
+  Floats put_floats(std::span<const float> list) {
+    const std::size_t first = take_words(list.size());
+    for (std::size_t i = 0; i < list.size(); ++i) written_[first + i] = std::bit_cast<std::uint32_t>(list[i]);
+    const auto read = read_.subspan(first, list.size());
+    return Floats(reinterpret_cast<const float*>(read.data()), read.size());
+  }
   [[nodiscard]] std::size_t used() const { return used_; }
   [[nodiscard]] std::size_t capacity() const { return written_.size(); }
 

@@ -82,13 +82,16 @@ class BasicSoftmax {
   using Matrix = BasicMatrix<kSpace>;
   virtual ~BasicSoftmax() = default;
   /// Softmax cross entropy of one target against n shared candidates.
-  /// With z = logits[i][j] + shift (log of how many candidates each stands for) and t = targets.scores[i]:
+  /// With z = logits[i][j] + shift (log of how many candidates each stands for) and t = targets.scores[i] +
+  /// targets.priors[i]:
   ///   targets.losses[i] = log(exp(t) + sum_j exp(z_j)) - t,
   ///   logits[i][j] <- scale * exp(z_j) / (exp(t) + sum exp(z)),  targets.weights[i] <- scale * (p_target - 1),
   /// all computed stably; a candidate of -infinity counts for nothing. Sums over j run in 16 fixed lanes (j mod 16)
   /// that are then added as a fixed binary tree, whatever the vector width.
   virtual void cross_entropy(Matrix logits, const BasicTargetLosses<kSpace>& targets, float shift,
                              float scale) const = 0;
+  /// logits[i][j] += values[j].
+  virtual void add_to_columns(Vector<kSpace, const float> values, Matrix logits) const = 0;
   /// A softmax whose tiles of `tile` columns are merged later. For each tile t of a row, maxima[i][t] = its maximum
   /// logit (the lowest float when none is above it), logits[i][j] <- exp(logits[i][j] - maxima[i][t]), sums[i][t] =
   /// their sum in the same 16 lanes. maxima and sums [b, tiles].

@@ -73,6 +73,7 @@ struct BasicTargetLosses {
   Vector<kSpace, const float> scores;
   Vector<kSpace, float> losses;
   Vector<kSpace, float> weights;
+  Vector<kSpace, const float> priors = {};  ///< added to the scores, in the softmax alone; empty: none
 };
 
 /// A loss of one target against sampled negatives.

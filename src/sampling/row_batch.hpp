@@ -47,6 +47,9 @@ class RowBatch {
   [[nodiscard]] const OrderPosition& position() const { return position_; }
   [[nodiscard]] std::size_t negatives() const { return negatives_; }
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
+  /// Global ids of the targets and of the negatives.
+  [[nodiscard]] std::span<const std::uint64_t> target_entities() const { return entities(size_, size_); }
+  [[nodiscard]] std::span<const std::uint64_t> negative_entities() const { return entities(2 * size_, negatives_); }
   [[nodiscard]] exchange::RowRequests& rows() { return rows_; }
   [[nodiscard]] const exchange::RowRequests& rows() const { return rows_; }
   /// Rows in the part's table with its halo.
@@ -57,6 +60,9 @@ class RowBatch {
   [[nodiscard]] const exchange::Groups& by_relation() const { return by_relation_; }
 
  private:
+  [[nodiscard]] std::span<const std::uint64_t> entities(std::size_t first, std::size_t count) const {
+    return std::span<const std::uint64_t>(occurrences_.span()).subspan(first, count);
+  }
   PartId part_;
   std::uint64_t entity_count_;
   std::uint64_t first_entity_;

@@ -13,6 +13,7 @@
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
 #include "sampling/query_items.hpp"
+#include "sampling/round.hpp"
 #include "train/optimiser.hpp"
 #include "train/pass.hpp"
 
@@ -39,10 +40,12 @@ struct EngineSetup {
       nullptr;           ///< links between the devices of all ranks; null: data goes through the host
   int device_ranks = 0;  ///< how many ranks of the run compute on a device; rows that move need to know
   memory::Pool* planned_device = nullptr;  ///< for plans: the engine takes memory of this pool, as if on a device
-  std::uint64_t all_entities = 0;          ///< in a round: those of the whole graph; 0: those of `shard`
+  sampling::Round round = {};              ///< in which `shard` has some parts of the whole graph only
 
   /// Entities for which sampled candidates stand.
-  [[nodiscard]] std::uint64_t entities() const { return all_entities > 0 ? all_entities : shard.manifest.entity_count; }
+  [[nodiscard]] std::uint64_t entities() const {
+    return round.places > 0 ? round.entities : shard.manifest.entity_count;
+  }
 };
 
 /// The training loop of one rank. An epoch is cut into segments, always in the same way. Nothing is in flight between

@@ -117,6 +117,32 @@ TEST_P(KernelsSoftmax, ShiftCountsCandidates) {
   }
 }
 
+// A prior of log(w) is the same as a target whose score is higher by that.
+TEST_P(KernelsSoftmax, PriorsRaiseTargets) {
+  const Batch plain = random_batch(3, 40, 2, 5);
+  const std::vector<float> priors{0, std::log(5.0F), -1};
+  Batch raised = plain;
+  for (std::size_t i = 0; i < priors.size(); ++i) raised.targets[i] += priors[i];
+  Result with{plain.logits, std::vector<float>(3, kNan), std::vector<float>(3, kNan)};
+  backend().softmax.cross_entropy(with.weights.view(), {plain.targets, with.losses, with.target_weights, priors}, 0, 1);
+  const Result expected = run(backend(), raised);
+  EXPECT_EQ(with.losses, expected.losses);
+  EXPECT_EQ(with.target_weights, expected.target_weights);
+  EXPECT_EQ(with.weights.at(2, 39), expected.weights.at(2, 39));
+}
+
+TEST_P(KernelsSoftmax, AddsToColumns) {
+  for (const std::size_t columns : {1, 15, 16, 37, 700}) {
+    Grid logits = random_grid(5, columns, 6, 3);
+    const Grid before = logits;
+    const std::vector<float> values = random_vector(columns, 7);
+    backend().softmax.add_to_columns(values, logits.view());
+    for (std::size_t i = 0; i < 5; ++i)
+      for (std::size_t j = 0; j < columns; ++j) EXPECT_EQ(logits.at(i, j), before.at(i, j) + values[j]);
+    EXPECT_TRUE(logits.gaps_intact());
+  }
+}
+
 TEST_P(KernelsSoftmax, ExtremeLogitsStayFinite) {
   for (const float target : {1e4F, -1e4F, 0.0F})
     for (const float candidate : {1e4F, -1e4F, 0.0F}) {

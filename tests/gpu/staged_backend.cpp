@@ -57,10 +57,17 @@ class StagedSoftmax final : public Softmax {
     const Elements loss(targets.losses);
     const Elements target_weight(targets.weights);
     on_device().softmax.cross_entropy(
-        weights.view(), {Elements(targets.scores).view(), loss.view(), target_weight.view()}, shift, scale);
+        weights.view(),
+        {Elements(targets.scores).view(), loss.view(), target_weight.view(), Elements(targets.priors).view()}, shift,
+        scale);
     weights.back_to(logits);
     loss.back_to(targets.losses);
     target_weight.back_to(targets.weights);
+  }
+  void add_to_columns(std::span<const float> values, Matrix logits) const override {
+    const Grid result(logits);
+    on_device().softmax.add_to_columns(Elements(values).view(), result.view());
+    result.back_to(logits);
   }
   void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
     const Grid powers(logits);

@@ -97,7 +97,8 @@ RowResult cross_entropy_row(float* logits, std::size_t count, float target, floa
 
 void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) {
   for (std::size_t i = 0; i < logits.rows; ++i) {
-    const RowResult result = cross_entropy_row(logits.row(i), logits.cols, targets.scores[i], shift, scale);
+    const float target = targets.priors.empty() ? targets.scores[i] : targets.scores[i] + targets.priors[i];
+    const RowResult result = cross_entropy_row(logits.row(i), logits.cols, target, shift, scale);
     targets.losses[i] = result.loss;
     targets.weights[i] = result.target_weight;
   }
@@ -193,6 +194,15 @@ void logistic(Matrix logits, std::size_t tile, float offset, Matrix softplus, Ma
                    sums.row(i) + t);
 }
 
+void add_to_columns(const float* values, Matrix logits) {
+  for (std::size_t i = 0; i < logits.rows; ++i) {
+    float* row = logits.row(i);
+    for_columns(logits.cols, [=](auto d, std::size_t j) HWY_ATTR {
+      hn::StoreU(hn::Add(hn::LoadU(d, row + j), hn::LoadU(d, values + j)), d, row + j);
+    });
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace tessera::kernels::cpu
 HWY_AFTER_NAMESPACE();
@@ -203,6 +213,7 @@ namespace tessera::kernels::cpu {
 HWY_EXPORT(cross_entropy);
 HWY_EXPORT(all_exponentials);
 HWY_EXPORT(logistic);
+HWY_EXPORT(add_to_columns);
 
 namespace {
 
@@ -211,6 +222,11 @@ class CpuSoftmax final : public Softmax {
   void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) const override {
     kernels::detail::check_losses(logits, targets);
     HWY_DYNAMIC_DISPATCH(cross_entropy)(logits, targets, shift, scale);
+  }
+
+  void add_to_columns(std::span<const float> values, Matrix logits) const override {
+    kernels::detail::check_columns(values, logits);
+    HWY_DYNAMIC_DISPATCH(add_to_columns)(values.data(), logits);
   }
 
   void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {

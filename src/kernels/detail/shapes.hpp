@@ -55,8 +55,13 @@ inline void check_pair_gradients(const auto& of, const auto& query_gradients, co
 
 inline void check_losses(const auto& logits, const auto& targets) {
   TESSERA_ASSERT(targets.scores.size() == logits.rows && targets.losses.size() == logits.rows &&
-                     targets.weights.size() == logits.rows,
+                     targets.weights.size() == logits.rows &&
+                     (targets.priors.size() == 0 || targets.priors.size() == logits.rows),
                  "one target and one loss for each row of scores");
+}
+
+inline void check_columns(const auto& values, const auto& logits) {
+  TESSERA_ASSERT(values.size() == logits.cols, "one value for each column");
 }
 
 inline void check_negatives(const auto& scores, const auto& targets) {

@@ -56,10 +56,17 @@ class ReferenceSoftmax final : public Softmax {
   void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) const override {
     detail::check_losses(logits, targets);
     for (std::size_t i = 0; i < logits.rows; ++i) {
-      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, targets.scores[i], shift, scale);
+      const double target = targets.priors.empty() ? targets.scores[i] : targets.scores[i] + targets.priors[i];
+      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, target, shift, scale);
       targets.losses[i] = static_cast<float>(result.loss);
       targets.weights[i] = static_cast<float>(result.target_weight);
     }
+  }
+
+  void add_to_columns(std::span<const float> values, Matrix logits) const override {
+    detail::check_columns(values, logits);
+    for (std::size_t i = 0; i < logits.rows; ++i)
+      for (std::size_t j = 0; j < logits.cols; ++j) logits.row(i)[j] += values[j];
   }
 
   void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {

@@ -16,19 +16,24 @@ using execution::Space;
 // ---- a part
 
 template <Space kSpace>
-RowsPartDraw<kSpace>::RowsPartDraw(const RowsSizes& sizes, std::size_t own_part, std::uint64_t arriving,
-                                   std::uint64_t rows, memory::Pool& pool)
-    : rows_(rows),
+RowsPartDraw<kSpace>::RowsPartDraw(const graph::Shard& shard, const RowsSizes& sizes, std::size_t own_part,
+                                   std::uint64_t arriving, memory::Pool& pool)
+    : manifest_(shard.manifest),
+      part_(shard.parts[own_part].id()),
+      round_(sizes.round),
+      rows_(shard.parts[own_part].rows()),
       side_({sizes.drops_relations, sizes.has_core, sizes.makes_all_operators}, sizes.own[own_part]),
       arriving_(arriving, pool) {
   for (auto& scratch : scratch_) scratch.reserve(sizes.occurrences(own_part) + 1);
+  if (round_.places > 0) priors_.reserve(std::max(sizes.own[own_part], sizes.negatives));
 }
 
 // Counted as put() puts them.
 template <Space kSpace>
 std::uint64_t RowsPartDraw<kSpace>::words(const RowsSizes& sizes, std::size_t own_part, std::uint64_t arriving) {
   const std::uint64_t queries = sizes.own[own_part];
-  return sampling::SideDraw<kSpace>::words(queries) + 3 * queries + 2 * sizes.negatives +
+  const std::uint64_t priors = sizes.round.places > 0 ? queries + sizes.negatives : 0;
+  return sampling::SideDraw<kSpace>::words(queries) + priors + 3 * queries + 2 * sizes.negatives +
          2 * sizes.occurrences(own_part) + 1 + 4 * arriving + 1;
 }
 
@@ -45,6 +50,7 @@ void RowsPartDraw<kSpace>::put(const Drawn& drawn, Writer& writer, const Lists& 
             writer, lists.side);
   lists.part.targets = writer.put(batch.target_rows());
   lists.part.negatives = writer.put(batch.negative_rows());
+  put_priors(batch, writer, lists.part);
   put_masked(batch, writer, lists.part);
   const auto offsets = writer.put(batch.rows().segment_offsets());
   lists.part.by_row = {offsets, writer.put(batch.rows().positions())};
@@ -52,6 +58,19 @@ void RowsPartDraw<kSpace>::put(const Drawn& drawn, Writer& writer, const Lists& 
   lists.asked = writer.put(drawn.asked);
   lists.part.arriving_ids = writer.put(arriving_.ids());
   lists.part.by_arriving = sampling::put_groups(arriving_, writer);
+}
+
+template <Space kSpace>
+void RowsPartDraw<kSpace>::put_priors(const sampling::RowBatch& batch, Writer& writer, RowsPartLists<kSpace>& lists) {
+  if (round_.places == 0) return;
+  const auto put = [&](std::span<const std::uint64_t> entities) {
+    priors_.clear();
+    for (const std::uint64_t entity : entities)
+      priors_.push_back(round_.prior(part_, manifest_.owner(EntityId(entity))));
+    return writer.put_floats(std::span<const float>(priors_));
+  };
+  lists.target_priors = put(batch.target_entities());
+  lists.negative_priors = put(batch.negative_entities());
 }
 
 // Negatives by distinct row: those of a target's row must not count against its query.
@@ -114,7 +133,7 @@ RowsDraw<kSpace>::RowsDraw(const EngineSetup& setup, execution::Executor<kSpace>
     const graph::Part& part = shard_.parts[p];
     orders_.emplace_back(part, sampling::ItemOrder::Sizes{shard_.manifest.figures[part.id().index()].queries, 0, 1},
                          setup.pool);
-    parts_.push_back(std::make_unique<RowsPartDraw<kSpace>>(sizes, p, totals.arriving_at[p], part.rows(), setup.pool));
+    parts_.push_back(std::make_unique<RowsPartDraw<kSpace>>(shard_, sizes, p, totals.arriving_at[p], setup.pool));
     for (std::size_t slot = 0; slot < kSlots; ++slot) {
       batches_.at(slot).push_back(
           std::make_unique<sampling::RowBatch>(shard_.manifest, part.id(), sizes.own[p], sizes.negatives, setup.pool));

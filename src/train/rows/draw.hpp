@@ -26,8 +26,8 @@ class RowsPartDraw {
  public:
   using Writer = execution::ListWriter<kSpace>;
 
-  /// `arriving`: most gradients that arrive for the part in a step; `rows`: that it has.
-  RowsPartDraw(const RowsSizes& sizes, std::size_t own_part, std::uint64_t arriving, std::uint64_t rows,
+  /// `arriving`: most gradients that arrive for the part in a step.
+  RowsPartDraw(const graph::Shard& shard, const RowsSizes& sizes, std::size_t own_part, std::uint64_t arriving,
                memory::Pool& pool);
   /// Most numbers that put() puts.
   [[nodiscard]] static std::uint64_t words(const RowsSizes& sizes, std::size_t own_part, std::uint64_t arriving);
@@ -46,11 +46,16 @@ class RowsPartDraw {
   void put(const Drawn& drawn, Writer& writer, const Lists& lists);
 
  private:
+  void put_priors(const sampling::RowBatch& batch, Writer& writer, RowsPartLists<kSpace>& lists);
   void put_masked(const sampling::RowBatch& batch, Writer& writer, RowsPartLists<kSpace>& lists);
 
+  const graph::PartitionManifest& manifest_;
+  PartId part_;
+  sampling::Round round_;
   std::uint64_t rows_;
   sampling::SideDraw<kSpace> side_;
   exchange::Groups arriving_;
+  std::vector<float> priors_;
   std::vector<std::uint32_t> scratch_[3];
 };
 

@@ -24,6 +24,9 @@ struct RowsPartLists {
   Indices masked_first;
   Indices masked_end;
   Indices masked_columns;
+  /// sampling::Round::prior(); empty where all parts are in memory.
+  typename execution::ListWriter<kSpace>::Floats target_priors;
+  typename execution::ListWriter<kSpace>::Floats negative_priors;
   /// Uses of each distinct row: sources 0 .. n-1, targets n .. 2n-1, negatives from 2n on.
   Segments by_row;
   /// Gradients that arrive, by own row: RowDemand::asked().

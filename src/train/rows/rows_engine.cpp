@@ -32,6 +32,11 @@ RowsObjective make_objective(const Job& job, std::uint64_t entity_count) {
   return objective;
 }
 
+// Entities for which the negatives of a step stand. In a round, priors stand for those that are away.
+std::uint64_t candidates_for(const EngineSetup& setup, const RowsSizes& sizes) {
+  return sizes.round.places > 0 ? setup.shard.manifest.entity_count : setup.entities();
+}
+
 std::uint64_t longest_list(const EngineSetup& setup, const RowsSizes& sizes) {
   const std::uint64_t halo = *std::max_element(sizes.rows.remote.begin(), sizes.rows.remote.end());
   return std::max<std::uint64_t>({RowsStep<Space::kHost>::longest_list(sizes), halo, sizes.relations * sizes.own.size(),
@@ -67,7 +72,7 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       returns_(memory_, demand_, execution_->transport(), sizes.dim),
       relation_sum_(executor_, memory_, shard_, execution_->transport(), sizes.relation_sum()),
       sides_(step_setup_, dropout_, sizes.side()),
-      step_({step_setup_, sides_, returns_, demand_}, make_objective(setup.job, setup.entities()), sizes),
+      step_({step_setup_, sides_, returns_, demand_}, make_objective(setup.job, candidates_for(setup, sizes)), sizes),
       clock_(executor_),
       loss_(comm_, shard_, executor_) {}
 

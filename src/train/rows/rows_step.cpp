@@ -143,13 +143,16 @@ void RowsStep<kSpace>::weigh(const Lists& lists, std::size_t p, const Block& blo
   kernels.scores.all_pairs(similarity, queries, ConstMatrix(part.negatives), weights);
   const bool needs_scores = similarity == Similarity::kNegativeL2;
   if (needs_scores) kernels.rows.gather(weights, each, scratch.scores.block(0, block.count));
+  const bool has_priors = of.negative_priors.size() > 0;
+  if (has_priors) kernels.softmax.add_to_columns(of.negative_priors, weights);
   kernels.targets.fill(-std::numeric_limits<float>::infinity(),
                        {each, of.masked_first.subspan(block.first, block.count),
                         of.masked_end.subspan(block.first, block.count), of.masked_columns},
                        weights);
   objective_.loss.template apply<kSpace>(
       kernels, weights, penalty(lists).scale,
-      {of_targets, part.losses.subspan(block.first, block.count), scratch.weights.subspan(0, block.count)});
+      {of_targets, part.losses.subspan(block.first, block.count), scratch.weights.subspan(0, block.count),
+       has_priors ? of.target_priors.subspan(block.first, block.count) : of.target_priors});
   if (needs_scores) kernels.distances.to_coefficients(scratch.scores.block(0, block.count), weights);
 }
 

@@ -67,6 +67,7 @@ RowsSizes rows_sizes(const EngineSetup& setup) {
   for (const graph::Part& part : setup.shard.parts) sizes.own.push_back(sizes.queries[part.id().index()]);
   sizes.rows = row_sizes(manifest, setup.job);
   sizes.negatives = negative_count(manifest, setup.job);
+  if (setup.job.negatives.scope == "global") sizes.round = setup.round;
   sizes.dim = parameters.dim();
   sizes.row_bytes = parameters.parts().front().rows.stride;
   sizes.relations = parameters.relations().rows;

@@ -4,6 +4,7 @@
 
 #include "exchange/rows/row_demand.hpp"
 #include "exchange/tree/relation_sum.hpp"
+#include "sampling/round.hpp"
 #include "sampling/step_schedule.hpp"
 #include "train/engine.hpp"
 #include "train/query_sides.hpp"
@@ -20,10 +21,11 @@ struct RowsSizes {
   std::vector<std::uint64_t> own;      ///< queries, by owned part
   exchange::RowSizes rows;             ///< by part
   std::uint64_t negatives = 0;         ///< negatives of a part
-  std::size_t dim = 0;                 ///< dim of an entity row
-  std::size_t row_bytes = 0;           ///< bytes of an entity row as it is stored
-  std::size_t relations = 0;           ///< directed
-  std::size_t gradient_dim = 0;        ///< dim of a relation's gradient
+  sampling::Round round;
+  std::size_t dim = 0;           ///< dim of an entity row
+  std::size_t row_bytes = 0;     ///< bytes of an entity row as it is stored
+  std::size_t relations = 0;     ///< directed
+  std::size_t gradient_dim = 0;  ///< dim of a relation's gradient
   bool has_core = false;
   bool drops_relations = false;
   bool makes_all_operators = false;  ///< follows from numbers that are the same on any number of ranks

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/backend.hpp"
+#include "kernels/cuda/detail/elements.hpp"
 #include "kernels/cuda/detail/lanes.hpp"
 #include "kernels/detail/shapes.hpp"
 
@@ -60,6 +61,7 @@ struct CrossEntropyBody {
   using Registers = SoftmaxRows::Registers;
   SoftmaxRows in;
   const float* target_scores;
+  const float* target_priors;  // null: none
   float shift;
   float scale;
   float* losses;
@@ -77,7 +79,8 @@ struct CrossEntropyBody {
 
  private:
   TESSERA_HOST_DEVICE void finish(LaneAt at, float sum, float maximum) const {
-    const float ahead = (target_scores[at.row] - maximum) - shift;  // how far the target is before the best candidate
+    const float target = target_scores[at.row] + (target_priors == nullptr ? 0.0F : target_priors[at.row]);
+    const float ahead = (target - maximum) - shift;  // how far the target is before the best candidate
     const float reference = ahead > 0 ? ahead : 0;
     const float target_power = exponential(ahead - reference);
     const float candidate_power = exponential(-reference);
@@ -91,6 +94,13 @@ struct CrossEntropyBody {
     const float factor = scale * candidate_power / total;
     for (std::size_t j = at.lane; j < in.cols; j += kLanes) in.logits.row(at.row)[j] *= factor;
   }
+};
+
+/// Adds the value of its column to an element.
+struct ColumnElement {
+  const float* values;
+  Table logits;
+  TESSERA_HOST_DEVICE void operator()(std::size_t i, std::size_t j) const { logits.row(i)[j] += values[j]; }
 };
 
 /// The tile that 16 lanes work on: number n of all tiles of all rows.
@@ -195,8 +205,14 @@ class GridSoftmax final : public BasicSoftmax<Launcher::kSpace> {
   void cross_entropy(Matrix logits, const BasicTargetLosses<Launcher::kSpace>& targets, float shift,
                      float scale) const override {
     kernels::detail::check_losses(logits, targets);
-    launch_(blocks_of(kLaneRows, logits.rows), CrossEntropyBody{rows_of(logits), targets.scores.data(), shift, scale,
-                                                                targets.losses.data(), targets.weights.data()});
+    launch_(blocks_of(kLaneRows, logits.rows),
+            CrossEntropyBody{rows_of(logits), targets.scores.data(), targets.priors.data(), shift, scale,
+                             targets.losses.data(), targets.weights.data()});
+  }
+
+  void add_to_columns(Vector<Launcher::kSpace, const float> values, Matrix logits) const override {
+    kernels::detail::check_columns(values, logits);
+    launch_elements(launch_, logits.rows, logits.cols, ColumnElement{values.data(), Table(logits)});
   }
 
   void exponentials(Matrix logits, std::size_t tile, Matrix maxima, Matrix sums) const override {
