@@ -33,6 +33,7 @@ struct Options {
   std::vector<std::string> by;
   std::string candidates;
   std::string condition;
+  std::uint64_t max_triples = 0;
   std::uint64_t resamples = evaluate::BootstrapOptions{}.resamples;
   bool json = false;
   bool check = false;
@@ -51,6 +52,7 @@ evaluate::Options evaluation_options(const Job& job, const Options& options,
   if (chosen) evaluation.among = &*chosen;
   evaluation.condition = options.condition;
   evaluation.show_progress = true;
+  evaluation.max_triples = options.max_triples;
   if (!options.candidates.empty())
     evaluation.candidates = {options.candidates, job.data.graph,
                              graph::partition_folder(job.data.graph, job.data.parts)};
@@ -89,6 +91,8 @@ void evaluate_run(comm::Communicator& comm, const Options& options) {
   if (options.check && are_some)
     throw comm::AgreedError(ExitStatus::kUsage,
                             "--check is about the rank among all entities; it does not go with --candidates");
+  if (options.check && options.max_triples > 0)
+    throw comm::AgreedError(ExitStatus::kUsage, "--check is about all triples; it does not go with --max-triples");
   if (!options.candidates.empty() && !options.condition.empty())
     throw comm::AgreedError(ExitStatus::kUsage, "give either --candidates or --candidates-where");
   const Job job = job_of_run(comm, options.run, options.overrides);
@@ -136,6 +140,9 @@ Command add_evaluate(const Parser& parser) {
            "Rank among the entities for which this holds only, for example 'birth_year > 1950' "
            "(docs/user/attributes.md): an extra, not the exact figure")
       .type_name("CONDITION");
+  parser.add("--max-triples", options->max_triples,
+             "Rank a sample of about this many triples of a large split, always the same ones; 0: all")
+      .check(whole_number(0));
   parser.add("--resamples", options->resamples, "Bootstrap resamples for the interval of the MRR; 0: none")
       .check(whole_number(0, 1000000))
       .show_default();

@@ -46,6 +46,18 @@ class Compare(ExportTest):
             self.assertAlmostEqual(result[key], np.quantile(means, quantile), delta=0.2 * error)
         self.assertAlmostEqual(result["share_second_better"], (means > 0).mean(), delta=0.03)
 
+    def test_samples_of_a_split(self):
+        whole = json.loads(self.succeed("evaluate", "long", "--json"))
+        one = json.loads(self.succeed("evaluate", "long", "--json", "--max-triples", 5))
+        self.assertEqual((one["max_triples"], one["triples"]), (5, 5))
+        self.assertLess(one["triples"], whole["triples"])
+        spread = json.loads(self.succeed("evaluate", "long", "--json", "--max-triples", 5, ranks=3))
+        self.assertEqual((spread["mrr"], spread["rank_digest"]), (one["mrr"], one["rank_digest"]))
+        self.refuse(USAGE, "compare", "short", "long", says=["samples of triples"])
+        self.evaluate("short", "--max-triples", 5)
+        self.succeed("compare", "short", "long")
+        self.refuse(USAGE, "evaluate", "long", "--max-triples", 5, "--check", says=["--check is about all triples"])
+
     def test_files_of_other_partitions_and_models(self):
         expected = json.loads(self.succeed("compare", "short", "long", "--json"))
         self.succeed("partition", "data.kg", "--parts", 3)
