@@ -4,6 +4,8 @@
 
 import json
 import statistics
+import subprocess
+import time
 from pathlib import Path
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
@@ -62,6 +64,8 @@ class MemoryBenchmarks:
         self.bytes_per_parameter(graph)
         self.plans(graph)
         self.tables_on_disk(graph)
+        if self.arguments.big:
+            self.freebase_shape()
 
     def bytes_per_parameter(self, graph):
         for what, (form, _, most, _) in self.SMALL.items():
@@ -99,3 +103,54 @@ class MemoryBenchmarks:
             rates[resident], peaks[resident] = epochs[-1]["triples_per_second"], done.peak_bytes
         self.report("memory", "4 of 16 parts in memory: speed of all in memory", 100 * rates["4"] / rates["all"], "%", 85,
                     note=f"({rates['4']:,.0f} triples/s; {peaks['4'] / 2**20:,.0f} of {peaks['all'] / 2**20:,.0f} MiB resident)")
+
+    # ---- the shape of Freebase
+
+    BIG = {  # what: keys of the job, most GiB of all processes together
+        "dim 100, bf16 rows, one state a row": ({"model.dim": 100}, 21),
+        "dim 160, a quarter of the parts in memory": ({"model.dim": 160, "memory.resident_parts": 16}, 12),
+        "dim 10": ({"model.dim": 10}, 6)}
+
+    def freebase_shape(self):
+        """86 M entities, 305 M triples, 64 parts, two ranks: some segments of an epoch, a save, going on, 500 triples ranked."""
+        graph = self.work / "freebase-shape.kg"
+        if not (graph / "parts-64").exists():
+            self.import_big(graph)
+        tenth = 61_000_000 // 16384
+        for what, (keys, most) in self.BIG.items():
+            run = self.fresh("big-run")
+            job = self.memory_job(graph, run, **{
+                "data.parts": 64, "run.memory": "11GiB", "run.rows": "bf16", "optimiser.name": "rowwise_adagrad", "train.batch_size": 16384,
+                **keys})
+            first = self.stopped_at(tenth, job, [])
+            going_on = self.stopped_at(100, job, ["--resume"])
+            self.name_as_epoch(run)
+            ranked = self.tessera_measured("evaluate", run, "--json", "--max-triples", 250, ranks=2, threads=1)
+            peak = max(2 * done.peak_bytes for done in (first, going_on, ranked)) / 2**30
+            self.report("memory", f"86 M entities, {what}: both ranks", peak, "GiB", most, at_most=True,
+                        note=f"(500 queries ranked in {json.loads(ranked.out)['seconds']:.0f} s)")
+
+    def stopped_at(self, step, job, words):
+        """Trains until a step of rank 0, which asks for a stop: the run saves at the end of the segment."""
+        self.environment["TESSERA_FAULT"] = f"train.step:0:{step}:signal"
+        done = self.tessera_measured("train", *job, *words, ranks=2, threads=1, status=75)
+        del self.environment["TESSERA_FAULT"]
+        return done
+
+    @staticmethod
+    def name_as_epoch(run):
+        """Ranking takes checkpoints of whole epochs alone; here one within the first epoch is ranked under the name of one."""
+        checkpoints = run / "checkpoints"
+        next(checkpoints.glob("epoch-*-segment-*")).rename(checkpoints / "epoch-000001")
+
+    def import_big(self, graph):
+        self.fresh(graph.name)
+        generate = [self.program("generate_graph"), *"--triples 305500000 --entities 90500000 --relations 14824 --communities 4096".split()]
+        start = time.monotonic()
+        with subprocess.Popen(generate, stdout=subprocess.PIPE) as text:
+            subprocess.run([self.program("tessera"), "import", "-", "--valid-fraction", "0.0002", "--test-fraction", "0.0002",
+                            "--memory", "6GiB", "-o", str(graph)], stdin=text.stdout, check=True)
+        self.report("memory", "import of 305 M triples, names on disk", 305.5 / (time.monotonic() - start), "M/s", 0.8)
+        start = time.monotonic()
+        self.tessera("partition", graph, "--parts", 64, "--method", "stream", "--no-compare", threads=2)
+        self.report("memory", "partition of 305 M triples, 86 M entities, 64 parts", time.monotonic() - start, "s")

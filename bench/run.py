@@ -76,7 +76,7 @@ class Bench(MemoryBenchmarks):
             sys.exit(f"run.py: {path} is missing; build first: cmake --build {self.build}")
         return str(path)
 
-    def measured(self, command, ranks=0, threads=None):
+    def measured(self, command, ranks=0, threads=None, status=0):
         """Runs a command; `ranks` > 0 runs it under mpirun."""
         environment = dict(self.environment)
         if threads:
@@ -85,11 +85,11 @@ class Bench(MemoryBenchmarks):
             command = ["mpirun", "-n", str(ranks), "--bind-to", "none"] + command
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             process = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            _, how, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(how)
             out.seek(0)
             err.seek(0)
-            if process.returncode != 0:
+            if process.returncode != status:
                 sys.exit(f"run.py: {' '.join(command)} failed with {process.returncode}:\n{err.read()[-3000:]}")
             return Done(out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
@@ -397,6 +397,7 @@ def main():
     parser.add_argument("--work", help="folder for graphs, runs and results")
     parser.add_argument("--jobs", nargs="+", metavar="JOB", help="of jobs/, for recipes: umls-complex ...; default: all")
     parser.add_argument("--large", action="store_true", help="packed, partition: also a generated graph of 50 M triples: much time and disk")
+    parser.add_argument("--big", action="store_true", help="memory: also 86 M entities; an hour or two, 24 GB of memory and 70 GB of disk")
     rows = parser.add_argument_group("gpu")
     rows.add_argument("--only", nargs="+", choices=GpuTable.names(), metavar="ROW", help=", ".join(GpuTable.names()))
     rows.add_argument("--limit", type=float, metavar="SECONDS", help="of each row, in place of its own")
