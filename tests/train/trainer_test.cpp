@@ -360,19 +360,20 @@ TEST_F(TrainerRun, CheckpointsGoByTheClock) {
 
 // Whether checkpoints are written behind the training, or it waits for them, by choice or for lack of memory.
 TEST_F(TrainerRun, CheckpointsInTheBackgroundChangeNoBit) {
-  job_.train = {3, 32};
-  job_.train.segment_steps = 4;
-  job_.checkpoint = {"0.000001s", 2};
+  job_.train = {2, 32};
+  job_.train.segment_steps = 8;
   const auto run_as = [&](const std::string& name) {
     job_.run.folder = (stored_.run_folder() / name).string();
     std::vector<std::string> digests;
-    for (const std::int32_t ranks : {1, 2, 3}) {
+    for (const std::int32_t ranks : {1, 3}) {
       std::filesystem::remove_all(job_.run.folder);
-      EXPECT_TRUE(run({.ranks = ranks, .stop_after_segments = 5}).stopped_on_request);
+      job_.checkpoint.every = "0.000001s";
+      EXPECT_TRUE(run({.ranks = ranks, .stop_after_segments = 3}).stopped_on_request);
+      job_.checkpoint.every = "0";  // each takes some milliseconds
       digests.push_back(run({.ranks = ranks, .resume = true}).parameter_digest);
-      EXPECT_EQ(checkpoint::CheckpointStore(job_.run.folder).epochs().back(), 3U);
+      EXPECT_EQ(checkpoint::CheckpointStore(job_.run.folder).epochs().back(), 2U);
     }
-    EXPECT_EQ(digests, std::vector<std::string>(3, digests.front()));
+    EXPECT_EQ(digests, std::vector<std::string>(2, digests.front()));
     return digests.front();
   };
   const std::string behind = run_as("behind");
