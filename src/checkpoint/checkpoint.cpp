@@ -5,7 +5,6 @@
 #include "checkpoint/row_table.hpp"
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
-#include "core/fault.hpp"
 #include "core/log.hpp"
 #include "model/gather_parts.hpp"
 #include "storage/atomic.hpp"
@@ -23,11 +22,6 @@ using kernels::Matrix;
 
 constexpr const char* kUnfinished = ".tmp";
 
-void write_matrix(storage::FileWriter& file, const std::string& path, ConstMatrix matrix, const std::string& meaning) {
-  if (matrix.data == nullptr) return;
-  file.write<float>(path, std::span(matrix.data, matrix.rows * matrix.cols), {meaning}, {matrix.rows, matrix.cols});
-}
-
 void read_matrix(const storage::FileReader& file, const std::string& path, Matrix matrix) {
   if (matrix.data == nullptr) return;
   if (file.shape(path) != std::vector<std::uint64_t>{matrix.rows, matrix.cols})
@@ -36,77 +30,10 @@ void read_matrix(const storage::FileReader& file, const std::string& path, Matri
   file.read_to<float>(path, std::span(matrix.data, matrix.rows * matrix.cols));
 }
 
-void write_part(const std::filesystem::path& folder, const graph::Shard& shard, const model::Parameters& parameters,
-                const model::PartTable& table) {
-  storage::FileWriter file(folder / graph::part_file_name(table.part), kCheckpointPartKind, kCheckpointVersion);
-  file.attribute("/", "part", std::uint64_t{table.part.value()});
-  file.attribute("/", "graph_digest", shard.manifest.graph_digest);
-  write_rows(file, kPartRows, table.rows);
-  write_state(file, "/state", table.state);
-  if (const model::Parameters* average = parameters.average())
-    write_matrix(file, kPartAverage, average->part(table.part).rows.matrix(), "averages of the rows over epochs");
-  file.close();
-  storage::sync_path(folder / graph::part_file_name(table.part));
-}
-
-// The digests of the files, in part order.
-std::vector<storage::Digest> write_own_parts(const std::filesystem::path& folder, const graph::Shard& shard,
-                                             const model::Parameters& parameters, Rank rank) {
-  const std::uint64_t copies = parameters.average() != nullptr ? 2 : 1;  // both in fp32
-  std::uint64_t bytes = 0;
-  for (const model::PartTable& table : parameters.parts())
-    bytes += copies * table.rows.rows * table.rows.stride + table.rows.hot.rows * table.rows.hot.cols * sizeof(float) +
-             table.state.rows * table.state.stride;
-  storage::require_space(folder, bytes);
-  std::vector<storage::Digest> digests;
-  for (const model::PartTable& table : parameters.parts()) {
-    fault_point("checkpoint.part", rank);
-    write_part(folder, shard, parameters, table);
-    digests.push_back(storage::hash_file(folder / graph::part_file_name(table.part)));
-    parameters.put_away(table);
-  }
-  return digests;
-}
-
-// By element of a relation row; a row of the core is a matrix of source by target elements.
-void write_core(storage::FileWriter& file, const model::Parameters& parameters) {
-  write_matrix(file, kCoreRows, parameters.core(), "core, by element of a relation row");
-  write_matrix(file, "/core/state", parameters.core_state(), "optimiser state of the core");
-  if (const model::Parameters* average = parameters.average())
-    write_matrix(file, kCoreAverage, average->core(), "average of the core over epochs");
-}
-
 void read_core(const storage::FileReader& file, bool serves_average, const model::Parameters& parameters) {
   if (const model::Parameters* average = parameters.average()) read_matrix(file, kCoreAverage, average->core());
   read_matrix(file, serves_average ? kCoreAverage : kCoreRows, parameters.core());
   read_matrix(file, "/core/state", parameters.core_state());
-}
-
-void write_manifest(const std::filesystem::path& folder, const graph::Shard& shard, const model::Parameters& parameters,
-                    const RunState& state) {
-  storage::FileWriter file(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
-  file.attribute("/", "graph_digest", shard.manifest.graph_digest);
-  file.attribute("/", "partition_digest", shard.manifest.digest);
-  file.attribute("/", "model", std::string(parameters.scorer().name()));
-  file.attribute("/", "dim", std::uint64_t{parameters.dim()});
-  file.attribute("/", "parts", std::uint64_t{shard.manifest.part_count()});
-  write_run_state(file, state);
-  write_matrix(file, kRelationRows, parameters.relations(), "relation rows, by directed relation");
-  write_matrix(file, "/relations/state", parameters.relation_state(), "optimiser state of the relation rows");
-  if (const model::Parameters* average = parameters.average())
-    write_matrix(file, kRelationAverage, average->relations(), "averages of the relation rows over epochs");
-  write_core(file, parameters);
-  file.close();
-  storage::sync_path(folder / graph::kManifestFile);
-}
-
-// Rank 0 lists what all ranks have written; each has hashed its own files.
-void commit_checksums(const std::filesystem::path& folder, std::span<const storage::Digest> parts) {
-  auto checksums = storage::FolderChecksums::load(folder);
-  for (std::size_t part = 0; part < parts.size(); ++part)
-    checksums.record(graph::part_file_name(PartId(static_cast<std::uint32_t>(part))), parts[part]);
-  checksums.record(graph::kManifestFile);
-  checksums.commit();
 }
 
 storage::FileReader open_manifest(const std::filesystem::path& folder) {
@@ -151,30 +78,21 @@ std::vector<std::uint64_t> CheckpointStore::epochs() const {
 
 void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters,
                            const RunState& state, std::uint64_t keep) const {
-  const std::filesystem::path final_folder = epoch_folder(state.position());
+  begin_save(comm, {shard, parameters, state, parts_to_save(parameters)}, keep)->finish();
+}
+
+std::unique_ptr<Saving> CheckpointStore::begin_save(comm::Communicator& comm, ToSave what, std::uint64_t keep) const {
+  const std::filesystem::path final_folder = epoch_folder(what.state.position());
   const std::filesystem::path temporary = folder_ / fmt::format(".{}{}", final_folder.filename().string(), kUnfinished);
-  comm::on_root(comm, [&] {
-    std::error_code error;
-    std::filesystem::remove_all(temporary, error);
-    std::filesystem::create_directories(temporary, error);
-    if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary.string(), error.message());
-  });
-  std::optional<storage::Temporary> removed_on_failure;
-  if (comm.is_root()) removed_on_failure.emplace(temporary);
-  const auto mine = comm::together(comm, [&] { return write_own_parts(temporary, shard, parameters, comm.rank()); });
-  const std::vector<storage::Digest> parts = model::gather_parts<storage::Digest>(comm, shard.placement, mine);
-  comm::on_root(comm, [&] {
-    write_manifest(temporary, shard, parameters, state);
-    commit_checksums(temporary, parts);
-    fault_point("checkpoint.rename", comm.rank());
+  const auto publish = [store = *this, final_folder, temporary, state = what.state, keep] {
     std::error_code error;
     std::filesystem::remove_all(final_folder, error);
     std::filesystem::rename(temporary, final_folder, error);
     if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
-    removed_on_failure->release();
-    storage::sync_path(folder_);
-    remove_older(state, keep);
-  });
+    storage::sync_path(store.folder_);
+    store.remove_older(state, keep);
+  };
+  return std::make_unique<Saving>(comm, Saving::Folders{temporary, final_folder}, std::move(what), publish);
 }
 
 // Of a run that went on from an older checkpoint, newer ones go, too.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "checkpoint/run_state.hpp"
+#include "checkpoint/saving.hpp"
 #include "comm/communicator.hpp"
 #include "core/job.hpp"
 #include "graph/shard.hpp"
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +45,8 @@ class CheckpointStore {
   /// AgreedError(kIo) and leaves older checkpoints untouched when writing fails.
   void save(comm::Communicator& comm, const graph::Shard& shard, const model::Parameters& parameters,
             const RunState& state, std::uint64_t keep = 1) const;
+  /// Collective. The same in steps, which threads may do while training goes on.
+  std::unique_ptr<Saving> begin_save(comm::Communicator& comm, ToSave what, std::uint64_t keep) const;
 
   /// Positions of all complete checkpoints, ascending.
   [[nodiscard]] std::vector<Position> positions() const;

@@ -87,6 +87,7 @@ void visit_exchange(Job& job, ConfigVisitor& v) {
   v.integer("validate.max_triples", job.validate.max_triples, {});
   v.word_or_integer("checkpoint.every", job.checkpoint.every, {});
   v.integer("checkpoint.keep", job.checkpoint.keep, {1, 1e6});
+  v.flag("checkpoint.background", job.checkpoint.background);
   v.text("expect.split", job.expect.split, {"valid", "test"});
   v.real("expect.mrr", job.expect.mrr, {0, 1});
   v.real("expect.tolerance", job.expect.tolerance, {0, 1});
@@ -162,10 +163,11 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 15> kKeys = {
-      "data.graph",         "run.folder",        "run.threads",   "run.memory",       "run.watchdog_seconds",
-      "run.device_memory",  "memory.queries",    "run.placement", "train.epochs",     "exchange.scores",
-      "exchange.transport", "validate.patience", "memory.folder", "checkpoint.every", "checkpoint.keep"};
+  constexpr std::array<std::string_view, 16> kKeys = {
+      "data.graph",           "run.folder",        "run.threads",        "run.memory",
+      "run.watchdog_seconds", "run.device_memory", "memory.queries",     "run.placement",
+      "train.epochs",         "exchange.scores",   "exchange.transport", "validate.patience",
+      "memory.folder",        "checkpoint.every",  "checkpoint.keep",    "checkpoint.background"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

@@ -104,6 +104,7 @@ struct Job {
   struct Checkpoint {
     std::string every = "0";  ///< time between checkpoints, "10min"; "0": only as validations say
     std::uint64_t keep = 1;   ///< the newest ones that stay, beside the best
+    bool background = true;   ///< written from a copy of the rows while training goes on, if the copy fits
   } checkpoint;
   struct Expect {
     std::string split = "test";

@@ -11,9 +11,9 @@
 
 namespace tessera::memory {
 namespace {
-constexpr std::array<const char*, kTagCount> kNames = {"rows",       "state",     "queries",   "batch",
-                                                       "halo",       "gradients", "logits",    "exchange",
-                                                       "evaluation", "average",   "negatives", "workspace"};
+constexpr std::array<const char*, kTagCount> kNames = {"rows",      "state",     "queries",   "batch",      "halo",
+                                                       "gradients", "logits",    "exchange",  "evaluation", "average",
+                                                       "negatives", "workspace", "checkpoint"};
 }  // namespace
 
 const char* name(Tag tag) { return kNames.at(static_cast<std::size_t>(tag)); }

@@ -21,8 +21,9 @@ enum class Tag : std::uint8_t {
   kAverage,     ///< averages of entity and relation rows
   kNegatives,   ///< copies of sampled candidate rows
   kWorkspace,   ///< what products of a device convert their operands in
+  kCheckpoint,  ///< a copy of rows and states, from which a checkpoint is written
 };
-inline constexpr std::size_t kTagCount = 12;
+inline constexpr std::size_t kTagCount = 13;
 
 /// "rows", "state", ...
 const char* name(Tag tag);

@@ -113,13 +113,13 @@ std::vector<std::string> Planner::fitting_together(Stage stage, const Job& job, 
 
 Advice Planner::advise(Stage stage, const Job& job, const Layout& layout) const {
   const StagePlan now = plan(stage, job, layout);
-  const std::uint64_t bytes = now.fullest.pool_bytes();
+  const std::uint64_t bytes = now.fullest.needed_bytes();
   Advice advice;
   for (const Candidate& candidate : settings_to_try(stage, job)) {
     const auto changed = changed_job(job, {candidate.text}, layout.ranks);
     if (!changed) continue;
     const StagePlan then = plan(stage, *changed, layout);
-    const std::uint64_t saved = bytes - std::min(bytes, then.fullest.pool_bytes());
+    const std::uint64_t saved = bytes - std::min(bytes, then.fullest.needed_bytes());
     if (saved > 0) advice.settings.push_back({candidate.text, candidate.cost, saved, then.fits()});
   }
   const bool one_fits =

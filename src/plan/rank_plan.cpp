@@ -4,6 +4,7 @@
 
 #include "checkpoint/mapped_tables.hpp"
 #include "checkpoint/score_sum.hpp"
+#include "checkpoint/table_copy.hpp"
 #include "comm/planned/planned_communicator.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
@@ -108,11 +109,14 @@ void plan_training(const Ready& ready) {
     setup.planned_device = &ready.device;
   }
   const auto engine = resident == 0 ? train::make_engine(setup) : nullptr;
-  if (ready.job.validate.every == 0 || !ready.planned.sizes.has_validation) return;
-  evaluate::Options options;
-  options.filter = evaluate::Filter::kTrainValid;
-  options.max_triples = ready.job.validate.max_triples;
-  plan_evaluator(ready, parameters.served(), options);
+  if (ready.job.validate.every > 0 && ready.planned.sizes.has_validation) {
+    evaluate::Options options;
+    options.filter = evaluate::Filter::kTrainValid;
+    options.max_triples = ready.job.validate.max_triples;
+    plan_evaluator(ready, parameters.served(), options);
+  }
+  if (resident == 0 && !ready.planned.on_device && ready.job.checkpoint.background)
+    const checkpoint::TableCopy copy(parameters, ready.pool);
 }
 
 void plan_serving(Stage stage, const Ready& ready) {
@@ -170,6 +174,10 @@ const char* name(Stage stage) {
 }
 
 std::uint64_t RankPlan::pool_bytes() const { return std::accumulate(host.begin(), host.end(), std::uint64_t{0}); }
+
+std::uint64_t RankPlan::needed_bytes() const {
+  return pool_bytes() - host.at(static_cast<std::size_t>(Tag::kCheckpoint));
+}
 
 std::string RankPlan::describe() const {
   std::vector<std::size_t> order(host.size());

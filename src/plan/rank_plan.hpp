@@ -42,6 +42,8 @@ struct RankPlan {
   std::uint64_t device = 0;                             ///< estimate
 
   [[nodiscard]] std::uint64_t pool_bytes() const;
+  /// Without the copy that checkpoints are written from, which is taken only of memory that is left.
+  [[nodiscard]] std::uint64_t needed_bytes() const;
   [[nodiscard]] std::uint64_t all_bytes() const { return pool_bytes() + outside; }
   /// "rows 12.0 MiB, logits 8.0 MiB, ...", the largest first.
   [[nodiscard]] std::string describe() const;

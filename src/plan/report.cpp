@@ -66,11 +66,13 @@ std::string table(const Report& report) {
   return text + "\n";
 }
 
+// Of what the stage needs: a copy for checkpoints is taken only of what is left.
 std::string dominating(const StagePlan& stage) {
-  const auto& host = stage.fullest.host;
+  auto host = stage.fullest.host;
+  host.at(static_cast<std::size_t>(memory::Tag::kCheckpoint)) = 0;
   const auto most = static_cast<std::size_t>(std::max_element(host.begin(), host.end()) - host.begin());
-  return fmt::format("{}: {:.0f} % of the pool of '{}'", memory::name(static_cast<memory::Tag>(most)),
-                     100 * static_cast<double>(host[most]) / static_cast<double>(stage.fullest.pool_bytes()),
+  return fmt::format("{}: {:.0f} % of what '{}' needs", memory::name(static_cast<memory::Tag>(most)),
+                     100 * static_cast<double>(host[most]) / static_cast<double>(stage.fullest.needed_bytes()),
                      name(stage.stage));
 }
 

@@ -78,6 +78,9 @@ class Engine {
   [[nodiscard]] virtual bool holds_parameters() const { return false; }
   /// Collective. Makes the parameters of the setup, with their optimiser state, those after the last segment.
   virtual void download_parameters() {}
+  /// Whether training may have changed a part, of any rank, since forget_changes(). The same on all ranks.
+  [[nodiscard]] virtual bool has_changed(PartId /*part*/) const { return true; }
+  virtual void forget_changes() {}
   /// Entity rows of every owned part on the device of the setup, where the engine has them in fp32; else none. Between
   /// download_parameters() and the next epoch they are those of the setup's parameters.
   [[nodiscard]] virtual std::vector<kernels::ConstDeviceMatrix> device_rows() const { return {}; }

@@ -66,6 +66,30 @@ class Failure(ProgramTest):
                 self.assertEqual(self.resume(2), expected)
                 shutil.rmtree(self.folder / "run")
 
+    def test_a_checkpoint_that_cannot_be_written(self):
+        expected = self.expected()
+        for background in ("true", "false"):
+            with self.subTest(background=background):
+                self.write_job(**{"train.epochs": 8, "run.watchdog_seconds": 5, "checkpoint.background": background})
+                done = self.fail("checkpoint.part:1:4:throw", within_seconds=15)
+                self.assertEqual(done.returncode, INTERNAL)
+                message = done.stderr.decode()
+                self.assertEqual(message.count("fault on request at 'checkpoint.part'"), 1, message)
+                self.assertNotIn("MPI_ABORT", message)
+                self.assertEqual([path.name for path in (self.folder / "run" / "checkpoints").iterdir()], ["epoch-000002"])
+                self.assertEqual(self.resume(2), expected)
+                shutil.rmtree(self.folder / "run")
+
+    def test_a_stop_waits_for_the_checkpoint(self):
+        often = ("checkpoint.every=0.000001s", "train.segment_steps=2")
+        for ranks in (1, 3):
+            done = self.run_program("train", self.job, "--resume", *often, ranks=ranks, TESSERA_FAULT="train.step:0:9:signal")
+            self.assertEqual(done.returncode, STOPPED, done.stderr.decode())
+            names = [path.name for path in (self.folder / "run" / "checkpoints").iterdir()]
+            self.assertTrue(all(name.startswith("epoch-") for name in names) and names, names)
+        done = self.run_program("train", "--json", "--resume", self.job, *often)
+        self.assertEqual(json.loads(done.stdout)["parameter_digest"], self.expected())
+
     def test_asked_to_stop(self):
         done = self.run_program("train", self.job, ranks=2, TESSERA_FAULT="train.step:1:10:signal")
         self.assertEqual(done.returncode, STOPPED, done.stderr.decode())

@@ -6,7 +6,7 @@ import json
 
 import support
 
-USAGE, OVER_BUDGET, IO_ERROR = 64, 69, 74
+USAGE, OVER_BUDGET, IO_ERROR, STOPPED = 64, 69, 74, 75
 
 
 class Rounds(support.ProgramTest):
@@ -62,6 +62,20 @@ class Rounds(support.ProgramTest):
                                     TESSERA_FAULT=f"rounds.move:{ranks - 1}:{nth}:kill")
             self.assertNotEqual(done.returncode, 0)
         again = json.loads(self.succeed("train", "--json", "--resume", job, "train.epochs=3", "validate.every=3"))
+        self.assertEqual(again["parameter_digest"], whole)
+
+    def test_files_of_parts_that_were_not_in_memory_are_linked(self):
+        whole = self.train("whole")
+        job = self.job("often", **{"checkpoint.every": '"0.000001s"', "checkpoint.keep": 3})
+        for ranks in (2, 1):
+            done = self.run_program("train", "--resume", job, ranks=ranks, TESSERA_FAULT="rounds.move:0:6:signal")
+            self.assertEqual(done.returncode, STOPPED, done.stderr.decode())
+            folders = sorted((self.folder / "often" / "checkpoints").iterdir())
+            self.assertEqual(len(folders), 3, folders)
+            for before, after in zip(folders, folders[1:]):
+                same = [path.name for path in after.glob("part-*.h5") if path.samefile(before / path.name)]
+                self.assertEqual(len(same), 12, same)
+        again = json.loads(self.succeed("train", "--json", "--resume", job))
         self.assertEqual(again["parameter_digest"], whole)
 
     def test_a_failing_move_stops_all_ranks_with_a_message(self):

@@ -100,6 +100,7 @@ class Segments(support.ProgramTest):
         [*_, last] = map(json.loads, (self.folder / "run/metrics.jsonl").read_text().splitlines())
         self.assertGreater(last["segments"], 3)
         self.assertGreater(last["save_seconds"], 0)
+        self.assertGreater(last["write_seconds"], 0)
         self.assertLessEqual(last["longest_segment_seconds"], last["seconds"])
 
     def test_settings_that_are_no_durations_or_numbers(self):

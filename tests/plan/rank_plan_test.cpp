@@ -3,6 +3,7 @@
 // A plan, made of sizes alone, against what a rank takes from its pool: the same bytes under every tag.
 
 #include "plan/rank_plan.hpp"
+#include "checkpoint/table_copy.hpp"
 #include "comm/thread/thread_communicator.hpp"
 #include "evaluate/evaluator.hpp"
 #include "predict/searcher.hpp"
@@ -66,6 +67,8 @@ void expect_training(comm::Communicator& comm, const plan::GraphSizes& sizes, co
   execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(threads));
   const search::Setup setup{comm, shard, parameters.served(), host};
   const evaluate::Evaluator evaluator(setup, {});
+  const checkpoint::TableCopy copy(parameters, pool);
+  EXPECT_TRUE(copy.has_memory());
   const auto planned_items = plan::find_items(job, sizes);
   expect_same(plan::plan_rank(plan::Stage::kTrain, {job, sizes, placement, comm.rank(), comm.ranks_on_host(), threads,
                                                     kBudget, planned_items}),

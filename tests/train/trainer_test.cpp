@@ -60,7 +60,10 @@ class TrainerRun : public testing::Test {
       const auto engine = train::make_engine(setup);
       const auto positions = checkpoint::CheckpointStore(job_.run.folder).positions();
       comm.barrier();
+      memory::Buffer<std::byte> ballast;
+      if (ballast_) ballast = pool.allocate<std::byte>(memory::Tag::kRows, pool.free_bytes() - 1024);
       train::Trainer trainer(setup, *engine, session.resume);
+      if (comm.is_root()) copy_bytes_ = pool.use(memory::Tag::kCheckpoint).bytes;
       const train::Outcome mine = run_trainer(trainer, session, positions.empty() ? 0 : positions.back().epoch);
       if (comm.is_root()) outcome = mine;
     });
@@ -75,6 +78,8 @@ class TrainerRun : public testing::Test {
   Job job_;
   test::StoredGraph stored_{test::random_graph({}), 4};
   bool device_use_ = false;
+  bool ballast_ = false;                  // the pool has no room for a copy of the rows
+  mutable std::uint64_t copy_bytes_ = 0;  // of the last run, on rank 0
 
  private:
   mutable std::uint64_t measurements_ = 0;
@@ -351,6 +356,36 @@ TEST_F(TrainerRun, CheckpointsGoByTheClock) {
   ASSERT_GT(segments, 4U);
   const auto positions = checkpoint::CheckpointStore(job_.run.folder).positions();
   EXPECT_EQ(positions, (std::vector<checkpoint::Position>{{0, 2}, {0, 3}, {0, 4}}));
+}
+
+// Whether checkpoints are written behind the training, or it waits for them, by choice or for lack of memory.
+TEST_F(TrainerRun, CheckpointsInTheBackgroundChangeNoBit) {
+  job_.train = {2, 32};
+  job_.train.segment_steps = 8;
+  const auto run_as = [&](const std::string& name) {
+    job_.run.folder = (stored_.run_folder() / name).string();
+    std::vector<std::string> digests;
+    for (const std::int32_t ranks : {1, 3}) {
+      std::filesystem::remove_all(job_.run.folder);
+      job_.checkpoint.every = "0.000001s";
+      EXPECT_TRUE(run({.ranks = ranks, .stop_after_segments = 3}).stopped_on_request);
+      job_.checkpoint.every = "0";  // each takes some milliseconds
+      digests.push_back(run({.ranks = ranks, .resume = true}).parameter_digest);
+      EXPECT_EQ(checkpoint::CheckpointStore(job_.run.folder).epochs().back(), 2U);
+    }
+    EXPECT_EQ(digests, std::vector<std::string>(2, digests.front()));
+    return digests.front();
+  };
+  const std::string behind = run_as("behind");
+  EXPECT_GT(copy_bytes_, 0U);
+  job_.checkpoint.background = false;
+  EXPECT_EQ(run_as("waits"), behind);
+  EXPECT_EQ(copy_bytes_, 0U);
+  job_.checkpoint.background = true;
+  std::filesystem::remove_all(job_.run.folder);
+  ballast_ = true;
+  EXPECT_EQ(run_as("no-room"), behind);
+  EXPECT_EQ(copy_bytes_, 0U);
 }
 
 TEST_F(TrainerRun, FewerEpochsThanBegunAreRefused) {

@@ -25,9 +25,9 @@ int close_with(std::int64_t id) {
   return Function(id);
 }
 
-/// Silences the library's own error printing and loading of plug-ins, once.
+/// Silences the library's own error printing, which some builds of it set for each thread, and loading of plug-ins.
 inline void prepare_library() {
-  static const bool done = [] {
+  static thread_local const bool done = [] {
     (void)
         H5dont_atexit();  // closing what failed on a full disk would crash at exit; fails where HDF5 is in use already
     if (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) < 0 || H5PLset_loading_state(0) < 0)

@@ -28,7 +28,8 @@ std::string to_line(const EpochRecord& record) {
                {"triples_per_second", record.triples_per_second},
                {"segments", record.segments},
                {"longest_segment_seconds", record.longest_segment_seconds},
-               {"save_seconds", record.save_seconds},
+               {"save_seconds", record.saves.stopped},
+               {"write_seconds", record.saves.writing},
                {"bytes_sent", record.bytes_sent}};
   if (record.validation_mrr) line["validation_mrr"] = *record.validation_mrr;
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
@@ -51,9 +52,10 @@ EpochRecord from_line(const std::string& text, const std::string& where) {
     record.learning_rate = line.at("learning_rate");
     record.seconds = line.at("seconds");
     record.triples_per_second = line.at("triples_per_second");
-    record.segments = line.value("segments", std::uint64_t{0});  // an older version wrote none of these three
+    record.segments = line.value("segments", std::uint64_t{0});  // older versions did not write all of these
     record.longest_segment_seconds = line.value("longest_segment_seconds", 0.0);
-    record.save_seconds = line.value("save_seconds", 0.0);
+    record.saves.stopped = line.value("save_seconds", 0.0);
+    record.saves.writing = line.value("write_seconds", 0.0);
     record.bytes_sent = line.at("bytes_sent");
     if (line.contains("validation_mrr")) record.validation_mrr = line.at("validation_mrr");
     for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
@@ -127,8 +129,10 @@ void MetricsLog::rebuild_hdf5() const {
   u64("segments", {"segments of the epoch; 0 of a version without"}, [](const auto& r) { return r.segments; });
   f64("longest_segment_seconds", {"time of the longest segment", "s"},
       [](const auto& r) { return r.longest_segment_seconds; });
-  f64("save_seconds", {"time of the checkpoints since the epoch before was logged", "s"},
-      [](const auto& r) { return r.save_seconds; });
+  f64("save_seconds", {"time that training stood still for checkpoints since the epoch before was logged", "s"},
+      [](const auto& r) { return r.saves.stopped; });
+  f64("write_seconds", {"time from the beginning of these checkpoints until they were whole", "s"},
+      [](const auto& r) { return r.saves.writing; });
   u64("bytes_sent", {"sent by all ranks to other ranks", "byte"}, [](const auto& r) { return r.bytes_sent; });
   f64("validation_mrr", {"filtered validation MRR, realistic tie rule; NaN where not validated"},
       [](const auto& r) { return r.validation_mrr.value_or(std::numeric_limits<double>::quiet_NaN()); });

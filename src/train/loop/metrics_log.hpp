@@ -5,6 +5,7 @@
 #include "core/stage_times.hpp"
 #include "memory/device_use.hpp"
 #include "memory/pool.hpp"
+#include "train/loop/save_times.hpp"
 
 #include <array>
 #include <cstdint>
@@ -23,7 +24,7 @@ struct EpochRecord {
   double triples_per_second = 0;
   std::uint64_t segments = 0;  ///< 0: of a version without segments
   double longest_segment_seconds = 0;
-  double save_seconds = 0;       ///< of the checkpoints since the epoch before was logged
+  SaveTimes::Seconds saves;      ///< of the checkpoints since the epoch before was logged
   std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch
   StageTimes stages;             ///< time of each stage on the slowest rank
   std::optional<double> validation_mrr;

@@ -25,10 +25,12 @@ Trainer::Trainer(const EngineSetup& setup, Engine& engine, bool resume)
       parameters_(setup.parameters),
       engine_(engine),
       pool_(setup.pool),
+      threads_(setup.threads),
       checkpoints_(job_.run.folder),
       some_hold_parameters_(comm_.reduce(engine.holds_parameters() ? 1 : 0, comm::Reduction::kMax) != 0),
       saves_(text::parse_duration(job_.checkpoint.every, "checkpoint.every")) {
   open_run_folder(resume);
+  prepare_saving(setup.pool);
 }
 
 // Nothing is written before everything is known to fit: a refused --resume leaves the run as it was.
@@ -108,7 +110,7 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
   Outcome outcome;
   if (state_.epoch == 0 && job_.train.epochs == 0) {  // the initial parameters are a model too
     state_.finished = true;
-    save();
+    save(false);
   }
   const std::uint64_t triples = shard_.manifest.query_count() / 2;
   const std::uint64_t before = triples * state_.epoch + state_.partial.sums.terms / 2;
@@ -117,7 +119,8 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
     train_segment(progress, hooks);
     state_.finished = is_at_end();
     outcome.stopped_on_request = is_stop_asked(hooks) && !state_.finished;
-    if (outcome.stopped_on_request || must_save()) save();
+    const bool goes_on = !outcome.stopped_on_request && !state_.finished;
+    if (!goes_on || must_save()) save(goes_on);
   }
   progress.finish();
   outcome.stopped_early = no_longer_improves();
@@ -167,7 +170,7 @@ void Trainer::end_epoch(const TrainerHooks& hooks) {
   record.triples_per_second = static_cast<double>(shard_.manifest.query_count()) / 2 / record.seconds;
   record.segments = epoch.segments;
   record.longest_segment_seconds = epoch.longest_seconds;
-  record.save_seconds = saves_.take_seconds();
+  record.saves = saves_.take_seconds();
   record.bytes_sent = epoch.bytes_sent;
   record.stages = epoch.stages;
   if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
@@ -177,17 +180,19 @@ void Trainer::end_epoch(const TrainerHooks& hooks) {
   this->record(record);
 }
 
-// Collective. One of the ranks was asked to stop; rank 0 also tells all whether its clock asks for a checkpoint.
+// Collective. One of the ranks was asked to stop; rank 0 also tells all whether its clock asks for a checkpoint. Where
+// no rank is at work on the checkpoint before, all learn about it.
 bool Trainer::is_stop_asked(const TrainerHooks& hooks) {
-  std::array<std::int64_t, 2> asked{hooks.stop != nullptr && hooks.stop->load() ? 1 : 0,
-                                    comm_.is_root() && saves_.is_time() ? 1 : 0};
+  std::array<std::int64_t, 3> asked{hooks.stop != nullptr && hooks.stop->load() ? 1 : 0,
+                                    comm_.is_root() && saves_.is_time() ? 1 : 0, saving_ && saving_->is_busy() ? 1 : 0};
   comm_.all_reduce(asked, comm::Reduction::kMax);
   saves_.set_due(asked[1] != 0);
+  if (saving_ && asked[2] == 0) advance_saving();
   return asked[0] != 0;
 }
 
 bool Trainer::must_save() const {
-  if (saves_.is_due() || state_.finished) return true;
+  if (saves_.is_due()) return true;
   if (!is_between_epochs()) return false;
   if (job_.validate.every > 0) return is_due(job_.validate.every);
   return !saves_.go_by_time() && is_due(10);
@@ -214,6 +219,7 @@ StageTimes Trainer::longest(const StageTimes& times) {
 
 void Trainer::take_parameters() {
   if (parameters_are_taken_) return;
+  if (some_hold_parameters_) finish_saving();  // their checkpoints are written from the parameters
   engine_.download_parameters();
   require_finite_rows();
   parameters_are_taken_ = true;
@@ -222,7 +228,7 @@ void Trainer::take_parameters() {
 // A model that has diverged is neither validated nor saved: the checkpoints before it stay.
 void Trainer::require_finite_rows() {
   try {
-    (void)model::require_finite_rows(comm_, parameters_, 1);
+    (void)model::require_finite_rows(comm_, parameters_, threads_);
   } catch (const comm::AgreedError& error) {
     throw comm::AgreedError(
         ExitStatus::kBadData,
@@ -286,14 +292,59 @@ void Trainer::record(EpochRecord record) {
   log::debug("time by stage, of the slowest rank: {}", stages);
 }
 
-void Trainer::save() {
+// Collective. Parameters of which the engine trains a copy stay as they are until they are downloaded again; others are
+// copied. Those in files change there, and are as large as the disk.
+void Trainer::prepare_saving(memory::Pool& pool) {
+  if (!job_.checkpoint.background || parameters_.is_in_files()) return;
+  if (!engine_.holds_parameters()) copy_.emplace(parameters_, pool);
+  const bool has_place = !copy_ || copy_->has_memory();
+  saves_behind_ = comm_.reduce(has_place ? 1 : 0, comm::Reduction::kMin) != 0;
+  if (!saves_behind_) copy_.reset();
+  if (comm_.is_root() && !saves_behind_)
+    log::info("memory has no room for a copy of the rows: training stops while a checkpoint is written");
+}
+
+// A part that has not changed since the newest checkpoint needs no file of its own.
+std::vector<checkpoint::PartToSave> Trainer::parts_to_save(bool is_behind) {
+  if (is_behind && copy_) return copy_->take(parameters_, threads_);
+  std::vector<checkpoint::PartToSave> parts = checkpoint::parts_to_save(parameters_);
+  for (std::size_t p = 0; p < saved_.size(); ++p)
+    if (!engine_.has_changed(parts[p].table.part)) parts[p].unchanged = saved_[p];
+  engine_.forget_changes();
+  return parts;
+}
+
+// Collective. With `goes_on`, training may go on before the checkpoint is whole.
+void Trainer::save(bool goes_on) {
   const auto start = std::chrono::steady_clock::now();
+  finish_saving();
   take_parameters();
   if (!is_between_epochs()) collect_use();
-  checkpoints_.save(comm_, shard_, parameters_, state_, job_.checkpoint.keep);
+  const bool is_behind = goes_on && saves_behind_;
+  saving_ = checkpoints_.begin_save(comm_, {shard_, parameters_, state_, parts_to_save(is_behind), is_behind},
+                                    job_.checkpoint.keep);
+  saves_.began(is_behind);
+  if (!is_behind) finish_saving();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  saves_.stopped_for(seconds);
+  if (comm_.is_root()) log::debug("checkpoint after {}: training stopped for {:.2f} s", in_words(state_), seconds);
+}
+
+// Collective.
+void Trainer::advance_saving() {
+  const bool is_whole = saving_->advance();
+  if (!is_whole) return;
+  if (comm_.is_root()) log::debug("the checkpoint was whole after {:.2f} s", saving_->seconds());
+  saves_.was_written(saving_->seconds());
+  saved_ = saving_->files();
+  saving_.reset();
   comm::on_root(comm_, [&] { metrics_->rebuild_hdf5(); });
-  saves_.save_took(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  if (comm_.is_root()) saves_.log(state_.finished);
+  if (comm_.is_root()) saves_.log_lead(state_.finished);
+}
+
+// Collective. Waits for the checkpoint that is not whole yet.
+void Trainer::finish_saving() {
+  while (saving_) advance_saving();
 }
 
 }  // namespace tessera::train

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/saving.hpp"
+#include "checkpoint/table_copy.hpp"
 #include "comm/communicator.hpp"
 #include "core/job.hpp"
 #include "graph/shard.hpp"
@@ -16,8 +18,10 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tessera::train {
 
@@ -80,7 +84,11 @@ class Trainer {
   [[nodiscard]] StageTimes longest(const StageTimes& times);
   void record(EpochRecord record);
   [[nodiscard]] bool must_save() const;
-  void save();
+  void prepare_saving(memory::Pool& pool);
+  std::vector<checkpoint::PartToSave> parts_to_save(bool is_behind);
+  void save(bool goes_on);
+  void advance_saving();
+  void finish_saving();
   [[nodiscard]] bool no_longer_improves() const;
   [[nodiscard]] bool is_due(std::uint64_t every) const { return is_due(every, state_.epoch); }
   [[nodiscard]] bool is_due(std::uint64_t every, std::uint64_t epoch) const;
@@ -91,6 +99,7 @@ class Trainer {
   model::Parameters& parameters_;
   Engine& engine_;
   const memory::Pool& pool_;
+  std::size_t threads_;
   checkpoint::CheckpointStore checkpoints_;
   checkpoint::RunState state_;
   bool some_hold_parameters_;          // the engine of at least one rank holds parameters; the same on all ranks
@@ -99,6 +108,10 @@ class Trainer {
   std::uint64_t bytes_sent_ = 0;       // by this rank, since collect_use()
   StageTimes stages_;                  // likewise
   SaveTimes saves_;
+  std::optional<checkpoint::TableCopy> copy_;   // of the parts of this rank, where training changes them
+  bool saves_behind_ = false;                   // checkpoints are written while training goes on; the same on all ranks
+  std::vector<checkpoint::SavedFile> saved_;    // the files of this rank in the newest checkpoint of this session
+  std::unique_ptr<checkpoint::Saving> saving_;  // the checkpoint that is not whole yet, on all ranks
   double last_loss_ = std::numeric_limits<double>::quiet_NaN();
 };
 

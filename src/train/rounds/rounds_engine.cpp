@@ -103,7 +103,8 @@ RoundsEngine::RoundsEngine(const EngineSetup& setup, WorkingCopy& tables, const 
                                  return SlotTables(setup.job, setup.shard.manifest, graphs_.placement(),
                                                    setup.comm.rank(), setup.pool);
                                })),
-      tables_(resident_.parameters->parts()) {
+      tables_(resident_.parameters->parts()),
+      changed_(setup.shard.manifest.part_count(), true) {
   for (std::size_t t = 0; t < tables_.size(); ++t) (t < resident_.own ? slots_ : spare_).push_back({t, PartId(0)});
 }
 
@@ -277,11 +278,17 @@ void RoundsEngine::close_round(std::size_t round) {
   if (is_last) comm::together(setup_.comm, [&] { write_all(); });
 }
 
+void RoundsEngine::note_changes(std::size_t round) {
+  for (std::uint32_t slot = 0; slot < graphs_.placement().part_count(); ++slot)
+    changed_[graphs_.order().part(round, slot).index()] = true;
+}
+
 void RoundsEngine::run_segment(std::uint32_t epoch, std::uint64_t segment, EpochSums& sums, Progress* progress) {
   upload();
   times_ = {};
   if (sums.losses.empty()) sums.losses.assign(1, 0);
   open_round(epoch, segment);
+  note_changes(segment);
   move_ahead(segment);
   const graph::Shard shard = graphs_.make(segment);
   if (shard.manifest.query_count() > 0) run_round(shard, pass_of(epoch, segment, sums), sums, progress);

@@ -53,6 +53,8 @@ class RoundsEngine final : public Engine {
   [[nodiscard]] Optimiser& optimiser() override { return optimiser_; }
   [[nodiscard]] bool holds_parameters() const override { return true; }
   void download_parameters() override;
+  [[nodiscard]] bool has_changed(PartId part) const override { return changed_[part.index()]; }
+  void forget_changes() override { changed_.assign(changed_.size(), false); }
 
  private:
   /// A part in the memory of one table.
@@ -71,6 +73,7 @@ class RoundsEngine final : public Engine {
   [[nodiscard]] model::PartTable table_of(const Held& held) const;
   [[nodiscard]] std::vector<PartId> leaving(std::size_t round) const;
   void plan_changes(std::size_t round);
+  void note_changes(std::size_t round);
   void open_round(std::uint32_t epoch, std::size_t round);
   void close_round(std::size_t round);
   void write_all();
@@ -92,6 +95,7 @@ class RoundsEngine final : public Engine {
   std::vector<Change> changes_;    // before the next round
   std::size_t to_write_ = 0;       // the first spare tables hold parts that left
   std::vector<PartId> just_left_;  // parts of all ranks that left before this round: not yet in their files
+  std::vector<bool> changed_;      // by part of all ranks: it was in memory
   std::future<void> moves_;
   std::optional<std::pair<std::uint32_t, std::size_t>> ready_for_;  // epoch and round whose parts are in the slots
   bool are_uploaded_ = false;
