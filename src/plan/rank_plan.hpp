@@ -4,8 +4,8 @@
 
 #include "core/job.hpp"
 #include "graph/shard.hpp"
-#include "kernels/stored_rows.hpp"
 #include "memory/tag.hpp"
+#include "model/part_table.hpp"
 #include "plan/graph_sizes.hpp"
 #include "sampling/query_items.hpp"
 
