@@ -81,7 +81,7 @@ void GradientReturn<kSpace>::encode(std::uint64_t key) {
       const Matrix gradients = block(p, PartId(q));
       if (part == q || gradients.rows == 0) continue;
       StoredRows rounded = rounded_block(p, q);
-      rounded.rounding.key = mix(key + (part * demand_.part_count() + q) * kMixStep);
+      rounded.rounding = {mix(key + (part * demand_.part_count() + q) * kMixStep), 0};
       executor_.clear(bytes_of(rounded));
       executor_.for_blocks(gradients.rows, kBlockRows, [&](std::size_t first, std::size_t count, std::size_t) {
         executor_.kernels().updates.sgd(-1.0F, gradients.block(first, count), memory_.counting(count),
