@@ -3,12 +3,17 @@
 #include "checkpoint/model_file.hpp"
 
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/row_table.hpp"
 #include "core/error.hpp"
+#include "core/job.hpp"
+#include "core/parallel.hpp"
 #include "graph/permutation.hpp"
 #include "model/own_rows.hpp"
 #include "model/row_formats.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -17,8 +22,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using kernels::RowFormat;
+
 constexpr const char* kEntityRows = "/entities/rows";
 constexpr const char* kMembers = "/members";
+constexpr std::size_t kEncodedAtOnce = 128;  // rows that a thread encodes
 
 std::string member_group(std::size_t i) { return fmt::format("{}/{:06}", kMembers, i); }
 
@@ -35,8 +43,11 @@ ModelShape read_shape(const storage::FileReader& file) {
   if (rows.size() != 2 || relations.size() != 2 || relations[0] % 2 != 0)
     fail(ExitStatus::kBadData, "'{}': {} and {} are not tables of rows", file.path().string(), kEntityRows,
          kRelationRows);
+  const std::uint64_t dim = file.integer("/", "dim");
+  if (dim == 0 || dim > kMostDim)
+    fail(ExitStatus::kBadData, "'{}': rows of {} numbers are not possible", file.path().string(), dim);
   return {file.string("/", "model"),
-          rows[1],
+          dim,
           relations[1],
           core_columns(file, kCoreRows, relations[1]),
           rows[0],
@@ -45,60 +56,23 @@ ModelShape read_shape(const storage::FileReader& file) {
           file.integer("/", "epoch")};
 }
 
-class ExportedModel final : public StoredModel {
- public:
-  explicit ExportedModel(const fs::path& folder)
-      : file_(storage::FileReader::open_verified(folder / kModelFile, kModelKind, kModelVersion)),
-        shape_(read_shape(file_)) {
-    for (std::size_t i = 0; i < file_.children(kMembers).size(); ++i) origins_.push_back(read_origin(file_, i));
-  }
-
-  [[nodiscard]] const ModelShape& shape() const override { return shape_; }
-  [[nodiscard]] const std::vector<ModelOrigin>& origins() const override { return origins_; }
-  [[nodiscard]] std::vector<float> relations() const override { return file_.read<float>(kRelationRows); }
-
-  [[nodiscard]] std::vector<float> core() const override {
-    return shape_.operator_dim == 0 ? std::vector<float>() : file_.read<float>(kCoreRows);
-  }
-
-  void for_each_block(const RowConsumer& consume) const override {
-    std::vector<std::uint64_t> ids;
-    std::vector<float> rows;
-    for (std::uint64_t first = 0; first < shape_.entity_count; first += kBlockRows) {
-      ids.resize(std::min(kBlockRows, shape_.entity_count - first));
-      std::iota(ids.begin(), ids.end(), first);
-      rows.resize(ids.size() * shape_.dim);
-      file_.read_rows<float>(kEntityRows, first, ids.size(), rows);
-      consume(ids, {rows.data(), ids.size(), shape_.dim, shape_.dim});
-    }
-  }
-
- private:
-  storage::FileReader file_;
-  ModelShape shape_;
-  std::vector<ModelOrigin> origins_;
-};
-
-void check_fits(const fs::path& folder, const ModelShape& shape, const graph::Shard& shard,
-                const model::Parameters& parameters) {
-  if (shape.graph_digest != shard.manifest.graph_digest)
-    fail(ExitStatus::kUsage, "model '{}' is of another graph than the job names", folder.string());
-  if (shape.name != parameters.scorer().name() || shape.dim != parameters.dim())
-    fail(ExitStatus::kUsage, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
-         shape.name, shape.dim, parameters.scorer().name(), parameters.dim());
-  if (shape.entity_count != shard.manifest.entity_count || shape.relation_count != shard.manifest.relation_count ||
-      shape.relation_dim != parameters.relations().cols || shape.operator_dim != parameters.core().cols)
-    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations of {} reals are not those of its graph and job",
-         (folder / kModelFile).string(), shape.entity_count, shape.relation_count, shape.relation_dim);
+/// Hot rows belong to training: no exported model has them.
+RowFormat read_format(const storage::FileReader& file) {
+  const RowFormat format = row_format_of(file);
+  if (format == RowFormat::kInt8)
+    fail(ExitStatus::kBadData, "'{}': an exported model does not have rows in {}", file.path().string(),
+         model::name(format));
+  return format;
 }
 
 }  // namespace
 
-ModelFileWriter::ModelFileWriter(const fs::path& file, const ModelShape& shape, std::span<const ModelOrigin> origins)
+ModelFileWriter::ModelFileWriter(const fs::path& file, const ModelShape& shape, std::span<const ModelOrigin> origins,
+                                 RowFormat format)
     : shape_(shape),
+      format_(format),
       file_(file, kModelKind, kModelVersion),
-      rows_(file_.dataset(kEntityRows, storage::ElementType::kF32, {shape.entity_count, shape.dim},
-                          {"entity rows, by id in graph.h5"})) {
+      rows_(start_rows(file_, kEntityRows, format, shape.entity_count, shape.dim)) {
   file_.attribute("/", "model", shape.name);
   file_.attribute("/", "dim", shape.dim);
   file_.attribute("/", "graph_digest", shape.graph_digest);
@@ -145,6 +119,37 @@ void ModelFileWriter::write_names(const std::string& group, const storage::Strin
   bytes.finish();
 }
 
+void ModelFileWriter::append(std::span<const float> rows, std::size_t threads) {
+  const kernels::ConstMatrix all{rows.data(), rows.size() / shape_.dim, shape_.dim, shape_.dim};
+  for (std::size_t first = 0; first < all.rows; first += kBlockRows)
+    append_encoded(all.block(first, std::min<std::size_t>(kBlockRows, all.rows - first)), threads);
+}
+
+void ModelFileWriter::append_encoded(kernels::ConstMatrix rows, std::size_t threads) {
+  if (format_ == RowFormat::kFp32) return rows_.append(std::span(rows.data, rows.rows * rows.cols));
+  const std::size_t stride = kernels::row_bytes(format_, rows.cols);
+  encoded_.resize(rows.rows * stride);
+  const kernels::StoredRows stored(format_, encoded_.data(), rows.rows, rows.cols, stride);
+  parallel_for((rows.rows + kEncodedAtOnce - 1) / kEncodedAtOnce, threads, [&](std::size_t piece) {
+    const std::size_t first = piece * kEncodedAtOnce;
+    const std::size_t count = std::min(kEncodedAtOnce, rows.rows - first);
+    model::encode(rows.block(first, count), stored.block(first, count));
+  });
+  require_finite(stored);
+  rows_.append(std::span<const std::byte>(encoded_));
+  appended_ += rows.rows;
+}
+
+void ModelFileWriter::require_finite(const kernels::ConstStoredRows& rows) const {
+  std::vector<float> row(rows.cols);
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    model::decode(rows.block(i, 1), {row.data(), 1, rows.cols, rows.cols});
+    if (!std::isfinite(model::largest_magnitude(row.data(), row.size())))
+      fail(ExitStatus::kBadData, "the row of entity {} has numbers that are not finite in {}; nothing is exported",
+           appended_ + i, model::name(rows.format));
+  }
+}
+
 void ModelFileWriter::close() {
   rows_.finish();
   file_.close();
@@ -169,35 +174,79 @@ void refuse_epoch_of_exported(const fs::path& folder) {
   fail(ExitStatus::kUsage, "'{}' is an exported model: it has one state, and no --epoch to choose", folder.string());
 }
 
-std::unique_ptr<StoredModel> open_model_file(const fs::path& folder) { return std::make_unique<ExportedModel>(folder); }
+ModelFile::ModelFile(const fs::path& folder)
+    : file_(storage::FileReader::open_verified(folder / kModelFile, kModelKind, kModelVersion)),
+      format_(read_format(file_)),
+      shape_(read_shape(file_)) {
+  for (std::size_t i = 0; i < file_.children(kMembers).size(); ++i) origins_.push_back(read_origin(file_, i));
+}
 
-std::uint64_t load_model_file(const fs::path& folder, const fs::path& partition_folder, const graph::Shard& shard,
-                              model::Parameters& parameters) {
-  const ExportedModel model(folder);
-  check_fits(folder, model.shape(), shard, parameters);
-  const std::vector<float> relations = model.relations();
+std::vector<float> ModelFile::relations() const { return file_.read<float>(kRelationRows); }
+
+std::vector<float> ModelFile::core() const {
+  return shape_.operator_dim == 0 ? std::vector<float>() : file_.read<float>(kCoreRows);
+}
+
+void ModelFile::for_each_stored(const std::function<void(std::span<const std::uint64_t> ids,
+                                                         const kernels::ConstStoredRows& rows)>& consume) const {
+  RowTableReader table(file_, kEntityRows, shape_.entity_count, shape_.dim);
+  std::vector<std::uint64_t> ids;
+  for (std::uint64_t first = 0; first < shape_.entity_count; first += kBlockRows) {
+    ids.resize(std::min(kBlockRows, shape_.entity_count - first));
+    std::iota(ids.begin(), ids.end(), first);
+    consume(ids, table.read_stored(ids.size()));
+  }
+}
+
+void ModelFile::for_each_block(const RowConsumer& consume) const {
+  std::vector<float> memory;
+  for_each_stored([&](std::span<const std::uint64_t> ids, const kernels::ConstStoredRows& rows) {
+    memory.resize(rows.rows * rows.cols);
+    const kernels::Matrix decoded{memory.data(), rows.rows, rows.cols, rows.cols};
+    model::decode(rows, decoded);
+    consume(ids, decoded);
+  });
+}
+
+void ModelFile::check_fits(const graph::Shard& shard, const model::Parameters& parameters) const {
+  const std::string folder = file_.path().parent_path().string();
+  if (shape_.graph_digest != shard.manifest.graph_digest)
+    fail(ExitStatus::kUsage, "model '{}' is of another graph than the job names", folder);
+  if (shape_.name != parameters.scorer().name() || shape_.dim != parameters.dim())
+    fail(ExitStatus::kUsage, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder, shape_.name,
+         shape_.dim, parameters.scorer().name(), parameters.dim());
+  if (shape_.entity_count != shard.manifest.entity_count || shape_.relation_count != shard.manifest.relation_count ||
+      shape_.relation_dim != parameters.relations().cols || shape_.operator_dim != parameters.core().cols)
+    fail(ExitStatus::kBadData, "'{}': {} entities and {} relations of {} reals are not those of its graph and job",
+         file_.path().string(), shape_.entity_count, shape_.relation_count, shape_.relation_dim);
+}
+
+void ModelFile::load(const fs::path& partition_folder, const graph::Shard& shard, model::Parameters& parameters) const {
+  check_fits(shard, parameters);
+  const std::vector<float> relations = this->relations();
   std::copy(relations.begin(), relations.end(), parameters.relations().data);
-  const std::vector<float> core = model.core();
+  const std::vector<float> core = this->core();
   std::copy(core.begin(), core.end(), parameters.core().data);
   const auto partition = storage::FileReader::open_verified(partition_folder / graph::kManifestFile,
                                                             graph::kPartitionKind, graph::kPartitionVersion);
   const model::OwnRows own(shard, parameters);
   graph::PermutationSum sum;
   std::vector<std::uint64_t> new_ids;
-  model.for_each_block([&](std::span<const std::uint64_t> ids, kernels::ConstMatrix rows) {
+  for_each_stored([&](std::span<const std::uint64_t> ids, const kernels::ConstStoredRows& rows) {
     new_ids.resize(ids.size());
     partition.read_rows<std::uint64_t>(graph::kNewIds, ids.front(), ids.size(), new_ids);
     sum.add(new_ids, ids.front());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (!own.owns(EntityId(new_ids[i]))) continue;
       const model::OwnRows::Place at = own.place(EntityId(new_ids[i]));
-      model::encode(rows.block(i, 1), parameters.parts()[at.part].rows.block(at.row.index(), 1));
+      const kernels::StoredRows& table = parameters.parts()[at.part].rows;
+      TESSERA_ASSERT(table.format == format_, "rows are loaded as they are stored");
+      std::memcpy(table.row(at.row.index()), rows.row(i), rows.stride);
     }
   });
   if (!sum.is_permutation())
     fail(ExitStatus::kBadData, "'{}', {}: not a permutation of the entities", partition.path().string(),
          graph::kNewIds);
-  return model.shape().epoch;
 }
 
 }  // namespace tessera::checkpoint

@@ -6,6 +6,7 @@
 #include "model/row_formats.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace tessera::checkpoint {
@@ -22,7 +23,7 @@ constexpr std::size_t kRowsAtOnce = 4096;
 
 ElementType element_of(RowFormat format) {
   if (format == RowFormat::kFp32) return ElementType::kF32;
-  return format == RowFormat::kInt8 ? ElementType::kU8 : ElementType::kU16;
+  return format == RowFormat::kBf16 || format == RowFormat::kFp16 ? ElementType::kU16 : ElementType::kU8;
 }
 
 ElementType element_of(StateFormat format) {
@@ -32,11 +33,6 @@ ElementType element_of(StateFormat format) {
 template <class View>
 std::span<std::byte> bytes_of(const View& rows) {
   return {rows.data, rows.rows * rows.stride};
-}
-
-// Files of version 1 do not say it.
-RowFormat row_format_of(const storage::FileReader& file) {
-  return model::find_row_format(file.find_string("/", kRowFormat).value_or("fp32"));
 }
 
 [[noreturn]] void refuse_format(const storage::FileReader& file, RowFormat stored, RowFormat wanted) {
@@ -55,6 +51,20 @@ std::vector<std::uint64_t> shape_of(RowFormat format, std::uint64_t rows, std::u
   return {rows, kernels::row_bytes(format, dim) / storage::element_bytes(element_of(format))};
 }
 
+[[noreturn]] void refuse_scale(const storage::FileReader& file, std::uint64_t row) {
+  fail(ExitStatus::kBadData, "'{}': row {} has a scale that is not finite; the file is not sound", file.path().string(),
+       row);
+}
+
+/// Checks the scales of rows in groups, from row `first` of the file on.
+void check_groups(const storage::FileReader& file, const kernels::ConstStoredRows& rows, std::uint64_t first) {
+  const std::size_t bits = kernels::grouped_bits(rows.format);
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    for (std::size_t g = 0; g < kernels::group_count(rows.cols); ++g)
+      if (!std::isfinite(kernels::group_of(rows.row(i), rows.cols, bits, g).scale_value()))
+        refuse_scale(file, first + i);
+}
+
 /// Checks int8 rows of a file, from its row `first` on: their scales, and that hot rows have the slots `slot`,
 /// slot + 1, ... Returns how many are hot.
 std::uint64_t check_scales(const storage::FileReader& file, const kernels::ConstStoredRows& rows, std::uint64_t first,
@@ -69,8 +79,7 @@ std::uint64_t check_scales(const storage::FileReader& file, const kernels::Const
              file.path().string(), first + i);
       ++hot;
     } else if (kernels::scale_bits(row) >= kInfinity) {
-      fail(ExitStatus::kBadData, "'{}': row {} has a scale that is not finite; the checkpoint is not sound",
-           file.path().string(), first + i);
+      refuse_scale(file, first + i);
     }
   }
   return hot;
@@ -99,11 +108,20 @@ void read_rounded(const storage::FileReader& file, const std::string& path, cons
 
 }  // namespace
 
+RowFormat row_format_of(const storage::FileReader& file) {
+  return model::find_row_format(file.find_string("/", kRowFormat).value_or("fp32"));
+}
+
+storage::DatasetWriter start_rows(storage::FileWriter& file, const std::string& path, RowFormat format,
+                                  std::uint64_t rows, std::uint64_t dim) {
+  file.attribute("/", kRowFormat, std::string(model::name(format)));
+  const char* what = format == RowFormat::kFp32 ? "entity rows, one after the other"
+                                                : "entity rows as row_format says, one after the other";
+  return file.dataset(path, element_of(format), shape_of(format, rows, dim), {what});
+}
+
 void write_rows(storage::FileWriter& file, const std::string& path, const kernels::ConstStoredRows& rows) {
-  file.attribute("/", kRowFormat, std::string(model::name(rows.format)));
-  auto table = file.dataset(path, element_of(rows.format), shape_of(rows.format, rows.rows, rows.cols),
-                            {rows.is_fp32() ? "entity rows, by local row of the part"
-                                            : "entity rows as row_format says, by local row of the part"});
+  auto table = start_rows(file, path, rows.format, rows.rows, rows.cols);
   table.append(std::span(rows.data, rows.rows * rows.stride));
   table.finish();
   if (rows.hot.rows > 0)
@@ -117,6 +135,7 @@ void read_rows(const storage::FileReader& file, const std::string& path, const k
   if (format == rows.format) {
     file.read_into(path, element_of(format), bytes_of(rows));
     if (format == RowFormat::kInt8) read_hot_rows(file, rows);
+    if (kernels::is_grouped(format)) check_groups(file, rows, 0);
     return;
   }
   if (format != RowFormat::kFp32) refuse_format(file, format, rows.format);
@@ -160,34 +179,37 @@ void read_state(const storage::FileReader& file, const std::string& path, const 
 }
 
 RowTableReader::RowTableReader(const storage::FileReader& file, std::string path, std::uint64_t rows, std::uint64_t dim)
-    : file_(file), path_(std::move(path)), format_(row_format_of(file)) {
+    : file_(file), path_(std::move(path)), format_(row_format_of(file)), dim_(dim) {
   require_shape(file_, path_, shape_of(format_, rows, dim));
 }
 
-void RowTableReader::read_next(const kernels::Matrix& out) {
-  const std::size_t stride = kernels::row_bytes(format_, out.cols);
-  bytes_.resize(out.rows * stride);
-  file_.read_block(path_, element_of(format_), next_, out.rows, bytes_);
-  kernels::ConstStoredRows rows(format_, bytes_.data(), out.rows, out.cols, stride);
-  if (format_ == RowFormat::kInt8) rows.hot = read_hot(out.rows, out.cols);
-  model::decode(rows, out);
-  next_ += out.rows;
+kernels::ConstStoredRows RowTableReader::read_stored(std::size_t count) {
+  const std::size_t stride = kernels::row_bytes(format_, dim_);
+  bytes_.resize(count * stride);
+  file_.read_block(path_, element_of(format_), next_, count, bytes_);
+  kernels::ConstStoredRows rows(format_, bytes_.data(), count, dim_, stride);
+  if (format_ == RowFormat::kInt8) rows.hot = read_hot(count);
+  if (kernels::is_grouped(format_)) check_groups(file_, rows, next_);
+  next_ += count;
+  return rows;
 }
 
+void RowTableReader::read_next(const kernels::Matrix& out) { model::decode(read_stored(out.rows), out); }
+
 // The hot rows among those that were read; their slots count from 0 afterwards.
-kernels::ConstMatrix RowTableReader::read_hot(std::size_t rows, std::size_t dim) {
-  const kernels::StoredRows stored(format_, bytes_.data(), rows, dim, bytes_.size() / rows);
+kernels::ConstMatrix RowTableReader::read_hot(std::size_t rows) {
+  const kernels::StoredRows stored(format_, bytes_.data(), rows, dim_, bytes_.size() / rows);
   const std::uint64_t count = check_scales(file_, stored, next_, next_slot_);
   if (count == 0) return {};
   require_hot_rows(file_, next_slot_ + count, file_.shape(kHotRows).front());
-  require_shape(file_, kHotRows, {file_.shape(kHotRows).front(), dim});
-  hot_.resize(count * dim);
+  require_shape(file_, kHotRows, {file_.shape(kHotRows).front(), dim_});
+  hot_.resize(count * dim_);
   file_.read_rows<float>(kHotRows, next_slot_, count, hot_);
   next_slot_ += count;
   std::uint32_t slot = 0;
   for (std::size_t i = 0; i < rows; ++i)
-    if (kernels::is_hot(stored.row(i))) kernels::mark_hot(stored.row(i), slot++, dim);
-  return {hot_.data(), count, dim, dim};
+    if (kernels::is_hot(stored.row(i))) kernels::mark_hot(stored.row(i), slot++, dim_);
+  return {hot_.data(), count, dim_, dim_};
 }
 
 }  // namespace tessera::checkpoint

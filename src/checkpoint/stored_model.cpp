@@ -119,7 +119,7 @@ std::unique_ptr<StoredModel> open_stored_model(const fs::path& run_folder, const
                                                std::optional<std::uint64_t> epoch) {
   if (!is_exported(run_folder)) return std::make_unique<CheckpointModel>(run_folder, partition_folder, epoch);
   if (epoch) refuse_epoch_of_exported(run_folder);
-  return open_model_file(run_folder);
+  return std::make_unique<ModelFile>(run_folder);
 }
 
 }  // namespace tessera::checkpoint

@@ -140,8 +140,9 @@ Command add_evaluate(const Parser& parser) {
            "Rank among the entities for which this holds only, for example 'birth_year > 1950' "
            "(docs/user/attributes.md): an extra, not the exact figure")
       .type_name("CONDITION");
-  parser.add("--max-triples", options->max_triples,
-             "Rank a sample of about this many triples of a large split, always the same ones; 0: all")
+  parser
+      .add("--max-triples", options->max_triples,
+           "Rank a sample of about this many triples of a large split, always the same ones; 0: all")
       .check(whole_number(0));
   parser.add("--resamples", options->resamples, "Bootstrap resamples for the interval of the MRR; 0: none")
       .check(whole_number(0, 1000000))

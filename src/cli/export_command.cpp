@@ -39,6 +39,7 @@ struct Options {
   std::vector<std::string> words;  // runs, and key=value
   std::string output;
   std::string format = "hdf5";
+  std::string rows = "fp32";
   std::vector<double> weights;
   std::optional<std::uint64_t> epoch;
   bool json = false;
@@ -61,6 +62,8 @@ Words sort_words(const Options& options) {
          words.runs.size());
   if (options.epoch && words.runs.size() > 1)
     fail(ExitStatus::kUsage, "--epoch is for one run; of several, the best checkpoint of each is taken");
+  if (options.rows != "fp32" && options.format != "hdf5")
+    fail(ExitStatus::kUsage, "--rows {} is for --format hdf5; other programs get fp32", options.rows);
   return words;
 }
 
@@ -112,6 +115,8 @@ void print(const checkpoint::ScoreSum& model, const Options& options) {
   std::printf("model       %s, dim %s, %s entities, %s relations\n", shape.name.c_str(),
               text::with_thousands(shape.dim).c_str(), text::with_thousands(shape.entity_count).c_str(),
               text::with_thousands(shape.relation_count).c_str());
+  std::printf("rows        %s, %s each\n", options.rows.c_str(),
+              text::bytes(kernels::row_bytes(exports::serving_format(options.rows), shape.dim)).c_str());
   for (const checkpoint::ModelOrigin& origin : model.origins())
     std::printf("of          %s, epoch %llu, weight %g\n", origin.run.c_str(),
                 static_cast<unsigned long long>(origin.epoch), origin.weight);
@@ -119,7 +124,7 @@ void print(const checkpoint::ScoreSum& model, const Options& options) {
 
 void export_runs(comm::Communicator& comm, const Options& options) {
   const Words words = sort_words(options);
-  const ExportFormat format = kFormats.at(options.format);
+  exports::ExportOptions how{kFormats.at(options.format), exports::serving_format(options.rows)};
   std::vector<Job> jobs;
   std::vector<checkpoint::Member> members;
   for (const std::string& run : words.runs) {
@@ -129,11 +134,12 @@ void export_runs(comm::Communicator& comm, const Options& options) {
   const checkpoint::ScoreSum model(std::move(members));
   const graph::GraphReader graph = open_graph(jobs.front(), model.shape());
   const Job job = job_of_model(jobs.front(), model, options.output);
+  how.threads = thread_count(job, comm);
   memory::Pool pool(memory::find_budget(job.run.memory, 1).host_bytes);
   storage::AtomicFolder folder(options.output);
-  storage::require_space(folder.temporary(), exports::export_bytes(model.shape(), format));
-  exports::export_model(model, graph, format, folder.temporary(), pool);
-  if (format == ExportFormat::kHdf5)
+  storage::require_space(folder.temporary(), exports::export_bytes(model.shape(), how));
+  exports::export_model(model, graph, how, folder.temporary(), pool);
+  if (how.format == ExportFormat::kHdf5)
     storage::write_text(folder.temporary() / kJobFile, to_toml(job));
   else
     storage::write_text(folder.temporary() / "model.json", to_json(model, 2) + "\n");
@@ -157,6 +163,12 @@ Command add_export(const Parser& parser) {
            "hdf5: what evaluate, predict and info read like a run; npy, tsv, safetensors: for other programs")
       .check(one_of({"hdf5", "npy", "tsv", "safetensors"}))
       .show_default();
+  parser
+      .add(
+          "--rows", options->rows,
+          "Format of entity rows in hdf5: fp32, bf16, fp16, or int8 and int4 in groups of 32 numbers with a scale each")
+      .check(one_of(exports::serving_formats()))
+      .show_default();
   parser.add("--weight", options->weights, "By which the scores of each run are multiplied (default: 1)")
       .check(positive_number())
       .type_name("NUMBER");
@@ -166,6 +178,7 @@ Command add_export(const Parser& parser) {
   parser.epilogue(
       "Examples:\n"
       "  tessera export RUN -o MODEL                                the served model as one HDF5 file in a folder\n"
+      "  tessera export RUN -o SMALL --rows int8                    the same in about a quarter of the bytes\n"
       "  tessera export RUN -o VECTORS --format npy                 entities.npy, relations.npy and their names\n"
       "  tessera export RUN1 RUN2 -o BOTH --weight 0.5 0.5          an ensemble; then: tessera evaluate BOTH\n");
   return {[options](comm::Communicator& comm) { export_runs(comm, *options); }};

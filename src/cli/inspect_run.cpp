@@ -75,7 +75,10 @@ Json evaluation_of(const storage::FileReader& file) {
 }
 
 Json model_of(const storage::FileReader& file) {
-  Json out = {{"model", file.string("/", "model")}, {"dim", file.integer("/", "dim")}, {"members", Json::array()}};
+  Json out = {{"model", file.string("/", "model")},
+              {"dim", file.integer("/", "dim")},
+              {"rows", file.find_string("/", "row_format").value_or("fp32")},
+              {"members", Json::array()}};
   for (const std::string& member : file.children("/members")) {
     const std::string group = "/members/" + member;
     out["members"].push_back(fmt::format("{}, epoch {}, weight {}", file.string(group, "run"),

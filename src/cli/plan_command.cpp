@@ -1,9 +1,12 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/model_file.hpp"
 #include "cli/command.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/planning.hpp"
 #include "cli/run_context.hpp"
+#include "exports/export.hpp"
+#include "model/row_formats.hpp"
 #include "plan/report.hpp"
 #include "train/loop/job_rules.hpp"
 #include "train/loop/step_speed.hpp"
@@ -28,6 +31,7 @@ struct Options {
   std::optional<std::uint64_t> entities;
   std::optional<std::uint64_t> relations;
   std::optional<std::uint64_t> triples;
+  std::string rows;
   bool measure = false;
   bool json = false;
 };
@@ -65,6 +69,13 @@ double epoch_seconds(const Job& job, const plan::Report& report, const std::vect
   return step * static_cast<double>(steps);
 }
 
+// The rows that evaluate and predict will read: of --rows, or of an exported model that is in the folder of the job.
+std::optional<kernels::RowFormat> exported_rows(const Options& options, const Job& job) {
+  if (!options.rows.empty()) return exports::serving_format(options.rows);
+  if (!checkpoint::is_exported(job.run.folder)) return std::nullopt;
+  return checkpoint::ModelFile(job.run.folder).row_format();
+}
+
 void run(const Options& options) {
   Job job = read_job(options.job_file, options.overrides);
   train::check_fit(job);
@@ -72,9 +83,11 @@ void run(const Options& options) {
   const plan::GraphSizes sizes = plan::find_sizes(job, counts_of(options));
   const std::vector<sampling::ItemCount> items = plan::find_items(job, sizes);
   const plan::Node node = this_node();
-  const plan::Planner planner(sizes, items, node);
-  plan::Report report{job, sizes, layout, node.threads(job, layout.ranks_per_node), {}, {}, {}, {}, {}, {}};
+  const auto rows = exported_rows(options, job);
+  const plan::Planner planner(sizes, items, node, rows);
+  plan::Report report{job, sizes, layout, node.threads(job, layout.ranks_per_node), {}, {}, {}, {}, {}, {}, {}};
   report.exchange = train::choose_exchange(job, sizes.manifest, job.run.device == "cuda").mode;
+  if (rows) report.exported_rows = model::name(*rows);
   for (const plan::Stage stage : plan::kStages) report.stages.push_back(planner.plan(stage, job, layout));
   report.partition = plan::plan_partition(sizes.manifest.entity_count, sizes.manifest.query_count() / 2);
   report.smallest = planner.smallest(plan::kStages, job, layout);
@@ -102,11 +115,16 @@ Command add_plan(const Parser& parser) {
   parser.add("--entities", options->entities, "Entities of a graph that is not there yet").check(whole_number(1));
   parser.add("--relations", options->relations, "Its relations").check(whole_number(1));
   parser.add("--triples", options->triples, "Its triples for training").check(whole_number(1));
+  parser
+      .add("--rows", options->rows,
+           "Rows of the exported model that evaluate and predict will read (tessera export --rows)")
+      .check(one_of(exports::serving_formats()));
   parser.add_flag("--measure", options->measure, "Measure how long this machine computes in an epoch, about a second");
   parser.add_flag("--json", options->json, "Print JSON");
   parser.epilogue(
       "Examples:\n"
       "  tessera plan job.toml --ranks 2\n"
+      "  tessera plan job.toml --rows int8\n"
       "  tessera plan job.toml --nodes 4 --ranks-per-node 2 model.dim=256\n"
       "  tessera plan job.toml --entities 86054151 --relations 14824 --triples 304727650 data.parts=64\n"
       "docs/user/memory.md explains the table.\n");

@@ -29,6 +29,7 @@ void require_fit(const comm::Communicator& comm, const Starting& starting,
                          thread_count(job, comm),
                          starting.budget_bytes,
                          items.empty() && are_queries ? plan::find_items(job, sizes) : items};
+  rank.exported_rows = starting.exported_rows;
   plan::require_fit({starting.stage, rank, {comm.size(), comm.ranks_on_host()}, node});
 }
 

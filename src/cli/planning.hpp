@@ -8,6 +8,7 @@
 #include "plan/planner.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace tessera::cli {
@@ -22,6 +23,7 @@ struct Starting {
   const graph::Placement& placement;
   std::uint64_t budget_bytes;
   bool on_device = false;
+  std::optional<kernels::RowFormat> exported_rows = std::nullopt;  ///< of an exported model
 };
 
 /// Throws Error(kOverBudget) when the stage does not fit the budget of this rank, before anything is loaded. Not

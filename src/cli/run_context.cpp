@@ -10,6 +10,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "memory/budget.hpp"
+#include "model/row_formats.hpp"
 #include "storage/checksum.hpp"
 #include "train/engine.hpp"
 
@@ -48,24 +49,9 @@ std::optional<Job> named_job(const std::string& run, const std::vector<std::stri
   return job;
 }
 
-// Collective. Loads an exported model and returns its epoch.
-std::uint64_t load_exported(comm::Communicator& comm, const RunContext& context, std::optional<std::uint64_t> epoch,
-                            model::Parameters& parameters) {
-  const Job& job = context.job;
-  const std::uint64_t exported_epoch = comm::together(comm, [&] {
-    if (epoch) checkpoint::refuse_epoch_of_exported(job.run.folder);
-    return checkpoint::load_model_file(job.run.folder, graph::partition_folder(job.data.graph, job.data.parts),
-                                       context.shard, parameters);
-  });
-  if (comm.is_root()) log::info("exported model '{}'", job.run.folder);
-  return exported_epoch;
-}
-
 // Collective. Loads the checkpoint that open_model() names and returns its epoch.
 std::uint64_t load_checkpoint(comm::Communicator& comm, const RunContext& context, std::optional<std::uint64_t> epoch,
                               model::Parameters& parameters) {
-  const bool exported = checkpoint::is_exported(context.job.run.folder);
-  if (comm.reduce(exported ? 1 : 0, comm::Reduction::kMax) != 0) return load_exported(comm, context, epoch, parameters);
   const checkpoint::CheckpointStore checkpoints(context.job.run.folder);
   if (epoch) comm::on_root(comm, [&] { checkpoints.require(*epoch); });
   const checkpoint::RunState state =
@@ -83,6 +69,31 @@ bool needs_mapped_tables(comm::Communicator& comm, const RunContext& context, co
   if (comm.is_root())
     log::info("entity rows are read from the files of the checkpoint: they would take {}", text::bytes(bytes));
   return true;
+}
+
+// Collective. The exported model in the folder of the job, if it holds one.
+std::optional<checkpoint::ModelFile> find_exported(comm::Communicator& comm, const Job& job,
+                                                   std::optional<std::uint64_t> epoch) {
+  const bool is_exported = checkpoint::is_exported(job.run.folder);
+  if (comm.reduce(is_exported ? 1 : 0, comm::Reduction::kMax) == 0) return std::nullopt;
+  return comm::together(comm, [&]() -> std::optional<checkpoint::ModelFile> {
+    if (epoch) checkpoint::refuse_epoch_of_exported(job.run.folder);
+    return checkpoint::ModelFile(job.run.folder);
+  });
+}
+
+// Collective. The rows of an exported model are in memory as they are stored.
+ServedModel open_exported(comm::Communicator& comm, const Job& job, plan::Stage stage,
+                          const checkpoint::ModelFile& file) {
+  RunContext context = open_context(comm, job, {.stage = stage, .exported_rows = file.row_format()});
+  model::Parameters parameters = comm::together(comm, [&] {
+    model::Parameters loaded(context.shard, job.model, model::StateShape::kNone, *context.pool,
+                             {.format = file.row_format()});
+    file.load(graph::partition_folder(job.data.graph, job.data.parts), context.shard, loaded);
+    return loaded;
+  });
+  if (comm.is_root()) log::info("exported model '{}', rows in {}", job.run.folder, model::name(file.row_format()));
+  return {std::move(context), nullptr, std::move(parameters), file.shape().epoch};
 }
 
 }  // namespace
@@ -147,7 +158,7 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose&
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
     const auto parts = static_cast<std::uint32_t>(job.data.parts);
     const graph::Placement places = purpose.placement ? *purpose.placement : graph::Placement(parts, comm.size());
-    require_fit(comm, {job, purpose.stage, places, budget.host_bytes, purpose.on_device});
+    require_fit(comm, {job, purpose.stage, places, budget.host_bytes, purpose.on_device, purpose.exported_rows});
     const graph::QueryPlace queries =
         graph::choose_query_place(job.memory.queries, folder, comm.rank(), places, budget.host_bytes);
     graph::Shard loaded = graph::load_shard(folder, comm.rank(), places, *pool, queries);
@@ -160,11 +171,11 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose&
 
 ServedModel open_model(comm::Communicator& comm, const Job& job, plan::Stage stage,
                        std::optional<std::uint64_t> epoch) {
+  if (const auto exported = find_exported(comm, job, epoch)) return open_exported(comm, job, stage, *exported);
   RunContext context = open_context(comm, job, {.stage = stage});
-  const bool is_exported = checkpoint::is_exported(job.run.folder);  // in fp32
-  model::RowMemory rows = is_exported ? model::RowMemory{} : train::row_formats(job);
+  model::RowMemory rows = train::row_formats(job);
   std::unique_ptr<model::TableStore> tables;
-  if (!is_exported && needs_mapped_tables(comm, context, rows)) {
+  if (needs_mapped_tables(comm, context, rows)) {
     tables = std::make_unique<checkpoint::MappedTables>();
     rows.store = tables.get();
   }

@@ -44,8 +44,9 @@ Job job_of_run(comm::Communicator& comm, const std::string& run, const std::vect
 /// What a context is for.
 struct Purpose {
   plan::Stage stage = plan::Stage::kEvaluate;
-  std::optional<graph::Placement> placement = std::nullopt;  ///< none: equal numbers to all ranks
-  bool on_device = false;                                    ///< some rank trains on a device
+  std::optional<graph::Placement> placement = std::nullopt;        ///< none: equal numbers to all ranks
+  bool on_device = false;                                          ///< some rank trains on a device
+  std::optional<kernels::RowFormat> exported_rows = std::nullopt;  ///< of an exported model
 };
 
 /// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError; kOverBudget

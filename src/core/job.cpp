@@ -82,6 +82,7 @@ void visit_exchange(Job& job, ConfigVisitor& v) {
   v.integer("exchange.staleness", job.exchange.staleness, {0, 1});
   v.text("exchange.scores", job.exchange.scores, {"auto", "keep", "recompute"});
   v.text("exchange.transport", job.exchange.transport, {"auto", "nccl", "host"});
+  v.text("exchange.format", job.exchange.format, {"fp32", "bf16", "int8"});
   v.integer("validate.every", job.validate.every, {0, 1e6});
   v.integer("validate.patience", job.validate.patience, {0, 1e6});
   v.integer("validate.max_triples", job.validate.max_triples, {});

@@ -95,6 +95,7 @@ struct Job {
     std::uint64_t staleness = 0;
     std::string scores = "auto";     ///< moving queries: kept between the passes, or computed again
     std::string transport = "auto";  ///< of cuda: how device memory travels between ranks
+    std::string format = "fp32";     ///< moving rows: how rows and their gradients travel between parts
   } exchange;
   struct Validate {
     std::uint64_t every = 5;        ///< epochs; 0: never

@@ -21,7 +21,8 @@ enum class Purpose : std::uint32_t {
   kRounding = 8,
   kShuffleChunks = 9,
   kShuffleGroups = 10,
-  kRounds = 11
+  kRounds = 11,
+  kExchange = 12
 };
 
 /// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of

@@ -7,11 +7,14 @@
 #include "exports/detail/output_file.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tessera::exports {
 namespace {
@@ -20,6 +23,12 @@ using detail::OutputFile;
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
+constexpr std::array<std::pair<const char*, kernels::RowFormat>, 5> kServingFormats = {
+    {{"fp32", kernels::RowFormat::kFp32},
+     {"bf16", kernels::RowFormat::kBf16},
+     {"fp16", kernels::RowFormat::kFp16},
+     {"int8", kernels::RowFormat::kInt8Groups},
+     {"int4", kernels::RowFormat::kInt4Groups}}};
 constexpr std::uint64_t kTextBytes = 12;  // bytes of a number and the tab before it
 
 /// "side" of a directed relation, as queries have it.
@@ -59,13 +68,13 @@ void write_names(const graph::GraphReader& graph, const fs::path& folder) {
   relations.close();
 }
 
-void write_hdf5(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const fs::path& folder,
-                memory::Pool& pool) {
-  checkpoint::ModelFileWriter file(folder / checkpoint::kModelFile, model.shape(), model.origins());
+void write_hdf5(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const ExportOptions& options,
+                const fs::path& folder, memory::Pool& pool) {
+  checkpoint::ModelFileWriter file(folder / checkpoint::kModelFile, model.shape(), model.origins(), options.rows);
   file.write_relations(model.relations(), model.core());
   file.write_names("/entities", graph.entity_names());
   file.write_names("/relations", graph.relation_names());
-  model.for_each_window(pool, [&](std::span<const float> rows) { file.append(rows); });
+  model.for_each_window(pool, [&](std::span<const float> rows) { file.append(rows, options.threads); });
   file.close();
 }
 
@@ -189,16 +198,29 @@ void write_tsv(const checkpoint::ScoreSum& model, const graph::GraphReader& grap
 
 }  // namespace
 
-std::uint64_t export_bytes(const checkpoint::ModelShape& shape, ExportFormat format) {
-  const std::uint64_t numbers = shape.entity_count * shape.dim + 2 * shape.relation_count * shape.relation_dim +
-                                shape.relation_dim * shape.operator_dim;
-  return numbers * (format == ExportFormat::kTsv ? kTextBytes : sizeof(float));
+std::vector<std::string> serving_formats() {
+  std::vector<std::string> names;
+  for (const auto& [name, format] : kServingFormats) names.emplace_back(name);
+  return names;
 }
 
-void export_model(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
+kernels::RowFormat serving_format(const std::string& name) {
+  for (const auto& [known, format] : kServingFormats)
+    if (name == known) return format;
+  fail(ExitStatus::kUsage, "rows in '{}' are not known; they are in one of: {}", name,
+       fmt::join(serving_formats(), ", "));
+}
+
+std::uint64_t export_bytes(const checkpoint::ModelShape& shape, const ExportOptions& options) {
+  const std::uint64_t others = 2 * shape.relation_count * shape.relation_dim + shape.relation_dim * shape.operator_dim;
+  if (options.format == ExportFormat::kTsv) return (shape.entity_count * shape.dim + others) * kTextBytes;
+  return shape.entity_count * kernels::row_bytes(options.rows, shape.dim) + others * sizeof(float);
+}
+
+void export_model(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const ExportOptions& options,
                   const fs::path& folder, memory::Pool& pool) {
-  switch (format) {
-    case ExportFormat::kHdf5: return write_hdf5(model, graph, folder, pool);
+  switch (options.format) {
+    case ExportFormat::kHdf5: return write_hdf5(model, graph, options, folder, pool);
     case ExportFormat::kNpy: return write_npy(model, graph, folder, pool);
     case ExportFormat::kTsv: return write_tsv(model, graph, folder, pool);
     case ExportFormat::kSafetensors: return write_safetensors(model, graph, folder, pool);

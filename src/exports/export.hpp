@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace tessera::exports {
 
@@ -20,12 +21,24 @@ enum class ExportFormat : std::uint8_t {
   kSafetensors,  ///< model.safetensors and lists of names
 };
 
+/// The formats of entity rows in an exported model: "fp32", "bf16", "fp16", "int8", "int4"; the last two are in groups.
+std::vector<std::string> serving_formats();
+/// The format of that name; throws Error(kUsage).
+kernels::RowFormat serving_format(const std::string& name);
+
+/// How a model is written.
+struct ExportOptions {
+  ExportFormat format = ExportFormat::kHdf5;
+  kernels::RowFormat rows = kernels::RowFormat::kFp32;  ///< of entity rows; another one than fp32 only of kHdf5
+  std::size_t threads = 1;                              ///< change no byte
+};
+
 /// Bytes that export_model() writes, about.
-std::uint64_t export_bytes(const checkpoint::ModelShape& shape, ExportFormat format);
+std::uint64_t export_bytes(const checkpoint::ModelShape& shape, const ExportOptions& options);
 
 /// Writes a model into `folder`, which is there and becomes whole or is thrown away: rows in order of the ids of the
 /// graph, and its names. O(free half of the pool + names, compressed) of memory. Throws Error(kIo), Error(kBadData).
-void export_model(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, ExportFormat format,
+void export_model(const checkpoint::ScoreSum& model, const graph::GraphReader& graph, const ExportOptions& options,
                   const std::filesystem::path& folder, memory::Pool& pool);
 
 }  // namespace tessera::exports

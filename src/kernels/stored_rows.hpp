@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/grouped_codes.hpp"
 #include "kernels/matrix.hpp"
 #include "kernels/rounding.hpp"
 #include "kernels/scaled_bytes.hpp"
@@ -12,8 +13,16 @@
 
 namespace tessera::kernels {
 
-/// How a table keeps the elements of a row. All arithmetic is fp32.
-enum class RowFormat : std::uint8_t { kFp32, kBf16, kFp16, kInt8 };
+/// How a table keeps the elements of a row. All arithmetic is fp32. The last two are for serving, on the host: such
+/// rows are encoded, decoded, gathered and taken, but neither changed nor read by other kernels.
+enum class RowFormat : std::uint8_t { kFp32, kBf16, kFp16, kInt8, kInt8Groups, kInt4Groups };
+
+/// Bits of a code in groups; 0 for other formats.
+constexpr std::size_t grouped_bits(RowFormat format) {
+  if (format == RowFormat::kInt8Groups) return 8;
+  return format == RowFormat::kInt4Groups ? 4 : 0;
+}
+constexpr bool is_grouped(RowFormat format) { return grouped_bits(format) > 0; }
 
 /// Bytes of a row of that many elements.
 constexpr std::size_t row_bytes(RowFormat format, std::size_t cols) {
@@ -21,14 +30,16 @@ constexpr std::size_t row_bytes(RowFormat format, std::size_t cols) {
     case RowFormat::kFp32: return cols * sizeof(float);
     case RowFormat::kBf16:
     case RowFormat::kFp16: return cols * sizeof(std::uint16_t);
-    case RowFormat::kInt8: break;
+    case RowFormat::kInt8: return sizeof(float) + code_bytes(cols);
+    case RowFormat::kInt8Groups:
+    case RowFormat::kInt4Groups: break;
   }
-  return sizeof(float) + code_bytes(cols);
+  return grouped_row_bytes(cols, grouped_bits(format));
 }
 
 /// Addresses and strides of rows are multiples of this.
 constexpr std::size_t row_alignment(RowFormat format) {
-  return format == RowFormat::kBf16 || format == RowFormat::kFp16 ? sizeof(std::uint16_t) : sizeof(float);
+  return format == RowFormat::kFp32 || format == RowFormat::kInt8 ? sizeof(float) : sizeof(std::uint16_t);
 }
 
 /// Rows as a table keeps them, `stride` bytes apart. Readers compute in fp32.

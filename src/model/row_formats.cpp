@@ -10,7 +10,8 @@ using kernels::RowFormat;
 using kernels::StateFormat;
 
 RowFormat find_row_format(const std::string& name) {
-  for (const RowFormat format : {RowFormat::kFp32, RowFormat::kBf16, RowFormat::kFp16, RowFormat::kInt8})
+  for (const RowFormat format : {RowFormat::kFp32, RowFormat::kBf16, RowFormat::kFp16, RowFormat::kInt8,
+                                 RowFormat::kInt8Groups, RowFormat::kInt4Groups})
     if (name == model::name(format)) return format;
   fail(ExitStatus::kBadData, "rows in '{}' are not known", name);
 }
@@ -21,6 +22,8 @@ const char* name(RowFormat format) {
     case RowFormat::kBf16: return "bf16";
     case RowFormat::kFp16: return "fp16";
     case RowFormat::kInt8: return "int8";
+    case RowFormat::kInt8Groups: return "int8_groups";
+    case RowFormat::kInt4Groups: return "int4_groups";
   }
   return "";
 }

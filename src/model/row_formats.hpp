@@ -8,7 +8,8 @@
 
 namespace tessera::model {
 
-/// "fp32", "bf16", "fp16", "int8": run.rows. Throws Error(kBadData) for another name.
+/// "fp32", "bf16", "fp16", "int8": run.rows; "int8_groups", "int4_groups": exported models. Throws Error(kBadData) for
+/// another name.
 kernels::RowFormat find_row_format(const std::string& name);
 const char* name(kernels::RowFormat format);
 

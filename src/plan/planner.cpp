@@ -51,8 +51,9 @@ StagePlan Planner::plan(Stage stage, const Job& job, const Layout& of_job) const
   const std::vector<Rank> ranks = ranks_to_plan(places);
   std::vector<std::uint64_t> nodes(static_cast<std::size_t>(layout.nodes()));
   for (const Rank rank : ranks) {
-    const RankPlan plan = plan_rank(stage, {job, sizes_, places, rank, on_host, node_.threads(job, on_host),
-                                            result.budget.host_bytes, items_, job.run.device == "cuda"});
+    const RankPlan plan =
+        plan_rank(stage, {job, sizes_, places, rank, on_host, node_.threads(job, on_host), result.budget.host_bytes,
+                          items_, job.run.device == "cuda", exported_rows_});
     nodes[static_cast<std::size_t>(rank.value() / layout.ranks_per_node)] += plan.all_bytes();
     if (rank != ranks.front() && plan.pool_bytes() <= result.fullest.pool_bytes()) continue;
     result.rank = rank;

@@ -56,9 +56,10 @@ struct Advice {
 /// Plans of a job on one graph.
 class Planner {
  public:
-  /// `items` are find_items() of jobs that are planned. `sizes` outlive this.
-  Planner(const GraphSizes& sizes, std::vector<sampling::ItemCount> items, Node node)
-      : sizes_(sizes), items_(std::move(items)), node_(std::move(node)) {}
+  /// `items` are find_items() of jobs that are planned; `exported_rows` as of a PlannedRank. `sizes` outlive this.
+  Planner(const GraphSizes& sizes, std::vector<sampling::ItemCount> items, Node node,
+          std::optional<kernels::RowFormat> exported_rows = std::nullopt)
+      : sizes_(sizes), items_(std::move(items)), node_(std::move(node)), exported_rows_(exported_rows) {}
 
   /// Throws Error(kUsage) for more ranks than parts.
   [[nodiscard]] StagePlan plan(Stage stage, const Job& job, const Layout& layout) const;
@@ -78,6 +79,7 @@ class Planner {
   const GraphSizes& sizes_;
   std::vector<sampling::ItemCount> items_;
   Node node_;
+  std::optional<kernels::RowFormat> exported_rows_;
 };
 
 }  // namespace tessera::plan

@@ -120,10 +120,11 @@ void plan_training(const Ready& ready) {
 }
 
 void plan_serving(Stage stage, const Ready& ready) {
+  const std::optional<kernels::RowFormat>& exported = ready.planned.exported_rows;
   TablesInFiles files;
-  model::RowMemory rows = train::row_formats(ready.job);
-  if (checkpoint::are_mapped(model::row_bytes(ready.shard, ready.job.model, rows), ready.planned.budget_bytes))
-    rows.store = &files;
+  model::RowMemory rows = exported ? model::RowMemory{.format = *exported} : train::row_formats(ready.job);
+  const std::uint64_t bytes = model::row_bytes(ready.shard, ready.job.model, rows);
+  if (!exported && checkpoint::are_mapped(bytes, ready.planned.budget_bytes)) rows.store = &files;
   const model::Parameters parameters(ready.shard, ready.job.model, model::StateShape::kNone, ready.pool, rows);
   if (stage == Stage::kEvaluate) return plan_evaluator(ready, parameters, {});
   execution::HostExecutor host(ready.pool, kernels::cpu_backend(), execution::HostThreads(ready.planned.threads));

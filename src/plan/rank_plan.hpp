@@ -5,11 +5,13 @@
 #include "core/job.hpp"
 #include "graph/shard.hpp"
 #include "memory/tag.hpp"
+#include "model/part_table.hpp"
 #include "plan/graph_sizes.hpp"
 #include "sampling/query_items.hpp"
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,8 @@ struct PlannedRank {
   std::uint64_t budget_bytes = 0;          ///< of its pool: some sizes go by what is left of it
   std::vector<sampling::ItemCount> items;  ///< find_items(); empty: training is planned without its engine
   bool on_device = false;                  ///< it trains on a device
+  /// Rows of an exported model that it ranks or answers with; none: a checkpoint, with rows as the job says.
+  std::optional<kernels::RowFormat> exported_rows = std::nullopt;
 };
 
 /// The bytes of a rank at its peak.

@@ -28,7 +28,7 @@ void require_fit(const StartingRank& rank) {
   const PlannedRank& planned = rank.planned;
   const RankPlan plan = plan_rank(rank.stage, planned);
   if (plan.pool_bytes() <= planned.budget_bytes) return;
-  const Planner planner(planned.sizes, planned.items, rank.node);
+  const Planner planner(planned.sizes, planned.items, rank.node, planned.exported_rows);
   const std::string advice = in_words(planner.advise(rank.stage, planned.job, rank.layout));
   fail(ExitStatus::kOverBudget,
        "the memory budget of {} is too small: '{}' needs {} of each rank ({}). {}{}'tessera plan' says more",

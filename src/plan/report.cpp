@@ -133,6 +133,8 @@ std::string to_text(const Report& report) {
                       plural(static_cast<std::int64_t>(report.threads)));
   text += fmt::format("budget     {} for each rank ({})\n\n", text::bytes(training.budget.host_bytes),
                       training.budget.source);
+  if (!report.exported_rows.empty())
+    text += fmt::format("serving    evaluate and predict read an exported model, rows in {}\n\n", report.exported_rows);
   text += table(report);
   text += fmt::format("\nmost       {}\n", dominating(training));
   text += report.smallest ? fmt::format("least      {} with this budget\n", in_words(*report.smallest))

@@ -17,7 +17,8 @@ struct Report {
   const GraphSizes& sizes;
   Layout layout;
   std::size_t threads = 1;
-  std::string exchange;  ///< "rows" or "queries"
+  std::string exchange;            ///< "rows" or "queries"
+  std::string exported_rows = {};  ///< format of the rows that 'evaluate' and 'predict' read; empty: a checkpoint
   std::vector<StagePlan> stages;
   std::vector<PartitionPlan> partition;
   std::optional<Layout> smallest;       ///< the fewest ranks on which every stage fits

@@ -98,7 +98,8 @@ TEST_P(RowTable, IsReadInPiecesAsFp32) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, RowTable,
-                         testing::Values(RowFormat::kFp32, RowFormat::kBf16, RowFormat::kFp16, RowFormat::kInt8),
+                         testing::Values(RowFormat::kFp32, RowFormat::kBf16, RowFormat::kFp16, RowFormat::kInt8,
+                                         RowFormat::kInt8Groups, RowFormat::kInt4Groups),
                          [](const auto& tested) { return std::string(model::name(tested.param)); });
 
 // Files of version 1 do not say what they hold.
@@ -144,6 +145,22 @@ TEST_F(RowTableFile, WithAScaleThatIsNotFiniteIsRefused) {
     std::vector<float> values(kRows * kDim);
     test::expect_error(ExitStatus::kBadData, {"row 23"}, [&] { reader.read_next({values.data(), kRows, kDim, kDim}); });
   }
+}
+
+TEST_F(RowTableFile, WithAScaleOfAGroupThatIsNotFiniteIsRefused) {
+  for (const RowFormat format : {RowFormat::kInt8Groups, RowFormat::kInt4Groups})
+    for (const std::uint16_t scale : {std::uint16_t{0x7F80}, std::uint16_t{0xFF80}, std::uint16_t{0x7FC0}}) {
+      Table table(format);
+      table.fill();
+      std::memcpy(table.rows().row(31), &scale, sizeof scale);
+      const storage::FileReader file = written(table);
+      RowTableReader reader(file, "/rows", kRows, kDim);
+      reader.read_stored(30);
+      test::expect_error(ExitStatus::kBadData, {path_.string(), "row 31", "scale", "not finite"},
+                         [&] { reader.read_stored(20); });
+      const Table read(format);
+      test::expect_error(ExitStatus::kBadData, {"row 31"}, [&] { read_rows(file, "/rows", read.rows()); });
+    }
 }
 
 TEST_F(RowTableFile, WithHotRowsOutOfPlaceIsRefused) {

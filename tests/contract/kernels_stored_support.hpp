@@ -84,7 +84,7 @@ class StoredTable {
       case RowFormat::kFp32: return read_as<float>(view().row(i) + 4 * c);
       case RowFormat::kBf16: return std::bit_cast<float>(std::uint32_t{half(i, c)} << 16U);
       case RowFormat::kFp16: return static_cast<float>(half_value(half(i, c)));
-      case RowFormat::kInt8: break;
+      default: break;
     }
     if (!is_hot_row(i)) return static_cast<float>(code(i, c)) * scale(i);
     return hot_.at(read_as<std::uint32_t>(view().row(i) + 4), c);

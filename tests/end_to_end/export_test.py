@@ -164,6 +164,109 @@ class OneModel(ExportTest):
         self.assertTrue((self.folder / "tsv" / "entities.tsv").read_text().startswith("a\\\\b\t"))
 
 
+class SmallRows(ExportTest):
+    """Rows of few bits: what is ranked is what is stored, exactly."""
+
+    FORMATS = {"bf16": 32, "fp16": 32, "int8": 18, "int4": 10}  # and bytes of a row of 16 numbers
+
+    def test_ranks_are_those_of_the_stored_rows(self):
+        oracle = self.need_numpy()
+        for name, dim in (("complex", 70), ("transe_l1", 33)):
+            self.train(name, **{"model.name": f'"{name}"', "model.dim": dim, "model.init_scale": 0.5})
+            for rows in self.FORMATS:
+                with self.subTest(model=name, rows=rows):
+                    folder = f"{name}-{rows}"
+                    self.succeed("export", name, "-o", folder, "--rows", rows)
+                    expected = self.evaluate(folder)
+                    for ranks in (2, 3):
+                        self.assertEqual(self.evaluate(folder, "run.threads=2", ranks=ranks), expected)
+                    self.expect_oracle_agrees(folder)
+                    self.succeed("export", folder, "-o", f"{folder}-fp32")
+                    self.assertEqual(self.evaluate(f"{folder}-fp32"), expected)
+                    exported = oracle.Files(self.folder / "data.kg", 8, self.folder / f"{folder}-fp32").entities
+                    np.testing.assert_array_equal(exported, oracle.Files(self.folder / "data.kg", 8, self.folder / folder).entities)
+                    query = ["--query", "e000", "r1", "-k", "60", "--json"]
+                    answers = self.succeed("predict", folder, *query)
+                    self.assertEqual(self.succeed("predict", folder, *query, ranks=3), answers)
+                    self.assertEqual(self.succeed("predict", f"{folder}-fp32", *query), answers)
+
+    def test_bytes_and_what_is_said(self):
+        self.train("run")
+        for rows, bytes_ in self.FORMATS.items():
+            said = self.succeed("export", "run", "-o", rows, "--rows", rows)
+            self.assertIn(f"rows        {rows}, {bytes_} B each", said)
+            stored = {"int8": "int8_groups", "int4": "int4_groups"}.get(rows, rows)
+            self.assertEqual(json.loads(self.succeed("info", "--json", rows))["rows"], stored)
+        self.succeed("export", "int4", "run", "-o", "sum", "--rows", "int8")
+        self.evaluate("sum", ranks=2)
+
+    def test_threads_change_no_byte(self):
+        self.need_numpy()
+        self.succeed("import", self.write_triples("large.tsv", entities=5000, count=9000), "-o", "large.kg")
+        self.succeed("partition", "large.kg", "--parts", 8)
+        self.train("run", **{"data.graph": '"large.kg"', "train.epochs": 1})
+        for threads in (1, 3):
+            self.succeed("export", "run", "-o", f"by-{threads}", "--rows", "int4", f"run.threads={threads}")
+        rows = []
+        for threads in (1, 3):
+            with h5py.File(self.folder / f"by-{threads}" / "model.h5") as file:
+                rows.append(file["entities/rows"][:])
+        np.testing.assert_array_equal(rows[0], rows[1])
+
+    def test_memory_is_that_of_the_stored_rows(self):
+        self.train("run", **{"model.dim": 512})
+        self.succeed("export", "run", "-o", "model", "--rows", "int4")
+        for planned in (self.succeed("plan", "run.toml", "--rows", "int4", "--json"),
+                        self.succeed("plan", "model/job.toml", "--json")):
+            stages = json.loads(planned)["stages"]
+            for stage in ("evaluate", "predict"):
+                self.assertLess(abs(stages[stage]["by_purpose"]["rows"] - 60 * (256 + 32) - 8 * 512 * 4), 8 * 64)
+        self.assertIn("rows in int4_groups", self.succeed("plan", "run.toml", "--rows", "int4"))
+
+    def test_rows_that_are_not_sound(self):
+        self.need_numpy()
+        self.train("run")
+        self.succeed("export", "run", "-o", "good", "--rows", "int8")
+
+        def forge(name, change):
+            shutil.copytree(self.folder / "good", self.folder / name)
+            path = self.folder / name / "model.h5"
+            with h5py.File(path, "r+") as file:
+                change(file)
+            self.vouch(path)
+            for command in (("evaluate", name), ("export", name, "-o", f"{name}-again", "--rows", "int4"),
+                            ("predict", name, "--query", "e000", "r1")):
+                yield command
+
+        def infinite(file):
+            rows = file["entities/rows"][:]
+            rows[7, :2] = (0x80, 0x7F)
+            file["entities/rows"][...] = rows
+
+        def narrow(file):
+            rows = file["entities/rows"][:, 1:]
+            del file["entities/rows"]
+            file["entities/rows"] = rows
+
+        def named(format_name):
+            return lambda file: file.attrs.__setitem__("row_format", np.bytes_(format_name))
+
+        for name, change, says in (("infinite", infinite, ["model.h5", "row 7", "not finite"]),
+                                   ("narrow", narrow, ["model.h5", "/entities/rows"]),
+                                   ("unknown", named("int2"), ["'int2'"]), ("other", named("int4_groups"), ["/entities/rows"]),
+                                   ("hot", named("int8"), ["model.h5", "int8"]), ("wide", named("fp32"), ["model.h5"]),
+                                   ("dim", lambda file: file.attrs.__setitem__("dim", np.uint64(1 << 60)), ["model.h5"])):
+            for command in forge(name, change):
+                with self.subTest(fault=name, command=command[0]):
+                    self.refuse(BAD_DATA, *command, says=says)
+
+    def test_command_lines(self):
+        self.train("run")
+        self.refuse(USAGE, "export", "run", "-o", "x", "--rows", "int3", says=["'int3'", "int8"])
+        self.refuse(USAGE, "export", "run", "-o", "x", "--rows", "int8", "--format", "npy", says=["--rows int8", "--format hdf5"])
+        self.refuse(USAGE, "plan", "run.toml", "--rows", "int3", says=["'int3'"])
+
+
 class SumOfModels(ExportTest):
     def test_scores_and_ranks_are_those_of_the_sum(self):
         """Members differ in dim, seed, partition and in whether they keep an average."""

@@ -3,6 +3,7 @@
 """Entity rows and states in fewer bytes, with the real program: from training to exports."""
 
 import json
+import shutil
 
 import support
 from support import ProgramTest
@@ -53,6 +54,26 @@ class StoredRows(ProgramTest):
                     self.assertEqual(self.evaluate(f"{run}-model", ranks=2), expected)
                     self.assertEqual(self.succeed("predict", f"{run}-model", *query), answers)
                     self.succeed("info", run)
+
+    def test_what_travels_depends_on_parts_and_not_on_ranks(self):
+        digests = set()
+        for form in ("fp32", "bf16", "int8"):
+            with self.subTest(format=form):
+                job = self.write_job(f"{form}.toml", **{"run.folder": f'"{form}"', "exchange.format": f'"{form}"', "exchange.mode": '"rows"'})
+                whole = self.train(job)
+                digests.add(whole["parameter_digest"])
+                if form == "fp32":
+                    continue
+                self.assertEqual(self.train(job, f"run.folder={form}-3", "run.threads=2", ranks=3)["parameter_digest"],
+                                 whole["parameter_digest"])
+                self.train(job, "run.folder=halves", "train.epochs=2", ranks=2)
+                self.assertEqual(self.train(job, "run.folder=halves", "--resume")["parameter_digest"], whole["parameter_digest"])
+                self.refuse(USAGE, "train", job, "run.folder=halves", "--resume", "train.epochs=6", "exchange.format=fp32",
+                            says=["exchange.format"])
+                shutil.rmtree(self.folder / "halves")
+        self.assertEqual(len(digests), 3)
+        self.refuse(USAGE, "train", job, "exchange.mode=queries", "run.folder=x", says=["exchange.format", "moving rows"])
+        self.refuse(USAGE, "train", job, "exchange.format=int4", "run.folder=x", says=["exchange.format", "int8"])
 
     def test_a_checkpoint_is_as_small_as_its_rows(self):
         sizes = {}

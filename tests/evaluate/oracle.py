@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "formats")
 try:
     import h5py
     import numpy as np
+    from read_model import decode_rows
     from read_queries import read_triples
 except ImportError as missing:
     print(f"oracle.py: skipped: {missing}")
@@ -41,7 +42,7 @@ class Files:
             with h5py.File(checkpoint / "model.h5") as file:
                 self.model = text(file.attrs["model"])
                 self.relations = file["relations/rows"][:].astype(np.float64)
-                self.entities = file["entities/rows"][:].astype(np.float64)
+                self.entities = decode_rows(file).astype(np.float64)
             return
         with h5py.File(graph / f"parts-{parts}" / "manifest.h5") as file:
             new_ids = file["new_ids"][:].astype(np.int64)

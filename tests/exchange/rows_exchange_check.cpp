@@ -63,7 +63,7 @@ class Pipeline {
         transport_(make_transport(comm, way)),
         demand_(comm, shard_, sizes(), pool_),
         halo_(make_halo(comm, way)),
-        returns_(memory_, demand_, transport_.get(), kDim) {
+        returns_({executor_, memory_, demand_, transport_.get(), kDim}) {
     for (std::size_t slot = 0; slot < RowDemand::kSlots; ++slot)
       for (const graph::Part& part : shard_.parts) {
         owned_.push_back(std::make_unique<RowRequests>(shard_.manifest, part.id(), kMostOccurrences, pool_));
@@ -90,7 +90,7 @@ class Pipeline {
       expect_rows(step);
       returns_.start(slot(step));
       fill_gradients(step);
-      returns_.exchange();
+      returns_.exchange(0);
       expect_gradients(step);
       if (has_next) halo_->patch(slot(step + 1), lists_.at(slot(step + 1)));
     }
@@ -113,7 +113,7 @@ class Pipeline {
     return std::make_unique<execution::StagedTransport<Space::kHost>>(
         comm, executor_, pool_,
         std::max(exchange::OrderedHaloRows<Space::kHost>::largest_bytes(totals, kDim * sizeof(float)),
-                 exchange::GradientReturn<Space::kHost>::largest_bytes(totals, kDim)));
+                 exchange::GradientReturn<Space::kHost>::largest_bytes(totals, kDim * sizeof(float))));
   }
   [[nodiscard]] std::unique_ptr<HaloRows<Space::kHost>> make_halo(comm::Communicator& comm, RowsWay way) {
     std::vector<kernels::StoredRows> tables;

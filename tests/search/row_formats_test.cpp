@@ -69,7 +69,8 @@ TEST_P(RankedRows, AreThoseInFp32) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, RankedRows,
-                         testing::Values(RowFormat::kFp32, RowFormat::kBf16, RowFormat::kFp16, RowFormat::kInt8),
+                         testing::Values(RowFormat::kFp32, RowFormat::kBf16, RowFormat::kFp16, RowFormat::kInt8,
+                                         RowFormat::kInt8Groups, RowFormat::kInt4Groups),
                          [](const auto& tested) { return std::string(model::name(tested.param)); });
 
 }  // namespace

@@ -68,6 +68,17 @@ std::vector<Case> all_cases() {
       const char* const stale = job.exchange.staleness > 0 ? "_stale" : "";
       cases.push_back({fmt::format("{}_{}_{}{}", models[m], job.loss.name, job.optimiser.name, stale), job});
     }
+  // What leaves a part in few bits.
+  for (const char* format : {"bf16", "int8"})
+    for (const std::uint64_t staleness : {0, 1}) {
+      Job job = small_job();
+      job.exchange.format = format;
+      job.exchange.staleness = staleness;
+      const char* const stale = staleness > 0 ? "_stale" : "";
+      cases.push_back({fmt::format("complex_travels_in_{}{}", format, stale), job});
+      job.run.rows = "bf16";
+      cases.push_back({fmt::format("complex_bf16_travels_in_{}{}", format, stale), job});
+    }
   return cases;
 }
 
@@ -117,6 +128,22 @@ TEST_P(RowsEngine, WorksWithRanksOfBothKinds) {
 
 INSTANTIATE_TEST_SUITE_P(Jobs, RowsEngine, testing::ValuesIn(all_cases()),
                          [](const auto& tested) { return tested.param.name; });
+
+TEST(RowsEngineFormats, ChangeWhatLeavesAPart) {
+  Job job = small_job();
+  const Result exact = train_alone(stored_graph(), job, Kind::kBlocks, kernels::cpu_backend());
+  for (const char* format : {"bf16", "int8"}) {
+    job.exchange.format = format;
+    const Result rounded = train_alone(stored_graph(), job, Kind::kBlocks, kernels::cpu_backend());
+    EXPECT_NE(rounded.digest, exact.digest) << format;
+    EXPECT_NEAR(rounded.losses.back(), exact.losses.back(), 0.02 * exact.losses.back()) << format;
+  }
+  const test::StoredGraph whole(test::random_graph({.train = 120}), 1);  // nothing leaves it
+  job.exchange.format = "fp32";
+  const Result alone = train_alone(whole, job, Kind::kBlocks, kernels::cpu_backend());
+  job.exchange.format = "int8";
+  EXPECT_EQ(train_alone(whole, job, Kind::kBlocks, kernels::cpu_backend()), alone);
+}
 
 // Blocks that end within a part, of queries, negatives and rows.
 TEST(RowsEngineBlocks, MayBeSeveral) {

@@ -18,7 +18,10 @@ EarlyHaloRows::EarlyHaloRows(const Setup& setup, memory::Pool& pool)
       demand_(setup.demand),
       tables_(setup.tables.begin(), setup.tables.end()),
       stale_(setup.stale),
-      row_bytes_(tables_.front().stride) {
+      format_(tables_.front().is_fp32() ? setup.format : tables_.front().format),
+      is_rounded_(format_ != tables_.front().format),
+      row_bytes_(kernels::row_bytes(format_, tables_.front().cols)),
+      one_(row_bytes_) {
   const RowTotals& totals = demand_.totals();
   const std::uint64_t out = totals.requested + (stale_ ? totals.remote : 0);
   rows_out_ = pool.allocate<std::byte>(Tag::kExchange, out * row_bytes_);
@@ -65,6 +68,10 @@ void EarlyHaloRows::for_each_row_to(std::size_t slot, const Peer& peer, const Vi
 
 void EarlyHaloRows::take(std::size_t own_part, std::size_t row, std::byte* out) const {
   const kernels::StoredRows& table = tables_[own_part];
+  if (is_rounded_) {
+    const kernels::StoredRows rounded(format_, out, 1, table.cols, row_bytes_);
+    return kernels::cpu_backend().rows.encode(table.block(row, 1).matrix(), rounded);
+  }
   if (table.hot.rows == 0) {
     std::memcpy(out, table.row(row), row_bytes_);
     return;
@@ -74,7 +81,13 @@ void EarlyHaloRows::take(std::size_t own_part, std::size_t row, std::byte* out) 
 }
 
 void EarlyHaloRows::place(const std::byte* from, std::size_t own_part, std::size_t row) const {
-  std::memcpy(tables_[own_part].row(row), from, row_bytes_);
+  const kernels::StoredRows& table = tables_[own_part];
+  if (!is_rounded_) {
+    std::memcpy(table.row(row), from, row_bytes_);
+    return;
+  }
+  const kernels::ConstStoredRows rounded(format_, from, 1, table.cols, row_bytes_);
+  kernels::cpu_backend().rows.decode(rounded, table.block(row, 1).matrix());
 }
 
 // ---- before a step computes
@@ -213,10 +226,8 @@ void EarlyHaloRows::copy_within_rank(std::size_t slot) {
       const PartId owner(static_cast<std::uint32_t>(demand_.first_own() + q));
       std::uint64_t to = demand_.needed(slot, p).halo_row(owner);
       for (const std::uint32_t row : demand_.asked(slot, q, requester)) {
-        if (stale_)
-          place(copy, p, to++);
-        else
-          take(q, row, tables_[p].row(to++));
+        if (!stale_) take(q, row, one_.data());
+        place(stale_ ? copy : one_.data(), p, to++);
         copy += stale_ ? row_bytes_ : 0;
       }
     }

@@ -25,6 +25,7 @@ class EarlyHaloRows final : public HaloRows<execution::Space::kHost> {
     const RowDemand& demand;
     std::span<const kernels::StoredRows> tables;  ///< by owned part: rows, and the halo behind them
     bool stale = false;
+    kernels::RowFormat format = kernels::RowFormat::kFp32;  ///< in which rows of tables in fp32 travel
   };
   /// The objects of `setup` outlive this one.
   EarlyHaloRows(const Setup& setup, memory::Pool& pool);
@@ -52,7 +53,10 @@ class EarlyHaloRows final : public HaloRows<execution::Space::kHost> {
   const RowDemand& demand_;
   std::vector<kernels::StoredRows> tables_;
   bool stale_;
+  kernels::RowFormat format_;  // of rows on their way
+  bool is_rounded_;            // it is not that of the tables
   std::size_t row_bytes_;
+  std::vector<std::byte> one_;  // row on its way within the rank
   // Rows on their way, of one step. Regions by peer; rows that change come after those that do not.
   memory::Buffer<std::byte> rows_out_;
   memory::Buffer<std::byte> rows_in_;

@@ -14,7 +14,8 @@
 namespace tessera::exchange {
 
 /// Moves rows in the order of an executor's work: kernels gather the rows, and a transport moves them. All rows leave
-/// together: in begin() with staleness 1, else in patch(). Used where at least one rank computes on a device.
+/// together: in begin() with staleness 1, else in patch(). Used where at least one rank computes on a device, and with
+/// one rank.
 template <execution::Space kSpace>
 class OrderedHaloRows final : public HaloRows<kSpace> {
  public:
@@ -30,6 +31,7 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
     std::span<const StoredRows> tables;  ///< by owned part: rows, and the halo behind them
     Transport* transport = nullptr;      ///< null with one rank
     bool stale = false;
+    kernels::RowFormat format = kernels::RowFormat::kFp32;  ///< in which rows of tables in fp32 travel
   };
   /// The objects of `setup` outlive this one. Its StepMemory counts to the rows of the largest halo.
   OrderedHaloRows(const Setup& setup, const RowSizes& sizes);
@@ -46,12 +48,17 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
   void exchange_rows(std::size_t slot, const Lists& lists);
   void send_rows(std::size_t slot, const Lists& lists);
   void receive_rows(std::size_t slot);
+  void place_rounded(std::size_t slot);
   void copy_within_rank(std::size_t slot, const Lists& lists);
   void take(StoredRows table, Indices rows, StoredRows out) const;
-  [[nodiscard]] StoredRows allocate(std::uint64_t rows);
+  void encode(StoredRows rows, StoredRows rounded) const;
+  void decode(StoredRows rounded, StoredRows rows) const;
+  [[nodiscard]] StoredRows allocate(kernels::RowFormat format, std::uint64_t rows);
   [[nodiscard]] std::uint64_t halo_size(std::size_t slot, std::size_t own_part) const;
   /// The memory that receives rows of part `owner` for owned part p.
   [[nodiscard]] StoredRows place(std::size_t slot, std::size_t p, std::uint32_t owner) const;
+  /// The rounded form of these rows.
+  [[nodiscard]] StoredRows rounded_place(std::size_t slot, std::size_t p, std::uint32_t owner) const;
 
   execution::Executor<kSpace>& executor_;
   execution::StepMemory<kSpace>& memory_;
@@ -60,8 +67,12 @@ class OrderedHaloRows final : public HaloRows<kSpace> {
   std::vector<StoredRows> tables_;
   Transport* transport_;
   bool stale_;
-  StoredRows out_;              // [requested rows], by owned part, then by requester
-  std::vector<StoredRows> in_;  // with staleness, by owned part [rows of its halo]
+  bool is_rounded_;                        // rows that leave their part
+  StoredRows out_;                         // [requested rows], by owned part, then by requester
+  StoredRows rounded_out_;                 // the same in the format of the exchange
+  StoredRows rounded_in_;                  // [remote rows], by owned part
+  std::vector<std::uint64_t> rounded_at_;  // [owned parts]
+  std::vector<StoredRows> in_;             // with staleness, by owned part [rows of its halo]
   std::vector<typename Transport::Send> sends_;
   std::vector<typename Transport::Receive> receives_;
 };

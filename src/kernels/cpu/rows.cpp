@@ -81,9 +81,44 @@ void gather_codes(const ConstStoredRows& table, std::span<const std::uint32_t> i
   });
 }
 
+/// The codes of a whole group of 4 bits.
+HWY_INLINE void widen_pairs(const Group<const std::byte>& group, float* out) {
+  const float scale = group.scale_value();
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(group.codes);
+  for_columns(kGroupColumns / 2, [=](auto d, std::size_t c) HWY_ATTR {
+    const Signed<decltype(d)> s;
+    const auto pair = hn::PromoteTo(s, hn::LoadU(hn::Rebind<std::uint8_t, decltype(d)>(), bytes + c));
+    const auto widen = [=](auto code) HWY_ATTR {
+      return hn::Mul(hn::ConvertTo(d, hn::Sub(code, hn::Set(s, 8))), hn::Set(d, scale));
+    };
+    hn::StoreU(widen(hn::And(pair, hn::Set(s, 15))), d, out + c);
+    hn::StoreU(widen(hn::ShiftRight<4>(pair)), d, out + c + kGroupColumns / 2);
+  });
+}
+
+HWY_INLINE void widen_groups(const std::byte* row, std::size_t cols, std::size_t bits, float* out) {
+  for (std::size_t g = 0; g < group_count(cols); ++g) {
+    const Group group = group_of(row, cols, bits, g);
+    float* to = out + group.first;
+    if (bits == 8)
+      widen_row(CodeReader{reinterpret_cast<const std::int8_t*>(group.codes), group.scale_value()}, group.columns, to);
+    else if (group.columns == kGroupColumns)
+      widen_pairs(group, to);
+    else
+      for (std::size_t c = 0; c < group.columns; ++c) to[c] = static_cast<float>(group.code4(c)) * group.scale_value();
+  }
+}
+
+void gather_groups(const ConstStoredRows& table, std::span<const std::uint32_t> indices, Matrix out) {
+  const std::size_t bits = grouped_bits(table.format);
+  each_row(table, indices, out,
+           [&](const std::byte* row, float* to) HWY_ATTR { widen_groups(row, table.cols, bits, to); });
+}
+
 void gather_small(const ConstStoredRows& table, std::span<const std::uint32_t> indices, Matrix out) {
   if (table.format == RowFormat::kBf16) return gather_elements<Bf16>(table, indices, out);
   if (table.format == RowFormat::kFp16) return gather_elements<Fp16>(table, indices, out);
+  if (is_grouped(table.format)) return gather_groups(table, indices, out);
   gather_codes(table, indices, out);
 }
 

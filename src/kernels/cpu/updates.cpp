@@ -92,7 +92,10 @@ HWY_INLINE void with_rows(const StoredRows& table, const Body& body) {
     case RowFormat::kBf16: return body(ElementRows<Bf16>{table});
     case RowFormat::kFp16: return body(ElementRows<Fp16>{table});
     case RowFormat::kInt8: return body(CodeRows{table});
+    case RowFormat::kInt8Groups:
+    case RowFormat::kInt4Groups: break;
   }
+  kernels::detail::refuse_groups();
 }
 
 template <class State, class Rows>

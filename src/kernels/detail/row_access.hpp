@@ -198,6 +198,8 @@ void check_alignment([[maybe_unused]] const Rows& rows) {
                  "stored rows are aligned");
 }
 
+inline void refuse_groups() { TESSERA_ASSERT(false, "rows in groups are for serving, on the host"); }
+
 /// Calls body(table) with the access to rows that are read.
 template <Space kSpace, class Body>
 void with_table(BasicConstStoredRows<kSpace> rows, const Body& body) {
@@ -207,7 +209,10 @@ void with_table(BasicConstStoredRows<kSpace> rows, const Body& body) {
     case RowFormat::kBf16: return body(ConstSmallTable<Bfloat16>(rows));
     case RowFormat::kFp16: return body(ConstSmallTable<Fp16>(rows));
     case RowFormat::kInt8: return body(ConstScaledTable(rows));
+    case RowFormat::kInt8Groups:
+    case RowFormat::kInt4Groups: break;
   }
+  refuse_groups();
 }
 
 /// Calls body(table) with the access to rows that are written.
@@ -219,7 +224,10 @@ void with_table(BasicStoredRows<kSpace> rows, const Body& body) {
     case RowFormat::kBf16: return body(SmallTable<Bfloat16>(rows, rows.rounding));
     case RowFormat::kFp16: return body(SmallTable<Fp16>(rows, rows.rounding));
     case RowFormat::kInt8: return body(ScaledTable(rows));
+    case RowFormat::kInt8Groups:
+    case RowFormat::kInt4Groups: break;
   }
+  refuse_groups();
 }
 
 /// Calls body(table) with the access to the states of rows that are rounded by `rounding`.

@@ -14,6 +14,11 @@ class ReferenceRows final : public Rows {
  public:
   void gather(ConstStoredRows table, std::span<const std::uint32_t> indices, Matrix out) const override {
     detail::check_indexed(out, indices, table);
+    if (is_grouped(table.format)) {
+      for (std::size_t i = 0; i < indices.size(); ++i)
+        decode_groups(table.row(indices[i]), table.cols, grouped_bits(table.format), out.row(i));
+      return;
+    }
     detail::with_table(table, [&](auto from) {
       for (std::size_t i = 0; i < indices.size(); ++i)
         for (std::size_t c = 0; c < table.cols; ++c) out.row(i)[c] = from.row(indices[i])[c];
@@ -38,6 +43,11 @@ class ReferenceRows final : public Rows {
 
   void encode(ConstMatrix in, StoredRows table) const override {
     detail::check_same_shape(in, table);
+    if (is_grouped(table.format)) {
+      for (std::size_t i = 0; i < table.rows; ++i)
+        encode_groups(in.row(i), table.cols, grouped_bits(table.format), table.row(i));
+      return;
+    }
     detail::with_table(table, [&]<class To>(To to) {
       for (std::size_t i = 0; i < table.rows; ++i)
         if constexpr (To::kIsScaled)
@@ -49,6 +59,11 @@ class ReferenceRows final : public Rows {
 
   void decode(ConstStoredRows table, Matrix out) const override {
     detail::check_same_shape(table, out);
+    if (is_grouped(table.format)) {
+      for (std::size_t i = 0; i < table.rows; ++i)
+        decode_groups(table.row(i), table.cols, grouped_bits(table.format), out.row(i));
+      return;
+    }
     detail::with_table(table, [&](auto from) {
       for (std::size_t i = 0; i < table.rows; ++i)
         for (std::size_t c = 0; c < table.cols; ++c) out.row(i)[c] = from.row(i)[c];

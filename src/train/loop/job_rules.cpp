@@ -40,6 +40,7 @@ std::string against_queries(const Job& job) {
     return fmt::format("loss '{}' needs negatives of its own; moving queries fits softmax and bce", job.loss.name);
   if (job.negatives.scope == "part") return "negatives.scope 'part' fits only moving rows";
   if (job.exchange.staleness > 0) return "exchange.staleness fits only moving rows";
+  if (job.exchange.format != "fp32") return "exchange.format fits only moving rows";
   return {};
 }
 

@@ -59,6 +59,7 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       shard_(setup.shard),
       scope_(sampling::find_scope(setup.job.negatives.scope)),
       negatives_(sizes.negatives),
+      format_(sizes.format),
       schedule_(query_schedule(shard_.manifest, setup.job)),
       query_count_(shard_.manifest.query_count()),
       optimiser_(setup.job.optimiser, setup.job.schedule),
@@ -69,7 +70,8 @@ RowsEngine<kSpace>::RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExe
       demand_(comm_, shard_, sizes.rows, setup.pool),
       draw_(setup, executor_, sizes, schedule_),
       halo_(make_halo(setup, sizes)),
-      returns_(memory_, demand_, execution_->transport(), sizes.dim),
+      returns_({executor_, memory_, demand_, execution_->transport(), sizes.dim, sizes.format}),
+      rounding_(setup.job.run.seed, Purpose::kExchange),
       relation_sum_(executor_, memory_, shard_, execution_->transport(), sizes.relation_sum()),
       sides_(step_setup_, dropout_, sizes.side()),
       step_({step_setup_, sides_, returns_, demand_}, make_objective(setup.job, candidates_for(setup, sizes)), sizes),
@@ -84,10 +86,11 @@ std::unique_ptr<HaloRows<kSpace>> RowsEngine<kSpace>::make_halo(const EngineSetu
   if constexpr (kSpace == Space::kHost)
     if (comm_.size() > 1 && setup.device_ranks == 0)
       return std::make_unique<exchange::EarlyHaloRows>(
-          exchange::EarlyHaloRows::Setup{comm_, shard_, demand_, tables, stale}, setup.pool);
+          exchange::EarlyHaloRows::Setup{comm_, shard_, demand_, tables, stale, sizes.format}, setup.pool);
   using Ordered = exchange::OrderedHaloRows<kSpace>;
-  return std::make_unique<Ordered>(
-      typename Ordered::Setup{executor_, memory_, shard_, demand_, tables, execution_->transport(), stale}, sizes.rows);
+  return std::make_unique<Ordered>(typename Ordered::Setup{executor_, memory_, shard_, demand_, tables,
+                                                           execution_->transport(), stale, sizes.format},
+                                   sizes.rows);
 }
 
 template <Space kSpace>
@@ -97,8 +100,8 @@ std::string RowsEngine<kSpace>::description() const {
     candidates = fmt::format("{} negatives of {} per part and step", negatives_,
                              scope_ == sampling::Scope::kPart ? "the own part" : "all entities");
   const comm::RankTransport<kSpace>* transport = execution_->transport();
-  return fmt::format("moves rows; {}; kernels '{}'; entity rows in {}; {}", candidates, executor_.kernels().name,
-                     model::name(tables_.part(0).rows.format),
+  return fmt::format("moves rows in {}; {}; kernels '{}'; entity rows in {}; {}", model::name(format_), candidates,
+                     executor_.kernels().name, model::name(tables_.part(0).rows.format),
                      transport == nullptr ? "one rank exchanges nothing" : transport->description());
 }
 
@@ -211,7 +214,7 @@ void RowsEngine<kSpace>::update(const Lists& now, std::uint64_t step_of_all) {
   const auto leaves = step_.relation_gradients(now);
   step_.sum_by_row(now);
   clock_.enter(Stage::kExchange);
-  returns_.exchange();
+  returns_.exchange(rounding_.bits(step_of_all));
   const auto relations = relation_sum_.sum(now.relations, leaves);
   clock_.enter(Stage::kUpdate);
   optimiser_.begin_step(step_of_all, pass_.epoch_steps);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/random.hpp"
 #include "exchange/rows/gradient_return.hpp"
 #include "exchange/rows/halo_rows.hpp"
 #include "exchange/rows/row_demand.hpp"
@@ -67,6 +68,7 @@ class RowsEngine final : public PassEngine {
   const graph::Shard& shard_;
   sampling::Scope scope_;
   std::uint64_t negatives_;
+  kernels::RowFormat format_;  // of rows in fp32, and of gradients, on their way
   sampling::StepSchedule schedule_;
   std::uint64_t query_count_;
   Optimiser optimiser_;
@@ -79,6 +81,7 @@ class RowsEngine final : public PassEngine {
   std::array<Lists, RowsDraw<kSpace>::Ring::kSlots> lists_;
   std::unique_ptr<exchange::HaloRows<kSpace>> halo_;
   exchange::GradientReturn<kSpace> returns_;
+  RandomStream rounding_;  // of gradients on their way
   exchange::RelationSum<kSpace> relation_sum_;
   QuerySides<kSpace> sides_;
   RowsStep<kSpace> step_;

@@ -4,6 +4,7 @@
 
 #include "exchange/rows/gradient_return.hpp"
 #include "exchange/rows/ordered_halo_rows.hpp"
+#include "model/row_formats.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -31,7 +32,7 @@ SideSizes RowsSizes::side() const {
 std::uint64_t RowsSizes::largest_exchange_bytes(const graph::Shard& shard) const {
   const exchange::RowTotals totals = exchange::row_totals(shard, rows);
   return std::max({exchange::OrderedHaloRows<Space::kHost>::largest_bytes(totals, row_bytes),
-                   exchange::GradientReturn<Space::kHost>::largest_bytes(totals, dim),
+                   exchange::GradientReturn<Space::kHost>::largest_bytes(totals, kernels::row_bytes(format, dim)),
                    exchange::RelationSum<Space::kHost>::largest_bytes(shard, relation_sum())});
 }
 
@@ -69,7 +70,9 @@ RowsSizes rows_sizes(const EngineSetup& setup) {
   sizes.negatives = negative_count(manifest, setup.job);
   if (setup.job.negatives.scope == "global") sizes.round = setup.round;
   sizes.dim = parameters.dim();
-  sizes.row_bytes = parameters.parts().front().rows.stride;
+  sizes.format = model::find_row_format(setup.job.exchange.format);
+  const kernels::RowFormat stored = parameters.parts().front().rows.format;
+  sizes.row_bytes = kernels::row_bytes(stored == kernels::RowFormat::kFp32 ? sizes.format : stored, sizes.dim);
   sizes.relations = parameters.relations().rows;
   sizes.gradient_dim = relation_gradient_dim(parameters);
   sizes.has_core = parameters.scorer().has_core();

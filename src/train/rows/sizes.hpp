@@ -22,10 +22,11 @@ struct RowsSizes {
   exchange::RowSizes rows;             ///< by part
   std::uint64_t negatives = 0;         ///< negatives of a part
   sampling::Round round;
-  std::size_t dim = 0;           ///< dim of an entity row
-  std::size_t row_bytes = 0;     ///< bytes of an entity row as it is stored
-  std::size_t relations = 0;     ///< directed
-  std::size_t gradient_dim = 0;  ///< dim of a relation's gradient
+  std::size_t dim = 0;                                    ///< dim of an entity row
+  std::size_t row_bytes = 0;                              ///< bytes of an entity row as it travels
+  kernels::RowFormat format = kernels::RowFormat::kFp32;  ///< of gradients, and of rows in fp32, that leave their part
+  std::size_t relations = 0;                              ///< directed
+  std::size_t gradient_dim = 0;                           ///< dim of a relation's gradient
   bool has_core = false;
   bool drops_relations = false;
   bool makes_all_operators = false;  ///< follows from numbers that are the same on any number of ranks

@@ -125,9 +125,11 @@ class GridRows final : public BasicRows<Launcher::kSpace> {
       case RowFormat::kFp32: return launch_take<std::uint32_t>(table, indices, out);
       case RowFormat::kBf16:
       case RowFormat::kFp16: return launch_take<std::uint16_t>(table, indices, out);
-      case RowFormat::kInt8: break;
+      case RowFormat::kInt8: return launch_encode(StoredSource{ConstScaledTable(table), indices.data()}, out);
+      case RowFormat::kInt8Groups:
+      case RowFormat::kInt4Groups: break;
     }
-    launch_encode(StoredSource{ConstScaledTable(table), indices.data()}, out);
+    kernels::detail::refuse_groups();
   }
 
   void encode(ConstMatrix in, BasicStoredRows<Launcher::kSpace> table) const override {
