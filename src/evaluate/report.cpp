@@ -42,7 +42,8 @@ std::string what_was_ranked(const Evaluation& evaluation, const ReportOptions& o
 std::string row(const char* title, const RankMetrics& means) {
   std::string out = fmt::format("  {:<24}{:>8.4f}", title, means.mrr);
   for (const double hits : means.hits) out += fmt::format("{:>9.4f}", hits);
-  return out + fmt::format("{:>12.2f}{:>10.2f}\n", means.mean_rank, means.geometric_mean_rank);
+  return out +
+         fmt::format(" {:>11.2f} {:>9.2f}\n", means.mean_rank, means.geometric_mean_rank);  // apart, however large
 }
 
 std::string main_table(const Metrics& metrics) {
