@@ -6,6 +6,7 @@
 #include "sampling/query_items.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace tessera::sampling {
 namespace {
@@ -18,6 +19,14 @@ std::uint64_t capacity(const ItemOrder::Sizes& sizes) {
   const std::uint64_t longest =
       items_span_chunks(sizes.most_answers) ? (sizes.largest + kChunkQueries - 1) / kChunkQueries * kChunkQueries : 0;
   return std::min(sizes.queries, ItemOrder::kGroupChunks * std::max<std::uint64_t>(longest, kChunkQueries));
+}
+
+// Groups of nearly the same size. No group has more queries than `kGroupChunks` full chunks.
+std::uint64_t group_size(const graph::QuerySet& queries) {
+  const std::uint64_t chunks = queries.chunk_count();
+  if (queries.size() <= ItemOrder::kGroupChunks * kChunkQueries) return std::max<std::uint64_t>(1, chunks);
+  const std::uint64_t groups = (chunks + ItemOrder::kGroupChunks - 1) / ItemOrder::kGroupChunks;
+  return (chunks + groups - 1) / groups;
 }
 
 constexpr std::uint64_t kBlockItems = 16384;    // 64 kB, and enough for some threads
@@ -34,6 +43,7 @@ ItemOrder::ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& 
       part_(part.id().value()),
       most_answers_(sizes.most_answers),
       spans_chunks_(items_span_chunks(sizes.most_answers)),
+      group_size_(group_size(queries_)),
       rows_(pool.allocate<Row>(Tag::kBatch, capacity(sizes))),
       order_(pool.allocate<std::uint32_t>(Tag::kBatch, std::min(kBlockItems, capacity(sizes)))),
       tables_(pool.allocate<std::uint32_t>(
@@ -63,13 +73,12 @@ void ItemOrder::begin_epoch(std::uint64_t seed, std::uint32_t epoch) {
 }
 
 void ItemOrder::load_group() {
-  TESSERA_ASSERT(group_ * kGroupChunks < queries_.chunk_count(), "an epoch has as many items as were counted");
+  TESSERA_ASSERT(group_ * group_size_ < queries_.chunk_count(), "an epoch has as many items as were counted");
   if (!is_whole() || size_ == 0) {
     choose_chunks();
     size_ = 0;
     std::uint32_t relation = 0;
-    for (std::size_t k = 0; k < group_chunk_count_; ++k) {
-      std::size_t chunk = group_chunks_[k];
+    for (std::size_t chunk : group_chunks_) {
       relation = relation_from(relation, chunk);
       do unpack(chunk, relation);
       while (spans_chunks_ && ++chunk < queries_.chunk_count() && queries_.continues(chunk));
@@ -85,7 +94,7 @@ void ItemOrder::load_group() {
 }
 
 void ItemOrder::begin_order() {
-  if (is_whole()) {
+  if (is_small()) {
     const Permutation order(items_, RandomStream(seed_, Purpose::kShuffle, *epoch_, part_));
     order.tabulate(tables_.span());
     shuffled_ = order;
@@ -117,15 +126,18 @@ std::uint32_t ItemOrder::relation_from(std::uint32_t relation, std::size_t chunk
 // A chunk that goes on with a list comes with the chunk in which the list begins.
 void ItemOrder::choose_chunks() {
   const std::uint64_t chunks = queries_.chunk_count();
-  const std::uint64_t first = group_ * kGroupChunks;
-  const std::span<std::uint32_t> group = std::span(group_chunks_).first(std::min(chunks - first, kGroupChunks));
-  const Permutation order(chunks, RandomStream(seed_, Purpose::kShuffleChunks, *epoch_, part_));
-  order.tabulate(tables_.span());
-  order.fill(first, tables_.span(), group);
+  const std::uint64_t first = group_ * group_size_;
+  group_chunks_.resize(std::min(chunks - first, group_size_));
+  if (is_whole()) {
+    std::iota(group_chunks_.begin(), group_chunks_.end(), 0U);
+  } else {
+    const Permutation order(chunks, RandomStream(seed_, Purpose::kShuffleChunks, *epoch_, part_));
+    order.tabulate(tables_.span());
+    order.fill(first, tables_.span(), group_chunks_);
+  }
   const auto goes_on = [&](std::uint32_t chunk) { return spans_chunks_ && queries_.continues(chunk); };
-  const auto end = std::remove_if(group.begin(), group.end(), goes_on);
-  group_chunk_count_ = static_cast<std::size_t>(end - group.begin());
-  std::sort(group.begin(), end);
+  group_chunks_.erase(std::remove_if(group_chunks_.begin(), group_chunks_.end(), goes_on), group_chunks_.end());
+  std::sort(group_chunks_.begin(), group_chunks_.end());
 }
 
 void ItemOrder::unpack(std::size_t chunk, std::uint32_t relation) {

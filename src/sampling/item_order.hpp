@@ -14,13 +14,15 @@
 #include <optional>
 #include <span>
 #include <variant>
+#include <vector>
 
 namespace tessera::sampling {
 
 /// The training items of one part in the random order of an epoch, unpacked some chunks at a time: the chunks are
-/// visited in random order, 256 of them are unpacked together, and their items are shuffled (as CorgiPile does, Xu et
-/// al., SIGMOD 2022). A part of at most 256 chunks is shuffled as a whole, and stays unpacked. The order is a function
-/// of (seed, epoch, part): ranks, threads and the place of the chunks do not change it.
+/// visited in random order, up to 256 of them are unpacked together, and their items are shuffled (as CorgiPile does,
+/// Xu et al., SIGMOD 2022). A part of at most 256 chunks, or with no more queries than these can have, is shuffled as a
+/// whole, and stays unpacked. The order is a function of (seed, epoch, part): ranks, threads and the place of the
+/// chunks do not change it.
 class ItemOrder {
  public:
   static constexpr std::uint64_t kGroupChunks = 256;
@@ -69,7 +71,8 @@ class ItemOrder {
   void unpack(std::size_t chunk, std::uint32_t relation);
   [[nodiscard]] std::uint32_t relation_from(std::uint32_t relation, std::size_t chunk) const;
   void find_items();
-  [[nodiscard]] bool is_whole() const { return queries_.chunk_count() <= kGroupChunks; }
+  [[nodiscard]] bool is_small() const { return queries_.chunk_count() <= kGroupChunks; }
+  [[nodiscard]] bool is_whole() const { return group_size_ >= queries_.chunk_count(); }
 
   const graph::QuerySet& queries_;
   std::uint32_t part_;
@@ -85,8 +88,8 @@ class ItemOrder {
   std::uint64_t block_end_ = 0;
   std::variant<std::monostate, Permutation, GridPermutation> shuffled_;  // the items of the group
 
-  std::array<std::uint32_t, kGroupChunks> group_chunks_{};
-  std::size_t group_chunk_count_ = 0;
+  std::uint64_t group_size_;                 // chunks of a group; the last one has less
+  std::vector<std::uint32_t> group_chunks_;  // of the group
   std::size_t size_ = 0;  // queries that are unpacked
   std::uint64_t items_ = 0;
   memory::Buffer<Row> rows_;

@@ -19,7 +19,7 @@ using Triple = std::tuple<std::uint32_t, std::uint32_t, std::uint64_t>;  // rela
 constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
 
 /// One part of 3,000 entities and 350 relations: more than 256 chunks, one list of 3,000 targets.
-class ItemOrderTest : public testing::Test {
+class ItemOrderTest : public testing::TestWithParam<std::uint64_t> {
  protected:
   ItemOrderTest() {
     manifest_.entity_count = 4000;
@@ -27,11 +27,12 @@ class ItemOrderTest : public testing::Test {
     manifest_.offsets = {0, 3000, 4000};
     const RandomStream random(1, Purpose::kSplit);
     std::set<Query> queries;
-    for (std::uint64_t i = 0; i < 30000; ++i)
-      queries.insert({LocalRow(static_cast<std::uint32_t>(random.below(3 * i, 50))),
+    for (std::uint64_t i = 0; i < GetParam(); ++i)
+      queries.insert({LocalRow(static_cast<std::uint32_t>(random.below(3 * i, 1000))),
                       RelationId(static_cast<std::uint32_t>(random.below(3 * i + 1, 700))),
                       EntityId(random.below(3 * i + 2, 4000))});
     for (std::uint64_t t = 0; t < 3000; ++t) queries.insert({LocalRow(7), RelationId(5), EntityId(t)});
+    is_whole_ = queries.size() <= ItemOrder::kGroupChunks * packing::kChunkQueries;
     queries_.assign(queries.begin(), queries.end());
     part_.emplace(
         graph::Part::made(manifest_, PartId(0), graph::to_columns(queries_, 2 * manifest_.relation_count), pool_));
@@ -67,11 +68,13 @@ class ItemOrderTest : public testing::Test {
   graph::PartitionManifest manifest_;
   memory::Pool pool_{std::uint64_t{1} << 25U};
   std::vector<Query> queries_;
+  bool is_whole_ = false;
   std::optional<graph::Part> part_;
 };
 
-TEST_F(ItemOrderTest, AnEpochHasEveryQueryOnceInItsOwnOrder) {
+TEST_P(ItemOrderTest, AnEpochHasEveryQueryOnceInItsOwnOrder) {
   ASSERT_GT(set().chunk_count(), 2 * ItemOrder::kGroupChunks);
+  ASSERT_EQ(is_whole_, GetParam() < 100000);
   ItemOrder order(*part_, {queries_.size(), 0, 1}, pool_);
   const auto first = epoch(order, 0, queries_.size());
   const auto second = epoch(order, 1, queries_.size());
@@ -83,7 +86,7 @@ TEST_F(ItemOrderTest, AnEpochHasEveryQueryOnceInItsOwnOrder) {
 }
 
 // Queries of many relations stand beside each other: a group of chunks is shuffled, not a chunk.
-TEST_F(ItemOrderTest, NeighboursAreOfManyRelations) {
+TEST_P(ItemOrderTest, NeighboursAreOfManyRelations) {
   ItemOrder order(*part_, {queries_.size(), 0, 1}, pool_);
   const auto items = epoch(order, 0, queries_.size());
   for (std::size_t begin = 0; begin + 500 <= items.size(); begin += 500) {
@@ -93,7 +96,7 @@ TEST_F(ItemOrderTest, NeighboursAreOfManyRelations) {
   }
 }
 
-TEST_F(ItemOrderTest, GroupedItemsAreListsOrPiecesOfThem) {
+TEST_P(ItemOrderTest, GroupedItemsAreListsOrPiecesOfThem) {
   for (const std::uint64_t most : {std::uint64_t{32}, kAll}) {
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> lists;
     for (const Query& query : queries_) ++lists[{query.relation.value(), query.source.value()}];
@@ -116,7 +119,7 @@ TEST_F(ItemOrderTest, GroupedItemsAreListsOrPiecesOfThem) {
   }
 }
 
-TEST_F(ItemOrderTest, StepsMayBeginAnywhere) {
+TEST_P(ItemOrderTest, StepsMayBeginAnywhere) {
   ItemOrder order(*part_, {queries_.size(), 0, 1}, pool_);
   const auto whole = epoch(order, 4, queries_.size());
   ItemOrder late(*part_, {queries_.size(), 0, 1}, pool_);
@@ -125,6 +128,9 @@ TEST_F(ItemOrderTest, StepsMayBeginAnywhere) {
   const std::uint32_t query = late.item(middle).first;
   EXPECT_EQ(Triple(late.relation(query), late.source(query), late.target(query)), whole[middle].front());
 }
+
+// Shuffled as a whole, and in groups.
+INSTANTIATE_TEST_SUITE_P(All, ItemOrderTest, testing::Values(30000, 320000));
 
 }  // namespace
 }  // namespace tessera::sampling
