@@ -287,7 +287,7 @@ class SameBitsAfterStopsInEpochs : public TrainerRun, public testing::WithParamI
     for (std::size_t i = 0; i < 100; ++i) {
       Session session{.ranks = static_cast<std::int32_t>(1 + i % 3), .resume = i > 0};
       session.stop_after_segments = lengths[i % lengths.size()];
-      const train::Outcome outcome = run(session);
+      train::Outcome outcome = run(session);
       if (!outcome.stopped_on_request) {
         EXPECT_GE(within_epochs, 2U);
         return outcome;
