@@ -90,7 +90,7 @@ class ItemOrder {
 
   std::uint64_t group_size_;                 // chunks of a group; the last one has less
   std::vector<std::uint32_t> group_chunks_;  // of the group
-  std::size_t size_ = 0;  // queries that are unpacked
+  std::size_t size_ = 0;                     // queries that are unpacked
   std::uint64_t items_ = 0;
   memory::Buffer<Row> rows_;
   memory::Buffer<std::uint32_t> order_;     // item at each position of the block
