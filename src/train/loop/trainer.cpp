@@ -17,6 +17,11 @@
 #include <utility>
 
 namespace tessera::train {
+namespace {
+
+constexpr std::uint64_t kManyNumbers = 200'000'000;  // some seconds for each rank
+
+}  // namespace
 
 Trainer::Trainer(const EngineSetup& setup, Engine& engine, bool resume)
     : comm_(setup.comm),
@@ -42,6 +47,9 @@ void Trainer::open_run_folder(bool resume) {
     check_state();
     if (comm_.is_root()) log::info("continuing after {} of '{}'", in_words(state_), job_.run.folder);
   } else {
+    const std::uint64_t entities = shard_.manifest.entity_count;
+    if (comm_.is_root() && entities * job_.model.dim > kManyNumbers)
+      log::info("drawing the first rows of {} entities", text::with_thousands(entities));
     comm::together(comm_, [&] { parameters_.initialise(job_.model, job_.run.seed); });
   }
   comm::on_root(comm_, [&] { write_run_folder(); });
