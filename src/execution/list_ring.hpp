@@ -86,23 +86,20 @@ class ListWriter {
     return read_.subspan(first, list.size());
   }
   /// Puts a list of integers as floats.
-  Floats put_floats(std::span<const std::uint32_t> list) {
+  Floats put_floats(std::span<const std::uint32_t> list) { return put_as_floats(list); }
+  Floats put_floats(std::span<const float> list) { return put_as_floats(list); }
+  [[nodiscard]] std::size_t used() const { return used_; }
+  [[nodiscard]] std::size_t capacity() const { return written_.size(); }
+
+ private:
+  template <class T>
+  Floats put_as_floats(std::span<const T> list) {
     const std::size_t first = take_words(list.size());
     const auto to = written_.subspan(first, list.size());
     for (std::size_t i = 0; i < list.size(); ++i) to[i] = std::bit_cast<std::uint32_t>(static_cast<float>(list[i]));
     const auto read = read_.subspan(first, list.size());
     return Floats(reinterpret_cast<const float*>(read.data()), read.size());
   }
-  Floats put_floats(std::span<const float> list) {
-    const std::size_t first = take_words(list.size());
-    for (std::size_t i = 0; i < list.size(); ++i) written_[first + i] = std::bit_cast<std::uint32_t>(list[i]);
-    const auto read = read_.subspan(first, list.size());
-    return Floats(reinterpret_cast<const float*>(read.data()), read.size());
-  }
-  [[nodiscard]] std::size_t used() const { return used_; }
-  [[nodiscard]] std::size_t capacity() const { return written_.size(); }
-
- private:
   std::size_t take_words(std::size_t count) {
     const std::size_t first = used_;
     used_ += count;

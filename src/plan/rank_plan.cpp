@@ -68,8 +68,7 @@ void plan_round(const Ready& ready, const graph::Placement& slots, model::Parame
   for (std::size_t s = 0; s < shard.parts.size(); ++s) parameters.parts()[s].part = shard.parts[s].id();
   train::EngineSetup setup{ready.comm, shard, ready.job, parameters, ready.planned.threads, kernels::cpu_backend(),
                            ready.pool, {}};
-  const std::uint32_t size = train::RoundOrder::group_size(whole.part_count(), slots.part_count());
-  setup.round = {whole.entity_count, whole.part_count() / size, slots.part_count() / size};
+  setup.round = train::RoundOrder::round_of(whole.part_count(), slots.part_count(), whole.entity_count);
   setup.items.assign(slots.part_count(), {queries / slots.part_count() + 1, 1});
   const auto engine = train::make_engine(setup);
 }

@@ -21,7 +21,7 @@ EarlyHaloRows::EarlyHaloRows(const Setup& setup, memory::Pool& pool)
       format_(tables_.front().is_fp32() ? setup.format : tables_.front().format),
       is_rounded_(format_ != tables_.front().format),
       row_bytes_(kernels::row_bytes(format_, tables_.front().cols)),
-      one_(row_bytes_) {
+      one_(is_rounded_ ? row_bytes_ : 0) {
   const RowTotals& totals = demand_.totals();
   const std::uint64_t out = totals.requested + (stale_ ? totals.remote : 0);
   rows_out_ = pool.allocate<std::byte>(Tag::kExchange, out * row_bytes_);
@@ -226,9 +226,15 @@ void EarlyHaloRows::copy_within_rank(std::size_t slot) {
       const PartId owner(static_cast<std::uint32_t>(demand_.first_own() + q));
       std::uint64_t to = demand_.needed(slot, p).halo_row(owner);
       for (const std::uint32_t row : demand_.asked(slot, q, requester)) {
-        if (!stale_) take(q, row, one_.data());
-        place(stale_ ? copy : one_.data(), p, to++);
-        copy += stale_ ? row_bytes_ : 0;
+        if (stale_) {
+          place(copy, p, to++);
+          copy += row_bytes_;
+        } else if (is_rounded_) {
+          take(q, row, one_.data());
+          place(one_.data(), p, to++);
+        } else {
+          take(q, row, tables_[p].row(to++));
+        }
       }
     }
   }

@@ -56,7 +56,7 @@ class EarlyHaloRows final : public HaloRows<execution::Space::kHost> {
   kernels::RowFormat format_;  // of rows on their way
   bool is_rounded_;            // it is not that of the tables
   std::size_t row_bytes_;
-  std::vector<std::byte> one_;  // row on its way within the rank
+  std::vector<std::byte> one_;  // rounded row on its way within the rank
   // Rows on their way, of one step. Regions by peer; rows that change come after those that do not.
   memory::Buffer<std::byte> rows_out_;
   memory::Buffer<std::byte> rows_in_;

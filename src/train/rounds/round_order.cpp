@@ -88,6 +88,11 @@ std::uint32_t RoundOrder::group_size(std::uint32_t parts, std::uint32_t resident
   return 1;
 }
 
+sampling::Round RoundOrder::round_of(std::uint32_t parts, std::uint32_t resident, std::uint64_t entities) {
+  const std::uint32_t size = group_size(parts, resident);
+  return {entities, parts / size, resident / size};
+}
+
 std::uint64_t RoundOrder::swaps(std::uint32_t parts, std::uint32_t resident) {
   const std::uint32_t size = group_size(parts, resident);
   return order_groups(parts / size, resident / size).size() - 1;

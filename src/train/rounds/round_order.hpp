@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "sampling/round.hpp"
 
 #include <cstdint>
 #include <span>
@@ -27,6 +28,8 @@ class RoundOrder {
   /// Parts that are swapped together: the largest number that divides both counts and leaves at least 4 groups in
   /// memory; else 1.
   static std::uint32_t group_size(std::uint32_t parts, std::uint32_t resident);
+  /// What rounds of a graph with so many parts and entities know of it.
+  static sampling::Round round_of(std::uint32_t parts, std::uint32_t resident, std::uint64_t entities);
   /// Groups read from disk after the first round.
   static std::uint64_t swaps(std::uint32_t parts, std::uint32_t resident);
 

@@ -254,8 +254,8 @@ void RoundsEngine::run_round(const graph::Shard& shard, Pass pass, EpochSums& su
   EngineSetup setup{setup_.comm, shard, setup_.job,         *resident_.parameters, setup_.threads,     setup_.backend,
                     setup_.pool, {},    setup_.device_pool, setup_.links,          setup_.device_ranks};
   setup.items = sampling::count_items(setup_.comm, shard, setup_.job);
-  setup.round = {setup_.shard.manifest.entity_count, graphs_.order().group_count(),
-                 static_cast<std::uint32_t>(graphs_.order().groups(0).size())};
+  const graph::PartitionManifest& whole = setup_.shard.manifest;
+  setup.round = RoundOrder::round_of(whole.part_count(), graphs_.placement().part_count(), whole.entity_count);
   const auto engine = comm::together(setup_.comm, [&] { return make_engine(setup); });
   engine->optimiser().set_rate_factor(optimiser_.rate_factor());
   pass.end_step = engine->steps();

@@ -100,7 +100,9 @@ std::string RowsEngine<kSpace>::description() const {
     candidates = fmt::format("{} negatives of {} per part and step", negatives_,
                              scope_ == sampling::Scope::kPart ? "the own part" : "all entities");
   const comm::RankTransport<kSpace>* transport = execution_->transport();
-  return fmt::format("moves rows in {}; {}; kernels '{}'; entity rows in {}; {}", model::name(format_), candidates,
+  const std::string rounded =
+      format_ == kernels::RowFormat::kFp32 ? "" : fmt::format(", gradients rounded to {}", model::name(format_));
+  return fmt::format("moves rows{}; {}; kernels '{}'; entity rows in {}; {}", rounded, candidates,
                      executor_.kernels().name, model::name(tables_.part(0).rows.format),
                      transport == nullptr ? "one rank exchanges nothing" : transport->description());
 }

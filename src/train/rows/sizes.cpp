@@ -36,6 +36,11 @@ std::uint64_t RowsSizes::largest_exchange_bytes(const graph::Shard& shard) const
                    exchange::RelationSum<Space::kHost>::largest_bytes(shard, relation_sum())});
 }
 
+// Other losses compare a target with each negative by itself: no sum over all entities is to be corrected.
+bool has_priors(const Job& job) {
+  return job.loss.name == "softmax" && job.negatives.scope == "global" && job.negatives.unbiased;
+}
+
 sampling::StepSchedule query_schedule(const graph::PartitionManifest& manifest, const Job& job) {
   std::vector<std::uint64_t> queries;
   for (const graph::PartFigures& part : manifest.figures) queries.push_back(part.queries);
@@ -68,7 +73,7 @@ RowsSizes rows_sizes(const EngineSetup& setup) {
   for (const graph::Part& part : setup.shard.parts) sizes.own.push_back(sizes.queries[part.id().index()]);
   sizes.rows = row_sizes(manifest, setup.job);
   sizes.negatives = negative_count(manifest, setup.job);
-  if (setup.job.negatives.scope == "global") sizes.round = setup.round;
+  if (has_priors(setup.job)) sizes.round = setup.round;
   sizes.dim = parameters.dim();
   sizes.format = model::find_row_format(setup.job.exchange.format);
   const kernels::RowFormat stored = parameters.parts().front().rows.format;

@@ -21,7 +21,7 @@ struct RowsSizes {
   std::vector<std::uint64_t> own;      ///< queries, by owned part
   exchange::RowSizes rows;             ///< by part
   std::uint64_t negatives = 0;         ///< negatives of a part
-  sampling::Round round;
+  sampling::Round round;               ///< of the priors; places 0: there are none
   std::size_t dim = 0;                                    ///< dim of an entity row
   std::size_t row_bytes = 0;                              ///< bytes of an entity row as it travels
   kernels::RowFormat format = kernels::RowFormat::kFp32;  ///< of gradients, and of rows in fp32, that leave their part
@@ -44,6 +44,8 @@ struct RowsSizes {
 };
 
 sampling::StepSchedule query_schedule(const graph::PartitionManifest& manifest, const Job& job);
+/// Whether negatives and targets have priors in a round (sampling::Round).
+bool has_priors(const Job& job);
 /// Negatives of each part in a step.
 std::uint64_t negative_count(const graph::PartitionManifest& manifest, const Job& job);
 /// The most distinct rows that each part touches in a step.
