@@ -17,11 +17,11 @@ namespace tessera::train {
 
 /// The most that a step has when rows are moved: all memory of the engine follows from these numbers.
 struct RowsSizes {
-  std::vector<std::uint64_t> queries;  ///< by part
-  std::vector<std::uint64_t> own;      ///< queries, by owned part
-  exchange::RowSizes rows;             ///< by part
-  std::uint64_t negatives = 0;         ///< negatives of a part
-  sampling::Round round;               ///< of the priors; places 0: there are none
+  std::vector<std::uint64_t> queries;                     ///< by part
+  std::vector<std::uint64_t> own;                         ///< queries, by owned part
+  exchange::RowSizes rows;                                ///< by part
+  std::uint64_t negatives = 0;                            ///< negatives of a part
+  sampling::Round round;                                  ///< of the priors; places 0: there are none
   std::size_t dim = 0;                                    ///< dim of an entity row
   std::size_t row_bytes = 0;                              ///< bytes of an entity row as it travels
   kernels::RowFormat format = kernels::RowFormat::kFp32;  ///< of gradients, and of rows in fp32, that leave their part
