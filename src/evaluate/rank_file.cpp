@@ -155,19 +155,6 @@ void describe(storage::FileWriter& file, const search::Setup& setup, const Evalu
   detail::write_group_tables(file, evaluation.groups);
 }
 
-/// The old file is struck off the list first: a kill at any instant leaves an unlisted file, not one that looks
-/// damaged.
-void commit_listed(RankFile& file, const std::filesystem::path& folder, const std::string& name) {
-  auto checksums = storage::FolderChecksums::load(folder);
-  if (checksums.lists(name)) {
-    checksums.forget(name);
-    checksums.commit();
-  }
-  file.commit();
-  checksums.record(name);
-  checksums.commit();
-}
-
 /// Translates the ids of a block together and lets rank 0 append it.
 class BlockSink {
  public:
@@ -229,7 +216,7 @@ Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Sp
   comm::on_root(setup.comm, [&] {
     file->finish_columns();
     describe(file->file(), setup, evaluation);
-    commit_listed(*file, target.run_folder, name);
+    storage::commit_listed(target.run_folder / name, [&] { file->commit(); });
   });
   return evaluation;
 }

@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/question.hpp"
 
-#include "core/text.hpp"
+#include "predict/name_list.hpp"
 
 #include <algorithm>
-#include <fstream>
+#include <array>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,7 +14,7 @@ namespace tessera::predict {
 namespace {
 
 constexpr const char* kAsked = "?";
-constexpr const char* kForms = "'entity relation', 'entity relation ?' or '? relation entity'";
+constexpr const char* kForms = "'entity relation', 'entity relation ?', '? relation entity' or 'entity ? entity'";
 
 struct Origin {
   std::string where;
@@ -28,51 +27,35 @@ Question make_question(std::span<const std::string> words, const Origin& origin)
   if (std::any_of(words.begin(), words.end(), [](const std::string& word) { return word.empty(); }))
     fail(origin.bad_status, "{}: an empty name; a query is {}", origin.where, kForms);
   const bool asks_head = words[0] == kAsked;
+  const bool asks_relation = words.size() == 3 && words[1] == kAsked;
   const bool asks_tail = words.size() == 2 || words[2] == kAsked;
-  if (asks_head == asks_tail)
-    fail(origin.bad_status, "{}: exactly one end must be asked for with '?'; a query is {}", origin.where, kForms);
-  return {asks_head ? words[2] : words[0], words[1], asks_head ? Side::kHead : Side::kTail, origin.where,
-          origin.bad_status};
-}
-
-std::vector<std::string> split_at_tabs(std::string_view line) {
-  std::vector<std::string> words;
-  for (std::size_t start = 0;;) {
-    const std::size_t tab = line.find('\t', start);
-    words.emplace_back(line.substr(start, tab - start));
-    if (tab == std::string_view::npos) return words;
-    start = tab + 1;
-  }
-}
-
-void read_file(const std::filesystem::path& file, const std::function<void(const Question&)>& consume) {
-  if (!std::filesystem::is_regular_file(file))
-    fail(ExitStatus::kMissingInput, "query file '{}' does not exist", file.string());
-  std::ifstream in(file, std::ios::binary);
-  std::string line;
-  std::uint64_t number = 0;
-  while (std::getline(in, line)) {
-    ++number;
-    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.empty() || line.starts_with('#')) continue;
-    const Origin origin{fmt::format("{}:{}", file.string(), number), ExitStatus::kBadData};
-    if (!text::is_utf8(line)) fail(origin.bad_status, "{}: not UTF-8", origin.where);
-    consume(make_question(split_at_tabs(line), origin));
-  }
-  if (in.bad() || !in.eof()) fail(ExitStatus::kIo, "reading '{}' failed after line {}", file.string(), number);
+  if (int{asks_head} + int{asks_relation} + int{asks_tail} != 1)
+    fail(origin.bad_status, "{}: exactly one word must be '?', which asks for it; a query is {}", origin.where, kForms);
+  if (asks_relation) return {words[0], {}, Side::kRelation, words[2], origin.where, origin.bad_status};
+  return {asks_head ? words[2] : words[0], words[1],          asks_head ? Side::kHead : Side::kTail,
+          std::string(),                   origin.where,      origin.bad_status};
 }
 
 }  // namespace
 
-QuestionSource typed_question(std::vector<std::string> words) {
-  return [words = std::move(words)](const std::function<void(const Question&)>& consume) {
-    consume(make_question(words, {"--query", ExitStatus::kUsage}));
+const char* name(Side side) {
+  constexpr std::array<const char*, 3> kNames = {"tail", "head", "relation"};
+  return kNames.at(static_cast<std::size_t>(side));
+}
+
+QuestionSource typed_questions(std::vector<std::vector<std::string>> questions) {
+  return [questions = std::move(questions)](const std::function<void(const Question&)>& consume) {
+    for (const std::vector<std::string>& words : questions)
+      consume(make_question(words, {"--query", ExitStatus::kUsage}));
   };
 }
 
 QuestionSource question_file(std::filesystem::path file) {
-  return [file = std::move(file)](const std::function<void(const Question&)>& consume) { read_file(file, consume); };
+  return [file = std::move(file)](const std::function<void(const Question&)>& consume) {
+    LineReader lines(file, "query file");
+    for (std::string line; lines.next(line);)
+      if (!is_comment(line)) consume(make_question(split_at_tabs(line), {lines.where(), ExitStatus::kBadData}));
+  };
 }
 
 }  // namespace tessera::predict

@@ -110,4 +110,16 @@ void FolderChecksums::verify(const std::string& name) const {
          (folder_ / kChecksumsName).string());
 }
 
+void commit_listed(const std::filesystem::path& file, const std::function<void()>& commit) {
+  const std::string name = file.filename().string();
+  auto checksums = FolderChecksums::load(file.has_parent_path() ? file.parent_path() : ".");
+  if (checksums.lists(name)) {
+    checksums.forget(name);
+    checksums.commit();
+  }
+  commit();
+  checksums.record(name);
+  checksums.commit();
+}
+
 }  // namespace tessera::storage

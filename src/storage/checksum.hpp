@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -72,5 +73,9 @@ class FolderChecksums {
 };
 
 inline constexpr const char* kChecksumsName = "checksums.xxh3";
+
+/// Puts a finished file at `file` with `commit` and lists it in the checksums of its folder. An older file of this name
+/// is struck off the list first: a kill at any instant leaves an unlisted file, not one that looks damaged.
+void commit_listed(const std::filesystem::path& file, const std::function<void()>& commit);
 
 }  // namespace tessera::storage
