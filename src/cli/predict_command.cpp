@@ -131,17 +131,6 @@ void predict_run(comm::Communicator& comm, const PredictOptions& options) {
     predict_pairs(comm, options);
 }
 
-void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what) {
-  parser
-      .add(choice.prefix + "where", choice.where,
-           what + " are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
-                  "(docs/user/attributes.md)")
-      .type_name("CONDITION");
-  parser.add(choice.prefix + "type", choice.type, what + " have this value of the attribute `type`").type_name("TYPE");
-  parser.add(choice.prefix + "among", choice.among, what + " are listed in this file, a name per line")
-      .type_name("FILE");
-}
-
 void add_questions(const Parser& parser, PredictOptions& options) {
   parser
       .add("--query", options.queries,
@@ -157,6 +146,17 @@ void add_questions(const Parser& parser, PredictOptions& options) {
 }
 
 }  // namespace
+
+void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what) {
+  parser
+      .add(choice.prefix + "where", choice.where,
+           what + " are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
+                  "(docs/user/attributes.md)")
+      .type_name("CONDITION");
+  parser.add(choice.prefix + "type", choice.type, what + " have this value of the attribute `type`").type_name("TYPE");
+  parser.add(choice.prefix + "among", choice.among, what + " are listed in this file, a name per line")
+      .type_name("FILE");
+}
 
 Command add_predict(const Parser& parser) {
   const auto options = std::make_shared<PredictOptions>();

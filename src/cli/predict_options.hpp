@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/candidate_choice.hpp"
+#include "cli/command_line.hpp"
 #include "comm/communicator.hpp"
 #include "predict/answer_rows.hpp"
 #include "predict/searcher.hpp"
@@ -41,6 +42,9 @@ struct PredictOptions {
 /// Error as GraphReader does.
 std::vector<std::string> shown_attributes(const std::filesystem::path& graph_folder,
                                           const std::vector<std::string>& asked);
+
+/// Adds the options of a choice; `what` begins their help: "Answers".
+void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what);
 
 /// Collective. Prints or writes the best pairs of a relation.
 void predict_pairs(comm::Communicator& comm, const PredictOptions& options);
