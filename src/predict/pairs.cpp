@@ -3,13 +3,16 @@
 #include "predict/pairs.hpp"
 
 #include "comm/agreement.hpp"
+#include "core/log.hpp"
 #include "core/progress.hpp"
+#include "core/text.hpp"
 #include "predict/detail/found_pairs.hpp"
 #include "search/best_pairs.hpp"
 #include "search/known_answers.hpp"
 #include "search/query_vectors.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <span>
 
@@ -71,6 +74,7 @@ search::PairNeeds PairSearch::needs(std::uint64_t block) const {
 }
 
 void PairSearch::run() {
+  const auto start = std::chrono::steady_clock::now();
   const std::uint64_t all = static_cast<std::uint64_t>(
       setup_.comm.reduce(static_cast<std::int64_t>(own_heads()), comm::Reduction::kSum));
   Progress progress("comparing", all, "heads", !options_.show_progress || !setup_.comm.is_root());
@@ -81,6 +85,9 @@ void PairSearch::run() {
     progress.update(done += count);
   }
   progress.finish();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (setup_.comm.is_root())
+    log::info("compared {} heads with all tails in {:.3f} s", text::with_thousands(all), seconds);
 }
 
 /// The next own heads, in the order of their ids.

@@ -4,8 +4,11 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -45,6 +48,7 @@ Predictor::Predictor(const search::Setup& setup, const PredictInput& input, cons
 
 void Predictor::run(const PredictionConsumer& consume) {
   std::vector<Asked> block;
+  double seconds = 0;
   for (std::uint64_t first = 0; first < question_count_; first += block.size()) {
     block.assign(std::min(searcher_->block_queries(), question_count_ - first), Asked{});
     comm::on_root(setup_.comm, [&] {
@@ -57,11 +61,16 @@ void Predictor::run(const PredictionConsumer& consume) {
       }
     });
     setup_.comm.broadcast_values(std::span(block), Rank(0));
+    const auto start = std::chrono::steady_clock::now();
     std::vector<Answers> answers = answer(block);
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     comm::on_root(setup_.comm, [&] {
       name_answers(std::span(questions_).subspan(first, block.size()), std::move(answers), consume);
     });
   }
+  if (setup_.comm.is_root())
+    log::info("searched the answers of {} {} in {:.3f} s", text::with_thousands(question_count_),
+              question_count_ == 1 ? "query" : "queries", seconds);
   searcher_->log_cost();
 }
 
