@@ -122,7 +122,8 @@ Command add_calibrate(const Parser& parser) {
   const auto options = std::make_shared<Options>();
   parser.add("run", options->run, "Run folder, or the job file that made it").required();
   parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
-  parser.add("--method", options->method, "platt (a logistic curve) or isotonic (steps; for thousands of valid triples)")
+  parser
+      .add("--method", options->method, "platt (a logistic curve) or isotonic (steps; for thousands of valid triples)")
       .check(one_of({"platt", "isotonic"}))
       .show_default();
   parser.add("--base-rate", options->base_rate, "Share of true triples among those that you will ask about")
@@ -136,7 +137,8 @@ Command add_calibrate(const Parser& parser) {
   parser.add("--epoch", options->epoch, "Checkpoint to calibrate (default: the best by validation, else the newest)")
       .check(whole_number(0));
   parser.epilogue(
-      "Fits on the valid split, checks on the test split, and writes RUN/calibration.json, which 'tessera score' reads.\n"
+      "Fits on the valid split, checks on the test split, and writes RUN/calibration.json, which 'tessera score' "
+      "reads.\n"
       "Smaller figures are better. The calibration error is the mean distance, over ten bins, of the probability from\n"
       "the share of true triples.\n");
   return {[options](comm::Communicator& comm) { calibrate_run(comm, *options); }, true};

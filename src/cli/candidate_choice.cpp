@@ -97,8 +97,8 @@ std::optional<search::RowMask> choose_entities(comm::Communicator& comm, const R
     intersect(chosen, bits_of(ids, context.shard));
   }
   search::RowMask mask(std::move(*chosen));
-  const auto all = static_cast<std::uint64_t>(
-      comm.reduce(static_cast<std::int64_t>(mask.count()), comm::Reduction::kSum));
+  const auto all =
+      static_cast<std::uint64_t>(comm.reduce(static_cast<std::int64_t>(mask.count()), comm::Reduction::kSum));
   if (all == 0)
     throw comm::AgreedError(ExitStatus::kUsage, fmt::format("no entity fulfils the condition {}", in_words(choice)));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

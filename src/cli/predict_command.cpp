@@ -30,14 +30,16 @@ predict::QuestionSource question_source(const PredictOptions& options) {
 }
 
 void check_options(const PredictOptions& options) {
-  const int sources = int{!options.queries.empty()} + int{!options.queries_file.empty()} + int{!options.relation.empty()};
+  const int sources =
+      int{!options.queries.empty()} + int{!options.queries_file.empty()} + int{!options.relation.empty()};
   const auto refuse = [](const char* why) { throw comm::AgreedError(ExitStatus::kUsage, why); };
   if (sources != 1) refuse("give one of: --query SOURCE RELATION, --queries FILE, or --relation NAME for pairs");
   const bool asks_pairs = !options.relation.empty();
   if (asks_pairs && options.answers.is_given())
     refuse("--where, --type and --among are of the answers to queries; of pairs say --heads-type, --tails-where, ...");
   if (!asks_pairs && (options.heads.is_given() || options.tails.is_given()))
-    refuse("--heads-... and --tails-... choose among pairs, with --relation; of answers say --where, --type or --among");
+    refuse(
+        "--heads-... and --tails-... choose among pairs, with --relation; of answers say --where, --type or --among");
   if (options.json && !options.format.empty()) refuse("give either --json or --format");
 }
 
@@ -138,7 +140,8 @@ void add_questions(const Parser& parser, PredictOptions& options) {
            "HEAD '?' TAIL for relations. May be given several times")
       .words(2, 3)
       .type_name("NAME");
-  parser.add("--queries", options.queries_file, "File with one such query per line, tabs between; - for standard input");
+  parser.add("--queries", options.queries_file,
+             "File with one such query per line, tabs between; - for standard input");
   parser
       .add("--relation", options.relation,
            "Find the best pairs of a head and a tail for this relation, over all of them")
@@ -150,8 +153,9 @@ void add_questions(const Parser& parser, PredictOptions& options) {
 void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what) {
   parser
       .add(choice.prefix + "where", choice.where,
-           what + " are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
-                  "(docs/user/attributes.md)")
+           what +
+               " are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
+               "(docs/user/attributes.md)")
       .type_name("CONDITION");
   parser.add(choice.prefix + "type", choice.type, what + " have this value of the attribute `type`").type_name("TYPE");
   parser.add(choice.prefix + "among", choice.among, what + " are listed in this file, a name per line")

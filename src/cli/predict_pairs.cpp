@@ -23,8 +23,8 @@ void write(const PredictOptions& options, const predict::Names& names, const pre
   std::uint64_t rank = 0;
   for (const predict::FoundPair& pair : pairs) {
     const std::string head = names.entity(pair.head);
-    tables::Row row = {head,   options.relation, names.entity(pair.tail), pair.score,
-                       ++rank, std::string(predict::name(pair.known_in))};
+    tables::Row row = {head,       options.relation, names.entity(pair.tail),
+                       pair.score, ++rank,           std::string(predict::name(pair.known_in))};
     predict::add_shown(row, shown, pair.head);
     predict::add_shown(row, shown, pair.tail);
     table->append(row);
@@ -58,8 +58,7 @@ void predict_pairs(comm::Communicator& comm, const PredictOptions& options) {
     names = std::make_unique<predict::Names>(job.data.graph, partition);
     relation = names->find_relation(options.relation, {"--relation", ExitStatus::kUsage});
     const auto show = shown_attributes(job.data.graph, options.show);
-    if (!show.empty())
-      shown = std::make_unique<predict::ShownAttributes>(job.data.graph, show, *model.context.pool);
+    if (!show.empty()) shown = std::make_unique<predict::ShownAttributes>(job.data.graph, show, *model.context.pool);
   });
   comm.broadcast_values(std::span(&relation, 1), Rank(0));
   const auto heads = choose_entities(comm, model.context, options.heads);

@@ -41,7 +41,8 @@ std::vector<tables::Column> columns_of(bool has_ranks, bool is_calibrated) {
                                          {"score", tables::Type::kFloat, "score as (head, relation, ?)"}};
   if (is_calibrated) columns.push_back({"probability", tables::Type::kDouble, "that the triple is true, calibrated"});
   if (has_ranks) {
-    columns.push_back({"tail_rank", tables::Type::kDouble, "rank of the tail, known answers left out; ties count half"});
+    columns.push_back(
+        {"tail_rank", tables::Type::kDouble, "rank of the tail, known answers left out; ties count half"});
     columns.push_back({"head_rank", tables::Type::kDouble, "rank of the head, likewise"});
   }
   columns.push_back({"known", tables::Type::kText, "split that has the triple; empty: none"});
@@ -81,8 +82,7 @@ class Scoring {
   void finish() {
     if (count_ == 0) fail(ExitStatus::kBadData, "'{}' has no triples", options_.triples);
     table_->finish();
-    if (!options_.output.empty())
-      log::info("wrote {} triples to '{}'", text::with_thousands(count_), options_.output);
+    if (!options_.output.empty()) log::info("wrote {} triples to '{}'", text::with_thousands(count_), options_.output);
   }
 
  private:
@@ -129,7 +129,8 @@ void score_run(comm::Communicator& comm, const Options& options) {
 Command add_score(const Parser& parser) {
   const auto options = std::make_shared<Options>();
   parser.add("run", options->run, "Run folder, the job file that made it, or an exported model").required();
-  parser.add("triples", options->triples, "File of triples: head, relation, tail with tabs between; - for standard input")
+  parser
+      .add("triples", options->triples, "File of triples: head, relation, tail with tabs between; - for standard input")
       .required();
   parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   parser.add_flag("--no-ranks", options->no_ranks, "Scores only, which takes much less time");

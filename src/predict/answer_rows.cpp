@@ -32,7 +32,8 @@ std::vector<tables::Column> pair_columns(const std::vector<std::string>& shown) 
   std::vector<tables::Column> columns = triple_columns();
   for (const char* end : {"head", "tail"})
     for (const std::string& name : shown)
-      columns.push_back({fmt::format("{}_{}", end, name), tables::Type::kText, fmt::format("attribute of the {}", end)});
+      columns.push_back(
+          {fmt::format("{}_{}", end, name), tables::Type::kText, fmt::format("attribute of the {}", end)});
   return columns;
 }
 
@@ -46,7 +47,9 @@ void append_rows(tables::TableWriter& table, const Prediction& prediction) {
                        side == Side::kTail       ? name_of_answer
                        : side == Side::kRelation ? prediction.other
                                                  : prediction.entity,
-                       answer.score, std::uint64_t{i + 1}, std::string(name(answer.known_in))};
+                       answer.score,
+                       std::uint64_t{i + 1},
+                       std::string(name(answer.known_in))};
     if (!prediction.shown.empty())
       for (const Shown& attribute : prediction.shown[i]) row.emplace_back(joined(attribute.values));
     table.append(row);

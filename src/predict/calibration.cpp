@@ -218,10 +218,14 @@ CalibrationQuality Calibration::quality(std::span<const Example> examples) const
 }
 
 void Calibration::save(const std::filesystem::path& run_folder, std::uint64_t epoch) const {
-  nlohmann::ordered_json json = {{"format", "tessera calibration"}, {"version", kVersion},
-                                 {"epoch", epoch},                  {"method", name(method_)},
-                                 {"base_rate", base_rate_},         {"slope", slope_},
-                                 {"offset", offset_},               {"points", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json json = {{"format", "tessera calibration"},
+                                 {"version", kVersion},
+                                 {"epoch", epoch},
+                                 {"method", name(method_)},
+                                 {"base_rate", base_rate_},
+                                 {"slope", slope_},
+                                 {"offset", offset_},
+                                 {"points", nlohmann::ordered_json::array()}};
   for (const Point& point : points_) json["points"].push_back({point.score, point.probability});
   storage::write_text(run_folder / kFile, json.dump(1) + "\n");
 }
@@ -235,8 +239,9 @@ std::optional<Calibration> Calibration::find(const std::filesystem::path& run_fo
     const nlohmann::json json = nlohmann::json::parse(in);
     if (json.at("version").get<std::uint64_t>() != kVersion) refuse(file, "its version is not known");
     if (const auto made_for = json.at("epoch").get<std::uint64_t>(); made_for != epoch) {
-      log::warning("'{}' is of epoch {}, the scores are of epoch {}: no probabilities; 'tessera calibrate' makes it again",
-                   file.string(), made_for, epoch);
+      log::warning(
+          "'{}' is of epoch {}, the scores are of epoch {}: no probabilities; 'tessera calibrate' makes it again",
+          file.string(), made_for, epoch);
       return std::nullopt;
     }
     const bool is_platt = json.at("method").get<std::string>() == name(CalibrationMethod::kPlatt);

@@ -37,9 +37,7 @@ std::string LineReader::where() const {
   return fmt::format("{}:{}", file_ == "-" ? "standard input" : file_.string(), number_);
 }
 
-bool is_comment(std::string_view line) {
-  return line.starts_with('#') && line.find('\t') == std::string_view::npos;
-}
+bool is_comment(std::string_view line) { return line.starts_with('#') && line.find('\t') == std::string_view::npos; }
 
 std::vector<std::string> split_at_tabs(std::string_view line) {
   std::vector<std::string> words;

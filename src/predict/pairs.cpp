@@ -75,8 +75,8 @@ search::PairNeeds PairSearch::needs(std::uint64_t block) const {
 
 void PairSearch::run() {
   const auto start = std::chrono::steady_clock::now();
-  const std::uint64_t all = static_cast<std::uint64_t>(
-      setup_.comm.reduce(static_cast<std::int64_t>(own_heads()), comm::Reduction::kSum));
+  const std::uint64_t all =
+      static_cast<std::uint64_t>(setup_.comm.reduce(static_cast<std::int64_t>(own_heads()), comm::Reduction::kSum));
   Progress progress("comparing", all, "heads", !options_.show_progress || !setup_.comm.is_root());
   for (std::uint64_t done = 0; done < all;) {
     gather(next_heads());
@@ -135,10 +135,9 @@ std::vector<FoundPair> best_pairs(const search::Setup& setup, const std::filesys
   const float row_magnitude = model::require_finite_rows(setup.comm, setup.parameters, setup.host.workers());
   setup.parameters.make_operators(setup.host.kernels(), setup.host.workers());
   const auto ranks = static_cast<std::uint64_t>(setup.comm.size());
-  const std::uint64_t block =
-      search::fit_block(setup, std::max(options.block_heads, ranks), ranks, [&](std::uint64_t heads) {
-        return PairSearch::bytes(search::host_sizes(setup, heads), options.k);
-      });
+  const std::uint64_t block = search::fit_block(
+      setup, std::max(options.block_heads, ranks), ranks,
+      [&](std::uint64_t heads) { return PairSearch::bytes(search::host_sizes(setup, heads), options.k); });
   std::optional<PairSearch> search;
   comm::together(setup.comm, [&] { search.emplace(setup, options, row_magnitude, block); });
   search->run();

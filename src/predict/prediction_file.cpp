@@ -77,15 +77,17 @@ struct PredictionFile::Columns {
       : entity(
             column<std::uint64_t>(file, "/queries/entity", {questions}, "id in graph.h5 of the entity that was given")),
         relation(column<std::uint32_t>(file, "/queries/relation", {questions}, "relation id in graph.h5")),
-        side(column<std::uint8_t>(file, "/queries/side", {questions},
-                                  "what was asked for: 0 the tail, (entity, r, ?); 1 the head, (?, r, entity); 2 the relation, "
-                                  "(entity, ?, other)")),
+        side(column<std::uint8_t>(
+            file, "/queries/side", {questions},
+            "what was asked for: 0 the tail, (entity, r, ?); 1 the head, (?, r, entity); 2 the relation, "
+            "(entity, ?, other)")),
         other(column<std::uint64_t>(file, "/queries/other", {questions},
                                     "id in graph.h5 of the tail where relations were asked for; else 2^64 - 1")),
         answer_count(column<std::uint32_t>(file, "/queries/answers", {questions}, "answers in the row below")),
-        answer(column<std::uint64_t>(file, "/answers/entity", {questions, k},
-                                     "id in graph.h5 of the answer of rank column + 1, a relation where these were asked "
-                                     "for; 2^64 - 1 past the last")),
+        answer(
+            column<std::uint64_t>(file, "/answers/entity", {questions, k},
+                                  "id in graph.h5 of the answer of rank column + 1, a relation where these were asked "
+                                  "for; 2^64 - 1 past the last")),
         score(column<float>(file, "/answers/score", {questions, k}, "score; NaN past the last")),
         known_in(column<std::uint8_t>(file, "/answers/known_in", {questions, k},
                                       "split that has the triple: 0 none, 1 train, 2 valid, 3 test")) {}

@@ -32,8 +32,12 @@ Question make_question(std::span<const std::string> words, const Origin& origin)
   if (int{asks_head} + int{asks_relation} + int{asks_tail} != 1)
     fail(origin.bad_status, "{}: exactly one word must be '?', which asks for it; a query is {}", origin.where, kForms);
   if (asks_relation) return {words[0], {}, Side::kRelation, words[2], origin.where, origin.bad_status};
-  return {asks_head ? words[2] : words[0], words[1],          asks_head ? Side::kHead : Side::kTail,
-          std::string(),                   origin.where,      origin.bad_status};
+  return {asks_head ? words[2] : words[0],
+          words[1],
+          asks_head ? Side::kHead : Side::kTail,
+          std::string(),
+          origin.where,
+          origin.bad_status};
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ struct Question {
 /// Hands every question to a consumer, in order.
 using QuestionSource = std::function<void(const std::function<void(const Question&)>&)>;
 
-/// Questions that were typed, of two or three words each: `entity relation`, `entity relation ?`, `? relation entity` or
-/// `entity ? entity`. The source throws Error(kUsage).
+/// Questions that were typed, of two or three words each: `entity relation`, `entity relation ?`, `? relation entity`
+/// or `entity ? entity`. The source throws Error(kUsage).
 QuestionSource typed_questions(std::vector<std::vector<std::string>> questions);
 
 /// The questions of a UTF-8 text file or pipe, "-" for standard input, read as a stream: one per line, the same forms

@@ -73,9 +73,9 @@ void RelationSearch::score(EntityId head, std::vector<float>& scores) {
       if (!model::scores_are_finite(scorer.similarity(), model::largest_magnitude(vector, dim_), row_magnitude_, dim_))
         fail(ExitStatus::kBadData, "the scores of relation {} are not numbers; training has diverged", first + i);
     }
-    setup_.host.kernels().scores.all_pairs(scorer.similarity(), kernels::ConstMatrix{vectors_.data(), count, dim_, dim_},
-                                           kernels::ConstMatrix{row_.data(), 1, dim_, dim_},
-                                           {scores.data() + first, count, 1, 1});
+    setup_.host.kernels().scores.all_pairs(
+        scorer.similarity(), kernels::ConstMatrix{vectors_.data(), count, dim_, dim_},
+        kernels::ConstMatrix{row_.data(), 1, dim_, dim_}, {scores.data() + first, count, 1, 1});
   }
 }
 

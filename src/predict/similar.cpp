@@ -84,8 +84,9 @@ std::vector<detail::RankPair> SimilarSearch::nearest(EntityId entity) {
   setup_.comm.broadcast_values(std::span(vector_), setup_.shard.owner_rank(entity));
   const search::Query query{entity, RelationId(0)};
   best_.clear();
-  comm::together(setup_.comm,
-                 [&] { best_.add(std::span(&query, 1), {vector_.data(), 1, vector_.size(), vector_.size()}); });
+  comm::together(setup_.comm, [&] {
+    best_.add(std::span(&query, 1), {vector_.data(), 1, vector_.size(), vector_.size()});
+  });
   std::vector<detail::RankPair> found;
   for (const search::Pair& pair : best_.best()) found.push_back({pair});
   return found;

@@ -31,8 +31,8 @@ struct SimilarOptions {
 
 /// Collective. The k entities nearest to each of `entities` (global ids, the same on every rank), nearest first, itself
 /// apart: rank 0 returns pairs of the entity and its neighbour by original id, of all entities one after the other; the
-/// others return nothing. A score is a cosine, a dot product, or the negative of a distance. Exact; the same bits on any
-/// number of ranks and threads. Reads all rows once for each entity. Throws AgreedError: kBadData when a row is not
+/// others return nothing. A score is a cosine, a dot product, or the negative of a distance. Exact; the same bits on
+/// any number of ranks and threads. Reads all rows once for each entity. Throws AgreedError: kBadData when a row is not
 /// finite, kOverBudget.
 std::vector<FoundPair> find_similar(const search::Setup& setup, const std::filesystem::path& partition_folder,
                                     std::span<const EntityId> entities, const SimilarOptions& options);

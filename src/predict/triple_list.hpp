@@ -25,8 +25,8 @@ class TripleList {
  public:
   /// `names` outlive this. Throws Error(kMissingInput), Error(kIo).
   TripleList(std::filesystem::path file, const Names& names);
-  /// triples = the next ones, at most `most`, in global ids; none at the end. Throws Error(kBadData) with file and line:
-  /// names that do not exist (with the nearest), or other columns.
+  /// triples = the next ones, at most `most`, in global ids; none at the end. Throws Error(kBadData) with file and
+  /// line: names that do not exist (with the nearest), or other columns.
   void next(std::uint64_t most, std::vector<Triple>& triples);
   /// Names of the last that next() gave.
   [[nodiscard]] const std::vector<NamedTriple>& names() const { return named_; }

@@ -88,7 +88,8 @@ class CalibrationFileTest : public testing::Test {
  protected:
   CalibrationFileTest() { std::filesystem::create_directory(folder_); }
   ~CalibrationFileTest() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("calibration-" + std::to_string(::getpid()));
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("calibration-" + std::to_string(::getpid()));
 };
 
 TEST_F(CalibrationFileTest, IsReadAsItWasWritten) {

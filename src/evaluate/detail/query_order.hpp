@@ -52,7 +52,7 @@ class QueryOrder {
 
   const search::Setup& setup_;
   graph::Split split_ = graph::Split::kTest;
-  std::vector<std::uint64_t> part_offsets_;  // [owned parts + 1] into the queries of this rank, all of the split
+  std::vector<std::uint64_t> part_offsets_;      // [owned parts + 1] into the queries of this rank, all of the split
   std::optional<std::vector<OwnQuery>> listed_;  // of a list
   bool is_sample_ = false;
   memory::Buffer<std::uint64_t> selected_;   // when a sample: which of them

@@ -29,9 +29,7 @@ void Hdf5Table::append(const Row& row) {
   for (std::size_t i = 0; i < row.size(); ++i) {
     Values& values = values_[i];
     switch (columns_[i].type) {
-      case Type::kText:
-        values.offsets.push_back((values.bytes += value_or<std::string>(row[i], {})).size());
-        break;
+      case Type::kText: values.offsets.push_back((values.bytes += value_or<std::string>(row[i], {})).size()); break;
       case Type::kWhole:
         values.whole.push_back(value_or<std::uint64_t>(row[i], std::numeric_limits<std::uint64_t>::max()));
         break;
@@ -51,8 +49,9 @@ void Hdf5Table::write(storage::FileWriter& file, std::size_t i) const {
   const std::string path = "/" + column.name;
   switch (column.type) {
     case Type::kText:
-      file.write<std::uint64_t>(path + "/offsets", values.offsets, {"start of each value in bytes, and the end", "byte"});
-      file.write<char>(path + "/bytes", std::span<const char>(values.bytes), {column.meaning, "UTF-8"});
+      file.write<std::uint64_t>(path + "/offsets", values.offsets,
+                                {"start of each value in bytes, and the end", "byte"});
+      file.write<char>(path + "/bytes", std::span<const char>(values.bytes), {column.meaning + ", UTF-8", "byte"});
       return;
     case Type::kWhole: return file.write<std::uint64_t>(path, values.whole, {column.meaning + "; 2^64 - 1: none"});
     case Type::kFloat: return file.write<float>(path, values.floats, {column.meaning + "; NaN: none"});
