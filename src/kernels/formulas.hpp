@@ -16,7 +16,7 @@
 
 namespace tessera::kernels {
 
-enum class Formula : std::uint8_t { kTransE, kDistMult, kComplEx, kRotatE, kRescal, kCp };
+enum class Formula : std::uint8_t { kTransE, kDistMult, kComplEx, kRotatE, kRescal, kCp, kSimplE, kQuatE };
 
 /// Columns first .. end - 1 of a formula for entity rows of `dim` reals.
 struct Columns {
@@ -186,6 +186,100 @@ struct Cp : HalfColumns {
   }
 };
 
+/// SimplE (Kazemi and Poole, NeurIPS 2018): an entity has a vector as a head, the first half of its row, and one as a
+/// tail, the second half; a relation has r and its inverse r', likewise. Score of (s, r, t):
+/// 1/2 sum_k (s[k] r[k] t[n + k] + s[n + k] r'[k] t[k]), n = dim / 2.
+struct SimplE {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
+    const std::size_t half = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      q[k] = 0.5F * (s[half + k] * r[half + k]);
+      q[half + k] = 0.5F * (s[k] * r[k]);
+    }
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
+    const std::size_t half = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      gs[k] = 0.5F * (gq[half + k] * r[k]);
+      gs[half + k] = 0.5F * (gq[k] * r[half + k]);
+    }
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
+                                                        Columns c) {
+    const std::size_t half = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      gr[k] += 0.5F * (gq[half + k] * s[k]);
+      gr[half + k] += 0.5F * (gq[k] * s[half + k]);
+    }
+  }
+};
+
+/// QuatE (Zhang et al., NeurIPS 2019): rows are quaternions, dim / 4 real parts, then as many of i, j and k. A column is
+/// a quaternion; q = s (r / |r|), the Hamilton product, score q . t. A relation of length 0 is left as it is.
+struct QuatE {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 4; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 4; }
+
+  struct Quaternion {
+    float a, i, j, k;
+  };
+  TESSERA_HOST_DEVICE static Quaternion at(const float* row, std::size_t column, std::size_t n) {
+    return {row[column], row[n + column], row[2 * n + column], row[3 * n + column]};
+  }
+  TESSERA_HOST_DEVICE static Quaternion conjugate(Quaternion x) { return {x.a, -x.i, -x.j, -x.k}; }
+  /// The Hamilton product x y.
+  TESSERA_HOST_DEVICE static Quaternion product(Quaternion x, Quaternion y) {
+    return {x.a * y.a - x.i * y.i - x.j * y.j - x.k * y.k, x.a * y.i + x.i * y.a + x.j * y.k - x.k * y.j,
+            x.a * y.j - x.i * y.k + x.j * y.a + x.k * y.i, x.a * y.k + x.i * y.j - x.j * y.i + x.k * y.a};
+  }
+  /// 1 / |x|; 1 for a quaternion of length 0.
+  TESSERA_HOST_DEVICE static float inverse_length(Quaternion x) {
+    const float squared = x.a * x.a + x.i * x.i + x.j * x.j + x.k * x.k;
+    return squared > 0 ? 1.0F / std::sqrt(squared) : 1.0F;
+  }
+  TESSERA_HOST_DEVICE static Quaternion unit(Quaternion x) {
+    const float scale = inverse_length(x);
+    return {x.a * scale, x.i * scale, x.j * scale, x.k * scale};
+  }
+  TESSERA_HOST_DEVICE static void put(Quaternion x, float* row, std::size_t column, std::size_t n) {
+    row[column] = x.a;
+    row[n + column] = x.i;
+    row[2 * n + column] = x.j;
+    row[3 * n + column] = x.k;
+  }
+
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
+    const std::size_t n = c.dim / 4;
+    for (std::size_t k = c.first; k < c.end; ++k) put(product(at(s, k, n), unit(at(r, k, n))), q, k, n);
+  }
+  /// The gradient of x y in x is g conj(y).
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
+    const std::size_t n = c.dim / 4;
+    for (std::size_t k = c.first; k < c.end; ++k)
+      put(product(at(gq, k, n), conjugate(unit(at(r, k, n)))), gs, k, n);
+  }
+  /// The gradient of x y in y is conj(x) g; that of y = r / |r| in r takes off what points along y, over |r|.
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* r, const float* gq, float* gr,
+                                                        Columns c) {
+    const std::size_t n = c.dim / 4;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      const Quaternion x = at(r, k, n);
+      const Quaternion y = unit(x);
+      const Quaternion g = product(conjugate(at(s, k, n)), at(gq, k, n));
+      const float along = g.a * y.a + g.i * y.i + g.j * y.j + g.k * y.k;
+      const float scale = inverse_length(x);
+      gr[k] += scale * (g.a - along * y.a);
+      gr[n + k] += scale * (g.i - along * y.i);
+      gr[2 * n + k] += scale * (g.j - along * y.j);
+      gr[3 * n + k] += scale * (g.k - along * y.k);
+    }
+  }
+};
+
 /// Calls body(F()) with the formula's type.
 template <class Body>
 decltype(auto) with_formula(Formula formula, const Body& body) {
@@ -195,9 +289,11 @@ decltype(auto) with_formula(Formula formula, const Body& body) {
     case Formula::kComplEx: return body(ComplEx());
     case Formula::kRotatE: return body(RotatE());
     case Formula::kRescal: return body(Rescal());
-    case Formula::kCp: break;
+    case Formula::kCp: return body(Cp());
+    case Formula::kSimplE: return body(SimplE());
+    case Formula::kQuatE: break;
   }
-  return body(Cp());
+  return body(QuatE());
 }
 
 /// Reals per relation row for entity rows of `dim`.
