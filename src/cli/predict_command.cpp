@@ -112,7 +112,8 @@ Command add_predict(const Parser& parser) {
            "Two words, SOURCE RELATION, ask for tails; three, '?' RELATION TARGET, ask for heads")
       .words(2, 3)
       .type_name("NAME");
-  parser.add("--queries", options->queries_file, "File with one such query per line, tabs between");
+  parser.add("--queries", options->queries_file,
+             "File with one such query per line, tabs between; '-' is standard input");
   parser.add("-k", options->search.k, "Answers per query").check(whole_number(1)).show_default();
   parser.add_flag("--omit-known", options->omit_known,
                   "Leave out facts that the graph has already (default: mark them)");
@@ -124,7 +125,8 @@ Command add_predict(const Parser& parser) {
   parser.add("--show", options->show, "Attributes to show beside answers; several with commas")
       .cut_at(',')
       .type_name("NAME");
-  parser.add("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing");
+  parser.add("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing")
+      .check(not_empty());
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));
   parser.add_flag("--json", options->json, "Print JSON, one line per query");

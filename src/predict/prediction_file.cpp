@@ -166,15 +166,7 @@ void PredictionFile::commit(const PredictionOrigin& origin) {
   file_.attribute("/", "epoch", origin.epoch);
   file_.attribute("/", "graph_digest", origin.graph_digest);
   file_.close();
-  const std::string name = path_.filename().string();
-  auto checksums = storage::FolderChecksums::load(folder_of(path_));
-  if (checksums.lists(name)) {  // a kill at any instant leaves an unlisted file, not one that looks damaged
-    checksums.forget(name);
-    checksums.commit();
-  }
-  atomic_.commit();
-  checksums.record(name);
-  checksums.commit();
+  storage::commit_listed(atomic_);
 }
 
 }  // namespace tessera::predict

@@ -5,6 +5,8 @@
 #include "core/text.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <span>
 #include <string_view>
@@ -27,7 +29,7 @@ Question make_question(std::span<const std::string> words, const Origin& origin)
     fail(origin.bad_status, "{}: {} columns; a query is {}", origin.where, words.size(), kForms);
   if (std::any_of(words.begin(), words.end(), [](const std::string& word) { return word.empty(); }))
     fail(origin.bad_status, "{}: an empty name; a query is {}", origin.where, kForms);
-  const bool asks_head = words[0] == kAsked;
+  const bool asks_head = words.size() == 3 && words[0] == kAsked;
   const bool asks_tail = words.size() == 2 || words[2] == kAsked;
   if (asks_head == asks_tail)
     fail(origin.bad_status, "{}: exactly one end must be asked for with '?'; a query is {}", origin.where, kForms);
@@ -46,17 +48,24 @@ std::vector<std::string> split_at_tabs(std::string_view line) {
 }
 
 void read_file(const std::filesystem::path& file, const std::function<void(const Question&)>& consume) {
-  if (!std::filesystem::is_regular_file(file))
+  const std::filesystem::path path = file == "-" ? "/dev/stdin" : file;
+  const auto status = std::filesystem::status(path);
+  if (!std::filesystem::exists(status))
     fail(ExitStatus::kMissingInput, "query file '{}' does not exist", file.string());
-  std::ifstream in(file, std::ios::binary);
+  if (std::filesystem::is_directory(status))
+    fail(ExitStatus::kMissingInput, "query file '{}' is a folder", file.string());
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail(ExitStatus::kMissingInput, "query file '{}' cannot be opened: {}", file.string(), std::strerror(errno));
   std::string line;
   std::uint64_t number = 0;
   while (std::getline(in, line)) {
     ++number;
     if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
     if (line.ends_with('\r')) line.pop_back();
-    if (line.empty() || line.starts_with('#')) continue;
-    const Origin origin{fmt::format("{}:{}", file.string(), number), ExitStatus::kBadData};
+    const bool is_hash = line.starts_with('#');
+    if (line.empty() || (is_hash && line.find('\t') == std::string::npos)) continue;
+    const Origin origin{fmt::format("{}:{}{}", file.string(), number, is_hash ? " (a line with tabs is a query)" : ""),
+                        ExitStatus::kBadData};
     if (!text::is_utf8(line)) fail(origin.bad_status, "{}: not UTF-8", origin.where);
     consume(make_question(split_at_tabs(line), origin));
   }

@@ -30,8 +30,9 @@ using QuestionSource = std::function<void(const std::function<void(const Questio
 /// Error(kUsage).
 QuestionSource typed_question(std::vector<std::string> words);
 
-/// The questions of a UTF-8 text file, read as a stream: one per line, the same forms with tabs between; empty lines
-/// and lines that begin with # are skipped. Throws Error with file and line: kMissingInput, kBadData.
+/// The questions of a UTF-8 text file or a pipe ("-" is standard input), read as a stream: one per line, the same forms
+/// with tabs between. Empty lines and lines that begin with # and have no tab are skipped. Throws Error with file and
+/// line: kMissingInput, kBadData.
 QuestionSource question_file(std::filesystem::path file);
 
 }  // namespace tessera::predict

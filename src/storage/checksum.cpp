@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "storage/atomic.hpp"
+#include "storage/file_lock.hpp"
 
 #include <xxhash.h>
 
@@ -14,6 +15,8 @@
 
 namespace tessera::storage {
 namespace {
+constexpr const char* kChecksumsLock = ".checksums.lock";
+
 Digest canonical(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, hash);
@@ -95,6 +98,20 @@ void FolderChecksums::commit() const {
   std::string lines;
   for (const auto& [name, digest] : digests_) lines += fmt::format("{}  {}\n", digest.hex(), name);
   write_text(folder_ / kChecksumsName, lines);
+}
+
+void commit_listed(AtomicFile& file) {
+  const std::filesystem::path folder = file.final_path().has_parent_path() ? file.final_path().parent_path() : ".";
+  const std::string name = file.final_path().filename().string();
+  const FileLock lock = FileLock::wait(folder / kChecksumsLock);
+  auto checksums = FolderChecksums::load(folder);
+  if (checksums.lists(name)) {
+    checksums.forget(name);
+    checksums.commit();
+  }
+  file.commit();
+  checksums.record(name);
+  checksums.commit();
 }
 
 void FolderChecksums::verify(const std::string& name) const {

@@ -13,6 +13,8 @@
 
 namespace tessera::storage {
 
+class AtomicFile;
+
 /// XXH3-128 of some bytes, in canonical (big-endian) order, so that its hex form is what xxhsum prints.
 struct Digest {
   std::array<std::uint8_t, 16> bytes{};
@@ -70,6 +72,10 @@ class FolderChecksums {
   std::filesystem::path folder_;
   std::map<std::string, Digest> digests_;
 };
+
+/// Commits a file whose folder has a list, and lists it. At every instant the list is true: a kill leaves a file that
+/// is not listed, not one that looks damaged. Several processes may do so in one folder.
+void commit_listed(AtomicFile& file);
 
 inline constexpr const char* kChecksumsName = "checksums.xxh3";
 

@@ -151,14 +151,7 @@ void MetricsLog::rebuild_hdf5() const {
         [&](const auto& r) { return use(r).measured_bytes; });
   }
   file.close();
-  auto checksums = storage::FolderChecksums::load(folder_);
-  if (checksums.lists(kMetricsFile)) {  // a kill from here on leaves an unlisted file, not one that looks damaged
-    checksums.forget(kMetricsFile);
-    checksums.commit();
-  }
-  target.commit();
-  checksums.record(kMetricsFile);
-  checksums.commit();
+  storage::commit_listed(target);
 }
 
 }  // namespace tessera::train
