@@ -6,6 +6,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <limits>
@@ -88,6 +89,7 @@ class ZstdDecoder final : public Decoder {
  public:
   ZstdDecoder() : context_(ZSTD_createDCtx()) {
     if (!context_) fail(ExitStatus::kInternal, "zstd does not start");
+    ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, ZSTD_dParam_getBounds(ZSTD_d_windowLogMax).upperBound);
   }
 
   std::size_t read(RawBytes& raw, std::span<char> out) override {
@@ -99,8 +101,7 @@ class ZstdDecoder final : public Decoder {
         if (block.empty()) return finish(raw);
       }
       const std::size_t result = ZSTD_decompressStream(context_.get(), &to, &in_);
-      if (ZSTD_isError(result) != 0U)
-        fail(ExitStatus::kBadData, "{}: the zstd data is damaged: {}", raw.source_name(), ZSTD_getErrorName(result));
+      if (ZSTD_isError(result) != 0U) fail_with(ZSTD_getErrorCode(result), raw);
       inside_frame_ = result != 0;
       drained_ = inside_frame_ && to.pos == to.size;  // more text may be waiting inside the decoder
     }
@@ -108,6 +109,19 @@ class ZstdDecoder final : public Decoder {
   }
 
  private:
+  [[noreturn]] static void fail_with(ZSTD_ErrorCode code, const RawBytes& raw) {
+    if (code == ZSTD_error_frameParameter_windowTooLarge)
+      fail(ExitStatus::kBadData,
+           "{}: this zstd data has a longer window than the library reads; decompress it into a pipe "
+           "(zstd -dc --long=31 FILE | tessera import -)",
+           raw.source_name());
+    if (code == ZSTD_error_memory_allocation)
+      fail(ExitStatus::kOverBudget,
+           "{}: the window of this zstd data does not fit the memory; compress it anew without --long",
+           raw.source_name());
+    fail(ExitStatus::kBadData, "{}: the zstd data is damaged: {}", raw.source_name(), ZSTD_getErrorString(code));
+  }
+
   std::size_t finish(const RawBytes& raw) const {
     if (inside_frame_) fail(ExitStatus::kBadData, "{}: the zstd data is truncated", raw.source_name());
     return 0;

@@ -31,7 +31,7 @@ class Decoder {
 std::unique_ptr<Decoder> make_plain_decoder();
 /// Members are joined; zero padding after the last is ignored, as gzip(1) does.
 std::unique_ptr<Decoder> make_gzip_decoder();
-/// Frames are joined; windows up to 128 MiB (`zstd --long=27`).
+/// Frames are joined; windows as long as the library reads (`zstd --long=31`), which take as much memory.
 std::unique_ptr<Decoder> make_zstd_decoder();
 
 }  // namespace tessera::partition

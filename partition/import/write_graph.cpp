@@ -93,7 +93,7 @@ void share_memory(ImportOptions& options) {
 ImportCounts import_graph(ImportOptions options, const std::filesystem::path& folder) {
   share_memory(options);
   graph::GraphWriter writer(folder, options.threads);  // before reading: it refuses a folder that exists
-  if (options.temporary_folder.empty()) options.temporary_folder = std::filesystem::absolute(folder).parent_path();
+  if (options.temporary_folder.empty()) options.temporary_folder = writer.folder().parent_path();
   const ImportResult result = import_triples(options);
   writer.names(result.packed_entities, encode(result.relations));
   for (const graph::Split split : graph::kSplits) {

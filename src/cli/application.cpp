@@ -110,8 +110,8 @@ std::string joined(int argc, char** argv) {
 
 std::unique_ptr<Interruption> start_interruption(Interrupts interrupts) {
   switch (interrupts) {
-    case Interrupts::kCleanUp: return std::make_unique<Interruption>(std::vector{SIGINT, SIGTERM});
-    case Interrupts::kOwnTerm: return std::make_unique<Interruption>(std::vector{SIGINT});
+    case Interrupts::kCleanUp: return std::make_unique<Interruption>(std::vector{SIGINT, SIGTERM, SIGHUP});
+    case Interrupts::kOwnTerm: return std::make_unique<Interruption>(std::vector{SIGINT, SIGHUP});
     case Interrupts::kDefault: break;
   }
   return nullptr;

@@ -21,10 +21,10 @@ class ReportedError : public Error {
 /// Flushes standard output. Throws Error(kIo) if results are lost.
 void flush_results();
 
-/// The effect of SIGINT and SIGTERM.
+/// The effect of SIGINT, SIGTERM and SIGHUP.
 enum class Interrupts {
   kCleanUp,  ///< half-written files are removed before the program ends
-  kOwnTerm,  ///< SIGINT removes half-written files; the command handles SIGTERM itself
+  kOwnTerm,  ///< SIGINT and SIGHUP remove half-written files; the command handles SIGTERM itself
   kDefault,
 };
 

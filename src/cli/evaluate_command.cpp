@@ -109,7 +109,10 @@ void evaluate_run(comm::Communicator& comm, const Options& options) {
                                         model.epoch,
                                         {.resamples = options.resamples}};
   const evaluate::Evaluation evaluation = evaluate::evaluate_to_file(evaluator, setup, split, target);
-  comm::on_root(comm, [&] { print(evaluation, job, options); });
+  comm::on_root(comm, [&] {
+    print(evaluation, job, options);
+    if (!evaluation.why_not_stored.empty()) fail(ExitStatus::kIo, "{}", evaluation.why_not_stored);
+  });
   if (options.check) check_expectation(job, split, evaluation.metrics);
 }
 

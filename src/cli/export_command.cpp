@@ -157,7 +157,7 @@ Command add_export(const Parser& parser) {
            "Run folders, job files or exported models; of several, one model whose scores are the sum of theirs "
            "(complex, distmult, cp). key=value for their jobs, for example data.graph=FOLDER")
       .required();
-  parser.add("-o,--output", options->output, "Folder to write; must not exist").required();
+  parser.add("-o,--output", options->output, "Folder to write; must not exist").check(not_empty()).required();
   parser
       .add("--format", options->format,
            "hdf5: what evaluate, predict and info read like a run; npy, tsv, safetensors: for other programs")

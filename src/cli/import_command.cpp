@@ -54,7 +54,9 @@ Command add_import(const Parser& parser) {
   ImportOptions& import_options = options->import;
   parser.add("inputs", import_options.inputs,
              "Files with triples, split at random; '-' is standard input; gzip and zstd are recognised");
-  parser.add("-o,--output", options->output, "The graph folder to make, for example data.kg").required();
+  parser.add("-o,--output", options->output, "The graph folder to make, for example data.kg")
+      .check(not_empty())
+      .required();
   parser.add("--train", import_options.train, "Files of the training split");
   parser.add("--valid", import_options.valid, "Files of the validation split");
   parser.add("--test", import_options.test, "Files of the test split");

@@ -32,6 +32,10 @@ Check positive_number() {
   };
 }
 
+Check not_empty() {
+  return [](const std::string& word) -> std::string { return word.empty() ? "the name is empty" : ""; };
+}
+
 Check one_of(const std::vector<std::string>& words) {
   return [words](const std::string& given) -> std::string {
     for (const std::string& word : words)

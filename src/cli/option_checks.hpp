@@ -20,6 +20,9 @@ Check whole_number(std::uint64_t least, std::uint64_t most = kAnyNumber);
 /// A number above 0.
 Check positive_number();
 
+/// A name that is not empty, as an unset variable would give it.
+Check not_empty();
+
 /// One of some words.
 Check one_of(const std::vector<std::string>& words);
 

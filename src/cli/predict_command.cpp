@@ -178,8 +178,10 @@ Command add_predict(const Parser& parser) {
            "Attributes to show beside answers; several with commas. Labels are shown if the graph has them")
       .cut_at(',')
       .type_name("NAME");
-  parser.add("-o,--output", options->output,
-             "Write to a file; its ending says the format: .tsv .csv .jsonl .h5 .txt (docs/formats/tables.md)");
+  parser
+      .add("-o,--output", options->output,
+           "Write to a file; its ending says the format: .tsv .csv .jsonl .h5 .txt (docs/formats/tables.md)")
+      .check(not_empty());
   parser.add("--format", options->format, "text, tsv, csv, jsonl or h5: a row per answer (default: by the file)")
       .check(one_of(tables::format_names()));
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")

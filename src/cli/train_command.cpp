@@ -14,6 +14,7 @@
 #include "storage/checksum.hpp"
 #include "train/loop/job_rules.hpp"
 #include "train/loop/placement.hpp"
+#include "train/loop/run_lock.hpp"
 #include "train/loop/step_speed.hpp"
 #include "train/loop/trainer.hpp"
 #include "train/rounds/rounds_engine.hpp"
@@ -244,6 +245,8 @@ train::TrainerHooks make_hooks(const Devices& devices, const std::optional<Devic
 void train(comm::Communicator& comm, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   Job job = read_training_job(comm, options);
+  std::optional<storage::FileLock> lock;  // of rank 0, until the end
+  comm::on_root(comm, [&] { lock.emplace(train::lock_run(job.run.folder)); });
   const Devices devices = open_devices(comm, job, train::against_device(job));
   comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);

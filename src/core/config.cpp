@@ -75,7 +75,11 @@ void check_range(const std::string& key, const ConfigValue& value, Range range) 
 ConfigValue parse_override(const std::string& text, const std::string& where) {
   try {
     const toml::table table = toml::parse("v = " + text);
-    if (table.size() == 1) return to_value(*table.get("v"), where);
+    if (table.size() == 1) {
+      ConfigValue value = to_value(*table.get("v"), where);
+      value.typed = text;
+      return value;
+    }
   } catch (const toml::parse_error&) {  // NOLINT(bugprone-empty-catch): a word without quotes
   }
   ConfigValue string;
@@ -127,13 +131,15 @@ const ConfigValue* ConfigReader::find(const std::string& key) {
 void ConfigReader::text(const std::string& key, std::string& value, const std::vector<std::string>& allowed) {
   const ConfigValue* found = find(key);
   if (found == nullptr) return;
-  if (found->kind != ConfigValue::Kind::kString) wrong_type(key, *found, "a string");
-  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), found->string) == allowed.end()) {
-    const std::string guess = text::nearest(found->string, allowed);
-    fail(ExitStatus::kUsage, "{}: '{}' cannot be \"{}\"{}; it is one of: {}", found->where, key, found->string,
+  const bool is_word = found->kind != ConfigValue::Kind::kString && !found->typed.empty();
+  if (found->kind != ConfigValue::Kind::kString && !is_word) wrong_type(key, *found, "a string in double quotes");
+  const std::string& given = is_word ? found->typed : found->string;
+  if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), given) == allowed.end()) {
+    const std::string guess = text::nearest(given, allowed);
+    fail(ExitStatus::kUsage, "{}: '{}' cannot be \"{}\"{}; it is one of: {}", found->where, key, given,
          guess.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", guess), joined(allowed));
   }
-  value = found->string;
+  value = given;
 }
 
 void ConfigReader::word_or_integer(const std::string& key, std::string& value, const std::vector<std::string>& words) {

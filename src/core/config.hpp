@@ -18,6 +18,7 @@ struct ConfigValue {
   std::int64_t integer = 0;
   double real = 0;
   bool boolean = false;
+  std::string typed;  ///< of an override that is no string: the word itself, for keys that take text
   std::string where;  ///< "job.toml:12" or "command line"
 };
 

@@ -23,6 +23,7 @@ struct Evaluation {
   Metrics metrics;
   Interval mrr_interval;
   Groups groups;
+  std::string why_not_stored;  ///< on rank 0, of a file that could not be completed
 };
 
 }  // namespace tessera::evaluate

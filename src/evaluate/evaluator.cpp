@@ -10,6 +10,7 @@
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
 #include "evaluate/detail/query_order.hpp"
+#include "evaluate/relation_class.hpp"
 #include "search/known_answers.hpp"
 #include "storage/checksum.hpp"
 
@@ -19,6 +20,7 @@
 #include <chrono>
 #include <limits>
 #include <optional>
+#include <vector>
 
 namespace tessera::evaluate {
 namespace {
@@ -72,6 +74,10 @@ class Evaluator::State {
     if (options_.candidates.given()) candidates_.emplace(setup_, rows_, known_, options_.candidates);
   }
   Metrics run(const detail::QueryOrder& queries, const std::string& what, const RankConsumer& consume);
+  /// Collective.
+  void find_unseen_relations() {
+    if (classes_.empty()) classes_ = relation_classes(setup_);
+  }
   const detail::QueryOrder& order(Split split);
 
   [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
@@ -90,6 +96,9 @@ class Evaluator::State {
   void count_others(const detail::Counts& counts);
   [[nodiscard]] detail::Counts counts() const;
   [[nodiscard]] std::uint32_t train_degree(EntityId own) const;
+  [[nodiscard]] bool is_unseen(RelationId relation) const {
+    return classes_[relation.index() % classes_.size()] == RelationClass::kUnseen;
+  }
   std::span<const RankedQuery> rank_block();
 
   search::Setup setup_;
@@ -104,6 +113,7 @@ class Evaluator::State {
   detail::KnownLists known_lists_;
   std::optional<detail::CandidateLists> candidates_;
   std::array<std::optional<detail::QueryOrder>, 3> orders_;
+  std::vector<RelationClass> classes_;  // of the relations
   memory::Buffer<std::uint64_t> targets_;
   memory::Buffer<std::uint32_t> positions_;
   memory::Buffer<float> target_scores_;
@@ -116,6 +126,7 @@ Metrics Evaluator::State::run(const detail::QueryOrder& queries, const std::stri
   if (candidates_) candidates_->require_all(queries);
   const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.host.workers());
   setup_.parameters.make_operators(setup_.host.kernels(), setup_.host.workers());
+  find_unseen_relations();
   ranker_->begin();
   const bool silent = !options_.show_progress || !setup_.comm.is_root();
   Progress progress(what, queries.size(), "queries", silent);
@@ -157,7 +168,7 @@ std::span<const RankedQuery> Evaluator::State::rank_block() {
     query.target = EntityId(header.target);
     query.relation = RelationId(header.relation);
     query.target_degree = static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(reduced_[i]) >> 32U);
-    query.unseen = header.unseen != 0 || query.target_degree == 0;
+    query.unseen = header.unseen != 0 || query.target_degree == 0 || is_unseen(query.relation);
     query.score = target_scores_[i];
   }
   count();

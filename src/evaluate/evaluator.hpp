@@ -29,6 +29,7 @@ struct CandidateFile {
   std::filesystem::path file;
   std::filesystem::path graph_folder;      ///< DATA.kg
   std::filesystem::path partition_folder;  ///< DATA.kg/parts-P
+  std::filesystem::path contents = {};     ///< where `file` is read: a copy, where it is a pipe
   [[nodiscard]] bool given() const { return !file.empty(); }
 };
 

@@ -46,7 +46,8 @@ std::vector<std::pair<std::string, double>> figures(const RankMetrics& metrics);
 /// One direction, or both together.
 struct SideMetrics {
   std::uint64_t queries = 0;
-  std::uint64_t unseen = 0;  ///< queries whose source or target is in no training triple; they are ranked all the same
+  std::uint64_t unseen =
+      0;  ///< queries with an entity or a relation that is in no training triple; they are ranked all the same
   std::array<RankMetrics, 3> by_rule;
   [[nodiscard]] const RankMetrics& operator[](TieRule rule) const { return by_rule.at(static_cast<std::size_t>(rule)); }
   bool operator==(const SideMetrics&) const = default;
@@ -74,7 +75,7 @@ struct RankedQuery {
   std::uint32_t n_equal = 0;        ///< candidates level with the target, known answers and the target itself left out
   std::uint32_t candidates = 0;     ///< known answers left out, the target included
   std::uint32_t target_degree = 0;  ///< training triples that have the target, at either end
-  bool unseen = false;              ///< source or target is in no training triple
+  bool unseen = false;              ///< source, target or relation is in no training triple
   float score = 0;                  ///< of the target
 };
 

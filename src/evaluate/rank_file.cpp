@@ -4,12 +4,17 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "evaluate/detail/group_tables.hpp"
 #include "search/original_ids.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 #include "storage/hdf5.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -64,7 +69,7 @@ class RankFile {
                  "candidates that score exactly as the target, known answers and the target itself left out"),
         candidates_(file_, "/queries/candidates", rows, "entities ranked, the target and those it competes with"),
         target_degree_(file_, "/queries/target_degree", rows, "training triples that have the target, at either end"),
-        unseen_(file_, "/queries/unseen", rows, "1 when the head or the tail is in no training triple") {}
+        unseen_(file_, "/queries/unseen", rows, "1 when the head, the tail or the relation is in no training triple") {}
 
   /// `ids`: original ids of all sources, then of all targets.
   void append(std::span<const RankedQuery> queries, std::span<const std::int64_t> ids, std::uint64_t relations) {
@@ -91,7 +96,7 @@ class RankFile {
   [[nodiscard]] storage::FileWriter& file() { return file_; }
   void commit() {
     file_.close();
-    atomic_.commit();
+    storage::commit_listed(atomic_);
   }
 
  private:
@@ -170,7 +175,9 @@ class BlockSink {
       ids[queries.size() + i] = static_cast<std::int64_t>(queries[i].target.value());
     }
     original_ids_.translate(setup_.comm, ids);
-    comm::on_root(setup_.comm, [&] { file->append(queries, ids, setup_.shard.manifest.relation_count); });
+    comm::on_root(setup_.comm, [&] {
+      if (file != nullptr) file->append(queries, ids, setup_.shard.manifest.relation_count);
+    });
   }
 
  private:
@@ -199,13 +206,18 @@ Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Sp
   comm::on_root(setup.comm, [&] {
     if (!std::filesystem::is_directory(target.run_folder))
       fail(ExitStatus::kMissingInput, "run folder '{}' does not exist", target.run_folder.string());
+    if (access(target.run_folder.c_str(), W_OK) != 0) {
+      log::warning("'{}' cannot be written ({}): the figures are printed, the ranks are not stored",
+                   target.run_folder.string(), std::strerror(errno));
+      return;
+    }
     storage::require_space(target.run_folder, rows * kRowBytes);
     file = std::make_unique<RankFile>(target.run_folder / name, rows);
   });
   Breakdown breakdown(setup);
   Bootstrap bootstrap(setup, target.bootstrap);
   Evaluation evaluation{
-      split, evaluator.options(), target.bootstrap, target.epoch, evaluator.candidate_digest(), {}, {}, {}};
+      split, evaluator.options(), target.bootstrap, target.epoch, evaluator.candidate_digest(), {}, {}, {}, {}};
   evaluation.metrics = evaluator.run(split, [&](auto queries) {
     sink->write(queries, file.get());
     breakdown.add(queries);
@@ -213,11 +225,14 @@ Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Sp
   });
   evaluation.groups = breakdown.groups();
   evaluation.mrr_interval = bootstrap.interval();
-  comm::on_root(setup.comm, [&] {
+  if (!file) return evaluation;  // of the root only
+  try {
     file->finish_columns();
     describe(file->file(), setup, evaluation);
-    storage::commit_listed(target.run_folder / name, [&] { file->commit(); });
-  });
+    file->commit();
+  } catch (const Error& error) {
+    evaluation.why_not_stored = error.what();
+  }
   return evaluation;
 }
 

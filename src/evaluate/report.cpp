@@ -152,7 +152,7 @@ std::string to_text(const Evaluation& evaluation, const ReportOptions& options) 
   const Metrics& metrics = evaluation.metrics;
   std::string out = what_was_ranked(evaluation, options) + main_table(metrics) + uncertainty(evaluation);
   for (const Grouping grouping : options.by) out += group_table(evaluation, grouping, options);
-  out += fmt::format("\n{} triples have an entity that training never saw; they are ranked and counted\n",
+  out += fmt::format("\n{} triples have an entity or a relation that training never saw; they are ranked and counted\n",
                      with_thousands(metrics.tail.unseen));
   return out +
          fmt::format("ranked in {}, digest of all ranks {}\n", text::duration(metrics.seconds), metrics.rank_digest);

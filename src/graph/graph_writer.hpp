@@ -37,6 +37,8 @@ class GraphWriter {
   /// Throws Error(kUsage) when the folder exists. The threads change no bit.
   explicit GraphWriter(const std::filesystem::path& folder, std::size_t threads = 1);
 
+  /// Where the graph will be: a link is followed. Absolute.
+  [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::absolute(folder_.final_path()); }
   /// Throws Error(kUsage) for more than 2^32 entities.
   void names(const storage::PackedStrings& entities, const storage::PackedStrings& relations);
   /// Announces `count` triples of one split; they follow in append(), sorted by (relation, head, tail), distinct.

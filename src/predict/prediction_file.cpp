@@ -179,7 +179,7 @@ void PredictionFile::commit(const PredictionOrigin& origin) {
   file_.attribute("/", "epoch", origin.epoch);
   file_.attribute("/", "graph_digest", origin.graph_digest);
   file_.close();
-  storage::commit_listed(path_, [&] { atomic_.commit(); });
+  storage::commit_listed(atomic_);
 }
 
 }  // namespace tessera::predict

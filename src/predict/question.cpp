@@ -26,7 +26,7 @@ Question make_question(std::span<const std::string> words, const Origin& origin)
     fail(origin.bad_status, "{}: {} columns; a query is {}", origin.where, words.size(), kForms);
   if (std::any_of(words.begin(), words.end(), [](const std::string& word) { return word.empty(); }))
     fail(origin.bad_status, "{}: an empty name; a query is {}", origin.where, kForms);
-  const bool asks_head = words[0] == kAsked;
+  const bool asks_head = words.size() == 3 && words[0] == kAsked;
   const bool asks_relation = words.size() == 3 && words[1] == kAsked;
   const bool asks_tail = words.size() == 2 || words[2] == kAsked;
   if (int{asks_head} + int{asks_relation} + int{asks_tail} != 1)
@@ -39,6 +39,9 @@ Question make_question(std::span<const std::string> words, const Origin& origin)
           origin.where,
           origin.bad_status};
 }
+
+/// For messages about a line that may have been meant as a comment.
+const char* hint(const std::string& line) { return line.starts_with('#') ? " (a line with tabs is a query)" : ""; }
 
 }  // namespace
 
@@ -58,7 +61,8 @@ QuestionSource question_file(std::filesystem::path file) {
   return [file = std::move(file)](const std::function<void(const Question&)>& consume) {
     LineReader lines(file, "query file");
     for (std::string line; lines.next(line);)
-      if (!is_comment(line)) consume(make_question(split_at_tabs(line), {lines.where(), ExitStatus::kBadData}));
+      if (!is_comment(line))
+        consume(make_question(split_at_tabs(line), {lines.where() + hint(line), ExitStatus::kBadData}));
   };
 }
 

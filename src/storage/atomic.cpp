@@ -26,8 +26,17 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-std::filesystem::path without_trailing_slash(const std::filesystem::path& path) {
-  return path.has_filename() ? path : path.parent_path();
+// Follows links, also one to a place where nothing is yet, and drops a slash at the end.
+std::filesystem::path followed(std::filesystem::path path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  if (!path.has_filename()) path = path.parent_path();
+  std::error_code error;
+  for (int links = 0; std::filesystem::is_symlink(path, error); ++links) {
+    if (links == kMostLinks) fail(ExitStatus::kUsage, "'{}' is a link that leads to itself", path.string());
+    path = folder_of(path) / std::filesystem::read_symlink(path, error);
+    if (!path.has_filename()) path = path.parent_path();
+  }
+  return path;
 }
 
 // Removes ".NAME.tmp-HOST-PID" of processes of this host that are no more.
@@ -137,7 +146,7 @@ void write_text(const std::filesystem::path& path, std::string_view text) {
 }
 
 AtomicFolder::AtomicFolder(const std::filesystem::path& final_path)
-    : final_(without_trailing_slash(final_path)), temporary_(fresh_temporary(final_)) {
+    : final_(followed(final_path)), temporary_(fresh_temporary(final_)) {
   std::error_code error;
   if (std::filesystem::exists(final_, error))
     fail(ExitStatus::kUsage, "'{}' exists already; remove it or choose another name", final_.string());

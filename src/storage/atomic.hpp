@@ -37,6 +37,7 @@ class AtomicFile {
   explicit AtomicFile(std::filesystem::path final_path);
 
   [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_.path(); }
+  [[nodiscard]] const std::filesystem::path& final_path() const { return final_; }
   /// Flushes to disk, renames, flushes the folder. Throws Error(kIo).
   void commit();
 
@@ -45,13 +46,14 @@ class AtomicFile {
   Temporary temporary_;
 };
 
-/// A folder that is made empty under a temporary name and renamed when complete. It replaces nothing: throws
-/// Error(kUsage) if the final name exists when it is made.
+/// A folder that is made empty under a temporary name and renamed when complete. A link is followed. It replaces
+/// nothing: throws Error(kUsage) if the final name exists when it is made.
 class AtomicFolder {
  public:
   explicit AtomicFolder(const std::filesystem::path& final_path);
 
   [[nodiscard]] const std::filesystem::path& temporary() const { return temporary_.path(); }
+  [[nodiscard]] const std::filesystem::path& final_path() const { return final_; }
   void commit();
 
  private:

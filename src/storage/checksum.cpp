@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "storage/atomic.hpp"
+#include "storage/file_lock.hpp"
 
 #include <xxhash.h>
 
@@ -14,6 +15,8 @@
 
 namespace tessera::storage {
 namespace {
+constexpr const char* kChecksumsLock = ".checksums.lock";
+
 Digest canonical(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, hash);
@@ -97,6 +100,20 @@ void FolderChecksums::commit() const {
   write_text(folder_ / kChecksumsName, lines);
 }
 
+void commit_listed(AtomicFile& file) {
+  const std::filesystem::path folder = file.final_path().has_parent_path() ? file.final_path().parent_path() : ".";
+  const std::string name = file.final_path().filename().string();
+  const FileLock lock = FileLock::wait(folder / kChecksumsLock);
+  auto checksums = FolderChecksums::load(folder);
+  if (checksums.lists(name)) {
+    checksums.forget(name);
+    checksums.commit();
+  }
+  file.commit();
+  checksums.record(name);
+  checksums.commit();
+}
+
 void FolderChecksums::verify(const std::string& name) const {
   const std::filesystem::path file = folder_ / name;
   const auto found = digests_.find(name);
@@ -108,18 +125,6 @@ void FolderChecksums::verify(const std::string& name) const {
     fail(ExitStatus::kBadData,
          "'{}' is damaged or belongs to another data set: its bytes do not match their checksum in '{}'", file.string(),
          (folder_ / kChecksumsName).string());
-}
-
-void commit_listed(const std::filesystem::path& file, const std::function<void()>& commit) {
-  const std::string name = file.filename().string();
-  auto checksums = FolderChecksums::load(file.has_parent_path() ? file.parent_path() : ".");
-  if (checksums.lists(name)) {
-    checksums.forget(name);
-    checksums.commit();
-  }
-  commit();
-  checksums.record(name);
-  checksums.commit();
 }
 
 }  // namespace tessera::storage

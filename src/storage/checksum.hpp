@@ -6,13 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 
 namespace tessera::storage {
+
+class AtomicFile;
 
 /// XXH3-128 of some bytes, in canonical (big-endian) order, so that its hex form is what xxhsum prints.
 struct Digest {
@@ -72,10 +73,10 @@ class FolderChecksums {
   std::map<std::string, Digest> digests_;
 };
 
-inline constexpr const char* kChecksumsName = "checksums.xxh3";
+/// Commits a file whose folder has a list, and lists it. At every instant the list is true: a kill leaves a file that
+/// is not listed, not one that looks damaged. Several processes may do so in one folder.
+void commit_listed(AtomicFile& file);
 
-/// Puts a finished file at `file` with `commit` and lists it in the checksums of its folder. An older file of this name
-/// is struck off the list first: a kill at any instant leaves an unlisted file, not one that looks damaged.
-void commit_listed(const std::filesystem::path& file, const std::function<void()>& commit);
+inline constexpr const char* kChecksumsName = "checksums.xxh3";
 
 }  // namespace tessera::storage

@@ -85,14 +85,10 @@ FileReader FileReader::open_unverified(const std::filesystem::path& file) {
   const std::scoped_lock lock(library_lock());
   detail::prepare_library();
   if (!std::filesystem::is_regular_file(file)) fail(ExitStatus::kMissingInput, "'{}' is not a file", file.string());
-  const hid_t id = H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (id < 0) {
-    const std::string reason = library_message();
-    fail(ExitStatus::kBadData, "'{}' cannot be read as HDF5: {}{}", file.string(), reason,
-         reason.find("lock") == std::string::npos
-             ? ""
-             : "; on this file system locking may be broken: try HDF5_USE_FILE_LOCKING=FALSE");
-  }
+  const Handle access = opened(H5Pcreate(H5P_FILE_ACCESS), close_with<H5Pclose>, {file, "access"});
+  checked(detail::leave_out_locks(access.id()), {file, "access"});
+  const hid_t id = H5Fopen(file.c_str(), H5F_ACC_RDONLY, access.id());
+  if (id < 0) fail(ExitStatus::kBadData, "'{}' cannot be read as HDF5: {}", file.string(), library_message());
   return {file, Handle(id, close_with<H5Fclose>)};
 }
 

@@ -133,6 +133,7 @@ FileWriter::FileWriter(std::filesystem::path file, const std::string& kind, std:
   const std::string what = fmt::format("'{}'", path_.string());
   const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), close_with<H5Pclose>, what);
   require(H5Pset_libver_bounds(access.id(), H5F_LIBVER_V110, H5F_LIBVER_V110), what);
+  require(detail::leave_out_locks(access.id()), what);
   file_ = checked(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), close_with<H5Fclose>, what);
   const Provenance provenance = current_provenance();
   attribute("/", "Conventions", std::string("Tessera-1"));

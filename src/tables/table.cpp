@@ -9,8 +9,12 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <optional>
 #include <utility>
@@ -97,6 +101,8 @@ void check_output(const std::filesystem::path& file) {
     fail(ExitStatus::kUsage, "'{}' is a folder; --output names a file", file.string());
   if (!std::filesystem::is_directory(folder))
     fail(ExitStatus::kMissingInput, "folder '{}' for the output does not exist", folder.string());
+  if (::access(folder.c_str(), W_OK) != 0)
+    fail(ExitStatus::kIo, "folder '{}' for the output cannot be written to: {}", folder.string(), std::strerror(errno));
 }
 
 std::unique_ptr<TableWriter> open_table(const Layout& layout, const std::filesystem::path& file) {

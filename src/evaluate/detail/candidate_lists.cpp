@@ -30,6 +30,10 @@ auto key(const Q& query) {
 CandidateLists::CandidateLists(const search::Setup& setup, const model::OwnRows& rows,
                                const search::KnownAnswers& known, const CandidateFile& files)
     : setup_(setup), rows_(rows), known_(known), files_(files) {
+  comm::on_root(setup_.comm, [&] {
+    contents_ = std::make_unique<storage::Rereadable>(files_.file);
+    files_.contents = contents_->path();
+  });
   std::uint64_t lists = 0;
   std::uint64_t candidates = 0;
   for_each_own_record([&](auto record) {
@@ -39,7 +43,7 @@ CandidateLists::CandidateLists(const search::Setup& setup, const model::OwnRows&
   comm::together(setup_.comm, [&] {
     entries_ = setup_.host.allocate<Entry>(Tag::kEvaluation, lists);
     candidates_ = setup_.host.allocate<std::uint64_t>(Tag::kEvaluation, candidates);
-    if (setup_.comm.is_root()) digest_ = storage::hash_file(files_.file).hex();
+    if (setup_.comm.is_root()) digest_ = storage::hash_file(files_.contents).hex();
   });
   digest_ = setup_.comm.broadcast_string(digest_, Rank(0));
   std::uint64_t next_list = 0;

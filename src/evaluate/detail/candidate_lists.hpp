@@ -7,9 +7,11 @@
 #include "memory/pool.hpp"
 #include "model/own_rows.hpp"
 #include "search/setup.hpp"
+#include "storage/rereadable.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -51,6 +53,7 @@ class CandidateLists final : public EntityLists {
   const model::OwnRows& rows_;
   const search::KnownAnswers& known_;
   CandidateFile files_;
+  std::unique_ptr<storage::Rereadable> contents_;  // on rank 0
   std::string digest_;
   memory::Buffer<Entry> entries_;  // sorted by (source, relation, target)
   memory::Buffer<std::uint64_t> candidates_;

@@ -33,6 +33,14 @@ std::string_view take_word(std::string_view& rest, bool& more) {
   return word;
 }
 
+/// Whether the fourth column says which end is asked for. A name may begin with #, so such a line is no comment.
+bool has_end(std::string_view line) {
+  bool more = true;
+  for (int i = 0; i < 3 && more; ++i) take_word(line, more);
+  const std::string_view end = take_word(line, more);
+  return end == "head" || end == "tail";
+}
+
 }  // namespace
 
 CandidateReader::CandidateReader(CandidateFile files, const std::string& graph_digest)
@@ -47,9 +55,7 @@ CandidateReader::CandidateReader(CandidateFile files, const std::string& graph_d
   for (std::uint64_t block = 0; block < relations.block_count(); ++block)
     for (std::string& name : relations.block(block))
       relations_.emplace_hint(relations_.end(), std::move(name), checked_cast<std::uint32_t>(relations_.size()));
-  if (!std::filesystem::is_regular_file(files_.file))
-    fail(ExitStatus::kMissingInput, "candidate file '{}' does not exist", files_.file.string());
-  in_.open(files_.file, std::ios::binary);
+  in_.open(files_.contents, std::ios::binary);
 }
 
 std::string CandidateReader::where(std::uint64_t line) const {
@@ -61,7 +67,7 @@ bool CandidateReader::next_line(std::string& line) {
     ++line_;
     if (line_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
     if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty() && !line.starts_with('#')) return true;
+    if (!line.empty() && (!line.starts_with('#') || has_end(line))) return true;
   }
   if (in_.bad() || !in_.eof()) fail(ExitStatus::kIo, "reading '{}' failed after line {}", files_.file.string(), line_);
   return false;

@@ -37,6 +37,10 @@ inline void prepare_library() {
   (void)done;
 }
 
+/// Files appear whole under their names and are not changed afterwards, so nobody needs the library's locks. Some file
+/// systems have none.
+inline herr_t leave_out_locks(hid_t access) { return H5Pset_file_locking(access, false, true); }
+
 /// The innermost description on the error stack of the library.
 inline std::string library_message() {
   std::string message;

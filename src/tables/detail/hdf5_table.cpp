@@ -66,7 +66,7 @@ void Hdf5Table::finish() {
   file.attribute("/", "columns", names);
   for (std::size_t i = 0; i < columns_.size(); ++i) write(file, i);
   file.close();
-  storage::commit_listed(path_, [&] { atomic_.commit(); });
+  storage::commit_listed(atomic_);
 }
 
 }  // namespace tessera::tables::detail

@@ -151,7 +151,7 @@ void MetricsLog::rebuild_hdf5() const {
         [&](const auto& r) { return use(r).measured_bytes; });
   }
   file.close();
-  storage::commit_listed(std::filesystem::path(folder_) / kMetricsFile, [&] { target.commit(); });
+  storage::commit_listed(target);
 }
 
 }  // namespace tessera::train
