@@ -124,8 +124,8 @@ void predict_answers(comm::Communicator& comm, const PredictOptions& options) {
 void predict_run(comm::Communicator& comm, const PredictOptions& options) {
   check_options(options);
   comm::on_root(comm, [&] {  // before anything is computed
-    if (!options.output.empty() || !options.format.empty()) (void)tables::choose_format(options.format, options.output);
     tables::check_output(options.output);
+    if (!options.output.empty() || !options.format.empty()) (void)tables::choose_format(options.format, options.output);
   });
   if (options.relation.empty())
     predict_answers(comm, options);

@@ -96,8 +96,8 @@ class Scoring {
 
 void score_run(comm::Communicator& comm, const Options& options) {
   comm::on_root(comm, [&] {
-    (void)tables::choose_format(options.format, options.output);
     tables::check_output(options.output);
+    (void)tables::choose_format(options.format, options.output);
   });
   const Job job = job_of_run(comm, options.run, options.overrides);
   const Devices devices = options.no_ranks ? Devices{} : open_devices(comm, job);

@@ -67,8 +67,8 @@ void write(const Options& options, const Named& named, const std::vector<predict
 
 void similar_run(comm::Communicator& comm, const Options& options) {
   comm::on_root(comm, [&] {
-    (void)tables::choose_format(options.format, options.output);
     tables::check_output(options.output);
+    (void)tables::choose_format(options.format, options.output);
   });
   const Job job = job_of_run(comm, options.run, options.overrides);
   const std::filesystem::path partition = graph::partition_folder(job.data.graph, job.data.parts);
