@@ -45,13 +45,14 @@ LAYERS = {
     ],
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
     "partition": ["core", "memory", "storage", "graph", "attributes"],
+    "foreign": ["core", "storage", "graph", "kernels", "model", "checkpoint", "partition"],
     "plan": [
         "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
         "partition",
     ],
     "cli": [
         "core", "device", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
-        "search", "evaluate", "predict", "exports", "partition", "plan",
+        "search", "evaluate", "predict", "exports", "partition", "foreign", "plan",
     ],
 }
 
@@ -73,7 +74,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["tables", "train", "evaluate", "predict", "exports", "plan", "cli"]),
+    (r"nlohmann/.*", ["tables", "foreign", "train", "evaluate", "predict", "exports", "plan", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"fmt/.*", EVERYWHERE),

@@ -38,6 +38,7 @@ struct Command {
 /// A command: adds its options to the parser and returns what to do. The state behind the options lives in the returned
 /// function.
 Command add_import(const Parser& parser);
+Command add_import_model(const Parser& parser);
 Command add_partition(const Parser& parser);
 Command add_plan(const Parser& parser);
 Command add_train(const Parser& parser);

@@ -18,8 +18,8 @@ using kernels::Matrix;
 using kernels::QuatE;
 using kernels::Rescal;
 using kernels::RotatE;
-using kernels::SimplE;
 using kernels::Similarity;
+using kernels::SimplE;
 using kernels::TransE;
 
 struct Traits {
@@ -98,15 +98,21 @@ const std::array<const Scorer*, 10>& all_scorers() {
                                              .dim_unit = 2});
   static const FormulaScorer<Rescal> rescal(
       {.name = "rescal", .formula = Formula::kRescal, .similarity = Similarity::kDot, .is_linear_in_relation = true});
-  static const FormulaScorer<Cp> cp(
-      {.name = "cp", .formula = Formula::kCp, .similarity = Similarity::kDot, .is_linear_in_relation = true, .dim_unit = 2});
+  static const FormulaScorer<Cp> cp({.name = "cp",
+                                     .formula = Formula::kCp,
+                                     .similarity = Similarity::kDot,
+                                     .is_linear_in_relation = true,
+                                     .dim_unit = 2});
   static const FormulaScorer<Rescal> tucker({.name = "tucker",
                                              .formula = Formula::kRescal,
                                              .similarity = Similarity::kDot,
                                              .is_linear_in_relation = true,
                                              .has_core = true});
-  static const FormulaScorer<SimplE> simple(
-      {.name = "simple", .formula = Formula::kSimplE, .similarity = Similarity::kDot, .is_linear_in_relation = true, .dim_unit = 2});
+  static const FormulaScorer<SimplE> simple({.name = "simple",
+                                             .formula = Formula::kSimplE,
+                                             .similarity = Similarity::kDot,
+                                             .is_linear_in_relation = true,
+                                             .dim_unit = 2});
   static const FormulaScorer<QuatE> quate(
       {.name = "quate", .formula = Formula::kQuatE, .similarity = Similarity::kDot, .dim_unit = 4});
   static const std::array<const Scorer*, 10> all = {&transe_l1, &transe_l2, &distmult, &complex, &rotate,

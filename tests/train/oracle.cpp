@@ -39,7 +39,8 @@ Vector Oracle::compose(const Vector& x, std::size_t query) const {
 
 /// s r / |r| by the table of i, j, k: unit a times unit b is sign[a][b] times unit of[a][b].
 Vector Oracle::hamilton(const Vector& s, const Vector& r) const {
-  static constexpr std::array<std::array<std::size_t, 4>, 4> kOf = {{{0, 1, 2, 3}, {1, 0, 3, 2}, {2, 3, 0, 1}, {3, 2, 1, 0}}};
+  static constexpr std::array<std::array<std::size_t, 4>, 4> kOf = {
+      {{0, 1, 2, 3}, {1, 0, 3, 2}, {2, 3, 0, 1}, {3, 2, 1, 0}}};
   static constexpr std::array<std::array<double, 4>, 4> kSign = {
       {{1, 1, 1, 1}, {1, -1, 1, -1}, {1, -1, -1, 1}, {1, 1, -1, -1}}};
   const std::size_t n = dim_ / 4;

@@ -102,8 +102,8 @@ void check_loss(const Job& job) {
 void check_model(const Job& job) {
   const model::Scorer& scorer = model::find_scorer(job.model.name);
   if (job.model.dim % scorer.dim_unit() != 0)
-    fail(ExitStatus::kUsage, "model.dim must be a multiple of {} for '{}' (it counts reals), not {}",
-         scorer.dim_unit(), job.model.name, job.model.dim);
+    fail(ExitStatus::kUsage, "model.dim must be a multiple of {} for '{}' (it counts reals), not {}", scorer.dim_unit(),
+         job.model.name, job.model.dim);
   const bool products =
       job.regulariser.name == "dura" || (job.regulariser.name == "ivr" && job.regulariser.product_weight > 0);
   if (products && !is_dot(job))
