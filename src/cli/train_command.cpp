@@ -276,16 +276,8 @@ void train(comm::Communicator& comm, const Options& options) {
   choose_segments(job, context);
   const std::unique_ptr<train::WorkingCopy> tables = make_working_copy(comm, job);
   model::Parameters parameters = comm::together(comm, [&] { return make_parameters(context, job, tables.get()); });
-  const train::EngineSetup engine_setup{comm,
-                                        context.shard,
-                                        job,
-                                        parameters,
-                                        context.host.workers(),
-                                        host_kernels,
-                                        *context.pool,
-                                        items,
-                                        device_pool.get(),
-                                        links.get(),
+  const train::EngineSetup engine_setup{comm,         context.shard, job,   parameters,        context.host.workers(),
+                                        host_kernels, *context.pool, items, device_pool.get(), links.get(),
                                         devices.ranks};
   const search::Setup setup{comm, context.shard, parameters.served(), context.host};
   std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits

@@ -23,11 +23,11 @@ bool has_pairs() { return TESSERA_HAS_PAIRS != 0; }
 
 #if TESSERA_HAS_PAIRS
 void pair_scores(ConstMatrix queries, ConstMatrix rows, Matrix out) {
-  pair_product(PairedRows{queries}, PairedTransposed{rows}, rows.cols, out);
+  pair_product(PairedRows<false>{queries}, PairedTransposed{rows}, rows.cols, out);
 }
 
 void pair_to_queries(ConstMatrix weights, ConstMatrix rows, Matrix out) {
-  pair_product(PairedRows{weights}, PairedScaled{rows}, rows.rows, out);
+  pair_product(PairedRows<true>{weights}, PairedScaled{rows}, rows.rows, out);
 }
 
 void pair_to_rows(ConstMatrix weights, const float* factors, ConstMatrix queries, Matrix out) {

@@ -122,8 +122,8 @@ double host_step_seconds(const Job& of_run, const RankStep& step, std::size_t th
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, row_memory(shard, job));
   parameters.initialise(job.model, job.run.seed);
   const auto items = sampling::count_items(*comm, shard, job);
-  const auto engine = make_engine({*comm, shard, job, parameters, threads, execution::find_host_kernels(job.run.products), pool,
-                                   items});
+  const auto engine = make_engine(
+      {*comm, shard, job, parameters, threads, execution::find_host_kernels(job.run.products), pool, items});
   (void)engine->run_epoch(0);
   const auto start = std::chrono::steady_clock::now();
   (void)engine->run_epoch(1);

@@ -28,11 +28,10 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels::cpu {
 namespace HWY_NAMESPACE {
 
-constexpr std::size_t kPairs = kLanes;           ///< pairs of a register
-constexpr std::size_t kPairBlock = 128;          ///< 256 steps: a full panel is 16 KiB
-constexpr std::size_t kPairColumns = 256;        ///< panels of 128 KiB in the level-2 cache
-constexpr std::size_t kPairRows = 112;           ///< eight pieces of the left factor, 56 KiB beside the panels
-constexpr std::size_t kPairGap = 16;             ///< between rows: a cache line, so that they are not all in few sets
+constexpr std::size_t kPairBlock = 128;    ///< 256 steps: a full panel is 16 KiB
+constexpr std::size_t kPairColumns = 256;  ///< panels of 128 KiB in the level-2 cache
+/// Distance between the rows of a packed left factor: an odd number of cache lines, so that they use all sets.
+constexpr std::size_t kPairStride = kPairBlock + 16;
 
 /// 32 floats as bfloat16, rounded to nearest, ties to even: `low` in the lower half of the register.
 HWY_INLINE __m512i to_bfloat16_lanes(Vec<Full> high, Vec<Full> low) {
@@ -71,8 +70,7 @@ HWY_INLINE void pack_row(const float* from, std::size_t count, float* to) {
   const Full d;
   for (std::size_t s = 0; s < count; s += 2 * kLanes) {
     const Vec<Full> low = load_first(from + s, count - s);
-    const Vec<Full> high =
-        count - s > kLanes ? load_first(from + s + kLanes, count - s - kLanes) : hn::Zero(d);
+    const Vec<Full> high = count - s > kLanes ? load_first(from + s + kLanes, count - s - kLanes) : hn::Zero(d);
     const __m512i values = to_bfloat16_lanes(high, low);
     hn::StoreU(Vec<Full>{_mm512_castsi512_ps(_mm512_rol_epi32(values, 16))}, d, to + s / 2);
   }
@@ -91,32 +89,81 @@ HWY_INLINE std::size_t pairs_of(std::size_t steps) { return (steps + 1) / 2; }
 
 // ---- the left factor
 
-/// Rows of a matrix, pairs along the row.
+/// The rows, columns and steps that are multiplied at once.
+struct PairBlock {
+  Range rows;
+  Range columns;
+  Range steps;
+};
+
+/// Memory that the next block packs, kLines cache lines of each row. Its lines come to the level-2 cache while this
+/// block is multiplied: each piece of the product fetches one with every step.
+template <std::size_t kLines>
+struct NextBlock {
+  const float* data;
+  std::size_t stride;
+  HWY_INLINE void prefetch(std::size_t s) const {
+    __builtin_prefetch(data + s / kLines * stride + s % kLines * (64 / sizeof(float)), 0, 2);
+  }
+  /// What the piece at row i fetches: other lines than the piece before.
+  HWY_INLINE NextBlock from(std::size_t i) const { return {data + i * (kPairBlock / kLines / 2) / 8 * stride, stride}; }
+};
+
+/// A packed factor that fetches lines besides.
+template <class Packed, class Next>
+struct FetchingFactor {
+  Packed packed;
+  Next next;
+  HWY_INLINE const float* at(std::size_t i, std::size_t s) const { return packed.at(i, s); }
+  HWY_INLINE void prefetch(std::size_t i, std::size_t s) const {
+    packed.prefetch(i, s);
+    next.prefetch(s);
+  }
+  HWY_INLINE FetchingFactor from(std::size_t i, std::size_t s) const { return {packed.from(i, s), next.from(i)}; }
+};
+
+/// Rows of a matrix, pairs along the row. kFetches: they come from memory, not from a cache.
+template <bool kFetches>
 struct PairedRows {
-  using Factor = RowFactor;
+  static constexpr std::size_t kMostRows = 112;  // eight pieces, 64 KiB beside the panels
   ConstMatrix source;
 
   /// Packs rows.count x steps.count elements.
-  HWY_INLINE Factor pack(Range rows, Range steps, float* memory) const {
-    constexpr std::size_t kStride = kPairBlock + kPairGap;
+  HWY_INLINE RowFactor pack(Range rows, Range steps, float* memory) const {
     for (std::size_t i = 0; i < rows.count; ++i)
-      pack_row(source.row(rows.first + i) + steps.first, steps.count, memory + i * kStride);
-    return {memory, kStride};
+      pack_row(source.row(rows.first + i) + steps.first, steps.count, memory + i * kPairStride);
+    return {memory, kPairStride};
+  }
+  /// The packed factor with what is fetched while panel `share.first` of `share.count` is multiplied.
+  HWY_INLINE auto fetching(RowFactor packed, const PairBlock& next, Range share) const {
+    if constexpr (kFetches) {
+      const std::size_t row = next.rows.first + next.rows.count * share.first / share.count;
+      const NextBlock<2 * kPairBlock / 16> lines{source.row(row) + next.steps.first, source.stride};
+      return FetchingFactor<RowFactor, decltype(lines)>{packed, lines};
+    } else {
+      (void)next, (void)share;
+      return packed;
+    }
   }
 };
 
 /// Columns of a matrix, pairs of neighbouring rows.
 struct PairedColumns {
-  using Factor = ColumnFactor;
+  static constexpr std::size_t kMostRows = kPairBlock;  // whole cache lines of the source
   ConstMatrix source;
 
-  HWY_INLINE Factor pack(Range rows, Range steps, float* memory) const {
+  HWY_INLINE ColumnFactor pack(Range rows, Range steps, float* memory) const {
     for (std::size_t s = 0; s < steps.count; s += 2) {
       const float* first = source.row(steps.first + s) + rows.first;
       const float* second = s + 1 < steps.count ? first + source.stride : nullptr;
-      pack_columns(first, second, rows.count, memory + s / 2 * kPairRows);
+      pack_columns(first, second, rows.count, memory + s / 2 * kPairStride);
     }
-    return {memory, kPairRows};
+    return {memory, kPairStride};
+  }
+  HWY_INLINE auto fetching(ColumnFactor packed, const PairBlock& next, Range share) const {
+    const std::size_t step = next.steps.first + next.steps.count * share.first / share.count;
+    const NextBlock<kMostRows / 16> lines{source.row(step) + next.rows.first, source.stride};
+    return FetchingFactor<ColumnFactor, decltype(lines)>{packed, lines};
   }
 };
 
@@ -129,11 +176,11 @@ struct PairedTransposed {
   /// panel[k * width + j] = pair k of the steps of column columns.first + j. Columns from columns.count up to `width`
   /// repeat the last one.
   HWY_INLINE void pack(Range columns, Range steps, float* panel, std::size_t width) const {
-    HWY_ALIGN float packed[kLanes * (kPairBlock + kPairGap)];
+    HWY_ALIGN float packed[kLanes * kPairStride];
     const float* rows[kLanes];
     for (std::size_t j = 0; j < width; j += kLanes) {
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        float* row = packed + lane * (kPairBlock + kPairGap);
+        float* row = packed + lane * kPairStride;
         pack_row(source.row(columns.first + std::min(j + lane, columns.count - 1)) + steps.first, steps.count, row);
         rows[lane] = row;
       }
@@ -159,8 +206,7 @@ struct PairedScaled {
       for (std::size_t j = 0; j < width; j += kLanes) {
         const std::size_t count = columns.count > j ? columns.count - j : 0;
         const std::size_t step = steps.first + s;
-        const Vec<Full> second =
-            s + 1 < steps.count ? load(step + 1, columns.first + j, count) : hn::Zero(d);
+        const Vec<Full> second = s + 1 < steps.count ? load(step + 1, columns.first + j, count) : hn::Zero(d);
         hn::Store(interleave_pairs(load(step, columns.first + j, count), second), d, panel + s / 2 * width + j);
       }
   }
@@ -181,43 +227,69 @@ void advance_pairs(Factor left, const float* panel, std::size_t pairs, const Pie
   }
 }
 
-/// One block of columns and steps: packs the right factor, then the left one by blocks of rows, each element once.
-template <class Left, class Right>
-void pair_block(const Left& left, const Right& right, Range steps, Range columns, Piece out) {
-  HWY_ALIGN float panels[kPairBlock * kPairColumns];
-  HWY_ALIGN float rows[kPairRows * (kPairBlock + kPairGap)];
-  const std::size_t pairs = pairs_of(steps.count);
-  float* panel = panels;
+/// The block after `block`: further down, further right, further in steps; at the end the first one again.
+template <class Left>
+HWY_INLINE PairBlock next_block(const PairBlock& block, const PairBlock& whole) {
+  const auto after = [](const Range& range, std::size_t size, const Range& all) {
+    const std::size_t first = range.first + range.count == all.count ? 0 : range.first + range.count;
+    return Range{first, std::min(size, all.count - first)};
+  };
+  PairBlock next = block;
+  next.rows = after(block.rows, Left::kMostRows, whole.rows);
+  if (next.rows.first == 0) next.columns = after(block.columns, kPairColumns, whole.columns);
+  if (next.rows.first == 0 && next.columns.first == 0) next.steps = after(block.steps, 2 * kPairBlock, whole.steps);
+  return next;
+}
+
+/// Packs the panels of the right factor.
+template <class Right>
+void pack_panels(const Right& right, Range steps, Range columns, float* panel) {
   for (std::size_t j = 0, count = 0; j < columns.count; j += count) {
     count = panel_columns(columns.count - j);
     const std::size_t width = panel_vectors(count) * kLanes;
     right.pack({columns.first + j, count}, steps, panel, width);
-    panel += pairs * width;
-  }
-  for (std::size_t i = 0; i < out.rows; i += kPairRows) {
-    const std::size_t height = std::min(kPairRows, out.rows - i);
-    const typename Left::Factor factor = left.pack({i, height}, steps, rows);
-    panel = panels;
-    for (std::size_t j = 0, count = 0; j < columns.count; j += count) {
-      count = panel_columns(columns.count - j);
-      advance_pairs(factor, panel, pairs,
-                    Piece{out.row(i) + columns.first + j, out.stride, height, count, out.first, out.last});
-      panel += pairs * panel_vectors(count) * kLanes;
-    }
+    panel += pairs_of(steps.count) * width;
   }
 }
 
-/// out[i][j] = chain over s of left(i, s) * right(s, j), both rounded to bfloat16; `steps` may be 0.
+/// Packs a block of the left factor and multiplies it with the panels.
+template <class Left>
+void multiply_block(const Left& left, const float* panel, const PairBlock& block, const PairBlock& next, Piece out) {
+  HWY_ALIGN float memory[kPairBlock * kPairStride];
+  const auto packed = left.pack(block.rows, block.steps, memory);
+  const std::size_t pairs = pairs_of(block.steps.count);
+  const std::size_t panels = std::max<std::size_t>(1, block.columns.count / kPanelWidth);
+  std::size_t index = 0;
+  out.data = out.row(block.rows.first) + block.columns.first;
+  out.rows = block.rows.count;
+  for (std::size_t rest = block.columns.count; rest > 0; rest -= out.columns) {
+    out.columns = panel_columns(rest);
+    advance_pairs(left.fetching(packed, next, {index++, panels}), panel, pairs, out);
+    panel += pairs * panel_vectors(out.columns) * kLanes;
+    out.data += out.columns;
+  }
+}
+
+/// out[i][j] = chain over s of left(i, s) * right(s, j), both rounded to bfloat16; `steps` may be 0. Each element of
+/// the right factor is packed once, each of the left one once for kPairColumns columns.
 template <class Left, class Right>
 void pair_product(const Left& left, const Right& right, std::size_t steps, Matrix out) {
-  std::size_t s = 0;
-  do {
-    const std::size_t count = std::min(2 * kPairBlock, steps - s);
-    for (std::size_t j = 0; j < out.cols; j += kPairColumns)
-      pair_block(left, right, {s, count}, {j, std::min(kPairColumns, out.cols - j)},
-                 Piece{out.data, out.stride, out.rows, out.cols, s == 0, s + count == steps});
-    s += count;
-  } while (s < steps);
+  HWY_ALIGN float panels[kPairBlock * kPairColumns];
+  if (out.rows == 0 || out.cols == 0) return;
+  const PairBlock whole{{0, out.rows}, {0, out.cols}, {0, steps}};
+  PairBlock block{{0, std::min(Left::kMostRows, out.rows)},
+                  {0, std::min(kPairColumns, out.cols)},
+                  {0, std::min(2 * kPairBlock, steps)}};
+  bool is_last = false;
+  while (!is_last) {
+    const PairBlock next = next_block<Left>(block, whole);
+    const bool ends_steps = block.steps.first + block.steps.count == steps;
+    is_last = ends_steps && next.rows.first == 0 && next.columns.first == 0;
+    if (block.rows.first == 0) pack_panels(right, block.steps, block.columns, panels);
+    multiply_block(left, panels, block, next,
+                   Piece{out.data, out.stride, out.rows, out.cols, block.steps.first == 0, ends_steps});
+    block = next;
+  }
 }
 
 }  // namespace HWY_NAMESPACE
