@@ -94,10 +94,10 @@ train::PartsGivenOut give_out_parts(comm::Communicator& comm, const Job& job, co
                                     const kernels::Backend& host_kernels) {
   const std::size_t threads = thread_count(job, comm);
   const train::StepShape shape{job.train.batch_size, job.model.dim};
-  const std::string computes_with =
-      devices.own ? fmt::format("{}, products {}", devices.own->device.properties().name, job.run.products)
-                  : fmt::format("cpu, {} thread{}{}", threads, threads == 1 ? "" : "s",
-                                job.run.products == "bf16" ? ", products bf16" : "");
+  const std::string computes_with = devices.own ? fmt::format("{}, products {}", devices.own->device.properties().name,
+                                                              execution::device_products(job.run.products))
+                                                : fmt::format("cpu, {} thread{}{}", threads, threads == 1 ? "" : "s",
+                                                              job.run.products == "bf16" ? ", products bf16" : "");
   train::PartsGivenOut shares = train::give_out_parts(comm, job, computes_with, [&] {
     return devices.own ? train::device_step_speed(*devices.own, job.run.products, shape)
                        : train::host_step_speed(host_kernels, threads, shape);

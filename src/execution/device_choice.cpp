@@ -12,13 +12,16 @@ namespace tessera::execution {
 
 using kernels::Products;
 
-Products find_products(const std::string& name) {
+Products find_products(const std::string& products) {
+  const std::string name = device_products(products);
   if (name == "chain") return Products::kChain;
   if (name == "fp32") return Products::kFp32;
   if (name == "tf32") return Products::kTf32;
-  if (name == "bf16" || name == "auto") return Products::kBfloat16;
+  if (name == "bf16") return Products::kBfloat16;
   fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: auto, chain, fp32, tf32, bf16", name);
 }
+
+std::string device_products(const std::string& products) { return products == "auto" ? "bf16" : products; }
 
 const kernels::Backend& find_host_kernels(const std::string& products) {
   if (products != "bf16") return kernels::cpu_backend();

@@ -24,7 +24,10 @@ struct DeviceShare {
 };
 
 /// The products of a device that run.products asks for. Throws Error(kUsage).
-kernels::Products find_products(const std::string& name);
+kernels::Products find_products(const std::string& products);
+
+/// "bf16" for "auto".
+std::string device_products(const std::string& products);
 
 /// The kernels of a host that run.products asks for: products in bf16, or else in fp32. Throws Error(kUsage) where the
 /// CPU has no instructions for bf16.
