@@ -91,23 +91,6 @@ void report_bytes(benchmark::State& state, double bytes, double seconds) {
   state.counters["best_us"] = seconds * 1e6;
 }
 
-/// The matrices of one step, by the benchmark's arguments.
-struct Step {
-  explicit Step(const benchmark::State& state)
-      : b(static_cast<std::size_t>(state.range(0))),
-        n(static_cast<std::size_t>(state.range(1))),
-        d(static_cast<std::size_t>(state.range(2))),
-        queries(b, d),
-        rows(n, d),
-        weights(b, n, static_cast<std::size_t>(state.range(3))),
-        to_queries(b, d),
-        to_rows(n, d) {}
-  [[nodiscard]] double flops() const { return 2.0 * static_cast<double>(b * n * d); }
-
-  std::size_t b, n, d;
-  Storage queries, rows, weights, to_queries, to_rows;
-};
-
 void scores(benchmark::State& state, const Products& products, Similarity similarity, double flops_per_step) {
   const Step step(state);
   const double seconds = fastest(state, [&] {

@@ -163,7 +163,7 @@ TEST_F(Bfloat16Products, RoundToNearestEven) {
   EXPECT_EQ(product_of(backend(), 1.00390625F, 1), 1.0F);          // half of the last bit of 1: down to even
   EXPECT_EQ(product_of(backend(), 1.01171875F, 1), 1.015625F);     // one and a half: up to even
   EXPECT_EQ(product_of(backend(), 1.0039063692F, 1), 1.0078125F);  // more than a half
-  EXPECT_EQ(product_of(backend(), -3.39e38F, 1), -3.3895314e38F);   // the largest number
+  EXPECT_EQ(product_of(backend(), -3.39e38F, 1), -3.3895314e38F);  // the largest number
   EXPECT_EQ(product_of(backend(), std::numeric_limits<float>::max(), 1), kInfinity);
 }
 

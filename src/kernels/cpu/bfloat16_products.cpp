@@ -11,7 +11,7 @@
 // clang-format off
 #include "kernels/cpu/detail/targets.hpp"
 #include <hwy/foreach_target.h>
-#include "kernels/cpu/detail/pairs_inl.hpp"
+#include "kernels/cpu/detail/pair_product_inl.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
