@@ -27,7 +27,7 @@ void visit_input(Job& job, ConfigVisitor& v) {
   v.text("run.device", job.run.device, {"cpu", "cuda", "auto"});
   v.text("run.placement", job.run.placement, {});
   v.text("run.device_memory", job.run.device_memory, {});
-  v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
+  v.text("run.products", job.run.products, {"auto", "chain", "fp32", "tf32", "bf16"});
   v.text("run.rows", job.run.rows, {"fp32", "bf16", "fp16", "int8"});
   v.text("memory.queries", job.memory.queries, {"auto", "memory", "stream"});
   v.real("memory.hot_rows", job.memory.hot_rows, {0, 1});

@@ -219,7 +219,7 @@ std::vector<std::string> idle_settings(const Job& job) {
   check("schedule.factor", job.schedule.factor != usual.schedule.factor, schedule == "plateau", "it is of plateau");
   check("schedule.patience", job.schedule.patience != usual.schedule.patience, schedule == "plateau",
         "it is of plateau");
-  check("run.products", job.run.products != usual.run.products, job.run.device != "cpu", "run.device is cpu");
+  check("run.products", job.run.products == "tf32", job.run.device != "cpu", "run.device is cpu");
   check("run.device_memory", !job.run.device_memory.empty(), job.run.device != "cpu", "run.device is cpu");
   check("exchange.transport", job.exchange.transport != usual.exchange.transport, job.run.device != "cpu",
         "run.device is cpu");
