@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 sys.dont_write_bytecode = True  # a bundle may be read-only, and its files are counted
+from ask_rows import AskBenchmarks  # noqa: E402
 from gpu_table import GpuTable, Skip, read_job  # noqa: E402
 from memory_rows import MemoryBenchmarks  # noqa: E402
 
@@ -45,6 +46,7 @@ class Done(NamedTuple):
     out: str
     cpu_seconds: float  # of all its processes
     peak_bytes: int  # of the largest
+    log: str = ""  # standard error
 
 
 class Trained(NamedTuple):
@@ -53,7 +55,7 @@ class Trained(NamedTuple):
     done: Done
 
 
-class Bench(MemoryBenchmarks):
+class Bench(MemoryBenchmarks, AskBenchmarks):
     def __init__(self, arguments):
         self.arguments = arguments
         self.build = Path(arguments.build_dir or ROOT / "build" / "release").resolve()
@@ -91,7 +93,7 @@ class Bench(MemoryBenchmarks):
             err.seek(0)
             if process.returncode != status:
                 sys.exit(f"run.py: {' '.join(command)} failed with {process.returncode}:\n{err.read()[-3000:]}")
-            return Done(out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+            return Done(out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, err.read())
 
     def call(self, command, **options):
         return self.measured(command, **options).out
