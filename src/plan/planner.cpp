@@ -78,7 +78,9 @@ std::optional<Layout> Planner::smallest(std::span<const Stage> stages, const Job
                        [&](Stage stage) { return plan(stage, job, layout_of(count)).fits(); });
   };
   std::int32_t low = 0;  // does not fit
-  std::int32_t high = static_cast<std::int32_t>(sizes_.manifest.part_count()) / step;
+  const std::uint32_t resident = resident_parts(job);
+  const std::uint32_t most = resident > 0 ? resident : sizes_.manifest.part_count();  // a part for each rank
+  std::int32_t high = static_cast<std::int32_t>(most) / step;
   if (high == 0 || !fits(high)) return std::nullopt;
   while (high - low > 1) {
     const std::int32_t middle = low + (high - low) / 2;

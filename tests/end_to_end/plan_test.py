@@ -78,6 +78,12 @@ class PlanTest(support.ProgramTest):
         self.refuse(69, "evaluate", "run", "run.memory=10KiB", says=["'evaluate' needs"])
         self.refuse(69, "predict", "run", "run.memory=10KiB", "--query", "e001", "r1", says=["'predict' needs"])
 
+    def test_with_parts_on_disk_there_are_no_more_ranks_than_parts_in_memory(self):
+        self.make_graph()
+        self.write_job(**{"memory.resident_parts": 4, "exchange.mode": '"rows"'})
+        self.assertEqual(self.plan("--ranks", 2)["smallest"]["ranks"], 1)
+        self.refuse(64, "plan", "job.toml", "--ranks", 5, says=["memory.resident_parts is 4", "5 ranks"])
+
     def test_wrong_words(self):
         self.make_graph()
         self.write_job()
