@@ -24,7 +24,7 @@ except ImportError:
 # Names in Spack's builtin repository that Tessera uses or may use. Not there: serd, streamvbyte, KaMinPar.
 KNOWN = set(
     """benchmark blis cli11 cmake cuda fmt googletest hdf5 highfive highway hwloc intel-tbb kahip libxsmm lz4 metis
-    nccl ninja nlohmann-json onednn openblas openmpi parmetis pkgconf python random123 scotch spdlog tomlplusplus
+    nccl ninja nlohmann-json onednn openblas openmpi parmetis pkgconf python random123 raptor2 scotch spdlog tomlplusplus
     xxhash zlib zlib-ng zstd""".split()
 )
 
@@ -34,7 +34,7 @@ SPEC_OF = {
     "HDF5": "hdf5", "METIS": "metis", "MPI": "openmpi", "NCCL": "nccl", "OpenMP": None, "PkgConfig": "pkgconf",
     "Python3": "python", "Random123/philox.h": "random123", "Threads": None, "ZLIB": "zlib", "benchmark": "benchmark",
     "cblas.h": "openblas", "ccache": None, "fmt": "fmt", "hwloc": "hwloc", "libhwy": "highway",
-    "libxxhash": "xxhash", "libzstd": "zstd", "nlohmann_json": "nlohmann-json", "openblas": "openblas",
+    "libxxhash": "xxhash", "libzstd": "zstd", "raptor2": "raptor2", "nlohmann_json": "nlohmann-json", "openblas": "openblas",
     "spdlog": "spdlog", "tomlplusplus": "tomlplusplus",
 }  # fmt: skip
 

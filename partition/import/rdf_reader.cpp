@@ -1,0 +1,173 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "partition/import/rdf_reader.hpp"
+
+#include "core/error.hpp"
+#include "partition/import/format_guess.hpp"
+
+#include <raptor2.h>
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tessera::partition {
+namespace {
+
+constexpr std::string_view kXsdString = "http://www.w3.org/2001/XMLSchema#string";
+constexpr std::size_t kBlockBytes = std::size_t{1} << 16U;
+
+struct FreeWorld {
+  void operator()(raptor_world* world) const { raptor_free_world(world); }
+};
+struct FreeParser {
+  void operator()(raptor_parser* parser) const { raptor_free_parser(parser); }
+};
+struct FreeUri {
+  void operator()(raptor_uri* uri) const { raptor_free_uri(uri); }
+};
+
+std::string_view text_of(const unsigned char* text, std::size_t bytes) {
+  return {reinterpret_cast<const char*>(text), bytes};
+}
+
+std::string_view text_of(raptor_uri* uri) {
+  std::size_t bytes = 0;
+  const unsigned char* text = raptor_uri_as_counted_string(uri, &bytes);
+  return text_of(text, bytes);
+}
+
+const char* parser_name(InputFormat format) {
+  switch (format) {
+    case InputFormat::kTriG: return "trig";
+    case InputFormat::kRdfXml: return "rdfxml";
+    default: return "turtle";
+  }
+}
+
+// The library calls back from C: what a callback throws is kept and thrown again behind it.
+class RdfReader {
+ public:
+  RdfReader(InputFormat format, std::string_view blank_scope, FactSink& sink)
+      : blank_scope_(blank_scope), sink_(sink), world_(raptor_new_world()) {
+    if (!world_ || raptor_world_open(world_.get()) != 0) fail(ExitStatus::kInternal, "libraptor2 does not start");
+    raptor_world_set_log_handler(world_.get(), this, [](void* self, raptor_log_message* message) {
+      static_cast<RdfReader*>(self)->note(*message);
+    });
+    parser_.reset(raptor_new_parser(world_.get(), parser_name(format)));
+    if (!parser_) fail(ExitStatus::kUsage, "this libraptor2 reads no {}", format_name(format));
+    for (const raptor_option option : {RAPTOR_OPTION_NO_NET, RAPTOR_OPTION_NO_FILE})
+      raptor_parser_set_option(parser_.get(), option, nullptr, 1);
+    for (const raptor_option option : {RAPTOR_OPTION_LOAD_EXTERNAL_ENTITIES, RAPTOR_OPTION_CHECK_RDF_ID})
+      raptor_parser_set_option(parser_.get(), option, nullptr, 0);
+    raptor_parser_set_statement_handler(parser_.get(), this, [](void* self, raptor_statement* statement) {
+      static_cast<RdfReader*>(self)->take(*statement);
+    });
+  }
+
+  void run(Input& input, std::string_view first) {
+    const std::string name = "file:///" + std::filesystem::path(input.name()).filename().string();
+    const std::unique_ptr<raptor_uri, FreeUri> base(
+        raptor_new_uri(world_.get(), reinterpret_cast<const unsigned char*>(name.c_str())));
+    raptor_parser_parse_start(parser_.get(), base.get());
+    std::vector<char> block(kBlockBytes);
+    parse(first, false);
+    while (!failed_) {
+      const std::size_t count = input.read(block);
+      parse({block.data(), count}, count == 0);
+      if (count == 0) break;
+    }
+    while (input.read(block) > 0) {  // so that the checksum is of the whole file
+    }
+  }
+
+  [[nodiscard]] std::uint64_t lines() const { return lines_; }
+
+ private:
+  void parse(std::string_view text, bool is_end) {
+    lines_ += static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+    const int status = raptor_parser_parse_chunk(
+        parser_.get(), reinterpret_cast<const unsigned char*>(text.data()), text.size(), is_end ? 1 : 0);
+    if (thrown_) std::rethrow_exception(thrown_);
+    if (status == 0 && error_.empty()) return;
+    failed_ = true;
+    sink_.bad_line(error_line_, error_.empty() ? "cannot be understood" : error_);
+  }
+
+  void note(const raptor_log_message& message) {
+    if (message.level < RAPTOR_LOG_LEVEL_ERROR || !error_.empty()) return;
+    error_ = message.text;
+    error_line_ = message.locator != nullptr && message.locator->line > 0
+                      ? static_cast<std::uint64_t>(message.locator->line)
+                      : lines_;
+  }
+
+  void take(const raptor_statement& statement) {
+    if (thrown_ || failed_ || !error_.empty()) return;
+    try {
+      give(statement);
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
+  }
+
+  void give(const raptor_statement& statement) {
+    const raptor_locator* place = raptor_parser_get_locator(parser_.get());
+    const auto line = static_cast<std::uint64_t>(place != nullptr ? std::max(0, place->line) : 0);
+    const std::string_view subject = name(*statement.subject, subject_);
+    const std::string_view predicate = name(*statement.predicate, predicate_);
+    const raptor_term& object = *statement.object;
+    if (object.type != RAPTOR_TERM_TYPE_LITERAL)
+      return sink_.triple(subject, predicate, name(object, object_), line);
+    const raptor_term_literal_value& literal = object.value.literal;
+    sink_.attribute(subject, predicate, text_of(literal.string, literal.string_len), datatype(literal), line);
+  }
+
+  std::string_view name(const raptor_term& term, std::string& memory) const {
+    if (term.type == RAPTOR_TERM_TYPE_URI) return text_of(term.value.uri);
+    const std::string_view label = text_of(term.value.blank.string, term.value.blank.string_len);
+    return memory.assign("_:").append(blank_scope_).append(label);
+  }
+
+  std::string_view datatype(const raptor_term_literal_value& literal) {
+    if (literal.language != nullptr) {
+      datatype_.assign("@").append(text_of(literal.language, literal.language_len));
+      for (char& c : datatype_)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+      return datatype_;
+    }
+    if (literal.datatype == nullptr) return {};
+    const std::string_view type = text_of(literal.datatype);
+    return type == kXsdString ? std::string_view() : type;
+  }
+
+  std::string blank_scope_;
+  FactSink& sink_;
+  std::unique_ptr<raptor_world, FreeWorld> world_;
+  std::unique_ptr<raptor_parser, FreeParser> parser_;
+  std::uint64_t lines_ = 0;
+  std::string error_;
+  std::uint64_t error_line_ = 0;
+  bool failed_ = false;
+  std::exception_ptr thrown_;
+  std::string subject_;
+  std::string predicate_;
+  std::string object_;
+  std::string datatype_;
+};
+
+}  // namespace
+
+bool reads_rdf() { return true; }
+
+std::uint64_t read_rdf(Input& input, InputFormat format, std::string_view first, std::string_view blank_scope,
+                       FactSink& sink) {
+  RdfReader reader(format, blank_scope, sink);
+  reader.run(input, first);
+  return reader.lines();
+}
+
+}  // namespace tessera::partition
