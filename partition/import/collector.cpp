@@ -252,9 +252,10 @@ void Collector::show_progress() {
 void Collector::report_headers() const {
   if (found_.counts.triples_read < 2 * found_.relations.size()) return;
   for (const FirstLine& first : first_lines_)
-    log::warning("{}:1: '{}', '{}', '{}' occur nowhere else; if this line is a header, take it out of the file, or import "
-                 "with --header, which leaves out the first line of each file",
-                 first.file, first.head_name, found_.relations.name(first.relation), first.tail_name);
+    log::warning(
+        "{}:1: '{}', '{}', '{}' occur nowhere else; if this line is a header, take it out of the file, or import "
+        "with --header, which leaves out the first line of each file",
+        first.file, first.head_name, found_.relations.name(first.relation), first.tail_name);
 }
 
 Collected Collector::finish() {

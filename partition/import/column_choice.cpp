@@ -158,8 +158,12 @@ class Chooser {
       guess_order();
     }
     if (is_table_ || first_.size() == format.count) return;
-    if (choice_.may_have_header) choice_.hint += "; --header leaves out the first line";
+    if (choice_.may_have_header && differs_from_second_line()) choice_.hint += "; --header leaves out the first line";
     choice_.hint += "; --head, --relation and --tail choose columns of a table";
+  }
+
+  [[nodiscard]] bool differs_from_second_line() const {
+    return lines_.size() > 1 && LineSplitter(choice_.format.separator, 0).split(lines_[1]) != first_.size();
   }
 
   // Three columns in the order that a header or OpenKE's count says.
@@ -206,7 +210,7 @@ class Chooser {
       text += ", after a header";
     const auto place = [&](std::size_t column) {
       return format.header && !choice_.stated_count && column < first_.size() ? fmt::format("'{}'", first_[column])
-                                                                            : fmt::format("{}", column + 1);
+                                                                              : fmt::format("{}", column + 1);
     };
     if (format.content == Content::kNodes) {
       text += fmt::format("; id {}", place(format.id));
@@ -240,12 +244,13 @@ void check_columns(const ImportOptions& options) {
   const NodeColumns& nodes = options.node_columns;
   if (!options.columns.empty()) (void)ColumnOrder::parse(options.columns);
   if (!options.columns.empty() && (triples.given() || !triples.relation_name.empty()))
-    fail(ExitStatus::kUsage, "--columns is about tables of three columns; it does not go with --head, --relation, "
-                             "--tail or --relation-name");
+    fail(ExitStatus::kUsage,
+         "--columns is about tables of three columns; it does not go with --head, --relation, "
+         "--tail or --relation-name");
   if (!triples.relation.empty() && !triples.relation_name.empty())
     fail(ExitStatus::kUsage, "give either --relation or --relation-name");
-  if (triples.given() && (triples.head.empty() || triples.tail.empty() ||
-                          (triples.relation.empty() && triples.relation_name.empty())))
+  if (triples.given() &&
+      (triples.head.empty() || triples.tail.empty() || (triples.relation.empty() && triples.relation_name.empty())))
     fail(ExitStatus::kUsage, "--head, --relation (or --relation-name) and --tail go together");
   if (!options.entities.empty() && nodes.id.empty())
     fail(ExitStatus::kUsage, "--entities needs --id: the column with the names that the triples have");

@@ -15,9 +15,9 @@ namespace tessera::partition {
 /// How a file of columns is read, and what must be said about it.
 struct ColumnChoice {
   TextFormat format;
-  std::string description;  ///< "columns separated by comma, the first line is a header"
-  std::string hint;         ///< which guesses a bad line may come from, and the options that override them
-  bool may_have_header = false;               ///< nothing tells whether the first line is one
+  std::string description;       ///< "columns separated by comma, the first line is a header"
+  std::string hint;              ///< which guesses a bad line may come from, and the options that override them
+  bool may_have_header = false;  ///< nothing tells whether the first line is one
   std::optional<std::uint64_t> stated_count;  ///< of triples, by a first line that holds a number only
 };
 

@@ -38,21 +38,23 @@ std::size_t lines_that_fit(const std::vector<std::string_view>& lines, Separator
   return most;
 }
 
-bool has_word(Words words, std::string_view text) { return std::find(words.begin(), words.end(), lower(text)) != words.end(); }
+bool has_word(Words words, std::string_view text) {
+  return std::find(words.begin(), words.end(), lower(text)) != words.end();
+}
 
-constexpr std::array<std::string_view, 14> kHeadWords = {"head", "h", "subject", "subj", "s", "source", "src", "from",
-                                                         "start", "head_id", "subject_id", "source_id", ":start_id",
-                                                         "node1"};
-constexpr std::array<std::string_view, 13> kRelationWords = {"relation", "r", "rel", "predicate", "pred", "p",
-                                                             "edge", "edge_type", "relation_type", "relation_id",
-                                                             "predicate_id", ":type", "label"};
-constexpr std::array<std::string_view, 14> kTailWords = {"tail", "t", "object", "obj", "o", "target", "dst", "to",
-                                                         "end", "tail_id", "object_id", "target_id", ":end_id",
-                                                         "node2"};
-constexpr std::array<std::string_view, 11> kIdWords = {"id", "entity", "entity_id", "node", "node_id", "node_index",
-                                                       "name", "identifier", "iri", ":id", "index"};
-constexpr std::array<std::string_view, 6> kAttributeWords = {"attribute", "property", "key", "predicate", "relation",
-                                                             "field"};
+constexpr std::array<std::string_view, 14> kHeadWords = {"head",       "h",         "subject",   "subj",  "s",
+                                                         "source",     "src",       "from",      "start", "head_id",
+                                                         "subject_id", "source_id", ":start_id", "node1"};
+constexpr std::array<std::string_view, 13> kRelationWords = {
+    "relation",      "r",           "rel",          "predicate", "pred", "p", "edge", "edge_type",
+    "relation_type", "relation_id", "predicate_id", ":type",     "label"};
+constexpr std::array<std::string_view, 14> kTailWords = {"tail",      "t",         "object",  "obj",  "o",
+                                                         "target",    "dst",       "to",      "end",  "tail_id",
+                                                         "object_id", "target_id", ":end_id", "node2"};
+constexpr std::array<std::string_view, 11> kIdWords = {
+    "id", "entity", "entity_id", "node", "node_id", "node_index", "name", "identifier", "iri", ":id", "index"};
+constexpr std::array<std::string_view, 6> kAttributeWords = {"attribute", "property", "key",
+                                                             "predicate", "relation", "field"};
 constexpr std::array<std::string_view, 4> kValueWords = {"value", "literal", "object", "text"};
 
 std::string_view without_blanks(std::string_view line) {
@@ -93,17 +95,6 @@ Statements count_statements(std::string_view sample) {
   return found;
 }
 
-InputFormat format_of_name(std::string path) {
-  for (const char* packed : {".gz", ".zst"})
-    if (path.ends_with(packed)) path.resize(path.size() - std::string_view(packed).size());
-  static const std::map<std::string, InputFormat> kEndings = {
-      {".ttl", InputFormat::kTurtle},  {".trig", InputFormat::kTriG}, {".nq", InputFormat::kNQuads},
-      {".rdf", InputFormat::kRdfXml}, {".owl", InputFormat::kRdfXml}, {".nt", InputFormat::kNTriples}};
-  const std::size_t dot = path.rfind('.');
-  const auto found = kEndings.find(dot == std::string::npos ? "" : lower(path.substr(dot)));
-  return found == kEndings.end() ? InputFormat::kText : found->second;
-}
-
 }  // namespace
 
 std::vector<std::string_view> first_lines(std::string_view sample) {
@@ -133,6 +124,17 @@ Separator guess_separator(const std::vector<std::string_view>& lines, std::size_
   return Separator::kTab;
 }
 
+InputFormat format_of_name(std::string path) {
+  for (const char* packed : {".gz", ".zst"})
+    if (path.ends_with(packed)) path.resize(path.size() - std::string_view(packed).size());
+  static const std::map<std::string, InputFormat> kEndings = {
+      {".ttl", InputFormat::kTurtle}, {".trig", InputFormat::kTriG},  {".nq", InputFormat::kNQuads},
+      {".rdf", InputFormat::kRdfXml}, {".owl", InputFormat::kRdfXml}, {".nt", InputFormat::kNTriples}};
+  const std::size_t dot = path.rfind('.');
+  const auto found = kEndings.find(dot == std::string::npos ? "" : lower(path.substr(dot)));
+  return found == kEndings.end() ? InputFormat::kText : found->second;
+}
+
 InputFormat guess_format(const std::string& path, std::string_view sample) {
   const std::vector<std::string_view> lines = first_lines(sample);
   const std::string_view start = lines.empty() ? std::string_view() : without_blanks(lines.front());
@@ -160,7 +162,8 @@ const char* format_name(InputFormat format) {
 
 NamedColumns named_columns(const std::vector<std::string>& header) {
   const auto find = [&](Words words) {
-    const auto found = std::find_if(header.begin(), header.end(), [&](const auto& name) { return has_word(words, name); });
+    const auto found =
+        std::find_if(header.begin(), header.end(), [&](const auto& name) { return has_word(words, name); });
     return found == header.end() ? kNoColumn : static_cast<std::size_t>(found - header.begin());
   };
   return {find(kHeadWords), find(kRelationWords), find(kTailWords)};

@@ -20,6 +20,8 @@ Separator guess_separator(const std::vector<std::string_view>& lines, std::size_
 
 /// The format of a file, by its first lines, then by its name; never kAuto or kWordNet.
 InputFormat guess_format(const std::string& path, std::string_view sample);
+/// What the name of a file says; kText when it says nothing.
+InputFormat format_of_name(std::string path);
 
 const char* format_name(InputFormat format);
 

@@ -46,8 +46,7 @@ Lines read_lines(const std::string& path) {
     if (records.is_empty()) continue;
     const bool is_count_line = has_count && std::exchange(first, false);
     if (is_count_line) continue;
-    if (!records.fault().empty())
-      fail(ExitStatus::kBadData, "{}:{}: {}", path, records.first_line(), records.fault());
+    if (!records.fault().empty()) fail(ExitStatus::kBadData, "{}:{}: {}", path, records.first_line(), records.fault());
     if (records.count() != 2)
       fail(ExitStatus::kBadData, "{}:{}: {} columns where an id and a name are needed", path, records.first_line(),
            records.count());

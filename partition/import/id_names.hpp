@@ -15,8 +15,8 @@ namespace tessera::partition {
 /// id, perhaps after a header or a line with their number. In memory.
 class IdNames {
  public:
-  /// Throws Error(kBadData) for ids that are not 0, 1, ..., for a name that two ids have, and for a file whose id column
-  /// cannot be told. `ids_first`: of a file whose columns both look like ids.
+  /// Throws Error(kBadData) for ids that are not 0, 1, ..., for a name that two ids have, and for a file whose id
+  /// column cannot be told. `ids_first`: of a file whose columns both look like ids.
   explicit IdNames(const std::string& path, bool ids_first = true);
   [[nodiscard]] std::uint64_t size() const { return names_.size(); }
   /// Null when `id` is none.

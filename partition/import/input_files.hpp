@@ -19,7 +19,7 @@ struct InputFile {
   TextFormat::Content content = TextFormat::Content::kTriples;
   bool wordnet = false;
   const char* columns = nullptr;  ///< of a data set of another program, whose files hold ids
-  std::uint64_t bytes = 0;  ///< raw size, 0 when unknown
+  std::uint64_t bytes = 0;        ///< raw size, 0 when unknown
 };
 
 /// What is read.
@@ -27,8 +27,8 @@ struct InputList {
   std::vector<InputFile> files;  ///< in the order in which they are read: train first
   std::string entity_names;      ///< files with the names of ids; empty: triples have names
   std::string relation_names;
-  bool ids_first = true;         ///< in these files, where both columns look like ids
-  bool has_splits = false;       ///< valid and test are given, not drawn
+  bool ids_first = true;    ///< in these files, where both columns look like ids
+  bool has_splits = false;  ///< valid and test are given, not drawn
 };
 
 /// Folders become the files in them. Throws Error(kUsage) for options that contradict each other and

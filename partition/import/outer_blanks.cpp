@@ -30,9 +30,10 @@ void OuterBlanks::report(const Dictionary& entities, const Dictionary& relations
   look_up(entities_, entities);
   look_up(relations_, relations);
   if (pairs > 0)
-    log::warning("{} names differ from others by blanks at their ends only, such as {}: they are different names; --trim "
-                 "takes such blanks off",
-                 text::with_thousands(pairs), example);
+    log::warning(
+        "{} names differ from others by blanks at their ends only, such as {}: they are different names; --trim "
+        "takes such blanks off",
+        text::with_thousands(pairs), example);
   else if (on_disk && !entities_.empty())
     log::warning("some names begin or end with a blank, such as {}; --trim takes such blanks off", first_);
 }

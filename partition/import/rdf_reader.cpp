@@ -89,8 +89,8 @@ class RdfReader {
  private:
   void parse(std::string_view text, bool is_end) {
     lines_ += static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
-    const int status = raptor_parser_parse_chunk(
-        parser_.get(), reinterpret_cast<const unsigned char*>(text.data()), text.size(), is_end ? 1 : 0);
+    const int status = raptor_parser_parse_chunk(parser_.get(), reinterpret_cast<const unsigned char*>(text.data()),
+                                                 text.size(), is_end ? 1 : 0);
     if (thrown_) std::rethrow_exception(thrown_);
     if (status == 0 && error_.empty()) return;
     failed_ = true;
@@ -120,8 +120,7 @@ class RdfReader {
     const std::string_view subject = name(*statement.subject, subject_);
     const std::string_view predicate = name(*statement.predicate, predicate_);
     const raptor_term& object = *statement.object;
-    if (object.type != RAPTOR_TERM_TYPE_LITERAL)
-      return sink_.triple(subject, predicate, name(object, object_), line);
+    if (object.type != RAPTOR_TERM_TYPE_LITERAL) return sink_.triple(subject, predicate, name(object, object_), line);
     const raptor_term_literal_value& literal = object.value.literal;
     sink_.attribute(subject, predicate, text_of(literal.string, literal.string_len), datatype(literal), line);
   }

@@ -125,24 +125,26 @@ class Reading {
 
   void say_format(const Input& input, InputFormat format) {
     log::info("{}: {}, {}", input.name(), input.encoding(), format_name(format));
-    if (options_.format == InputFormat::kAuto)
-      collector_.hint(fmt::format("; the file was taken for {}, --format says another format, such as text",
-                                  format_name(format)));
+    if (options_.format != InputFormat::kAuto) return;
+    const InputFormat named = format_of_name(input.name());
+    if (named != format && named != InputFormat::kText)
+      log::warning("{}: it is called as {}, but it is {} by its first lines", input.name(), format_name(named),
+                   format_name(format));
+    collector_.hint(
+        fmt::format("; the file was taken for {}, --format says another format, such as text", format_name(format)));
   }
 
   void read_statements(LineReader& lines, std::size_t index, InputFormat format) {
     say_format(lines.input(), format);
-    read_facts(index, [&](FactSink& sink) {
-      read_ntriples(lines, blank_scope(index), sink, format == InputFormat::kNQuads);
-    });
+    read_facts(index,
+               [&](FactSink& sink) { read_ntriples(lines, blank_scope(index), sink, format == InputFormat::kNQuads); });
   }
 
   std::uint64_t read_graph(Input& input, LineReader& lines, std::size_t index, InputFormat format) {
     say_format(input, format);
     std::uint64_t count = 0;
-    read_facts(index, [&](FactSink& sink) {
-      count = read_rdf(input, format, lines.take_all(), blank_scope(index), sink);
-    });
+    read_facts(index,
+               [&](FactSink& sink) { count = read_rdf(input, format, lines.take_all(), blank_scope(index), sink); });
     return count;
   }
 

@@ -11,8 +11,8 @@ namespace tessera::partition {
 /// How the entities of tables and those of triples meet.
 struct TableTally {
   std::uint64_t in_tables = 0;
-  std::uint64_t isolated = 0;       ///< in a table, in no triple
-  std::uint64_t without_row = 0;    ///< in a triple, in no table
+  std::uint64_t isolated = 0;     ///< in a table, in no triple
+  std::uint64_t without_row = 0;  ///< in a triple, in no table
   void add(bool in_triple, bool in_table) {
     in_tables += in_table ? 1 : 0;
     isolated += in_table && !in_triple ? 1 : 0;

@@ -39,7 +39,7 @@ struct TextFormat {
   };
   Content content = Content::kTriples;
   Separator separator = Separator::kTab;
-  bool header = false;  ///< the first line that is not empty is no triple
+  bool header = false;    ///< the first line that is not empty is no triple
   std::size_t count = 3;  ///< columns of each line
   bool trim = false;
   ColumnOrder columns = {};

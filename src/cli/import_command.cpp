@@ -27,9 +27,9 @@ struct Options {
 };
 
 const std::map<std::string, InputFormat> kFormats = {
-    {"auto", InputFormat::kAuto},         {"text", InputFormat::kText},     {"ntriples", InputFormat::kNTriples},
-    {"nquads", InputFormat::kNQuads},     {"turtle", InputFormat::kTurtle}, {"trig", InputFormat::kTriG},
-    {"rdfxml", InputFormat::kRdfXml},     {"wordnet", InputFormat::kWordNet}};
+    {"auto", InputFormat::kAuto},     {"text", InputFormat::kText},      {"ntriples", InputFormat::kNTriples},
+    {"nquads", InputFormat::kNQuads}, {"turtle", InputFormat::kTurtle},  {"trig", InputFormat::kTriG},
+    {"rdfxml", InputFormat::kRdfXml}, {"wordnet", InputFormat::kWordNet}};
 const std::map<std::string, Separator> kSeparators = {{"auto", Separator::kAuto},
                                                       {"tab", Separator::kTab},
                                                       {"comma", Separator::kComma},
@@ -57,9 +57,10 @@ void import(const Options& options) {
 
 void add_inputs(const Parser& parser, Options& options) {
   ImportOptions& import = options.import;
-  parser.add("inputs", import.inputs,
-             "Files with triples, split at random; '-' is standard input; gzip and zstd are recognised; folders: WordNet, "
-             "or a data set of OpenKE, LibKGE or PyKEEN");
+  parser.add(
+      "inputs", import.inputs,
+      "Files with triples, split at random; '-' is standard input; gzip and zstd are recognised; folders: WordNet, "
+      "or a data set of OpenKE, LibKGE or PyKEEN");
   parser.add("-o,--output", options.output, "The graph folder to make, for example data.kg")
       .check(not_empty())
       .required();
@@ -89,9 +90,10 @@ void add_columns(const Parser& parser, Options& options) {
   column("--id", nodes.id, "Of --entities: the column with the names that the triples have");
   column("--type", nodes.type, "Of --entities: becomes the attribute 'type'");
   column("--label", nodes.label, "Of --entities: becomes the attribute 'label'; an entity has one at most");
-  parser.add("--attribute-columns", nodes.attributes,
-             "Of --entities: columns that become attributes of their names, with commas; without --type, --label and "
-             "this option all do")
+  parser
+      .add("--attribute-columns", nodes.attributes,
+           "Of --entities: columns that become attributes of their names, with commas; without --type, --label and "
+           "this option all do")
       .cut_at(',')
       .type_name("COLUMN");
   parser.add("--id-prefix", nodes.id_prefix, "Text to put before each id of --entities").type_name("TEXT");
@@ -103,7 +105,8 @@ void add_formats(const Parser& parser, Options& options) {
                     "auto, text, ntriples, nquads, turtle, trig, rdfxml or wordnet; auto decides for each file");
   parser.add_choice("--separator", import.separator, kSeparators,
                     "Of text columns: auto, tab, comma, semicolon or space; auto decides for each file");
-  parser.add("--columns", import.columns, "Order of three columns: a permutation of hrt (default: hrt, or what a header says)");
+  parser.add("--columns", import.columns,
+             "Order of three columns: a permutation of hrt (default: hrt, or what a header says)");
   parser.add_flag("--header", options.header, "The first line of each text file is no triple");
   parser.add_flag("--no-header", options.no_header, "It is one (default: a line that names the columns is a header)");
   parser.add_flag("--trim", import.trim, "Take blanks off both ends of each field of text");
