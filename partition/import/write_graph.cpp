@@ -51,6 +51,12 @@ class Column {
   std::vector<std::uint32_t> datatypes_;
 };
 
+std::string one_line(std::string_view text) {
+  std::string line(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
 // Tells a second label of an entity. Rows come sorted by entity.
 class OneLabel {
  public:
@@ -64,7 +70,7 @@ class OneLabel {
     if (is_second && !skips_)
       fail(ExitStatus::kBadData,
            "entity '{}' has two labels, '{}' and '{}'; --skip-bad-lines keeps the first in the order of bytes",
-           result_.entities[row.entity], label_, row.value);
+           one_line(result_.entities[row.entity]), one_line(label_), one_line(row.value));
     result_.counts.labels_dropped += is_second ? 1 : 0;
     entity_ = row.entity;
     if (!is_second) label_ = row.value;
