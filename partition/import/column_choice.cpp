@@ -78,9 +78,13 @@ class Chooser {
   void split_first_line() {
     if (lines_.empty()) return;
     constexpr std::size_t kMostColumns = 4096;
-    const std::string_view line = lines_[choice_.stated_count ? 1 : 0];
     LineSplitter splitter(choice_.format.separator, kMostColumns);
-    const std::size_t count = std::min(splitter.split(line), kMostColumns);
+    std::size_t next = choice_.stated_count ? 1 : 0;
+    std::string record(lines_[next]);
+    std::size_t count = splitter.split(record);
+    while (splitter.is_open() && ++next < lines_.size())
+      count = splitter.split(record.append("\n").append(lines_[next]));
+    count = std::min(count, kMostColumns);
     for (std::size_t i = 0; i < count; ++i) first_.push_back(without_blanks(splitter.fields()[i]));
   }
 

@@ -56,8 +56,9 @@ Lines read_lines(const std::string& path) {
   return lines;
 }
 
-// Whether the column holds each of 0, 1, ... once, perhaps below a header.
+// Whether the column holds each of 0, 1, ... once, perhaps below a header, which is no number.
 bool is_ids(const Lines& lines, std::size_t column, bool header) {
+  if (header && !lines.fields.empty() && to_id(lines.fields.front().at(column))) return false;
   std::vector<bool> seen(lines.fields.size());
   for (std::size_t i = header ? 1 : 0; i < lines.fields.size(); ++i) {
     const auto id = to_id(lines.fields[i].at(column));

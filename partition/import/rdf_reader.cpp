@@ -94,7 +94,8 @@ class RdfReader {
     if (thrown_) std::rethrow_exception(thrown_);
     if (status == 0 && error_.empty()) return;
     failed_ = true;
-    sink_.bad_line(error_line_, (error_.empty() ? "cannot be understood" : error_) + " (the rest of the file is not read)");
+    sink_.bad_line(error_line_,
+                   (error_.empty() ? "cannot be understood" : error_) + " (the rest of the file is not read)");
   }
 
   void note(const raptor_log_message& message) {

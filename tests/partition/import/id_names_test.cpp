@@ -11,8 +11,8 @@ using test::expect_error;
 
 TEST(IdNames, AllLayouts) {
   const test::TempFolder folder;
-  for (const char* text : {"3\nnew york\t0\nb\t2\nc\t1\n", "0\tnew york\n1\tc\n2\tb\n", "id\tlabel\n0\tnew york\n1\tc\n2\tb\n",
-                           "node idx,entity id\n0,new york\n1,c\n2,b\n"}) {
+  for (const char* text : {"3\nnew york\t0\nb\t2\nc\t1\n", "0\tnew york\n1\tc\n2\tb\n",
+                           "id\tlabel\n0\tnew york\n1\tc\n2\tb\n", "node idx,entity id\n0,new york\n1,c\n2,b\n"}) {
     const IdNames names(folder.write("names", text));
     ASSERT_EQ(names.size(), 3U) << text;
     EXPECT_EQ(*names.find("0"), "new york");
