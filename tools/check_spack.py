@@ -24,17 +24,17 @@ except ImportError:
 # Names in Spack's builtin repository that Tessera uses or may use. Not there: serd, streamvbyte, KaMinPar.
 KNOWN = set(
     """benchmark blis cli11 cmake cuda fmt googletest hdf5 highfive highway hwloc intel-tbb kahip libxsmm lz4 metis
-    nccl ninja nlohmann-json onednn openblas openmpi parmetis pkgconf python random123 raptor2 scotch spdlog tomlplusplus
+    nccl ninja nlohmann-json onednn openblas openmpi parmetis pkgconf python random123 scotch spdlog tomlplusplus
     xxhash zlib zlib-ng zstd""".split()
 )
 
-# What CMake looks for -> the spec that brings it (none: part of the compiler or of CMake).
+# What CMake looks for -> the spec that brings it (none: part of the compiler or of CMake, or left out there: TESSERA_RDF).
 SPEC_OF = {
     "BLAS": "openblas", "CBLAS": "openblas", "CLI11": "cli11", "CUDAToolkit": "cuda", "GTest": "googletest",
     "HDF5": "hdf5", "METIS": "metis", "MPI": "openmpi", "NCCL": "nccl", "OpenMP": None, "PkgConfig": "pkgconf",
     "Python3": "python", "Random123/philox.h": "random123", "Threads": None, "ZLIB": "zlib", "benchmark": "benchmark",
     "cblas.h": "openblas", "ccache": None, "fmt": "fmt", "hwloc": "hwloc", "libhwy": "highway",
-    "libxxhash": "xxhash", "libzstd": "zstd", "raptor2": "raptor2", "nlohmann_json": "nlohmann-json", "openblas": "openblas",
+    "libxxhash": "xxhash", "libzstd": "zstd", "raptor2": None, "serd-0": None, "nlohmann_json": "nlohmann-json", "openblas": "openblas",
     "spdlog": "spdlog", "tomlplusplus": "tomlplusplus",
 }  # fmt: skip
 

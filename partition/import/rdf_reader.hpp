@@ -6,11 +6,12 @@
 #include "partition/import/input.hpp"
 #include "partition/import/options.hpp"
 
+#include <cstdint>
 #include <string_view>
 
 namespace tessera::partition {
 
-/// Whether this build reads Turtle, TriG and RDF/XML: it does with libraptor2.
+/// Whether this build reads Turtle, TriG (libserd) and RDF/XML (libraptor2).
 bool reads_rdf();
 
 /// Reads Turtle, TriG or RDF/XML. Facts are those of read_ntriples(); the names of graphs are left out. Relative IRIs
@@ -19,5 +20,7 @@ bool reads_rdf();
 /// Throws Error(kUsage) in a build that reads no RDF.
 std::uint64_t read_rdf(Input& input, InputFormat format, std::string_view first, std::string_view blank_scope,
                        FactSink& sink);
+/// The part of it for RDF/XML.
+std::uint64_t read_rdf_xml(Input& input, std::string_view first, std::string_view blank_scope, FactSink& sink);
 
 }  // namespace tessera::partition

@@ -3,7 +3,6 @@
 #include "partition/import/rdf_reader.hpp"
 
 #include "core/error.hpp"
-#include "partition/import/format_guess.hpp"
 
 #include <raptor2.h>
 
@@ -40,31 +39,23 @@ std::string_view text_of(raptor_uri* uri) {
   return text_of(text, bytes);
 }
 
-const char* parser_name(InputFormat format) {
-  switch (format) {
-    case InputFormat::kTriG: return "trig";
-    case InputFormat::kRdfXml: return "rdfxml";
-    default: return "turtle";
-  }
-}
-
 // The library calls back from C: what a callback throws is kept and thrown again behind it.
-class RdfReader {
+class RdfXmlReader {
  public:
-  RdfReader(InputFormat format, std::string_view blank_scope, FactSink& sink)
+  RdfXmlReader(std::string_view blank_scope, FactSink& sink)
       : blank_scope_(blank_scope), sink_(sink), world_(raptor_new_world()) {
     if (!world_ || raptor_world_open(world_.get()) != 0) fail(ExitStatus::kInternal, "libraptor2 does not start");
     raptor_world_set_log_handler(world_.get(), this, [](void* self, raptor_log_message* message) {
-      static_cast<RdfReader*>(self)->note(*message);
+      static_cast<RdfXmlReader*>(self)->note(*message);
     });
-    parser_.reset(raptor_new_parser(world_.get(), parser_name(format)));
-    if (!parser_) fail(ExitStatus::kUsage, "this libraptor2 reads no {}", format_name(format));
+    parser_.reset(raptor_new_parser(world_.get(), "rdfxml"));
+    if (!parser_) fail(ExitStatus::kUsage, "this libraptor2 reads no RDF/XML");
     for (const raptor_option option : {RAPTOR_OPTION_NO_NET, RAPTOR_OPTION_NO_FILE})
       raptor_parser_set_option(parser_.get(), option, nullptr, 1);
     for (const raptor_option option : {RAPTOR_OPTION_LOAD_EXTERNAL_ENTITIES, RAPTOR_OPTION_CHECK_RDF_ID})
       raptor_parser_set_option(parser_.get(), option, nullptr, 0);
     raptor_parser_set_statement_handler(parser_.get(), this, [](void* self, raptor_statement* statement) {
-      static_cast<RdfReader*>(self)->take(*statement);
+      static_cast<RdfXmlReader*>(self)->take(*statement);
     });
   }
 
@@ -161,11 +152,8 @@ class RdfReader {
 
 }  // namespace
 
-bool reads_rdf() { return true; }
-
-std::uint64_t read_rdf(Input& input, InputFormat format, std::string_view first, std::string_view blank_scope,
-                       FactSink& sink) {
-  RdfReader reader(format, blank_scope, sink);
+std::uint64_t read_rdf_xml(Input& input, std::string_view first, std::string_view blank_scope, FactSink& sink) {
+  RdfXmlReader reader(blank_scope, sink);
   reader.run(input, first);
   return reader.lines();
 }
