@@ -28,9 +28,7 @@ struct FreeReader {
   void operator()(SerdReader* reader) const { serd_reader_free(reader); }
 };
 
-std::string_view text_of(const SerdNode& node) {
-  return {reinterpret_cast<const char*>(node.buf), node.n_bytes};
-}
+std::string_view text_of(const SerdNode& node) { return {reinterpret_cast<const char*>(node.buf), node.n_bytes}; }
 
 // The library calls back from C: what a callback throws is kept and thrown again behind it.
 class TurtleReader {
@@ -143,7 +141,8 @@ class TurtleReader {
       return;
     }
     SerdNode whole = serd_env_expand_node(environment_.get(), &node);
-    if (whole.buf == nullptr) fail(ExitStatus::kBadData, "{}: the prefix of '{}' is not declared", input_.name(), text_of(node));
+    if (whole.buf == nullptr)
+      fail(ExitStatus::kBadData, "{}: the prefix of '{}' is not declared", input_.name(), text_of(node));
     out.assign(text_of(whole));
     serd_node_free(&whole);
   }
