@@ -40,6 +40,7 @@ const kernels::Backend& backend() { return kernels::cpu_backend(); }
 /// What the machine does at best, as seen so far.
 struct Machine {
   double peak_gflops = 0;
+  double bf16_gflops = 0;
   double copy_gbytes = 0;
 };
 
@@ -59,14 +60,29 @@ double fastest(benchmark::State& state, const Call& call) {
     benchmark::ClobberMemory();
   }
   machine().peak_gflops = std::max(machine().peak_gflops, measure_peak_gflops(50));
+  machine().bf16_gflops = std::max(machine().bf16_gflops, measure_bf16_gflops(50));
   return best;
 }
 
-void report_flops(benchmark::State& state, double flops, double seconds) {
+/// Against the peak of such operations.
+void report_flops(benchmark::State& state, double flops, double seconds, double peak) {
   state.counters["GFLOPS"] = flops / seconds / 1e9;
-  state.counters["peak%"] = 100 * flops / seconds / 1e9 / machine().peak_gflops;
+  state.counters["peak%"] = 100 * flops / seconds / 1e9 / peak;
   state.counters["best_us"] = seconds * 1e6;
 }
+
+void report_flops(benchmark::State& state, double flops, double seconds) {
+  report_flops(state, flops, seconds, machine().peak_gflops);
+}
+
+/// Products: of chains in fp32, or of operands in bfloat16.
+struct Products {
+  const kernels::Backend& backend;
+  const double& peak_gflops;
+};
+
+Products fp32_products() { return {kernels::cpu_backend(), machine().peak_gflops}; }
+Products bf16_products() { return {kernels::cpu_bfloat16_backend(), machine().bf16_gflops}; }
 
 /// The packed side of a move stays in the cache, so that more than 100 % of copying memory is possible.
 void report_bytes(benchmark::State& state, double bytes, double seconds) {
@@ -75,43 +91,28 @@ void report_bytes(benchmark::State& state, double bytes, double seconds) {
   state.counters["best_us"] = seconds * 1e6;
 }
 
-/// The matrices of one step, by the benchmark's arguments.
-struct Step {
-  explicit Step(const benchmark::State& state)
-      : b(static_cast<std::size_t>(state.range(0))),
-        n(static_cast<std::size_t>(state.range(1))),
-        d(static_cast<std::size_t>(state.range(2))),
-        queries(b, d),
-        rows(n, d),
-        weights(b, n, static_cast<std::size_t>(state.range(3))),
-        to_queries(b, d),
-        to_rows(n, d) {}
-  [[nodiscard]] double flops() const { return 2.0 * static_cast<double>(b * n * d); }
-
-  std::size_t b, n, d;
-  Storage queries, rows, weights, to_queries, to_rows;
-};
-
-void scores(benchmark::State& state, Similarity similarity, double flops_per_step) {
+void scores(benchmark::State& state, const Products& products, Similarity similarity, double flops_per_step) {
   const Step step(state);
   const double seconds = fastest(state, [&] {
-    backend().scores.all_pairs(similarity, step.queries.view(), step.rows.view(), step.weights.view());
+    products.backend.scores.all_pairs(similarity, step.queries.view(), step.rows.view(), step.weights.view());
   });
-  report_flops(state, step.flops() / 2 * flops_per_step, seconds);
+  report_flops(state, step.flops() / 2 * flops_per_step, seconds, products.peak_gflops);
 }
 
-void to_queries(benchmark::State& state) {
+void to_queries(benchmark::State& state, const Products& products) {
   const Step step(state);
-  const double seconds = fastest(
-      state, [&] { backend().gradients.to_queries(step.weights.view(), step.rows.view(), step.to_queries.view()); });
-  report_flops(state, step.flops(), seconds);
+  const auto& gradients = products.backend.gradients;
+  const double seconds =
+      fastest(state, [&] { gradients.to_queries(step.weights.view(), step.rows.view(), step.to_queries.view()); });
+  report_flops(state, step.flops(), seconds, products.peak_gflops);
 }
 
-void to_rows(benchmark::State& state) {
+void to_rows(benchmark::State& state, const Products& products) {
   const Step step(state);
-  const double seconds = fastest(
-      state, [&] { backend().gradients.to_rows(step.weights.view(), step.queries.view(), step.to_rows.view()); });
-  report_flops(state, step.flops(), seconds);
+  const auto& gradients = products.backend.gradients;
+  const double seconds =
+      fastest(state, [&] { gradients.to_rows(step.weights.view(), step.queries.view(), step.to_rows.view()); });
+  report_flops(state, step.flops(), seconds, products.peak_gflops);
 }
 
 void ranks(benchmark::State& state) {
@@ -318,12 +319,16 @@ void register_formats() {
 void register_all() {
   // Operations per step: dot 2; L1 difference, absolute value and sum, one instruction each, so half the peak at best;
   // L2 difference and multiply-add, so three quarters of the peak at best.
-  all_shapes(benchmark::RegisterBenchmark("scores/dot", scores, Similarity::kDot, 2.0));
-  all_shapes(benchmark::RegisterBenchmark("to_queries", to_queries));
-  all_shapes(benchmark::RegisterBenchmark("to_rows", to_rows));
+  const auto products = [](const std::string& suffix, const Products& of) {
+    all_shapes(benchmark::RegisterBenchmark(("scores/dot" + suffix).c_str(), scores, of, Similarity::kDot, 2.0));
+    all_shapes(benchmark::RegisterBenchmark(("to_queries" + suffix).c_str(), to_queries, of));
+    all_shapes(benchmark::RegisterBenchmark(("to_rows" + suffix).c_str(), to_rows, of));
+  };
+  products("", fp32_products());
+  if (kernels::cpu::has_bfloat16_products()) products("/bf16", bf16_products());
   all_shapes(benchmark::RegisterBenchmark("ranks", ranks));
-  one_shape(benchmark::RegisterBenchmark("scores/l1", scores, Similarity::kNegativeL1, 3.0));
-  one_shape(benchmark::RegisterBenchmark("scores/l2", scores, Similarity::kNegativeL2, 3.0));
+  one_shape(benchmark::RegisterBenchmark("scores/l1", scores, fp32_products(), Similarity::kNegativeL1, 3.0));
+  one_shape(benchmark::RegisterBenchmark("scores/l2", scores, fp32_products(), Similarity::kNegativeL2, 3.0));
   one_shape(benchmark::RegisterBenchmark("pairs", pairs));
   one_shape(benchmark::RegisterBenchmark("softmax", softmax));
   register_formats();
@@ -358,9 +363,11 @@ bool choose_target(int* argc, char** argv) {
 void describe_machine() {
   machine().copy_gbytes = measure_copy_gbytes();
   machine().peak_gflops = measure_peak_gflops(10'000);
+  machine().bf16_gflops = measure_bf16_gflops(10'000);
   const auto text = [](double value) { return std::to_string(value); };
   benchmark::AddCustomContext("kernels_target", kernels::cpu::target_name());
   benchmark::AddCustomContext("peak_gflops_one_core", text(machine().peak_gflops));
+  benchmark::AddCustomContext("bf16_gflops_one_core", text(machine().bf16_gflops));
   benchmark::AddCustomContext("copy_gbytes_one_core", text(machine().copy_gbytes));
 #ifdef TESSERA_HAVE_OPENBLAS
   openblas_set_num_threads(1);

@@ -4,6 +4,7 @@
 
 #include "kernels/matrix.hpp"
 
+#include <benchmark/benchmark.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -36,6 +37,23 @@ class Storage {
   std::size_t cols_;
   std::size_t stride_;
   std::unique_ptr<float, Free> data_;
+};
+
+/// The matrices of one step, by the benchmark's arguments: queries, rows, dim, floats between the rows of the weights.
+struct Step {
+  explicit Step(const benchmark::State& state)
+      : b(static_cast<std::size_t>(state.range(0))),
+        n(static_cast<std::size_t>(state.range(1))),
+        d(static_cast<std::size_t>(state.range(2))),
+        queries(b, d),
+        rows(n, d),
+        weights(b, n, static_cast<std::size_t>(state.range(3))),
+        to_queries(b, d),
+        to_rows(n, d) {}
+  [[nodiscard]] double flops() const { return 2.0 * static_cast<double>(b * n * d); }
+
+  std::size_t b, n, d;
+  Storage queries, rows, weights, to_queries, to_rows;
 };
 
 }  // namespace tessera::bench

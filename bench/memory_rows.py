@@ -1,19 +1,21 @@
 # SPDX-FileCopyrightText: The Tessera authors
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmarks of memory: bytes and MRR of small rows, plans against runs, tables on disk. Part of bench/run.py."""
+"""Benchmarks of memory and precision: bytes and MRR of small rows, products in bf16, plans against runs, tables on disk.
+Part of bench/run.py."""
 
 import json
 import statistics
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 JOBS = Path(__file__).resolve().parent.parent / "jobs"
 SEEDS = (1, 2, 3)
 
 
 class MemoryBenchmarks:
-    """Benchmarks `memory` and `precision`; the class that inherits has the helpers of Bench."""
+    """Benchmarks `memory`, `precision` and `products`; the class that inherits has the helpers of Bench."""
 
     FP32 = {}
     SMALL = {  # what: keys, the form that they are compared with, most bytes per parameter, least MRR in per cent of it
@@ -47,6 +49,38 @@ class MemoryBenchmarks:
                 shares = [100 * mrr(form, seed) / mrr(reference, seed) for seed in SEEDS]
                 values = ", ".join(f"{mrr(form, seed):.4f} of {mrr(reference, seed):.4f}" for seed in SEEDS)
                 self.report("precision", f"{data}, {what}", statistics.mean(shares), "% of MRR", least, note=f"({values})")
+
+    # ---- products in bf16 on the CPU
+
+    PAIRS = 3
+
+    def bench_products(self):
+        """Exact step with products in bf16 against fp32, FB15k-237, d = 128 and 256, one core, in alternating runs."""
+        graph = self.fb15k_tenth()
+        for dim in (128, 256):
+            self.machine()
+            runs = {"fp32": [], "bf16": []}
+            for _ in range(self.PAIRS):
+                for products, found in runs.items():
+                    keys = {**self.EXACT, "model.dim": dim, "train.epochs": 1, "run.products": products}
+                    found.append(self.trained(graph, SimpleNamespace(keys=keys, ranks=1, threads=1)))
+            fastest = [min(run.epochs[0]["seconds"] for run in found) for found in runs.values()]
+            work = [fp32.done.cpu_seconds / bf16.done.cpu_seconds for fp32, bf16 in zip(*runs.values())]
+            self.report("products", f"exact step, d = {dim}: bf16 against fp32", fastest[0] / fastest[1], "times", 1.4,
+                        note=f"(the fastest of {self.PAIRS} runs each; processor time, by pairs: {min(work):.2f} to {max(work):.2f})")
+            for products, peak in (("fp32", "fma_gflops_one_core"), ("bf16", "bf16_gflops_one_core")):
+                rate = max(run.epochs[0]["triples_per_second"] for run in runs[products])
+                share = rate * 12 * dim * 14541 / (self.peak[peak] * 1e9)
+                self.report("products", f"  share of the {products} peak (products only)", 100 * share, "%")
+
+    def bench_products_mrr(self):
+        """Test MRR of exact training with products in bf16 against fp32: FB15k-237, 12 epochs, three seeds."""
+        graph = self.imported("FB15k-237", "FB15k-237-metis.kg", "metis")
+        keys = {**self.EXACT, "train.group_queries": "true", "train.batch_size": 250, "train.epochs": 12, "optimiser.learning_rate": 0.2}
+        pairs = [[self.recipe_mrr(graph, seed, {**keys, "run.products": products}) for products in ("auto", "bf16")]
+                 for seed in SEEDS]
+        self.report("products", "test MRR, bf16 less fp32", statistics.mean(bf16 - fp32 for fp32, bf16 in pairs), "", -0.002,
+                    note="(" + ", ".join(f"{bf16:.4f} and {fp32:.4f}" for fp32, bf16 in pairs) + ")")
 
     # ---- memory
 

@@ -23,6 +23,7 @@ LAYERS = {
     "device": ["core"],
     "memory": ["core", "device"],
     "storage": ["core"],
+    "tables": ["core", "storage"],
     "packing": [],
     "graph": ["core", "memory", "storage", "packing"],
     "attributes": ["core", "memory", "storage", "packing", "graph"],
@@ -39,16 +40,19 @@ LAYERS = {
     ],
     "search": ["core", "memory", "storage", "graph", "comm", "kernels", "execution", "model"],
     "evaluate": ["core", "memory", "storage", "graph", "comm", "kernels", "model", "search"],
-    "predict": ["core", "memory", "storage", "graph", "attributes", "comm", "model", "search"],
+    "predict": [
+        "core", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "model", "search",
+    ],
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
     "partition": ["core", "memory", "storage", "graph", "attributes"],
+    "foreign": ["core", "storage", "graph", "kernels", "model", "checkpoint", "partition"],
     "plan": [
         "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
         "partition",
     ],
     "cli": [
-        "core", "device", "memory", "storage", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
-        "search", "evaluate", "predict", "exports", "partition", "plan",
+        "core", "device", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
+        "search", "evaluate", "predict", "exports", "partition", "foreign", "plan",
     ],
 }
 
@@ -70,7 +74,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["train", "evaluate", "predict", "exports", "plan", "cli"]),
+    (r"nlohmann/.*", ["tables", "foreign", "train", "evaluate", "predict", "exports", "plan", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"raptor2\.h|serd/.*", ["partition"]),

@@ -51,12 +51,16 @@ Commands add_commands(CommandLine& line) {
     commands[name] = adder(line.add_command(name, description));
   };
   add("import", "Read triples from text, N-Triples or WordNet files into a graph folder", add_import);
+  add("import-model", "Make a model of vectors that another program has trained", add_import_model);
   add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
   add("plan", "Say how much memory the stages of a job take, and what would make it fit", add_plan);
   add("train", "Train the model that a job file describes", add_train);
   add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
   add("compare", "Say how much better one evaluation is than another of the same queries", add_compare);
-  add("predict", "Find the best answers to queries", add_predict);
+  add("predict", "Find the best answers to queries, or the best pairs of a relation", add_predict);
+  add("score", "Score and rank the triples of a list", add_score);
+  add("calibrate", "Learn from the valid split how scores become probabilities", add_calibrate);
+  add("similar", "Find the entities that are nearest to others", add_similar);
   add("export", "Write a trained model, or the sum of several, for analysis and other programs", add_export);
   add("attributes", "Print the attributes of an entity", add_attributes);
   add("info", "Say what a file or folder of Tessera holds, and whether it is sound", add_info);

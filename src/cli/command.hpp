@@ -38,12 +38,16 @@ struct Command {
 /// A command: adds its options to the parser and returns what to do. The state behind the options lives in the returned
 /// function.
 Command add_import(const Parser& parser);
+Command add_import_model(const Parser& parser);
 Command add_partition(const Parser& parser);
 Command add_plan(const Parser& parser);
 Command add_train(const Parser& parser);
 Command add_evaluate(const Parser& parser);
 Command add_compare(const Parser& parser);
 Command add_predict(const Parser& parser);
+Command add_score(const Parser& parser);
+Command add_calibrate(const Parser& parser);
+Command add_similar(const Parser& parser);
 Command add_export(const Parser& parser);
 Command add_attributes(const Parser& parser);
 Command add_info(const Parser& parser);

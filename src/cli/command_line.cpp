@@ -30,6 +30,7 @@ template Option Parser::add(const std::string&, std::uint64_t&, const std::strin
 template Option Parser::add(const std::string&, double&, const std::string&) const;
 template Option Parser::add(const std::string&, std::optional<std::uint64_t>&, const std::string&) const;
 template Option Parser::add(const std::string&, std::vector<std::string>&, const std::string&) const;
+template Option Parser::add(const std::string&, std::vector<std::vector<std::string>>&, const std::string&) const;
 template Option Parser::add(const std::string&, std::vector<double>&, const std::string&) const;
 
 Option Parser::add_flag(const std::string& names, bool& value, const std::string& description) const {

@@ -83,7 +83,7 @@ Devices open_devices(comm::Communicator& comm, const Job& job, const std::string
   if (comm.is_root()) {
     if (found.share)
       log::info("device: {}, {} of its memory for each rank ({}), products {}", found.share->device.properties().name,
-                text::bytes(found.share->bytes), found.share->source, job.run.products);
+                text::bytes(found.share->bytes), found.share->source, execution::device_products(job.run.products));
     if (ranks == 0)
       log::info("device: none, ranks compute on CPUs: {}", reason);
     else if (ranks < comm.size())

@@ -99,7 +99,7 @@ void evaluate_run(comm::Communicator& comm, const Options& options) {
   // Listed candidates are compared one by one, those of a condition are copied, on the host.
   const Devices devices = are_some ? Devices{} : open_devices(comm, job);
   ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
-  const auto chosen = choose_candidates(comm, model.context, "--candidates-where", options.condition);
+  const auto chosen = choose_entities(comm, model.context, {.prefix = "--candidates-", .where = options.condition});
   const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
   evaluate::Evaluator evaluator(setup, evaluation_options(job, options, chosen), make_ranker(device_pool.get(), job));

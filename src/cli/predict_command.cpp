@@ -1,10 +1,9 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/candidate_choice.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
 #include "cli/option_checks.hpp"
-#include "cli/run_context.hpp"
+#include "cli/predict_options.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
@@ -25,108 +24,166 @@
 namespace tessera::cli {
 namespace {
 
-struct Options {
-  std::string run;
-  std::vector<std::string> overrides;
-  std::vector<std::string> query;
-  std::string queries_file;
-  std::string output;
-  std::optional<std::uint64_t> epoch;
-  std::string where;
-  std::vector<std::string> show;
-  bool omit_known = false;
-  bool json = false;
-  predict::SearchOptions search;
+predict::QuestionSource question_source(const PredictOptions& options) {
+  return options.queries.empty() ? predict::question_file(options.queries_file)
+                                 : predict::typed_questions(options.queries);
+}
+
+void check_options(const PredictOptions& options) {
+  const int sources =
+      int{!options.queries.empty()} + int{!options.queries_file.empty()} + int{!options.relation.empty()};
+  const auto refuse = [](const char* why) { throw comm::AgreedError(ExitStatus::kUsage, why); };
+  if (sources != 1) refuse("give one of: --query SOURCE RELATION, --queries FILE, or --relation NAME for pairs");
+  const bool asks_pairs = !options.relation.empty();
+  if (asks_pairs && options.answers.is_given())
+    refuse("--where, --type and --among are of the answers to queries; of pairs say --heads-type, --tails-where, ...");
+  if (!asks_pairs && (options.heads.is_given() || options.tails.is_given()))
+    refuse(
+        "--heads-... and --tails-... choose among pairs, with --relation; of answers say --where, --type or --among");
+  if (options.json && !options.format.empty()) refuse("give either --json or --format");
+}
+
+/// Where predictions go, on rank 0: standard output, a file of predictions, or a table.
+class Sink {
+ public:
+  Sink(const PredictOptions& options, const predict::Predictor& predictor) : options_(options) {
+    const bool has_format = !options.format.empty() || !options.output.empty();
+    format_ = has_format ? tables::choose_format(options.format, options.output) : tables::Format::kText;
+    prints_ = options.json || !has_format;
+    if (has_format && format_ == tables::Format::kHdf5)
+      file_ = std::make_unique<predict::PredictionFile>(options.output, predictor.names(), predictor.question_count(),
+                                                        predictor.most_answers(), predictor.shown());
+    else if (has_format)
+      table_ = tables::open_table({predict::answer_columns(shown_names(predictor)), format_}, options.output);
+  }
+
+  void take(const predict::Prediction& prediction) {
+    if (file_) file_->append(prediction);
+    if (table_) predict::append_rows(*table_, prediction);
+    if (!prints_) return;
+    const std::string text = options_.json ? predict::to_json(prediction) + "\n" : predict::to_text(prediction);
+    std::fputs(text.c_str(), stdout);
+  }
+
+  void finish(const predict::PredictionOrigin& origin) {
+    if (table_) table_->finish();
+    if (file_) file_->commit(origin);
+  }
+
+ private:
+  static std::vector<std::string> shown_names(const predict::Predictor& predictor) {
+    return predictor.shown() == nullptr ? std::vector<std::string>() : predictor.shown()->names();
+  }
+
+  const PredictOptions& options_;
+  tables::Format format_;
+  bool prints_;
+  std::unique_ptr<predict::PredictionFile> file_;
+  std::unique_ptr<tables::TableWriter> table_;
 };
 
-predict::QuestionSource question_source(const Options& options) {
-  if (options.query.empty() == options.queries_file.empty())
-    throw comm::AgreedError(ExitStatus::kUsage, "give either --query SOURCE RELATION or --queries FILE");
-  return options.query.empty() ? predict::question_file(options.queries_file) : predict::typed_question(options.query);
+/// Conditions on the answers, for the file.
+std::string condition_of(const EntityChoice& answers) {
+  if (answers.type.empty()) return answers.where;
+  const std::string type = fmt::format("type = {}", answers.type);
+  return answers.where.empty() ? type : fmt::format("({}) and {}", answers.where, type);
 }
 
-void print(const predict::Prediction& prediction, bool json) {
-  const std::string text = json ? predict::to_json(prediction) + "\n" : predict::to_text(prediction);
-  std::fputs(text.c_str(), stdout);
-}
-
-// Before anything is computed. The file itself is made, and its space found, when the number of answers is known.
-void check_output(const std::filesystem::path& output) {
-  const std::filesystem::path folder = output.has_parent_path() ? output.parent_path() : ".";
-  if (std::filesystem::is_directory(output) || !output.has_filename())
-    fail(ExitStatus::kUsage, "'{}' is a folder; --output names a file", output.string());
-  if (!std::filesystem::is_directory(folder))
-    fail(ExitStatus::kMissingInput, "folder '{}' for the output does not exist", folder.string());
-}
-
-void predict_run(comm::Communicator& comm, const Options& options) {
+void predict_answers(comm::Communicator& comm, const PredictOptions& options) {
   const predict::QuestionSource questions = question_source(options);
-  comm::on_root(comm, [&] {
-    if (!options.output.empty()) check_output(options.output);
-  });
   const Job job = job_of_run(comm, options.run, options.overrides);
   // Candidates of a condition are asked for one by one, on the host.
-  const Devices devices = options.where.empty() ? open_devices(comm, job) : Devices{};
+  const Devices devices = options.answers.is_given() ? Devices{} : open_devices(comm, job);
   ServedModel model = open_model(comm, job, plan::Stage::kPredict, options.epoch);
-  const auto candidates = choose_candidates(comm, model.context, "--where", options.where);
+  const auto candidates = choose_entities(comm, model.context, options.answers);
   const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
-  predict::SearchOptions search = options.search;
-  search.known = options.omit_known ? predict::KnownAnswers::kOmit : predict::KnownAnswers::kMark;
-  search.among = candidates ? &*candidates : nullptr;
-  predict::Predictor predictor(setup,
-                               {job.data.graph, graph::partition_folder(job.data.graph, job.data.parts), options.show},
-                               questions, search, make_answerer(device_pool.get(), job));
-  std::unique_ptr<predict::PredictionFile> file;
-  comm::on_root(comm, [&] {
-    if (!options.output.empty())
-      file = std::make_unique<predict::PredictionFile>(options.output, predictor.names(), predictor.question_count(),
-                                                       predictor.most_answers(), predictor.shown());
-  });
+  const predict::SearchOptions search{options.k, options.known(), candidates ? &*candidates : nullptr};
+  predict::PredictInput input{job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)};
+  comm::on_root(comm, [&] { input.show = shown_attributes(job.data.graph, options.show); });
+  predict::Predictor predictor(setup, input, questions, search, make_answerer(device_pool.get(), job));
+  std::unique_ptr<Sink> sink;
+  comm::on_root(comm, [&] { sink = std::make_unique<Sink>(options, predictor); });
   const bool prints = options.output.empty() || options.json;
   const bool answers_on_terminal = prints && isatty(STDOUT_FILENO) == 1;  // they would tear the line apart
   Progress progress("answering", predictor.question_count(), "queries", !comm.is_root() || answers_on_terminal);
   std::uint64_t done = 0;
   predictor.run([&](const predict::Prediction& prediction) {
-    if (file) file->append(prediction);
-    if (prints) print(prediction, options.json);
+    sink->take(prediction);
     progress.update(++done);
   });
   progress.finish();
   comm::on_root(comm, [&] {
-    if (!file) return;
-    file->commit({model.parameters.scorer().name(), model.parameters.dim(), model.epoch,
-                  model.context.shard.manifest.graph_digest, search.known, options.where});
-    log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
+    sink->finish({model.parameters.scorer().name(), model.parameters.dim(), model.epoch,
+                  model.context.shard.manifest.graph_digest, search.known, condition_of(options.answers)});
+    if (!options.output.empty())
+      log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
   });
+}
+
+void predict_run(comm::Communicator& comm, const PredictOptions& options) {
+  check_options(options);
+  comm::on_root(comm, [&] {  // before anything is computed
+    tables::check_output(options.output);
+    if (!options.output.empty() || !options.format.empty()) (void)tables::choose_format(options.format, options.output);
+  });
+  if (options.relation.empty())
+    predict_answers(comm, options);
+  else
+    predict_pairs(comm, options);
+}
+
+void add_questions(const Parser& parser, PredictOptions& options) {
+  parser
+      .add("--query", options.queries,
+           "Two words, SOURCE RELATION, ask for tails; with a ? in three words: '?' RELATION TARGET asks for heads, "
+           "HEAD '?' TAIL for relations. May be given several times")
+      .words(2, 3)
+      .type_name("NAME");
+  parser.add("--queries", options.queries_file,
+             "File with one such query per line, tabs between; - for standard input");
+  parser
+      .add("--relation", options.relation,
+           "Find the best pairs of a head and a tail for this relation, over all of them")
+      .type_name("NAME");
 }
 
 }  // namespace
 
+void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what) {
+  parser
+      .add(choice.prefix + "where", choice.where,
+           what +
+               " are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
+               "(docs/user/attributes.md)")
+      .type_name("CONDITION");
+  parser.add(choice.prefix + "type", choice.type, what + " have this value of the attribute `type`").type_name("TYPE");
+  parser.add(choice.prefix + "among", choice.among, what + " are listed in this file, a name per line")
+      .type_name("FILE");
+}
+
 Command add_predict(const Parser& parser) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PredictOptions>();
   parser.add("run", options->run, "Run folder, or the job file that made it").required();
   parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
-  parser
-      .add("--query", options->query,
-           "Two words, SOURCE RELATION, ask for tails; three, '?' RELATION TARGET, ask for heads")
-      .words(2, 3)
-      .type_name("NAME");
-  parser.add("--queries", options->queries_file,
-             "File with one such query per line, tabs between; '-' is standard input");
-  parser.add("-k", options->search.k, "Answers per query").check(whole_number(1)).show_default();
+  add_questions(parser, *options);
+  parser.add("-k", options->k, "Answers per query, or pairs").check(whole_number(1)).show_default();
   parser.add_flag("--omit-known", options->omit_known,
                   "Leave out facts that the graph has already (default: mark them)");
+  add_choice(parser, options->answers, "Answers");
+  add_choice(parser, options->heads, "Heads of pairs");
+  add_choice(parser, options->tails, "Tails of pairs");
   parser
-      .add("--where", options->where,
-           "Answers are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
-           "(docs/user/attributes.md)")
-      .type_name("CONDITION");
-  parser.add("--show", options->show, "Attributes to show beside answers; several with commas")
+      .add("--show", options->show,
+           "Attributes to show beside answers; several with commas. Labels are shown if the graph has them")
       .cut_at(',')
       .type_name("NAME");
-  parser.add("-o,--output", options->output, "Write HDF5 (docs/formats/predictions.md) instead of printing")
+  parser
+      .add("-o,--output", options->output,
+           "Write to a file; its ending says the format: .tsv .csv .jsonl .h5 .txt (docs/formats/tables.md)")
       .check(not_empty());
+  parser.add("--format", options->format, "text, tsv, csv, jsonl or h5: a row per answer (default: by the file)")
+      .check(one_of(tables::format_names()));
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));
   parser.add_flag("--json", options->json, "Print JSON, one line per query");
@@ -134,8 +191,10 @@ Command add_predict(const Parser& parser) {
       "Examples:\n"
       "  tessera predict RUN --query dog.n.01 hypernym          what is a dog?\n"
       "  tessera predict RUN --query '?' hypernym dog.n.01      what are kinds of dogs?\n"
-      "  tessera predict RUN --queries queries.tsv -k 3 --json\n"
-      "  tessera predict RUN --query '?' born_in Paris --where 'birth_year > 1950' --show birth_year\n");
+      "  tessera predict RUN --query dog.n.01 '?' cat.n.01      how are they related?\n"
+      "  tessera predict RUN --queries queries.tsv -k 3 -o answers.csv\n"
+      "  tessera predict RUN --query '?' born_in Paris --where 'birth_year > 1950' --show birth_year\n"
+      "  tessera predict RUN --relation treats --heads-type Drug --tails-type Disease -k 100 --omit-known\n");
   return {[options](comm::Communicator& comm) { predict_run(comm, *options); }, true};
 }
 

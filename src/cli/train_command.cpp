@@ -23,6 +23,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -77,16 +78,30 @@ bool wants_validation(comm::Communicator& comm, const RunContext& context) {
   return false;
 }
 
+// Collective. The kernels that this rank trains with on its CPU, as run.products says.
+const kernels::Backend& open_kernels(comm::Communicator& comm, const Job& job, const Devices& devices) {
+  const kernels::Backend& found = comm::together(comm, [&]() -> std::reference_wrapper<const kernels::Backend> {
+    return devices.own ? kernels::cpu_backend() : execution::find_host_kernels(job.run.products);
+  });
+  if (!comm.is_root() || &found == &kernels::cpu_backend()) return found;
+  const double gain = train::products_gain(found, job.model.dim);
+  log::info("products: bf16 (AVX512_BF16), {:.2f} times as fast as fp32 on this CPU; sums in fp32", gain);
+  if (gain < 1) log::warning("products in bf16 are slower than in fp32 on this CPU: run.products=auto is faster");
+  return found;
+}
+
 // Collective. Gives parts to ranks. Where ranks compute with different hardware, faster ranks get more parts.
-train::PartsGivenOut give_out_parts(comm::Communicator& comm, const Job& job, const Devices& devices) {
+train::PartsGivenOut give_out_parts(comm::Communicator& comm, const Job& job, const Devices& devices,
+                                    const kernels::Backend& host_kernels) {
   const std::size_t threads = thread_count(job, comm);
   const train::StepShape shape{job.train.batch_size, job.model.dim};
-  const std::string computes_with =
-      devices.own ? fmt::format("{}, products {}", devices.own->device.properties().name, job.run.products)
-                  : fmt::format("cpu, {} thread{}", threads, threads == 1 ? "" : "s");
+  const std::string computes_with = devices.own ? fmt::format("{}, products {}", devices.own->device.properties().name,
+                                                              execution::device_products(job.run.products))
+                                                : fmt::format("cpu, {} thread{}{}", threads, threads == 1 ? "" : "s",
+                                                              job.run.products == "bf16" ? ", products bf16" : "");
   train::PartsGivenOut shares = train::give_out_parts(comm, job, computes_with, [&] {
     return devices.own ? train::device_step_speed(*devices.own, job.run.products, shape)
-                       : train::host_step_speed(kernels::cpu_backend(), threads, shape);
+                       : train::host_step_speed(host_kernels, threads, shape);
   });
   if (comm.is_root() && !train::has_equal_numbers(shares.placement))
     log::info("parts of each rank: {} ({})", train::placement_list(shares.placement), shares.why);
@@ -250,7 +265,8 @@ void train(comm::Communicator& comm, const Options& options) {
   const Devices devices = open_devices(comm, job, train::against_device(job));
   comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);
-  const train::PartsGivenOut shares = give_out_parts(comm, job, devices);
+  const kernels::Backend& host_kernels = open_kernels(comm, job, devices);
+  const train::PartsGivenOut shares = give_out_parts(comm, job, devices, host_kernels);
   RunContext context = open_context(comm, job, {plan::Stage::kTrain, shares.placement, devices.ranks > 0});
   choose_exchange(comm, job, context, devices);
   const auto items = sampling::count_items(comm, context.shard, job);
@@ -263,16 +279,8 @@ void train(comm::Communicator& comm, const Options& options) {
   choose_segments(job, context);
   const std::unique_ptr<train::WorkingCopy> tables = make_working_copy(comm, job);
   model::Parameters parameters = comm::together(comm, [&] { return make_parameters(context, job, tables.get()); });
-  const train::EngineSetup engine_setup{comm,
-                                        context.shard,
-                                        job,
-                                        parameters,
-                                        context.host.workers(),
-                                        context.host.kernels(),
-                                        *context.pool,
-                                        items,
-                                        device_pool.get(),
-                                        links.get(),
+  const train::EngineSetup engine_setup{comm,         context.shard, job,   parameters,        context.host.workers(),
+                                        host_kernels, *context.pool, items, device_pool.get(), links.get(),
                                         devices.ranks};
   const search::Setup setup{comm, context.shard, parameters.served(), context.host};
   std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits

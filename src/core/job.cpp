@@ -27,7 +27,7 @@ void visit_input(Job& job, ConfigVisitor& v) {
   v.text("run.device", job.run.device, {"cpu", "cuda", "auto"});
   v.text("run.placement", job.run.placement, {});
   v.text("run.device_memory", job.run.device_memory, {});
-  v.text("run.products", job.run.products, {"chain", "fp32", "tf32", "bf16"});
+  v.text("run.products", job.run.products, {"auto", "chain", "fp32", "tf32", "bf16"});
   v.text("run.rows", job.run.rows, {"fp32", "bf16", "fp16", "int8"});
   v.text("memory.queries", job.memory.queries, {"auto", "memory", "stream"});
   v.real("memory.hot_rows", job.memory.hot_rows, {0, 1});
@@ -37,7 +37,7 @@ void visit_input(Job& job, ConfigVisitor& v) {
 
 void visit_model(Job& job, ConfigVisitor& v) {
   v.text("model.name", job.model.name,
-         {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker"});
+         {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker", "simple", "quate"});
   v.integer("model.dim", job.model.dim, {1, static_cast<double>(kMostDim)});
   v.text("model.init", job.model.init, {"normal", "uniform", "xavier_normal", "xavier_uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});

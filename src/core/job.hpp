@@ -26,7 +26,7 @@ struct Job {
     std::string device = "cpu";      ///< where training computes
     std::string placement = "auto";  ///< how many parts each rank gets
     std::string device_memory;  ///< of cuda: budget per rank; empty: what is free, shared by the ranks on the device
-    std::string products = "bf16";  ///< of cuda: how matrices are multiplied
+    std::string products = "auto";  ///< how matrices are multiplied; auto: bf16 on devices, fp32 on hosts
     std::string rows = "fp32";      ///< the format of entity rows
   } run;
   struct Memory {

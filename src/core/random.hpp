@@ -22,7 +22,8 @@ enum class Purpose : std::uint32_t {
   kShuffleChunks = 9,
   kShuffleGroups = 10,
   kRounds = 11,
-  kExchange = 12
+  kExchange = 12,
+  kCalibration = 13
 };
 
 /// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of

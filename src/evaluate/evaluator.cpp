@@ -73,7 +73,7 @@ class Evaluator::State {
   void load_candidates() {
     if (options_.candidates.given()) candidates_.emplace(setup_, rows_, known_, options_.candidates);
   }
-  Metrics run(Split split, const RankConsumer& consume);
+  Metrics run(const detail::QueryOrder& queries, const std::string& what, const RankConsumer& consume);
   /// Collective.
   void find_unseen_relations() {
     if (classes_.empty()) classes_ = relation_classes(setup_);
@@ -82,6 +82,7 @@ class Evaluator::State {
 
   [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
   [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const search::Setup& setup() const { return setup_; }
   [[nodiscard]] std::string candidate_digest() const { return candidates_ ? candidates_->digest() : std::string(); }
 
  private:
@@ -120,16 +121,15 @@ class Evaluator::State {
   memory::Buffer<RankedQuery> ranked_;
 };
 
-Metrics Evaluator::State::run(Split split, const RankConsumer& consume) {
+Metrics Evaluator::State::run(const detail::QueryOrder& queries, const std::string& what, const RankConsumer& consume) {
   const auto start = std::chrono::steady_clock::now();
-  const detail::QueryOrder& queries = order(split);
   if (candidates_) candidates_->require_all(queries);
   const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.host.workers());
   setup_.parameters.make_operators(setup_.host.kernels(), setup_.host.workers());
   find_unseen_relations();
   ranker_->begin();
   const bool silent = !options_.show_progress || !setup_.comm.is_root();
-  Progress progress(fmt::format("ranking {}", graph::name(split)), queries.size(), "queries", silent);
+  Progress progress(what, queries.size(), "queries", silent);
   MetricsSum sum(setup_.shard.manifest.relation_count);
   storage::Hasher hasher;
   for (std::uint64_t first = 0; first < queries.size(); first += capacity_) {
@@ -169,6 +169,7 @@ std::span<const RankedQuery> Evaluator::State::rank_block() {
     query.relation = RelationId(header.relation);
     query.target_degree = static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(reduced_[i]) >> 32U);
     query.unseen = header.unseen != 0 || query.target_degree == 0 || is_unseen(query.relation);
+    query.score = target_scores_[i];
   }
   count();
   const std::span<const std::int64_t> n_greater = counts().n_greater;
@@ -235,6 +236,7 @@ detail::Counts Evaluator::State::counts() const {
 void Evaluator::State::count() {
   const auto reduced = reduced_.span().first(3 * block_.size());
   std::fill(reduced.begin(), reduced.end(), 0);
+  if (options_.scores_only) return;
   const detail::Counts sums = counts();
   if (!candidates_) ranker_->start(block_.vectors(), sums.target_scores);
   listed_.add(block_, lists(), candidates_ ? 1 : -1, sums);
@@ -272,7 +274,14 @@ Evaluator::Evaluator(const search::Setup& setup, const Options& options, const s
 
 Evaluator::~Evaluator() = default;
 
-Metrics Evaluator::run(Split split, const RankConsumer& consume) { return state_->run(split, consume); }
+Metrics Evaluator::run(Split split, const RankConsumer& consume) {
+  return state_->run(state_->order(split), fmt::format("ranking {}", graph::name(split)), consume);
+}
+
+void Evaluator::run(std::span<const Triple> triples, const RankConsumer& consume) {
+  const detail::QueryOrder queries(state_->setup(), triples);
+  (void)state_->run(queries, state_->options().scores_only ? "scoring" : "ranking", consume);
+}
 
 std::uint64_t Evaluator::query_count(Split split) { return state_->order(split).size(); }
 

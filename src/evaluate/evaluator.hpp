@@ -41,6 +41,7 @@ struct Options {
   CandidateFile candidates = {};       ///< no file: all entities, which is the exact figure
   const search::RowMask* among = nullptr;  ///< rows of this rank that are candidates; none: all are. Outlives all else
   std::string condition = {};              ///< what chose them, for reports
+  bool scores_only = false;                ///< targets are scored and not compared: all ranks are 1 of 1
   /// Targets are ranked among some entities only.
   [[nodiscard]] bool are_some() const { return candidates.given() || among != nullptr; }
 };
@@ -68,6 +69,10 @@ class Evaluator {
   /// Throws AgreedError(kBadData) that names the entity, relation or query when a score is not a number, or when the
   /// candidate file has no list for a query.
   Metrics run(graph::Split split, const RankConsumer& consume = {});
+
+  /// Collective. Ranks both queries of each triple of a list, which is the same on every rank; the filter leaves out
+  /// what the graph knows. Order: by the rank that owns the source, then that of the list, tail first.
+  void run(std::span<const Triple> triples, const RankConsumer& consume);
 
   /// Collective. Queries that run() ranks, of all ranks.
   std::uint64_t query_count(graph::Split split);

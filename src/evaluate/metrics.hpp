@@ -76,6 +76,7 @@ struct RankedQuery {
   std::uint32_t candidates = 0;     ///< known answers left out, the target included
   std::uint32_t target_degree = 0;  ///< training triples that have the target, at either end
   bool unseen = false;              ///< source, target or relation is in no training triple
+  float score = 0;                  ///< of the target
 };
 
 /// 1 + n_greater + (0, 1/2 or 1) n_equal.

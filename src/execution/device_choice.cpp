@@ -5,18 +5,32 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 #include "device/choice.hpp"
+#include "kernels/cpu/targets.hpp"
 #include "memory/arena.hpp"
 
 namespace tessera::execution {
 
 using kernels::Products;
 
-Products find_products(const std::string& name) {
+Products find_products(const std::string& products) {
+  const std::string name = device_products(products);
   if (name == "chain") return Products::kChain;
   if (name == "fp32") return Products::kFp32;
   if (name == "tf32") return Products::kTf32;
   if (name == "bf16") return Products::kBfloat16;
-  fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: chain, fp32, tf32, bf16", name);
+  fail(ExitStatus::kUsage, "run.products '{}' is not known; it is one of: auto, chain, fp32, tf32, bf16", name);
+}
+
+std::string device_products(const std::string& products) { return products == "auto" ? "bf16" : products; }
+
+const kernels::Backend& find_host_kernels(const std::string& products) {
+  if (products != "bf16") return kernels::cpu_backend();
+  if (!kernels::cpu::has_bfloat16_products())
+    fail(ExitStatus::kUsage,
+         "run.products 'bf16' needs a CPU with the instructions AVX512_BF16, and this one does not have them "
+         "(instruction set in use: {}); use run.products=auto, which is fp32 on CPUs",
+         kernels::cpu::target_name());
+  return kernels::cpu_bfloat16_backend();
 }
 
 DeviceShare find_device(const Job& job, int rank_on_host, int ranks_on_host) {

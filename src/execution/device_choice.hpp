@@ -4,6 +4,7 @@
 
 #include "core/job.hpp"
 #include "device/device.hpp"
+#include "kernels/backend.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "memory/pool.hpp"
 
@@ -22,8 +23,15 @@ struct DeviceShare {
   bool is_shared;            ///< by several ranks
 };
 
-/// The products of that name. Throws Error(kUsage).
-kernels::Products find_products(const std::string& name);
+/// The products of a device that run.products asks for. Throws Error(kUsage).
+kernels::Products find_products(const std::string& products);
+
+/// "bf16" for "auto".
+std::string device_products(const std::string& products);
+
+/// The kernels of a host that run.products asks for: products in bf16, or else in fp32. Throws Error(kUsage) where the
+/// CPU has no instructions for bf16.
+const kernels::Backend& find_host_kernels(const std::string& products);
 
 /// The device number `rank_on_host` modulo those that are there, and run.device_memory of it; without that seven
 /// eighths of what is free, divided by the ranks that share it. All ranks of a host ask before any of them takes

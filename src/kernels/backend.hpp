@@ -238,5 +238,9 @@ using DeviceBackend = BasicBackend<Space::kDevice>;  ///< made by kernels/cuda/d
 const Backend& reference_backend();
 /// SIMD with run-time dispatch (Highway): one binary for AVX2 and AVX-512.
 const Backend& cpu_backend();
+/// The same, but operands of Gradients and of Scores::all_pairs (kDot) are rounded to bfloat16, to the nearest, ties to
+/// even, and subnormal numbers count as 0. Chains stay chains in fp32, so results do not depend on tiles. For
+/// processors that has_bfloat16_products() (cpu/targets.hpp) says yes for.
+const Backend& cpu_bfloat16_backend();
 
 }  // namespace tessera::kernels

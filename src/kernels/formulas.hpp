@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/host_device.hpp"
+#include "kernels/complex_formulas.hpp"
+#include "kernels/formula_columns.hpp"
 
 #include <cmath>
 #include <cstddef>
@@ -16,28 +17,7 @@
 
 namespace tessera::kernels {
 
-enum class Formula : std::uint8_t { kTransE, kDistMult, kComplEx, kRotatE, kRescal, kCp };
-
-/// Columns first .. end - 1 of a formula for entity rows of `dim` reals.
-struct Columns {
-  std::size_t first;
-  std::size_t end;
-  std::size_t dim;
-};
-
-/// A formula whose columns are the reals of a row.
-struct RealColumns {
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim; }
-};
-
-/// A formula whose relation row has a real for each of the dim / 2 columns.
-struct HalfColumns {
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
-};
+enum class Formula : std::uint8_t { kTransE, kDistMult, kComplEx, kRotatE, kRescal, kCp, kSimplE, kQuatE };
 
 /// TransE (Bordes et al., 2013): q = s + r, compared with the target by a distance.
 struct TransE : RealColumns {
@@ -64,68 +44,6 @@ struct DistMult : RealColumns {
   TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
                                                         Columns c) {
     for (std::size_t k = c.first; k < c.end; ++k) gr[k] += gq[k] * s[k];
-  }
-};
-
-/// ComplEx (Trouillon et al., 2016): score Re(<s, r, conj(t)>) = q . t with q = s * r as complex numbers. A row of dim
-/// reals holds dim / 2 real parts, then as many imaginary parts; a column is a complex number.
-struct ComplEx {
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
-    const std::size_t rank = c.dim / 2;
-    for (std::size_t k = c.first; k < c.end; ++k) {
-      q[k] = s[k] * r[k] - s[rank + k] * r[rank + k];
-      q[rank + k] = s[k] * r[rank + k] + s[rank + k] * r[k];
-    }
-  }
-  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
-    const std::size_t rank = c.dim / 2;
-    for (std::size_t k = c.first; k < c.end; ++k) {
-      gs[k] = gq[k] * r[k] + gq[rank + k] * r[rank + k];
-      gs[rank + k] = gq[rank + k] * r[k] - gq[k] * r[rank + k];
-    }
-  }
-  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
-                                                        Columns c) {
-    const std::size_t rank = c.dim / 2;
-    for (std::size_t k = c.first; k < c.end; ++k) {
-      gr[k] += gq[k] * s[k] + gq[rank + k] * s[rank + k];
-      gr[rank + k] += gq[rank + k] * s[k] - gq[k] * s[rank + k];
-    }
-  }
-};
-
-/// RotatE (Sun et al., ICLR 2019): q = s turned by the phases r, in the complex plane, compared with the target by the
-/// Euclidean distance of complex vectors (as PyKEEN does; the paper adds moduli). A relation row holds dim / 2 phases.
-struct RotatE : HalfColumns {
-  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
-    const std::size_t rank = c.dim / 2;
-    for (std::size_t k = c.first; k < c.end; ++k) {
-      const float cosine = std::cos(r[k]);
-      const float sine = std::sin(r[k]);
-      q[k] = s[k] * cosine - s[rank + k] * sine;
-      q[rank + k] = s[k] * sine + s[rank + k] * cosine;
-    }
-  }
-  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
-    const std::size_t rank = c.dim / 2;
-    for (std::size_t k = c.first; k < c.end; ++k) {
-      const float cosine = std::cos(r[k]);
-      const float sine = std::sin(r[k]);
-      gs[k] = gq[k] * cosine + gq[rank + k] * sine;
-      gs[rank + k] = gq[rank + k] * cosine - gq[k] * sine;
-    }
-  }
-  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* r, const float* gq, float* gr,
-                                                        Columns c) {
-    const std::size_t rank = c.dim / 2;
-    for (std::size_t k = c.first; k < c.end; ++k) {
-      const float cosine = std::cos(r[k]);
-      const float sine = std::sin(r[k]);
-      gr[k] += gq[rank + k] * (s[k] * cosine - s[rank + k] * sine) - gq[k] * (s[k] * sine + s[rank + k] * cosine);
-    }
   }
 };
 
@@ -186,6 +104,37 @@ struct Cp : HalfColumns {
   }
 };
 
+/// SimplE (Kazemi and Poole, NeurIPS 2018): an entity has a vector as a head, the first half of its row, and one as a
+/// tail, the second half; a relation has r and its inverse r', likewise. Score of (s, r, t):
+/// 1/2 sum_k (s[k] r[k] t[n + k] + s[n + k] r'[k] t[k]), n = dim / 2.
+struct SimplE {
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_dim(std::size_t dim) { return dim; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t query_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static constexpr std::size_t relation_columns(std::size_t dim) { return dim / 2; }
+  TESSERA_HOST_DEVICE static void compose(const float* s, const float* r, float* q, Columns c) {
+    const std::size_t half = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      q[k] = 0.5F * (s[half + k] * r[half + k]);
+      q[half + k] = 0.5F * (s[k] * r[k]);
+    }
+  }
+  TESSERA_HOST_DEVICE static void backward(const float* r, const float* gq, float* gs, Columns c) {
+    const std::size_t half = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      gs[k] = 0.5F * (gq[half + k] * r[k]);
+      gs[half + k] = 0.5F * (gq[k] * r[half + k]);
+    }
+  }
+  TESSERA_HOST_DEVICE static void add_relation_gradient(const float* s, const float* /*r*/, const float* gq, float* gr,
+                                                        Columns c) {
+    const std::size_t half = c.dim / 2;
+    for (std::size_t k = c.first; k < c.end; ++k) {
+      gr[k] += 0.5F * (gq[half + k] * s[k]);
+      gr[half + k] += 0.5F * (gq[k] * s[half + k]);
+    }
+  }
+};
+
 /// Calls body(F()) with the formula's type.
 template <class Body>
 decltype(auto) with_formula(Formula formula, const Body& body) {
@@ -195,9 +144,11 @@ decltype(auto) with_formula(Formula formula, const Body& body) {
     case Formula::kComplEx: return body(ComplEx());
     case Formula::kRotatE: return body(RotatE());
     case Formula::kRescal: return body(Rescal());
-    case Formula::kCp: break;
+    case Formula::kCp: return body(Cp());
+    case Formula::kSimplE: return body(SimplE());
+    case Formula::kQuatE: break;
   }
-  return body(Cp());
+  return body(QuatE());
 }
 
 /// Reals per relation row for entity rows of `dim`.

@@ -15,9 +15,11 @@ using kernels::Cp;
 using kernels::DistMult;
 using kernels::Formula;
 using kernels::Matrix;
+using kernels::QuatE;
 using kernels::Rescal;
 using kernels::RotatE;
 using kernels::Similarity;
+using kernels::SimplE;
 using kernels::TransE;
 
 struct Traits {
@@ -29,6 +31,7 @@ struct Traits {
   bool is_linear_in_relation = false;
   bool has_phases = false;
   bool has_core = false;
+  std::size_t dim_unit = 1;
 };
 
 template <class F>
@@ -44,6 +47,7 @@ class FormulaScorer final : public Scorer {
   [[nodiscard]] bool is_relation_complex() const override { return traits_.is_relation_complex; }
   [[nodiscard]] bool is_linear_in_relation() const override { return traits_.is_linear_in_relation; }
   [[nodiscard]] bool has_phases() const override { return traits_.has_phases; }
+  [[nodiscard]] std::size_t dim_unit() const override { return traits_.dim_unit; }
 
   void compose(ConstMatrix sources, ConstMatrix operators, std::span<const std::uint32_t> relations,
                Matrix queries) const override {
@@ -70,7 +74,7 @@ class FormulaScorer final : public Scorer {
   Traits traits_;
 };
 
-const std::array<const Scorer*, 8>& all_scorers() {
+const std::array<const Scorer*, 10>& all_scorers() {
   static const FormulaScorer<TransE> transe_l1(
       {.name = "transe_l1", .formula = Formula::kTransE, .similarity = Similarity::kNegativeL1});
   static const FormulaScorer<TransE> transe_l2(
@@ -84,23 +88,35 @@ const std::array<const Scorer*, 8>& all_scorers() {
                                                .similarity = Similarity::kDot,
                                                .is_complex = true,
                                                .is_relation_complex = true,
-                                               .is_linear_in_relation = true});
+                                               .is_linear_in_relation = true,
+                                               .dim_unit = 2});
   static const FormulaScorer<RotatE> rotate({.name = "rotate",
                                              .formula = Formula::kRotatE,
                                              .similarity = Similarity::kNegativeL2,
                                              .is_complex = true,
-                                             .has_phases = true});
+                                             .has_phases = true,
+                                             .dim_unit = 2});
   static const FormulaScorer<Rescal> rescal(
       {.name = "rescal", .formula = Formula::kRescal, .similarity = Similarity::kDot, .is_linear_in_relation = true});
-  static const FormulaScorer<Cp> cp(
-      {.name = "cp", .formula = Formula::kCp, .similarity = Similarity::kDot, .is_linear_in_relation = true});
+  static const FormulaScorer<Cp> cp({.name = "cp",
+                                     .formula = Formula::kCp,
+                                     .similarity = Similarity::kDot,
+                                     .is_linear_in_relation = true,
+                                     .dim_unit = 2});
   static const FormulaScorer<Rescal> tucker({.name = "tucker",
                                              .formula = Formula::kRescal,
                                              .similarity = Similarity::kDot,
                                              .is_linear_in_relation = true,
                                              .has_core = true});
-  static const std::array<const Scorer*, 8> all = {&transe_l1, &transe_l2, &distmult, &complex,
-                                                   &rotate,    &rescal,    &cp,       &tucker};
+  static const FormulaScorer<SimplE> simple({.name = "simple",
+                                             .formula = Formula::kSimplE,
+                                             .similarity = Similarity::kDot,
+                                             .is_linear_in_relation = true,
+                                             .dim_unit = 2});
+  static const FormulaScorer<QuatE> quate(
+      {.name = "quate", .formula = Formula::kQuatE, .similarity = Similarity::kDot, .dim_unit = 4});
+  static const std::array<const Scorer*, 10> all = {&transe_l1, &transe_l2, &distmult, &complex, &rotate,
+                                                    &rescal,    &cp,        &tucker,   &simple,  &quate};
   return all;
 }
 

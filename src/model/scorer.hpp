@@ -33,6 +33,8 @@ class Scorer {
   [[nodiscard]] virtual bool is_linear_in_relation() const = 0;
   /// True when a relation row holds phases, which are drawn from [-pi, pi).
   [[nodiscard]] virtual bool has_phases() const = 0;
+  /// The dim of entity rows is a multiple of this: of the reals of a complex number, a quaternion, or two vectors.
+  [[nodiscard]] virtual std::size_t dim_unit() const = 0;
   /// queries[i] = q(sources[i], operators[relations[i]]); sources and queries [b, dim].
   virtual void compose(kernels::ConstMatrix sources, kernels::ConstMatrix operators,
                        std::span<const std::uint32_t> relations, kernels::Matrix queries) const = 0;

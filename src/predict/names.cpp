@@ -23,11 +23,11 @@ std::string quoted(const std::vector<std::string>& names) {
 }
 
 std::uint64_t find(const detail::NameIndex& index, const std::string& name, const char* what,
-                   const Question& question) {
+                   const Names::Place& place) {
   const auto id = index.find(name);
   if (id) return *id;
   const std::string near = quoted(index.suggestions(name, kSuggestions));
-  fail(question.bad_status, "{}: {} '{}' is not in the graph{}", question.where, what, name,
+  fail(place.bad_status, "{}: {} '{}' is not in the graph{}", place.where, what, name,
        near.empty() ? std::string() : fmt::format("; did you mean {}?", near));
 }
 
@@ -67,20 +67,34 @@ Names::Names(const std::filesystem::path& graph_folder, const std::filesystem::p
 
 Names::~Names() = default;
 
+std::uint64_t Names::find_entity(const std::string& name, const Place& place) const {
+  return find(indexes_->entities, name, "entity", place);
+}
+
+std::uint32_t Names::find_relation(const std::string& name, const Place& place) const {
+  return checked_cast<std::uint32_t>(find(indexes_->relations, name, "relation", place));
+}
+
 ResolvedQuestion Names::resolve(const Question& question) const {
-  const std::uint64_t relation = find(indexes_->relations, question.relation, "relation", question);
-  return {find(indexes_->entities, question.entity, "entity", question), checked_cast<std::uint32_t>(relation),
-          question.side};
+  const Place place{question.where, question.bad_status};
+  if (question.side == Side::kRelation)
+    return {find_entity(question.entity, place), 0, question.side, find_entity(question.other, place)};
+  const std::uint32_t relation = find_relation(question.relation, place);
+  return {find_entity(question.entity, place), relation, question.side};
+}
+
+EntityId Names::global_id(std::uint64_t entity) const {
+  std::uint64_t id = 0;
+  manifest_.read_rows<std::uint64_t>(graph::kNewIds, entity, 1, std::span(&id, 1));
+  if (id >= entity_count())
+    fail(ExitStatus::kBadData, "'{}', {}: not a permutation of the entities", manifest_.path().string(),
+         graph::kNewIds);
+  return EntityId(id);
 }
 
 search::Query Names::to_search(const ResolvedQuestion& question) const {
-  std::uint64_t source = 0;
-  manifest_.read_rows<std::uint64_t>(graph::kNewIds, question.entity, 1, std::span(&source, 1));
-  if (source >= entity_count())
-    fail(ExitStatus::kBadData, "'{}', {}: not a permutation of the entities", manifest_.path().string(),
-         graph::kNewIds);
   const auto relations = checked_cast<std::uint32_t>(relation_count());
-  return {EntityId(source), RelationId(question.relation + (question.side == Side::kHead ? relations : 0))};
+  return {global_id(question.entity), RelationId(question.relation + (question.side == Side::kHead ? relations : 0))};
 }
 
 std::uint64_t Names::entity_count() const { return indexes_->entities.size(); }

@@ -16,8 +16,9 @@ namespace tessera::predict {
 /// A question in ids.
 struct ResolvedQuestion {
   std::uint64_t entity = 0;    ///< original id
-  std::uint32_t relation = 0;  ///< 0 .. R-1
+  std::uint32_t relation = 0;  ///< 0 .. R-1; of a query for relations, 0
   Side side = Side::kTail;
+  std::uint64_t other = 0;  ///< original id of the tail of a query for relations; else 0
 };
 
 /// Names and ids of a graph and its partition; used on rank 0. Names stay in their file; no table of all entities.
@@ -31,7 +32,16 @@ class Names {
 
   /// Throws Error(question.bad_status) that suggests up to three names when one is not known.
   [[nodiscard]] ResolvedQuestion resolve(const Question& question) const;
+  /// Ids by name, for an input `where`; throw Error(status) likewise.
+  struct Place {
+    std::string where;
+    ExitStatus bad_status = ExitStatus::kBadData;
+  };
+  [[nodiscard]] std::uint64_t find_entity(const std::string& name, const Place& place) const;
+  [[nodiscard]] std::uint32_t find_relation(const std::string& name, const Place& place) const;
   [[nodiscard]] search::Query to_search(const ResolvedQuestion& question) const;
+  /// The id in the partition of an original id.
+  [[nodiscard]] EntityId global_id(std::uint64_t entity) const;
 
   [[nodiscard]] std::uint64_t entity_count() const;
   [[nodiscard]] std::uint64_t relation_count() const;

@@ -77,11 +77,17 @@ struct PredictionFile::Columns {
       : entity(
             column<std::uint64_t>(file, "/queries/entity", {questions}, "id in graph.h5 of the entity that was given")),
         relation(column<std::uint32_t>(file, "/queries/relation", {questions}, "relation id in graph.h5")),
-        side(column<std::uint8_t>(file, "/queries/side", {questions},
-                                  "which end was asked for: 0 the tail, (entity, r, ?); 1 the head, (?, r, entity)")),
+        side(column<std::uint8_t>(
+            file, "/queries/side", {questions},
+            "what was asked for: 0 the tail, (entity, r, ?); 1 the head, (?, r, entity); 2 the relation, "
+            "(entity, ?, other)")),
+        other(column<std::uint64_t>(file, "/queries/other", {questions},
+                                    "id in graph.h5 of the tail where relations were asked for; else 2^64 - 1")),
         answer_count(column<std::uint32_t>(file, "/queries/answers", {questions}, "answers in the row below")),
-        answer(column<std::uint64_t>(file, "/answers/entity", {questions, k},
-                                     "id in graph.h5 of the answer of rank column + 1; 2^64 - 1 past the last")),
+        answer(
+            column<std::uint64_t>(file, "/answers/entity", {questions, k},
+                                  "id in graph.h5 of the answer of rank column + 1, a relation where these were asked "
+                                  "for; 2^64 - 1 past the last")),
         score(column<float>(file, "/answers/score", {questions, k}, "score; NaN past the last")),
         known_in(column<std::uint8_t>(file, "/answers/known_in", {questions, k},
                                       "split that has the triple: 0 none, 1 train, 2 valid, 3 test")) {}
@@ -91,6 +97,7 @@ struct PredictionFile::Columns {
     visit(entity);
     visit(relation);
     visit(side);
+    visit(other);
     visit(answer_count);
     visit(answer);
     visit(score);
@@ -100,6 +107,7 @@ struct PredictionFile::Columns {
   Column<std::uint64_t> entity;
   Column<std::uint32_t> relation;
   Column<std::uint8_t> side;
+  Column<std::uint64_t> other;
   Column<std::uint32_t> answer_count;
   Column<std::uint64_t> answer;
   Column<float> score;
@@ -117,7 +125,7 @@ PredictionFile::PredictionFile(std::filesystem::path file, const Names& names, s
       atomic_(path_),
       file_(atomic_.temporary(), kKind, kVersion),
       columns_(std::make_unique<Columns>(file_, question_count, most_answers)) {
-  storage::require_space(folder_of(path_), question_count * (17 + most_answers * 13));
+  storage::require_space(folder_of(path_), question_count * (25 + most_answers * 13));
 }
 
 PredictionFile::~PredictionFile() = default;
@@ -126,10 +134,15 @@ void PredictionFile::append(const Prediction& prediction) {
   Columns& columns = *columns_;
   columns.entity.values.push_back(prediction.question.entity);
   columns.relation.values.push_back(prediction.question.relation);
-  columns.side.values.push_back(prediction.question.side == Side::kHead ? 1 : 0);
+  const bool asks_relation = prediction.question.side == Side::kRelation;
+  columns.side.values.push_back(static_cast<std::uint8_t>(prediction.question.side));
+  columns.other.values.push_back(asks_relation ? prediction.question.other : kNoEntity);
   columns.answer_count.values.push_back(static_cast<std::uint32_t>(prediction.answers.size()));
   entity_occurs_[prediction.question.entity] = true;
-  relation_occurs_[prediction.question.relation] = true;
+  if (asks_relation)
+    entity_occurs_[prediction.question.other] = true;
+  else
+    relation_occurs_[prediction.question.relation] = true;
   for (std::size_t i = 0; i < most_answers_; ++i) {
     const bool is_answer = i < prediction.answers.size();
     const Answer answer = is_answer ? prediction.answers[i]
@@ -137,7 +150,7 @@ void PredictionFile::append(const Prediction& prediction) {
     columns.answer.values.push_back(answer.entity);
     columns.score.values.push_back(answer.score);
     columns.known_in.values.push_back(static_cast<std::uint8_t>(answer.known_in));
-    if (is_answer) entity_occurs_[answer.entity] = true;
+    if (is_answer) (asks_relation ? relation_occurs_ : entity_occurs_)[answer.entity] = true;
   }
   if (columns.entity.values.size() >= kFlushQuestions) flush();
 }

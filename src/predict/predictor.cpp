@@ -4,8 +4,11 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -28,7 +31,7 @@ std::vector<std::string> names_of(const std::vector<std::uint64_t>& ids, const N
 
 Predictor::Predictor(const search::Setup& setup, const PredictInput& input, const QuestionSource& questions,
                      const SearchOptions& options, const search::MakeAnswerer& make_answerer)
-    : setup_(setup) {
+    : setup_(setup), options_(options) {
   comm::on_root(setup_.comm, [&] {
     names_ = std::make_unique<Names>(input.graph_folder, input.partition_folder);
     if (!input.show.empty())
@@ -44,36 +47,76 @@ Predictor::Predictor(const search::Setup& setup, const PredictInput& input, cons
 }
 
 void Predictor::run(const PredictionConsumer& consume) {
-  std::vector<search::Query> block;
+  std::vector<Asked> block;
+  double seconds = 0;
   for (std::uint64_t first = 0; first < question_count_; first += block.size()) {
-    block.assign(std::min(searcher_->block_queries(), question_count_ - first), search::Query{});
+    block.assign(std::min(searcher_->block_queries(), question_count_ - first), Asked{});
     comm::on_root(setup_.comm, [&] {
-      for (std::size_t i = 0; i < block.size(); ++i) block[i] = names_->to_search(questions_[first + i]);
+      for (std::size_t i = 0; i < block.size(); ++i) {
+        const ResolvedQuestion& question = questions_[first + i];
+        block[i].query = names_->to_search(question);
+        if (question.side != Side::kRelation) continue;
+        block[i].asks_relation = 1;
+        block[i].other = names_->global_id(question.other);
+      }
     });
     setup_.comm.broadcast_values(std::span(block), Rank(0));
-    std::vector<Answers> answers = searcher_->search(block);
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<Answers> answers = answer(block);
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     comm::on_root(setup_.comm, [&] {
       name_answers(std::span(questions_).subspan(first, block.size()), std::move(answers), consume);
     });
   }
+  if (setup_.comm.is_root())
+    log::info("searched the answers of {} {} in {:.3f} s", text::with_thousands(question_count_),
+              question_count_ == 1 ? "query" : "queries", seconds);
   searcher_->log_cost();
+}
+
+/// Collective. Questions for entities are searched together, those for relations one by one.
+std::vector<Answers> Predictor::answer(std::span<const Asked> asked) {
+  std::vector<search::Query> queries;
+  for (const Asked& question : asked)
+    if (question.asks_relation == 0) queries.push_back(question.query);
+  std::vector<Answers> found = queries.empty() ? std::vector<Answers>() : searcher_->search(queries);
+  std::vector<Answers> answers;
+  std::size_t next = 0;
+  for (const Asked& question : asked) {
+    if (question.asks_relation == 0) {
+      answers.push_back(setup_.comm.is_root() ? std::move(found[next++]) : Answers());
+      continue;
+    }
+    if (!relation_search_) relation_search_ = std::make_unique<RelationSearch>(setup_, options_);
+    answers.push_back(relation_search_->search(question.query.source, question.other));
+  }
+  return answers;
 }
 
 void Predictor::name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,
                              const PredictionConsumer& consume) const {
   std::vector<std::uint64_t> ids;
-  for (const ResolvedQuestion& question : questions) ids.push_back(question.entity);
-  for (const Answers& list : answers)
-    for (const Answer& answer : list) ids.push_back(answer.entity);
+  for (const ResolvedQuestion& question : questions) {
+    ids.push_back(question.entity);
+    ids.push_back(question.other);
+  }
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    if (questions[i].side != Side::kRelation)
+      for (const Answer& answer : answers[i]) ids.push_back(answer.entity);
   std::vector<std::string> names = names_of(ids, [&](std::uint64_t id) { return names_->entity(id); });
-  std::size_t next = questions.size();
+  std::size_t next = 2 * questions.size();
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    Prediction prediction{
-        questions[i], std::move(names[i]), names_->relation(questions[i].relation), std::move(answers[i]), {}, {}};
-    for (std::size_t k = 0; k < prediction.answers.size(); ++k)
-      prediction.answer_names.push_back(std::move(names[next++]));
+    const bool asks_relation = questions[i].side == Side::kRelation;
+    Prediction prediction{questions[i], std::move(names[2 * i]), {}, std::move(answers[i]), {}, {}, {}};
+    if (asks_relation)
+      prediction.other = std::move(names[2 * i + 1]);
+    else
+      prediction.relation = names_->relation(questions[i].relation);
+    for (const Answer& answer : prediction.answers)
+      prediction.answer_names.push_back(asks_relation ? names_->relation(answer.entity) : std::move(names[next++]));
     if (shown_)
-      for (const Answer& answer : prediction.answers) prediction.shown.push_back(shown_->of(answer.entity));
+      for (const Answer& answer : prediction.answers)
+        prediction.shown.push_back(asks_relation ? shown_->nothing() : shown_->of(answer.entity));
     consume(prediction);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "predict/names.hpp"
 #include "predict/question.hpp"
+#include "predict/relation_search.hpp"
 #include "predict/searcher.hpp"
 #include "predict/shown_attributes.hpp"
 #include "search/setup.hpp"
@@ -21,10 +22,11 @@ namespace tessera::predict {
 struct Prediction {
   ResolvedQuestion question;
   std::string entity;
-  std::string relation;
-  Answers answers;  ///< best first
+  std::string relation;  ///< empty where relations are asked for
+  Answers answers;       ///< best first; relations where these are asked for
   std::vector<std::string> answer_names;
   std::vector<std::vector<Shown>> shown = {};  ///< of each answer, the attributes that were asked for; or empty
+  std::string other = {};                      ///< the tail where relations are asked for
 };
 
 /// Receives predictions in the order of the questions, on rank 0 only.
@@ -57,15 +59,24 @@ class Predictor {
   [[nodiscard]] const ShownAttributes* shown() const { return shown_.get(); }
 
  private:
+  /// A question as all ranks get it.
+  struct Asked {
+    search::Query query;
+    EntityId other;
+    std::uint64_t asks_relation = 0;
+  };
+  std::vector<Answers> answer(std::span<const Asked> asked);
   void name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,
                     const PredictionConsumer& consume) const;
 
   search::Setup setup_;
+  SearchOptions options_;
   std::unique_ptr<Names> names_;             // rank 0
   std::unique_ptr<ShownAttributes> shown_;   // rank 0
   std::vector<ResolvedQuestion> questions_;  // rank 0
   std::uint64_t question_count_ = 0;
   std::unique_ptr<Searcher> searcher_;
+  std::unique_ptr<RelationSearch> relation_search_;  // once a question asks for relations
 };
 
 }  // namespace tessera::predict

@@ -34,12 +34,19 @@ std::string in_words(const std::vector<Shown>& shown) {
   return out.empty() ? out : out + "\n";
 }
 
+std::string question_of(const Prediction& prediction) {
+  switch (prediction.question.side) {
+    case Side::kHead: return fmt::format("? {} {}", prediction.relation, prediction.entity);
+    case Side::kRelation: return fmt::format("{} ? {}", prediction.entity, prediction.other);
+    case Side::kTail: break;
+  }
+  return fmt::format("{} {} ?", prediction.entity, prediction.relation);
+}
+
 }  // namespace
 
 std::string to_text(const Prediction& prediction) {
-  const bool asks_head = prediction.question.side == Side::kHead;
-  std::string out = asks_head ? fmt::format("? {} {}\n", prediction.relation, prediction.entity)
-                              : fmt::format("{} {} ?\n", prediction.entity, prediction.relation);
+  std::string out = question_of(prediction) + "\n";
   std::size_t columns = 0;
   for (const std::string& name : prediction.answer_names) columns = std::max(columns, width(name));
   for (std::size_t i = 0; i < prediction.answers.size(); ++i) {
@@ -54,14 +61,15 @@ std::string to_text(const Prediction& prediction) {
 std::string to_json(const Prediction& prediction) {
   Json out;
   out["entity"] = prediction.entity;
-  out["relation"] = prediction.relation;
-  out["asks"] = prediction.question.side == Side::kHead ? "head" : "tail";
+  const bool asks_relation = prediction.question.side == Side::kRelation;
+  out[asks_relation ? "other" : "relation"] = asks_relation ? prediction.other : prediction.relation;
+  out["asks"] = name(prediction.question.side);
   Json& answers = out["answers"] = Json::array();
   for (std::size_t i = 0; i < prediction.answers.size(); ++i) {
     const Answer& answer = prediction.answers[i];
     Json line;
     line["rank"] = i + 1;
-    line["entity"] = prediction.answer_names[i];
+    line[asks_relation ? "relation" : "entity"] = prediction.answer_names[i];
     line["score"] = answer.score;
     line["known_in"] = answer.known_in == KnownIn::kNowhere ? Json() : Json(name(answer.known_in));
     if (!prediction.shown.empty())

@@ -26,10 +26,6 @@ struct Found {
   std::uint8_t is_answer;  // 0: the rank has fewer than k
 };
 
-KnownIn known_in(std::optional<graph::Split> split) {
-  return split ? static_cast<KnownIn>(static_cast<std::uint8_t>(*split) + 1) : KnownIn::kNowhere;
-}
-
 /// There are no more answers than entities.
 SearchOptions fitted_options(const search::Setup& setup, const SearchOptions& options) {
   SearchOptions fitted = options;
@@ -50,6 +46,10 @@ std::uint64_t fitting_block(const search::Setup& setup, const SearchOptions& opt
 const char* name(KnownIn known) {
   constexpr std::array<const char*, 4> kNames = {"", "train", "valid", "test"};
   return kNames.at(static_cast<std::size_t>(known));
+}
+
+KnownIn known_in(std::optional<graph::Split> split) {
+  return split ? static_cast<KnownIn>(static_cast<std::uint8_t>(*split) + 1) : KnownIn::kNowhere;
 }
 
 /// Buffers of a search and its stages.

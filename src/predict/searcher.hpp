@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "graph/split.hpp"
 #include "search/answerer.hpp"
 #include "search/setup.hpp"
 
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,6 +23,7 @@ enum class KnownAnswers { kMark, kOmit };
 enum class KnownIn : std::uint8_t { kNowhere = 0, kTrain = 1, kValid = 2, kTest = 3 };
 /// "", "train", ...
 const char* name(KnownIn known);
+KnownIn known_in(std::optional<graph::Split> split);
 
 struct SearchOptions {
   std::uint64_t k = 10;  ///< answers per query; fewer when the graph has fewer

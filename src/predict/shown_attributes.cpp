@@ -38,6 +38,18 @@ std::vector<Shown> ShownAttributes::of(std::uint64_t entity) const {
   return all;
 }
 
+std::vector<std::string> ShownAttributes::names() const {
+  std::vector<std::string> names;
+  for (const std::size_t k : columns_) names.push_back(table_.schema().names[k]);
+  return names;
+}
+
+std::vector<Shown> ShownAttributes::nothing() const {
+  std::vector<Shown> all;
+  for (const std::string& name : names()) all.push_back({name, {}});
+  return all;
+}
+
 void ShownAttributes::write(storage::FileWriter& file, const std::vector<bool>& entities) const {
   for (std::size_t k = 0; k < columns_.size(); ++k) {
     const attributes::Column& column = table_.column(columns_[k]);

@@ -27,8 +27,11 @@ class ShownAttributes {
   ShownAttributes(const std::filesystem::path& graph_folder, const std::vector<std::string>& names, memory::Pool& pool);
 
   [[nodiscard]] std::size_t size() const { return columns_.size(); }
+  [[nodiscard]] std::vector<std::string> names() const;
   /// All of them, in the order in which they were named, of an entity by its original id.
   [[nodiscard]] std::vector<Shown> of(std::uint64_t entity) const;
+  /// All of them, without values.
+  [[nodiscard]] std::vector<Shown> nothing() const;
   /// Writes the groups /shown/NNNNNN: the values of the entities whose bit is set.
   void write(storage::FileWriter& file, const std::vector<bool>& entities) const;
 

@@ -59,6 +59,12 @@ std::uint64_t Comparison<kSpace>::bytes(const Sizes& sizes, const Plan& plan) {
 }
 
 template <Space kSpace>
+void Comparison<kSpace>::compare_by(Similarity similarity) {
+  TESSERA_ASSERT(!screens(), "only dot products of the model are screened");
+  similarity_ = similarity;
+}
+
+template <Space kSpace>
 void Comparison<kSpace>::begin() {
   rows_.forget();
   cost_ = {};

@@ -62,6 +62,8 @@ class Comparison {
   [[nodiscard]] const kernels::BasicScreenedRanks<kSpace>& screened() const { return *screening_.ranks; }
   [[nodiscard]] float error_factor() const { return error_factor_; }
 
+  /// Scores are of `similarity` from now on, not of the model's; where scores are not screened.
+  void compare_by(kernels::Similarity similarity);
   /// The parameters may have changed; nothing has been compared.
   void begin();
   /// The block that is compared from now on: vectors [n, dim], side by side, that stay as they are until finish().

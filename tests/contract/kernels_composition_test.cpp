@@ -7,9 +7,9 @@
 namespace tessera::kernels::testing {
 namespace {
 
-const Formula kFormulas[] = {Formula::kTransE, Formula::kDistMult, Formula::kComplEx,
-                             Formula::kRotatE, Formula::kRescal,   Formula::kCp};
-constexpr std::size_t kDim = 18;
+const Formula kFormulas[] = {Formula::kTransE, Formula::kDistMult, Formula::kComplEx, Formula::kRotatE,
+                             Formula::kRescal, Formula::kCp,       Formula::kSimplE,  Formula::kQuatE};
+constexpr std::size_t kDim = 20;
 
 struct Case {
   explicit Case(Formula formula)

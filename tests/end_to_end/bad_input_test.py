@@ -146,7 +146,7 @@ class BadJob(ProgramTest):
         self.refuse_job(MISSING, ["parts-5"], **{"data.parts": 5})
 
     def test_odd_dim_for_complex(self):
-        self.refuse_job(USAGE, ["even"], **{"model.dim": 15})
+        self.refuse_job(USAGE, ["multiple of 2"], **{"model.dim": 15})
 
     def test_more_ranks_than_parts(self):
         self.succeed("partition", "data.kg", "--parts", 2)

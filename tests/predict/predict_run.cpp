@@ -59,7 +59,7 @@ std::vector<Question> all_questions(const TestGraph& graph) {
   for (std::uint64_t entity = 0; entity < graph.entities; ++entity)
     for (std::uint64_t relation = 0; relation < graph.relations; ++relation)
       for (const Side side : {Side::kTail, Side::kHead})
-        questions.push_back({entity_name(entity), relation_name(relation), side, "memory", ExitStatus::kBadData});
+        questions.push_back({entity_name(entity), relation_name(relation), side, {}, "memory", ExitStatus::kBadData});
   return questions;
 }
 

@@ -184,14 +184,14 @@ TEST(PredictorErrorTest, UnknownNamesGetSuggestions) {
     PredictCase how;
     how.ranks = ranks;
     const Failure entity =
-        failure_of({}, how, questions_in({{"e00003", "r0001", Side::kTail, "q.tsv:4", ExitStatus::kBadData}}));
+        failure_of({}, how, questions_in({{"e00003", "r0001", Side::kTail, {}, "q.tsv:4", ExitStatus::kBadData}}));
     EXPECT_EQ(entity.status, ExitStatus::kBadData);
     EXPECT_NE(entity.message.find(
                   "q.tsv:4: entity 'e00003' is not in the graph; did you mean 'e000030', 'e000031', 'e000032'?"),
               std::string::npos)
         << entity.message;
     const std::vector<std::string> words = {"e000001", "r001"};
-    const Failure relation = failure_of({}, how, predict::typed_question(words));
+    const Failure relation = failure_of({}, how, predict::typed_questions({words}));
     EXPECT_EQ(relation.status, ExitStatus::kUsage);
     EXPECT_NE(relation.message.find("relation 'r001' is not in the graph; did you mean 'r0001'"), std::string::npos)
         << relation.message;
@@ -206,10 +206,10 @@ TEST(PredictorErrorTest, NumbersMustBeNumbers) {
   const std::vector<std::string> words = {"?", "r0001", "e000002"};
   ModelValues model;
   model.entity = [](std::uint64_t, std::size_t) { return std::nanf(""); };
-  EXPECT_NE(failure_of(model, how, predict::typed_question(words)).message.find("not finite"), std::string::npos);
+  EXPECT_NE(failure_of(model, how, predict::typed_questions({words})).message.find("not finite"), std::string::npos);
   model.entity = [](std::uint64_t, std::size_t) { return 2.0F; };
   model.relation = [](std::uint64_t row, std::size_t) { return row == 3 ? 3e38F : 1.0F; };  // r0001 inverse
-  const Failure failure = failure_of(model, how, predict::typed_question(words));
+  const Failure failure = failure_of(model, how, predict::typed_questions({words}));
   EXPECT_EQ(failure.status, ExitStatus::kBadData);
   EXPECT_NE(failure.message.find("query 1 are not numbers"), std::string::npos) << failure.message;
 }

@@ -64,9 +64,8 @@ TEST_F(QuestionFileTest, ReadsAllForms) {
 TEST_F(QuestionFileTest, BadLinesAreNamed) {
   EXPECT_NE(failure("a\tr\nb\n").find("queries.tsv:2: 1 columns"), std::string::npos);
   EXPECT_NE(failure("a\tr\tb\tc\n").find(":1: 4 columns"), std::string::npos);
-  EXPECT_NE(failure("a\tr\tb\n").find("exactly one end"), std::string::npos);
-  EXPECT_NE(failure("?\tr\t?\n").find("exactly one end"), std::string::npos);
-  EXPECT_NE(failure("?\tr\n").find("exactly one end"), std::string::npos);
+  EXPECT_NE(failure("a\tr\tb\n").find("exactly one word"), std::string::npos);
+  EXPECT_NE(failure("?\tr\t?\n").find("exactly one word"), std::string::npos);
   EXPECT_NE(failure("\tr\n").find("an empty name"), std::string::npos);
   EXPECT_NE(failure("a\t\t?\n").find("an empty name"), std::string::npos);
   EXPECT_NE(failure("\n\na\xFF\tr\n").find(":3: not UTF-8"), std::string::npos);
@@ -83,13 +82,16 @@ TEST_F(QuestionFileTest, AMissingFileIsSaid) {
 
 TEST(TypedQuestionTest, TakesTheSameForms) {
   const std::vector<std::string> two = {"dog", "hypernym"};
-  EXPECT_EQ(all_of(predict::typed_question(two)).front().side, Side::kTail);
+  EXPECT_EQ(all_of(predict::typed_questions({two})).front().side, Side::kTail);
   const std::vector<std::string> three = {"?", "hypernym", "dog"};
-  EXPECT_EQ(all_of(predict::typed_question(three)).front().side, Side::kHead);
-  EXPECT_EQ(all_of(predict::typed_question(three)).front().bad_status, ExitStatus::kUsage);
+  EXPECT_EQ(all_of(predict::typed_questions({three})).front().side, Side::kHead);
+  EXPECT_EQ(all_of(predict::typed_questions({three})).front().bad_status, ExitStatus::kUsage);
+  const std::vector<std::string> relation = {"dog", "?", "cat"};
+  EXPECT_EQ(all_of(predict::typed_questions({two, relation})).back().side, Side::kRelation);
+  EXPECT_EQ(all_of(predict::typed_questions({two, relation})).back().other, "cat");
   const std::vector<std::string> one = {"dog"};
   try {
-    all_of(predict::typed_question(one));
+    all_of(predict::typed_questions({one}));
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), ExitStatus::kUsage);

@@ -117,6 +117,11 @@ TEST(JobRules, SettingsOfADeviceAreIdleWithoutOne) {
                                       "exchange.transport (run.device is cpu)"}));
   job.run.device = "cuda";
   EXPECT_TRUE(idle_settings(job).empty());
+  Job on_cpu = exact();
+  for (const char* products : {"auto", "bf16", "fp32", "chain"}) {  // which a CPU has
+    on_cpu.run.products = products;
+    EXPECT_TRUE(idle_settings(on_cpu).empty()) << products;
+  }
 }
 
 TEST(JobRules, SettingsWithoutEffectAreNamed) {

@@ -3,6 +3,7 @@
 #include "train/oracle.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
 
@@ -36,6 +37,24 @@ Vector Oracle::compose(const Vector& x, std::size_t query) const {
   return compose(source(x, query), r);
 }
 
+/// s r / |r| by the table of i, j, k: unit a times unit b is sign[a][b] times unit of[a][b].
+Vector Oracle::hamilton(const Vector& s, const Vector& r) const {
+  static constexpr std::array<std::array<std::size_t, 4>, 4> kOf = {
+      {{0, 1, 2, 3}, {1, 0, 3, 2}, {2, 3, 0, 1}, {3, 2, 1, 0}}};
+  static constexpr std::array<std::array<double, 4>, 4> kSign = {
+      {{1, 1, 1, 1}, {1, -1, 1, -1}, {1, -1, -1, 1}, {1, 1, -1, -1}}};
+  const std::size_t n = dim_ / 4;
+  Vector q(dim_, 0.0);
+  for (std::size_t k = 0; k < n; ++k) {
+    double length = 0;
+    for (std::size_t b = 0; b < 4; ++b) length += r[b * n + k] * r[b * n + k];
+    for (std::size_t a = 0; a < 4; ++a)
+      for (std::size_t b = 0; b < 4; ++b)
+        q[kOf.at(a).at(b) * n + k] += kSign.at(a).at(b) * s[a * n + k] * r[b * n + k] / std::sqrt(length);
+  }
+  return q;
+}
+
 Vector Oracle::compose(const Vector& s, const Vector& r) const {
   const std::size_t half = dim_ / 2;
   Vector q(dim_, 0.0);
@@ -51,9 +70,11 @@ Vector Oracle::compose(const Vector& s, const Vector& r) const {
     if (job_.model.name == "complex") value = source * std::complex<double>(r[k], r[half + k]);
     if (job_.model.name == "rotate") value = source * std::polar(1.0, r[k]);
     if (job_.model.name == "cp") value = {0.0, s[k] * r[k]};
+    if (job_.model.name == "simple") value = {0.5 * s[half + k] * r[half + k], 0.5 * s[k] * r[k]};
     q[k] = value.real();
     q[half + k] = value.imag();
   }
+  if (job_.model.name == "quate") return hamilton(s, r);
   return q;
 }
 

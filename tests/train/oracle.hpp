@@ -39,6 +39,7 @@ class Oracle {
   [[nodiscard]] Vector source(const Vector& x, std::size_t query) const;
   [[nodiscard]] Vector relation_operator(const Vector& x, RelationId id) const;
   [[nodiscard]] Vector compose(const Vector& s, const Vector& r) const;
+  [[nodiscard]] Vector hamilton(const Vector& s, const Vector& r) const;
   [[nodiscard]] Vector compose(const Vector& x, std::size_t query) const;
   [[nodiscard]] double score(const Vector& q, const double* e) const;
   [[nodiscard]] double score(const Vector& x, std::size_t query, std::uint64_t entity) const;

@@ -176,6 +176,8 @@ const std::vector<Case> kModels = {
     {"RotatE", [](Job& job) { job.model.name = "rotate"; }},
     {"Rescal", [](Job& job) { job.model.name = "rescal"; }},
     {"Cp", [](Job& job) { job.model.name = "cp"; }},
+    {"SimplE", [](Job& job) { job.model.name = "simple"; }},
+    {"QuatE", [](Job& job) { job.model.name = "quate"; }},
     {"TuckER", tucker},
 };
 

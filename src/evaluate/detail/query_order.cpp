@@ -35,6 +35,18 @@ QueryOrder::QueryOrder(const search::Setup& setup, graph::Split split, std::uint
   if (max_triples > 0 && size() > 2 * max_triples) select(max_triples);
 }
 
+QueryOrder::QueryOrder(const search::Setup& setup, std::span<const Triple> triples) : setup_(setup) {
+  const auto relations = static_cast<std::uint32_t>(setup.shard.manifest.relation_count);
+  const auto is_own = [&](EntityId source) { return setup.shard.owner_rank(source) == setup.comm.rank(); };
+  listed_.emplace();
+  for (const Triple& triple : triples) {
+    if (is_own(triple.head)) listed_->push_back({{triple.head, triple.relation}, triple.tail});
+    const RelationId inverse(triple.relation.value() + relations);
+    if (is_own(triple.tail)) listed_->push_back({{triple.tail, inverse}, triple.head});
+  }
+  rank_offsets_ = offsets_by_rank(setup.comm, listed_->size());
+}
+
 void QueryOrder::select(std::uint64_t max_triples) {
   const std::uint64_t relations = setup_.shard.manifest.relation_count;
   const std::uint64_t most = threshold(max_triples);
@@ -73,7 +85,9 @@ std::uint64_t QueryOrder::threshold(std::uint64_t max_triples) const {
   }
 }
 
-OwnQuery QueryOrder::own(std::uint64_t i) const { return at(place(is_sample_ ? selected_[i] : i)); }
+OwnQuery QueryOrder::own(std::uint64_t i) const {
+  return listed_ ? (*listed_)[i] : at(place(is_sample_ ? selected_[i] : i));
+}
 
 QueryOrder::Place QueryOrder::place(std::uint64_t i) const {
   const auto next = std::upper_bound(part_offsets_.begin(), part_offsets_.end(), i);

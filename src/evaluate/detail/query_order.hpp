@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 namespace tessera::evaluate::detail {
@@ -19,12 +21,14 @@ struct OwnQuery {
   EntityId target;
 };
 
-/// The queries of one split that are ranked, in the order of the results: by part, then as the part has them. Who owns
-/// a part does not change the order.
+/// The queries that are ranked, in the order of the results. Those of a split: by part, then as the part has them; who
+/// owns a part does not change the order. Those of a list of triples: by rank, then as the list has them.
 class QueryOrder {
  public:
   /// Collective. `max_triples` 0 takes all; else the triples with the smallest hashes, both queries of each.
   QueryOrder(const search::Setup& setup, graph::Split split, std::uint64_t max_triples);
+  /// Collective. Both queries of each triple of a list, in its order, tail first, by the rank that owns the source.
+  QueryOrder(const search::Setup& setup, std::span<const Triple> triples);
 
   /// Queries of all ranks.
   [[nodiscard]] std::uint64_t size() const { return rank_offsets_.back(); }
@@ -47,8 +51,9 @@ class QueryOrder {
   void for_each_own(const Visit& visit) const;
 
   const search::Setup& setup_;
-  graph::Split split_;
-  std::vector<std::uint64_t> part_offsets_;  // [owned parts + 1] into the queries of this rank, all of the split
+  graph::Split split_ = graph::Split::kTest;
+  std::vector<std::uint64_t> part_offsets_;      // [owned parts + 1] into the queries of this rank, all of the split
+  std::optional<std::vector<OwnQuery>> listed_;  // of a list
   bool is_sample_ = false;
   memory::Buffer<std::uint64_t> selected_;   // when a sample: which of them
   std::vector<std::uint64_t> rank_offsets_;  // [ranks + 1]

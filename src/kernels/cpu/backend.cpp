@@ -7,22 +7,35 @@
 
 namespace tessera::kernels {
 
+namespace {
+
+// Loops over a formula, or over single elements, are those of the reference.
+Backend make_backend(const char* name, const Scores& scores, const Gradients& gradients) {
+  return {name,
+          scores,
+          gradients,
+          cpu::softmax(),
+          cpu::rows(),
+          cpu::updates(),
+          cpu::ranks(),
+          reference::composition(),
+          reference::penalties(),
+          reference::targets(),
+          reference::statistics(),
+          reference::negative_losses(),
+          cpu::distances(),
+          reference::best_rows()};
+}
+
+}  // namespace
+
 const Backend& cpu_backend() {
-  // Loops over a formula, or over single elements, are those of the reference.
-  static const Backend backend{"cpu",
-                               cpu::scores(),
-                               cpu::gradients(),
-                               cpu::softmax(),
-                               cpu::rows(),
-                               cpu::updates(),
-                               cpu::ranks(),
-                               reference::composition(),
-                               reference::penalties(),
-                               reference::targets(),
-                               reference::statistics(),
-                               reference::negative_losses(),
-                               cpu::distances(),
-                               reference::best_rows()};
+  static const Backend backend = make_backend("cpu", cpu::scores(), cpu::gradients());
+  return backend;
+}
+
+const Backend& cpu_bfloat16_backend() {
+  static const Backend backend = make_backend("cpu_bfloat16", cpu::bfloat16_scores(), cpu::bfloat16_gradients());
   return backend;
 }
 

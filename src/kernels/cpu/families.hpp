@@ -15,4 +15,8 @@ const Updates& updates();
 const Ranks& ranks();
 const Distances& distances();
 
+/// Those of products in bfloat16, where has_bfloat16_products() (targets.hpp).
+const Scores& bfloat16_scores();
+const Gradients& bfloat16_gradients();
+
 }  // namespace tessera::kernels::cpu

@@ -17,6 +17,10 @@ std::string target_name();
 std::vector<std::int64_t> available_targets();
 std::string target_name(std::int64_t target);
 
+/// Whether the processor, in the instruction set in use, multiplies pairs in bfloat16 (AVX512_BF16):
+/// cpu_bfloat16_backend().
+bool has_bfloat16_products();
+
 /// Uses one instruction set only, or with 0 the best again. For tests and benchmarks: not while kernels run.
 void use_target(std::int64_t target);
 

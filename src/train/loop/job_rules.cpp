@@ -101,10 +101,9 @@ void check_loss(const Job& job) {
 
 void check_model(const Job& job) {
   const model::Scorer& scorer = model::find_scorer(job.model.name);
-  const bool halves = scorer.is_complex() || job.model.name == "cp";
-  if (halves && job.model.dim % 2 != 0)
-    fail(ExitStatus::kUsage, "model.dim must be even for '{}' (it counts reals), not {}", job.model.name,
-         job.model.dim);
+  if (job.model.dim % scorer.dim_unit() != 0)
+    fail(ExitStatus::kUsage, "model.dim must be a multiple of {} for '{}' (it counts reals), not {}", scorer.dim_unit(),
+         job.model.name, job.model.dim);
   const bool products =
       job.regulariser.name == "dura" || (job.regulariser.name == "ivr" && job.regulariser.product_weight > 0);
   if (products && !is_dot(job))
@@ -220,7 +219,7 @@ std::vector<std::string> idle_settings(const Job& job) {
   check("schedule.factor", job.schedule.factor != usual.schedule.factor, schedule == "plateau", "it is of plateau");
   check("schedule.patience", job.schedule.patience != usual.schedule.patience, schedule == "plateau",
         "it is of plateau");
-  check("run.products", job.run.products != usual.run.products, job.run.device != "cpu", "run.device is cpu");
+  check("run.products", job.run.products == "tf32", job.run.device != "cpu", "run.device is cpu");
   check("run.device_memory", !job.run.device_memory.empty(), job.run.device != "cpu", "run.device is cpu");
   check("exchange.transport", job.exchange.transport != usual.exchange.transport, job.run.device != "cpu",
         "run.device is cpu");

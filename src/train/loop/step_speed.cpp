@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <vector>
 
 namespace tessera::train {
 namespace {
@@ -121,7 +122,8 @@ double host_step_seconds(const Job& of_run, const RankStep& step, std::size_t th
   model::Parameters parameters(shard, job.model, model::state_shape(job.optimiser.name), pool, row_memory(shard, job));
   parameters.initialise(job.model, job.run.seed);
   const auto items = sampling::count_items(*comm, shard, job);
-  const auto engine = make_engine({*comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});
+  const auto engine = make_engine(
+      {*comm, shard, job, parameters, threads, execution::find_host_kernels(job.run.products), pool, items});
   (void)engine->run_epoch(0);
   const auto start = std::chrono::steady_clock::now();
   (void)engine->run_epoch(1);
@@ -134,6 +136,26 @@ double host_step_seconds(const Job& of_run, const RankStep& step, std::size_t th
 
 double host_step_speed(const kernels::Backend& backend, std::size_t threads, const StepShape& shape) {
   return candidates_per_second(make_job(shape, "chain"), {backend, threads, threads * kEntitiesOfThread, nullptr});
+}
+
+double products_gain(const kernels::Backend& backend, std::size_t dim) {
+  constexpr std::size_t kRows = 256;
+  constexpr int kAttempts = 5;
+  const std::vector<float> rows(kRows * dim, 0.5F);
+  std::vector<float> scores(kRows * kRows);
+  const kernels::ConstMatrix factor{rows.data(), kRows, dim, dim};
+  const auto seconds = [&](const kernels::Backend& of) {
+    const auto start = std::chrono::steady_clock::now();
+    of.scores.all_pairs(kernels::Similarity::kDot, factor, factor, {scores.data(), kRows, kRows, kRows});
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  double usual = seconds(kernels::cpu_backend());
+  double own = seconds(backend);
+  for (int attempt = 1; attempt < kAttempts; ++attempt) {
+    usual = std::min(usual, seconds(kernels::cpu_backend()));
+    own = std::min(own, seconds(backend));
+  }
+  return usual / own;
 }
 
 double device_step_speed(const execution::DeviceShare& share, const std::string& products, const StepShape& shape) {

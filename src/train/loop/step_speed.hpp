@@ -36,6 +36,10 @@ double host_step_seconds(const Job& job, const RankStep& step, std::size_t threa
 /// On the host, as QueriesEngine spreads tiles over `threads`.
 double host_step_speed(const kernels::Backend& backend, std::size_t threads, const StepShape& shape);
 
+/// How many times as fast as cpu_backend() the dot products of `backend` are on one core, for rows of `dim` floats. A
+/// clock's figure, too; takes some milliseconds.
+double products_gain(const kernels::Backend& backend, std::size_t dim);
+
 /// On the device of `share`, with the products of that name. Throws Error(kOverBudget).
 double device_step_speed(const execution::DeviceShare& share, const std::string& products, const StepShape& shape);
 

@@ -36,10 +36,10 @@ struct BackwardElement {
 };
 
 /// Column c of the gradient of an operator, added up over its queries in order. The formula takes the numbers of a
-/// column as a row of its own: a real number, or the two parts of a complex one.
+/// column as a row of its own: a real number, the two parts of a complex one, the four of a quaternion.
 template <class F>
 struct OperatorGradientElement {
-  static constexpr std::size_t kReals = F::query_columns(2) == 2 ? 1 : 2;  // numbers of a column of an entity row
+  static constexpr std::size_t kReals = 4 / F::query_columns(4);  // numbers of a column of an entity row
   static constexpr std::size_t kSums = F::relation_dim(kReals);
   static constexpr bool kIsMatrix = F::relation_dim(2) == 4;  // column c is row c / dim, column c % dim of an operator
   struct Value {
@@ -65,16 +65,16 @@ struct OperatorGradientElement {
     float relation[kSums];
     TESSERA_UNROLL
     for (std::size_t part = 0; part < kReals; ++part) {
-      source[part] = source_row[part * (dim / 2)];
-      gradient[part] = gradient_row[part * (dim / 2)];
+      source[part] = source_row[part * (dim / kReals)];
+      gradient[part] = gradient_row[part * (dim / kReals)];
     }
     TESSERA_UNROLL
-    for (std::size_t part = 0; part < kSums; ++part) relation[part] = operator_row[part * (dim / 2)];
+    for (std::size_t part = 0; part < kSums; ++part) relation[part] = operator_row[part * (dim / kReals)];
     F::add_relation_gradient(source, relation, gradient, value.sums, {0, 1, kReals});
   }
   TESSERA_HOST_DEVICE void store(std::size_t u, std::size_t c, const Value& value) const {
     TESSERA_UNROLL
-    for (std::size_t part = 0; part < kSums; ++part) out.row(u)[part * (dim / 2) + c] = value.sums[part];
+    for (std::size_t part = 0; part < kSums; ++part) out.row(u)[part * (dim / kReals) + c] = value.sums[part];
   }
 };
 

@@ -1,0 +1,140 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+#include "cli/option_checks.hpp"
+#include "core/job.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "exports/export.hpp"
+#include "foreign/import_model.hpp"
+#include "graph/graph_reader.hpp"
+#include "graph/partition_manifest.hpp"
+#include "model/scorer.hpp"
+#include "storage/atomic.hpp"
+#include "storage/checksum.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string graph;
+  foreign::ForeignModel from;
+  std::string layout = "halves";
+  std::string inverse = "halves";
+  std::string rows = "fp32";
+  std::uint64_t parts = 0;
+  std::string output;
+};
+
+/// The parts of the graph: as asked for, else those of its only partition, else the fewest.
+std::uint64_t find_parts(const Options& options) {
+  if (options.parts > 0) return options.parts;
+  std::vector<std::uint64_t> found;
+  for (const auto& entry : fs::directory_iterator(options.graph)) {
+    const std::string name = entry.path().filename().string();
+    const std::string digits = name.starts_with("parts-") ? name.substr(6) : "";
+    const bool is_number = !digits.empty() && digits.size() < 9 &&
+                           std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (is_number && entry.is_directory()) found.push_back(std::stoul(digits));
+  }
+  if (found.empty())
+    fail(ExitStatus::kMissingInput, "graph '{}' has no partition; 'tessera partition' makes one", options.graph);
+  return *std::min_element(found.begin(), found.end());
+}
+
+Job job_of(const Options& options, const foreign::ImportedModel& model) {
+  Job job;
+  job.data.graph = options.graph;
+  job.data.parts = find_parts(options);
+  job.model.name = options.from.model;
+  job.model.dim = model.dim;
+  job.run.folder = options.output;
+  return with_absolute_paths(job);
+}
+
+void say_left_out(std::uint64_t count, const char* what, const std::string& file) {
+  if (count > 0)
+    log::warning("{} {} of '{}' are not in the graph and were left out", text::with_thousands(count), what, file);
+}
+
+void print(const Options& options, const foreign::ImportedModel& model) {
+  std::printf("wrote       %s\n", options.output.c_str());
+  std::printf("model       %s, dim %s, %s entities, %s relations\n", options.from.model.c_str(),
+              text::with_thousands(model.dim).c_str(), text::with_thousands(model.entities).c_str(),
+              text::with_thousands(model.relations).c_str());
+  std::printf("inverses    %s\n", model.has_inverses ? "rows of their own" : "made from the rows of the relations");
+  std::printf("names       entities: %s; relations: %s\n", model.entity_form.c_str(), model.relation_form.c_str());
+}
+
+void import_model(const Options& options) {
+  foreign::ForeignModel from = options.from;
+  from.parts = options.layout == "halves" ? foreign::Parts::kHalves : foreign::Parts::kInterleaved;
+  from.inverses = options.inverse == "halves" ? foreign::Inverses::kHalves : foreign::Inverses::kInterleaved;
+  const graph::GraphReader graph(options.graph);
+  (void)find_parts(options);
+  storage::AtomicFolder folder(options.output);
+  const foreign::ImportedModel model =
+      foreign::import_model(from, graph, exports::serving_format(options.rows), folder.temporary());
+  storage::write_text(folder.temporary() / kJobFile, to_toml(job_of(options, model)));
+  auto checksums = storage::FolderChecksums::load(folder.temporary());
+  checksums.record("model.h5");
+  checksums.commit();
+  folder.commit();
+  say_left_out(model.entities_left_out, "entities", from.entity_names);
+  say_left_out(model.relations_left_out, "relations", from.relation_names);
+  print(options, model);
+}
+
+void add_layout(const Parser& parser, Options& options) {
+  parser
+      .add("--layout", options.layout,
+           "Of real arrays of complex, rotate and quate: halves (real parts, then imaginary ones) or interleaved")
+      .check(one_of({"halves", "interleaved"}))
+      .show_default();
+  parser
+      .add("--inverse", options.inverse,
+           "Of 2 R relation rows: halves (row r + R is the inverse of r) or interleaved (rows 2 r and 2 r + 1)")
+      .check(one_of({"halves", "interleaved"}))
+      .show_default();
+}
+
+}  // namespace
+
+Command add_import_model(const Parser& parser) {
+  const auto options = std::make_shared<Options>();
+  parser.add("graph", options->graph, "Graph folder that the model is about; it has a partition").required();
+  parser.add("--model", options->from.model, "Its formula (docs/user/models.md)")
+      .required()
+      .check(one_of(model::scorer_names()));
+  parser.add("--entities", options->from.entities, "Entity rows: FILE.npy or FILE.safetensors:TENSOR").required();
+  parser.add("--relations", options->from.relations, "Relation rows, likewise").required();
+  parser
+      .add("--entity-names", options->from.entity_names,
+           "Names of the entity rows: a name per line, or an id and a name with a tab between; plain, gz or zstd")
+      .required();
+  parser.add("--relation-names", options->from.relation_names, "Names of the relation rows, likewise").required();
+  add_layout(parser, *options);
+  parser.add("--rows", options->rows, "Format of the entity rows that are written: fp32, bf16, fp16, int8 or int4")
+      .check(one_of(exports::serving_formats()))
+      .show_default();
+  parser.add("--parts", options->parts, "Partition of the graph that evaluate and predict use (default: the fewest)")
+      .check(whole_number(1));
+  parser.add("-o,--output", options->output, "Model folder to write; must not exist").required();
+  parser.epilogue(
+      "Example:\n"
+      "  tessera import-model data.kg --model complex --entities e.npy --relations r.npy \\\n"
+      "          --entity-names entity_to_id.tsv.gz --relation-names relation_to_id.tsv.gz -o MODEL\n"
+      "  tessera evaluate MODEL\n");
+  return {[options](comm::Communicator&) { import_model(*options); }};
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "attributes/table.hpp"
+#include "cli/predict_options.hpp"
+#include "comm/agreement.hpp"
+#include "core/log.hpp"
+#include "graph/graph_reader.hpp"
+#include "predict/pairs.hpp"
+#include "search/setup.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <span>
+
+namespace tessera::cli {
+namespace {
+
+void write(const PredictOptions& options, const predict::Names& names, const predict::ShownAttributes* shown,
+           const std::vector<predict::FoundPair>& pairs) {
+  const tables::Format format = tables::choose_format(options.json ? "jsonl" : options.format, options.output);
+  const std::vector<std::string> shown_names = shown == nullptr ? std::vector<std::string>() : shown->names();
+  const auto table = tables::open_table({predict::pair_columns(shown_names), format}, options.output);
+  std::uint64_t rank = 0;
+  for (const predict::FoundPair& pair : pairs) {
+    const std::string head = names.entity(pair.head);
+    tables::Row row = {head,       options.relation, names.entity(pair.tail),
+                       pair.score, ++rank,           std::string(predict::name(pair.known_in))};
+    predict::add_shown(row, shown, pair.head);
+    predict::add_shown(row, shown, pair.tail);
+    table->append(row);
+  }
+  table->finish();
+  if (!options.output.empty()) log::info("wrote {} pairs to '{}'", pairs.size(), options.output);
+}
+
+}  // namespace
+
+std::vector<std::string> shown_attributes(const std::filesystem::path& graph_folder,
+                                          const std::vector<std::string>& asked) {
+  std::vector<std::string> shown = asked;
+  const graph::GraphReader graph(graph_folder);
+  const bool has_labels =
+      attributes::Table::is_in(graph.file()) && attributes::Table::read_schema(graph.file()).find("label").has_value();
+  if (has_labels && std::find(shown.begin(), shown.end(), "label") == shown.end()) shown.insert(shown.begin(), "label");
+  return shown;
+}
+
+void predict_pairs(comm::Communicator& comm, const PredictOptions& options) {
+  const Job job = job_of_run(comm, options.run, options.overrides);
+  const std::filesystem::path partition = graph::partition_folder(job.data.graph, job.data.parts);
+  ServedModel model = open_model(comm, job, plan::Stage::kPredict, options.epoch);
+  std::unique_ptr<predict::Names> names;
+  std::unique_ptr<predict::ShownAttributes> shown;
+  std::uint32_t relation = 0;
+  comm::on_root(comm, [&] {
+    tables::check_output(options.output);
+    (void)tables::choose_format(options.format, options.output);
+    names = std::make_unique<predict::Names>(job.data.graph, partition);
+    relation = names->find_relation(options.relation, {"--relation", ExitStatus::kUsage});
+    const auto show = shown_attributes(job.data.graph, options.show);
+    if (!show.empty()) shown = std::make_unique<predict::ShownAttributes>(job.data.graph, show, *model.context.pool);
+  });
+  comm.broadcast_values(std::span(&relation, 1), Rank(0));
+  const auto heads = choose_entities(comm, model.context, options.heads);
+  const auto tails = choose_entities(comm, model.context, options.tails);
+  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  predict::PairOptions search{RelationId(relation), options.k, options.known()};
+  search.heads = heads ? &*heads : nullptr;
+  search.tails = tails ? &*tails : nullptr;
+  search.show_progress = true;
+  const std::vector<predict::FoundPair> pairs = predict::best_pairs(setup, partition, search);
+  comm::on_root(comm, [&] { write(options, *names, shown.get(), pairs); });
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,151 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+#include "cli/device_context.hpp"
+#include "cli/option_checks.hpp"
+#include "cli/run_context.hpp"
+#include "comm/agreement.hpp"
+#include "core/log.hpp"
+#include "core/text.hpp"
+#include "evaluate/triple_scores.hpp"
+#include "predict/calibration.hpp"
+#include "predict/names.hpp"
+#include "predict/triple_list.hpp"
+#include "search/setup.hpp"
+#include "tables/table.hpp"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tessera::cli {
+namespace {
+
+struct Options {
+  std::string run;
+  std::string triples;
+  std::vector<std::string> overrides;
+  std::string output;
+  std::string format;
+  std::optional<std::uint64_t> epoch;
+  bool no_ranks = false;
+};
+
+constexpr std::uint64_t kTriplesAtOnce = std::uint64_t{1} << 18U;
+
+std::vector<tables::Column> columns_of(bool has_ranks, bool is_calibrated) {
+  std::vector<tables::Column> columns = {{"head", tables::Type::kText, "name of the head"},
+                                         {"relation", tables::Type::kText, "name of the relation"},
+                                         {"tail", tables::Type::kText, "name of the tail"},
+                                         {"score", tables::Type::kFloat, "score as (head, relation, ?)"}};
+  if (is_calibrated) columns.push_back({"probability", tables::Type::kDouble, "that the triple is true, calibrated"});
+  if (has_ranks) {
+    columns.push_back(
+        {"tail_rank", tables::Type::kDouble, "rank of the tail, known answers left out; ties count half"});
+    columns.push_back({"head_rank", tables::Type::kDouble, "rank of the head, likewise"});
+  }
+  columns.push_back({"known", tables::Type::kText, "split that has the triple; empty: none"});
+  return columns;
+}
+
+/// Triples by name that are read, scored and written on rank 0, some at a time.
+class Scoring {
+ public:
+  Scoring(const Options& options, const Job& job, std::uint64_t epoch)
+      : options_(options),
+        names_(job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)),
+        calibration_(predict::Calibration::find(job.run.folder, epoch)),
+        list_(options.triples, names_),
+        table_(tables::open_table({columns_of(!options.no_ranks, calibration_.has_value()),
+                                   tables::choose_format(options.format, options.output)},
+                                  options.output)) {}
+
+  void next(std::vector<Triple>& triples) { list_.next(kTriplesAtOnce, triples); }
+
+  void take(const std::vector<evaluate::TripleScore>& scores) {
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      const evaluate::TripleScore& score = scores[i];
+      const predict::NamedTriple& named = list_.names()[i];
+      tables::Row row = {named.head, named.relation, named.tail, score.tail_score};
+      if (calibration_) row.emplace_back(calibration_->probability(score.tail_score));
+      if (!options_.no_ranks) {
+        row.emplace_back(score.tail_rank);
+        row.emplace_back(score.head_rank);
+      }
+      row.emplace_back(std::string(score.known_in ? graph::name(*score.known_in) : ""));
+      table_->append(row);
+    }
+    count_ += scores.size();
+  }
+
+  void finish() {
+    if (count_ == 0) fail(ExitStatus::kBadData, "'{}' has no triples", options_.triples);
+    table_->finish();
+    if (!options_.output.empty()) log::info("wrote {} triples to '{}'", text::with_thousands(count_), options_.output);
+  }
+
+ private:
+  const Options& options_;
+  predict::Names names_;
+  std::optional<predict::Calibration> calibration_;
+  predict::TripleList list_;
+  std::unique_ptr<tables::TableWriter> table_;
+  std::uint64_t count_ = 0;
+};
+
+void score_run(comm::Communicator& comm, const Options& options) {
+  comm::on_root(comm, [&] {
+    tables::check_output(options.output);
+    (void)tables::choose_format(options.format, options.output);
+  });
+  const Job job = job_of_run(comm, options.run, options.overrides);
+  const Devices devices = options.no_ranks ? Devices{} : open_devices(comm, job);
+  ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
+  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
+  std::unique_ptr<Scoring> scoring;
+  comm::on_root(comm, [&] { scoring = std::make_unique<Scoring>(options, job, model.epoch); });
+  evaluate::Options ranking;
+  ranking.scores_only = options.no_ranks;
+  ranking.show_progress = true;
+  evaluate::Evaluator evaluator(setup, ranking, make_ranker(device_pool.get(), job));
+  for (;;) {
+    std::vector<Triple> triples;
+    comm::on_root(comm, [&] { scoring->next(triples); });
+    std::uint64_t count = triples.size();
+    comm.broadcast_values(std::span(&count, 1), Rank(0));
+    if (count == 0) break;
+    triples.resize(count);
+    comm.broadcast_values(std::span(triples), Rank(0));
+    const std::vector<evaluate::TripleScore> scores = evaluate::score_triples(evaluator, setup, triples);
+    comm::on_root(comm, [&] { scoring->take(scores); });
+  }
+  comm::on_root(comm, [&] { scoring->finish(); });
+}
+
+}  // namespace
+
+Command add_score(const Parser& parser) {
+  const auto options = std::make_shared<Options>();
+  parser.add("run", options->run, "Run folder, the job file that made it, or an exported model").required();
+  parser
+      .add("triples", options->triples, "File of triples: head, relation, tail with tabs between; - for standard input")
+      .required();
+  parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
+  parser.add_flag("--no-ranks", options->no_ranks, "Scores only, which takes much less time");
+  parser.add("-o,--output", options->output, "Write to a file; its ending says the format: .tsv .csv .jsonl .h5 .txt");
+  parser.add("--format", options->format, "text, tsv, csv, jsonl or h5 (default: by the file)")
+      .check(one_of(tables::format_names()));
+  parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
+      .check(whole_number(0));
+  parser.epilogue(
+      "The score is that of (head, relation, ?) with the tail. Ranks are among all entities, known answers left out.\n"
+      "After 'tessera calibrate RUN' the table has a probability, too.\n"
+      "Examples:\n"
+      "  tessera score RUN triples.tsv -o scores.csv\n"
+      "  printf 'dog.n.01\\thypernym\\tcat.n.01\\n' | tessera score RUN -\n");
+  return {[options](comm::Communicator& comm) { score_run(comm, *options); }, true};
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The Tessera authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/ids.hpp"
+#include "predict/name_list.hpp"
+#include "predict/names.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tessera::predict {
+
+struct NamedTriple {
+  std::string head;
+  std::string relation;
+  std::string tail;
+};
+
+/// Triples by name in a UTF-8 text file or pipe, read some at a time: head, relation, tail with tabs between. Empty
+/// lines are skipped, and lines without a tab that begin with #. "-" is standard input.
+class TripleList {
+ public:
+  /// `names` outlive this. Throws Error(kMissingInput), Error(kIo).
+  TripleList(std::filesystem::path file, const Names& names);
+  /// triples = the next ones, at most `most`, in global ids; none at the end. Throws Error(kBadData) with file and
+  /// line: names that do not exist (with the nearest), or other columns.
+  void next(std::uint64_t most, std::vector<Triple>& triples);
+  /// Names of the last that next() gave.
+  [[nodiscard]] const std::vector<NamedTriple>& names() const { return named_; }
+
+ private:
+  LineReader lines_;
+  const Names& graph_;
+  std::vector<NamedTriple> named_;
+};
+
+}  // namespace tessera::predict
