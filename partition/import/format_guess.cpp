@@ -10,6 +10,7 @@
 #include <array>
 #include <map>
 #include <span>
+#include <utility>
 
 namespace tessera::partition {
 namespace {
@@ -118,7 +119,6 @@ Separator guess_separator(const std::vector<std::string_view>& lines, std::size_
     most = std::max(most, fitting);
   }
   if (best != Separator::kAuto) return best;
-  LineSplitter splitter(Separator::kTab, 0);
   for (const Separator separator : kInOrder)
     if (!lines.empty() && LineSplitter(separator, 0).split(lines.front()) > 1) return separator;
   return Separator::kTab;
@@ -127,11 +127,16 @@ Separator guess_separator(const std::vector<std::string_view>& lines, std::size_
 InputFormat format_of_name(std::string path) {
   for (const char* packed : {".gz", ".zst"})
     if (path.ends_with(packed)) path.resize(path.size() - std::string_view(packed).size());
-  static const std::map<std::string, InputFormat> kEndings = {
-      {".ttl", InputFormat::kTurtle}, {".trig", InputFormat::kTriG},  {".nq", InputFormat::kNQuads},
-      {".rdf", InputFormat::kRdfXml}, {".owl", InputFormat::kRdfXml}, {".nt", InputFormat::kNTriples}};
-  const std::size_t dot = path.rfind('.');
-  const auto found = kEndings.find(dot == std::string::npos ? "" : lower(path.substr(dot)));
+  using Ending = std::pair<std::string_view, InputFormat>;
+  constexpr std::array<Ending, 6> kEndings = {{{".ttl", InputFormat::kTurtle},
+                                               {".trig", InputFormat::kTriG},
+                                               {".nq", InputFormat::kNQuads},
+                                               {".rdf", InputFormat::kRdfXml},
+                                               {".owl", InputFormat::kRdfXml},
+                                               {".nt", InputFormat::kNTriples}}};
+  const std::string name = lower(path);
+  const auto* const found = std::find_if(kEndings.begin(), kEndings.end(),
+                                         [&](const Ending& ending) { return name.ends_with(ending.first); });
   return found == kEndings.end() ? InputFormat::kText : found->second;
 }
 
