@@ -4,9 +4,9 @@
 
 #include "core/error.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <fcntl.h>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>

@@ -4,6 +4,7 @@
 
 #include "storage/checksum.hpp"
 #include "storage/rereadable.hpp"
+#include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -17,13 +18,11 @@ namespace tessera::storage {
 namespace {
 
 class FileLockTest : public ::testing::Test {
+ private:
+  test::TemporaryFolder temporary_;
+
  protected:
-  FileLockTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "tessera-test-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~FileLockTest() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(FileLockTest, OneHoldsItAndSaysWho) {
