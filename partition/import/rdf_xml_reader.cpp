@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 
+#include <dlfcn.h>
 #include <raptor2.h>
 
 #include <algorithm>
@@ -19,14 +20,68 @@ namespace {
 constexpr std::string_view kXsdString = "http://www.w3.org/2001/XMLSchema#string";
 constexpr std::size_t kBlockBytes = std::size_t{1} << 16U;
 
+constexpr const char* kLibrary = "libraptor2.so.0";
+
+// The library is loaded when the first file of RDF/XML is read: it brings libxml2 and the data of ICU, some 35 MB.
+class Raptor {
+ public:
+  static const Raptor& loaded() {
+    static const Raptor library;
+    return library;
+  }
+
+ private:
+  Raptor() = default;
+  static void* open() {
+    void* const handle = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr)
+      fail(ExitStatus::kUsage,
+           "RDF/XML needs {}, which cannot be loaded ({}); install it, or turn the file into N-Triples elsewhere "
+           "(rapper -o ntriples FILE)",
+           kLibrary, dlerror());
+    return handle;
+  }
+  template <class Function>
+  Function find(const char* name) const {
+    void* const found = dlsym(handle_, name);
+    if (found == nullptr) fail(ExitStatus::kUsage, "{} has no function '{}'", kLibrary, name);
+    return reinterpret_cast<Function>(found);
+  }
+  void* handle_ = open();  // until the end of the program
+
+ public:
+  decltype(&::raptor_new_world_internal) new_world_internal =
+      find<decltype(&::raptor_new_world_internal)>("raptor_new_world_internal");
+  decltype(&::raptor_free_world) free_world = find<decltype(&::raptor_free_world)>("raptor_free_world");
+  decltype(&::raptor_world_open) world_open = find<decltype(&::raptor_world_open)>("raptor_world_open");
+  decltype(&::raptor_world_set_log_handler) world_set_log_handler =
+      find<decltype(&::raptor_world_set_log_handler)>("raptor_world_set_log_handler");
+  decltype(&::raptor_new_parser) new_parser = find<decltype(&::raptor_new_parser)>("raptor_new_parser");
+  decltype(&::raptor_free_parser) free_parser = find<decltype(&::raptor_free_parser)>("raptor_free_parser");
+  decltype(&::raptor_parser_set_option) parser_set_option =
+      find<decltype(&::raptor_parser_set_option)>("raptor_parser_set_option");
+  decltype(&::raptor_parser_set_statement_handler) parser_set_statement_handler =
+      find<decltype(&::raptor_parser_set_statement_handler)>("raptor_parser_set_statement_handler");
+  decltype(&::raptor_parser_parse_start) parser_parse_start =
+      find<decltype(&::raptor_parser_parse_start)>("raptor_parser_parse_start");
+  decltype(&::raptor_parser_parse_chunk) parser_parse_chunk =
+      find<decltype(&::raptor_parser_parse_chunk)>("raptor_parser_parse_chunk");
+  decltype(&::raptor_parser_get_locator) parser_get_locator =
+      find<decltype(&::raptor_parser_get_locator)>("raptor_parser_get_locator");
+  decltype(&::raptor_new_uri) new_uri = find<decltype(&::raptor_new_uri)>("raptor_new_uri");
+  decltype(&::raptor_free_uri) free_uri = find<decltype(&::raptor_free_uri)>("raptor_free_uri");
+  decltype(&::raptor_uri_as_counted_string) uri_as_counted_string =
+      find<decltype(&::raptor_uri_as_counted_string)>("raptor_uri_as_counted_string");
+};
+
 struct FreeWorld {
-  void operator()(raptor_world* world) const { raptor_free_world(world); }
+  void operator()(raptor_world* world) const { Raptor::loaded().free_world(world); }
 };
 struct FreeParser {
-  void operator()(raptor_parser* parser) const { raptor_free_parser(parser); }
+  void operator()(raptor_parser* parser) const { Raptor::loaded().free_parser(parser); }
 };
 struct FreeUri {
-  void operator()(raptor_uri* uri) const { raptor_free_uri(uri); }
+  void operator()(raptor_uri* uri) const { Raptor::loaded().free_uri(uri); }
 };
 
 std::string_view text_of(const unsigned char* text, std::size_t bytes) {
@@ -35,7 +90,7 @@ std::string_view text_of(const unsigned char* text, std::size_t bytes) {
 
 std::string_view text_of(raptor_uri* uri) {
   std::size_t bytes = 0;
-  const unsigned char* text = raptor_uri_as_counted_string(uri, &bytes);
+  const unsigned char* text = Raptor::loaded().uri_as_counted_string(uri, &bytes);
   return text_of(text, bytes);
 }
 
@@ -43,18 +98,18 @@ std::string_view text_of(raptor_uri* uri) {
 class RdfXmlReader {
  public:
   RdfXmlReader(std::string_view blank_scope, FactSink& sink)
-      : blank_scope_(blank_scope), sink_(sink), world_(raptor_new_world()) {
-    if (!world_ || raptor_world_open(world_.get()) != 0) fail(ExitStatus::kInternal, "libraptor2 does not start");
-    raptor_world_set_log_handler(world_.get(), this, [](void* self, raptor_log_message* message) {
+      : blank_scope_(blank_scope), sink_(sink), world_(raptor_.new_world_internal(RAPTOR_VERSION)) {
+    if (!world_ || raptor_.world_open(world_.get()) != 0) fail(ExitStatus::kInternal, "{} does not start", kLibrary);
+    raptor_.world_set_log_handler(world_.get(), this, [](void* self, raptor_log_message* message) {
       static_cast<RdfXmlReader*>(self)->note(*message);
     });
-    parser_.reset(raptor_new_parser(world_.get(), "rdfxml"));
+    parser_.reset(raptor_.new_parser(world_.get(), "rdfxml"));
     if (!parser_) fail(ExitStatus::kUsage, "this libraptor2 reads no RDF/XML");
     for (const raptor_option option : {RAPTOR_OPTION_NO_NET, RAPTOR_OPTION_NO_FILE})
-      raptor_parser_set_option(parser_.get(), option, nullptr, 1);
+      raptor_.parser_set_option(parser_.get(), option, nullptr, 1);
     for (const raptor_option option : {RAPTOR_OPTION_LOAD_EXTERNAL_ENTITIES, RAPTOR_OPTION_CHECK_RDF_ID})
-      raptor_parser_set_option(parser_.get(), option, nullptr, 0);
-    raptor_parser_set_statement_handler(parser_.get(), this, [](void* self, raptor_statement* statement) {
+      raptor_.parser_set_option(parser_.get(), option, nullptr, 0);
+    raptor_.parser_set_statement_handler(parser_.get(), this, [](void* self, raptor_statement* statement) {
       static_cast<RdfXmlReader*>(self)->take(*statement);
     });
   }
@@ -62,8 +117,8 @@ class RdfXmlReader {
   void run(Input& input, std::string_view first) {
     const std::string name = "file:///" + std::filesystem::path(input.name()).filename().string();
     const std::unique_ptr<raptor_uri, FreeUri> base(
-        raptor_new_uri(world_.get(), reinterpret_cast<const unsigned char*>(name.c_str())));
-    raptor_parser_parse_start(parser_.get(), base.get());
+        raptor_.new_uri(world_.get(), reinterpret_cast<const unsigned char*>(name.c_str())));
+    raptor_.parser_parse_start(parser_.get(), base.get());
     std::vector<char> block(kBlockBytes);
     parse(first, false);
     while (!failed_) {
@@ -80,8 +135,8 @@ class RdfXmlReader {
  private:
   void parse(std::string_view text, bool is_end) {
     lines_ += static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
-    const int status = raptor_parser_parse_chunk(parser_.get(), reinterpret_cast<const unsigned char*>(text.data()),
-                                                 text.size(), is_end ? 1 : 0);
+    const int status = raptor_.parser_parse_chunk(parser_.get(), reinterpret_cast<const unsigned char*>(text.data()),
+                                                  text.size(), is_end ? 1 : 0);
     if (thrown_) std::rethrow_exception(thrown_);
     if (status == 0 && error_.empty()) return;
     failed_ = true;
@@ -107,7 +162,7 @@ class RdfXmlReader {
   }
 
   void give(const raptor_statement& statement) {
-    const raptor_locator* place = raptor_parser_get_locator(parser_.get());
+    const raptor_locator* place = raptor_.parser_get_locator(parser_.get());
     const auto line = static_cast<std::uint64_t>(place != nullptr ? std::max(0, place->line) : 0);
     const std::string_view subject = name(*statement.subject, subject_);
     const std::string_view predicate = name(*statement.predicate, predicate_);
@@ -135,6 +190,7 @@ class RdfXmlReader {
     return type == kXsdString ? std::string_view() : type;
   }
 
+  const Raptor& raptor_ = Raptor::loaded();
   std::string blank_scope_;
   FactSink& sink_;
   std::unique_ptr<raptor_world, FreeWorld> world_;
