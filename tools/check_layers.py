@@ -77,6 +77,7 @@ HOMES = [
     (r"nlohmann/.*", ["tables", "foreign", "train", "evaluate", "predict", "exports", "plan", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
+    (r"raptor2\.h|serd/.*", ["partition"]),
     (r"fmt/.*", EVERYWHERE),
 ]
 TEST_ONLY = r"(gtest|gmock|benchmark)/.*"

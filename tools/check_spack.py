@@ -28,13 +28,13 @@ KNOWN = set(
     xxhash zlib zlib-ng zstd""".split()
 )
 
-# What CMake looks for -> the spec that brings it (none: part of the compiler or of CMake).
+# What CMake looks for -> the spec that brings it (none: part of the compiler or of CMake, or left out there: TESSERA_RDF).
 SPEC_OF = {
     "BLAS": "openblas", "CBLAS": "openblas", "CLI11": "cli11", "CUDAToolkit": "cuda", "GTest": "googletest",
     "HDF5": "hdf5", "METIS": "metis", "MPI": "openmpi", "NCCL": "nccl", "OpenMP": None, "PkgConfig": "pkgconf",
     "Python3": "python", "Random123/philox.h": "random123", "Threads": None, "ZLIB": "zlib", "benchmark": "benchmark",
     "cblas.h": "openblas", "ccache": None, "fmt": "fmt", "hwloc": "hwloc", "libhwy": "highway",
-    "libxxhash": "xxhash", "libzstd": "zstd", "nlohmann_json": "nlohmann-json", "openblas": "openblas",
+    "libxxhash": "xxhash", "libzstd": "zstd", "raptor2": None, "serd-0": None, "nlohmann_json": "nlohmann-json", "openblas": "openblas",
     "spdlog": "spdlog", "tomlplusplus": "tomlplusplus",
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ packages_of() {
       echo g++ cmake ninja-build ccache pkg-config git ca-certificates python3 \
         libopenmpi-dev openmpi-bin libhdf5-dev libmetis-dev libhwy-dev librandom123-dev \
         libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libspdlog-dev libfmt-dev \
-        libzstd-dev zlib1g-dev libxxhash-dev libgtest-dev libgmock-dev libbenchmark-dev \
+        libzstd-dev zlib1g-dev libxxhash-dev libserd-dev libraptor2-dev libgtest-dev libgmock-dev libbenchmark-dev \
         wordnet-base zstd
       ;;
     test)

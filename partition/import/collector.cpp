@@ -47,6 +47,8 @@ Collector::Collector(const ImportOptions& options, std::uint64_t total_bytes)
              {},
              {},
              {},
+             {},
+             {},
              make_spills(options.temporary_folder),
              AttributeFile(options.temporary_folder),
              {}},
@@ -61,15 +63,16 @@ void Collector::begin_file(const Input& input, graph::Split split) {
   input_ = &input;
   split_ = split;
   header_suspected_ = false;
-  found_before_ = found_.counts.triples_read + found_.counts.attributes_read;
+  hint_.clear();
+  found_before_ = facts();
 }
 
 void Collector::end_file() {
   flush();
   wait();
-  if (found_.counts.triples_read + found_.counts.attributes_read == found_before_)
-    fail(ExitStatus::kBadData, "{}: there is no triple in this file{}", input_->name(),
-         found_.counts.bad_lines > 0 ? " that could be read" : "");
+  if (facts() == found_before_)
+    fail(ExitStatus::kBadData, "{}: there is no triple in this file{}{}", input_->name(),
+         found_.counts.bad_lines > 0 ? " that could be read" : "", hint_);
   bytes_before_ += input_->raw_bytes();
   input_ = nullptr;
 }
@@ -89,6 +92,9 @@ Collector::Name Collector::keep(std::string_view name) {
 
 void Collector::triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) {
   if (too_long(head, line) || too_long(relation, line) || too_long(tail, line)) return;
+  blanks_.note(head, false, input_->name(), line);
+  blanks_.note(relation, true, input_->name(), line);
+  blanks_.note(tail, false, input_->name(), line);
   const Name kept = keep(head);
   const Name kept_relation = keep(relation);
   read_.rows.push_back({kept, kept_relation, keep(tail), line});
@@ -109,9 +115,20 @@ void Collector::attribute(std::string_view entity, std::string_view attribute, s
   if (found_.entities.bytes() > name_memory_bytes_) spill_names();
 }
 
+void Collector::entity(std::string_view name, std::uint64_t line) {
+  if (too_long(name, line)) return;
+  wait();
+  blanks_.note(name, false, input_->name(), line);
+  set_bit(found_.in_table, found_.entities.intern(name));
+  if (found_.first_row.empty()) found_.first_row = fmt::format("'{}' at {}:{}", name, input_->name(), line);
+  ++found_.counts.table_rows;
+  if (found_.entities.bytes() > name_memory_bytes_) spill_names();
+}
+
 void Collector::bad_line(std::uint64_t line, const std::string& reason) {
-  if (!skip_bad_lines_) fail(ExitStatus::kBadData, "{}:{}: {}", input_->name(), line, reason);
-  if (++found_.counts.bad_lines <= kReportedBadLines) log::warning("{}:{}: {} (skipped)", input_->name(), line, reason);
+  if (!skip_bad_lines_) fail(ExitStatus::kBadData, "{}:{}: {}{}", input_->name(), line, reason, hint_);
+  if (++found_.counts.bad_lines <= kReportedBadLines)
+    log::warning("{}:{}: {} (skipped){}", input_->name(), line, reason, found_.counts.bad_lines == 1 ? hint_ : "");
 }
 
 void Collector::flush() {
@@ -163,29 +180,33 @@ void Collector::number_rows() {
   for (std::size_t i = 0; i < numbered_.rows.size(); ++i) {
     prefetch(i);
     const Row& row = numbered_.rows[i];
+    const Sizes before{found_.entities.end(), found_.relations.size()};
     const std::uint64_t head = intern(found_.entities, row.head);
     const std::uint64_t relation = intern(found_.relations, row.relation);
     const std::uint64_t tail = intern(found_.entities, row.tail);
     spill.add(spill.layout().pack(head, relation, tail));
     mark(head, relation, tail, row.line);
-    compare_with_first_lines(head, relation, tail, row.line);
+    if (row.line == 1 || !first_lines_.empty())
+      compare_with_first_lines({{}, {}, {}, head, relation, tail}, row.line, before);
   }
   if (found_.entities.bytes() > name_memory_bytes_) spill_names();
 }
 
-// The same header may begin several files.
-void Collector::compare_with_first_lines(std::uint64_t head, std::uint64_t relation, std::uint64_t tail,
-                                         std::uint64_t line) {
-  const bool is_first = header_suspected_ && line == 1;
-  if (!is_first && first_lines_.empty()) return;
+// The same header may begin several files. Names that occurred before belong to no header.
+void Collector::compare_with_first_lines(const FirstLine& now, std::uint64_t line, const Sizes& before) {
+  const bool may_be_header = header_suspected_ && line == 1;
+  bool is_new = now.relation >= before.relations && now.head >= before.entities && now.tail >= before.entities;
   std::erase_if(first_lines_, [&](const FirstLine& first) {
-    const bool is_same = head == first.head && relation == first.relation && tail == first.tail;
+    const bool is_same = now.head == first.head && now.relation == first.relation && now.tail == first.tail;
     const auto has = [&](std::uint64_t entity) { return entity == first.head || entity == first.tail; };
-    return !(is_first && is_same) && (relation == first.relation || has(head) || has(tail));
+    if (may_be_header && is_same) is_new = true;
+    return !(may_be_header && is_same) && (now.relation == first.relation || has(now.head) || has(now.tail));
   });
-  if (is_first)
-    first_lines_.push_back({input_->name(), std::string(found_.entities.name(head)),
-                            std::string(found_.entities.name(tail)), head, relation, tail});
+  if (!may_be_header || !is_new) return;
+  first_lines_.push_back(now);
+  first_lines_.back().file = input_->name();
+  first_lines_.back().head_name = found_.entities.name(now.head);
+  first_lines_.back().tail_name = found_.entities.name(now.tail);
 }
 
 void Collector::mark(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line) {
@@ -227,12 +248,14 @@ void Collector::show_progress() {
       fmt::format("{} triples, {} /s", text::with_thousands(found_.counts.triples_read), text::with_thousands(rate)));
 }
 
+// Where most relations occur once, a first line is no exception.
 void Collector::report_headers() const {
-  if (found_.counts.triples_read <= first_lines_.size()) return;
+  if (found_.counts.triples_read < 2 * found_.relations.size()) return;
   for (const FirstLine& first : first_lines_)
-    log::warning("{}:1: '{}', '{}', '{}' occur nowhere else; if this line is a header, import with --header",
-                 first.file, found_.entities.name(first.head), found_.relations.name(first.relation),
-                 found_.entities.name(first.tail));
+    log::warning(
+        "{}:1: '{}', '{}', '{}' occur nowhere else; if this line is a header, take it out of the file, or import "
+        "with --header, which leaves out the first line of each file",
+        first.file, first.head_name, found_.relations.name(first.relation), first.tail_name);
 }
 
 Collected Collector::finish() {
@@ -240,7 +263,9 @@ Collected Collector::finish() {
   if (found_.counts.bad_lines > 0)
     log::warning("{} bad lines were skipped", text::with_thousands(found_.counts.bad_lines));
   report_headers();
+  blanks_.report(found_.entities, found_.relations, !found_.entity_runs.empty());
   found_.in_triple.resize(found_.entities.end());  // of names without a triple, too
+  if (found_.counts.table_rows > 0) found_.in_table.resize(found_.entities.end());
   if (found_.entity_runs.empty()) {
     report_unseen(found_.counts, first_unseen_, allow_unseen_);
   } else {

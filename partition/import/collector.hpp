@@ -10,6 +10,7 @@
 #include "partition/import/input.hpp"
 #include "partition/import/name_runs.hpp"
 #include "partition/import/options.hpp"
+#include "partition/import/outer_blanks.hpp"
 #include "partition/import/result.hpp"
 #include "partition/import/triples.hpp"
 
@@ -18,6 +19,7 @@
 #include <cstdint>
 #include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::partition {
@@ -30,6 +32,8 @@ struct Collected {
   Dictionary datatypes;
   NameRuns entity_runs;            ///< empty when all names fit `entities`; else all are here
   std::vector<bool> in_triple;     ///< by entity number
+  std::vector<bool> in_table;      ///< by entity number: in a table of entities; empty without such tables
+  std::string first_row;           ///< of these tables: "'NAME' at FILE:LINE"
   std::vector<bool> in_train;      ///< by entity number; with runs
   std::vector<bool> seen_later;    ///< by entity number: in valid or test; with runs
   std::vector<bool> new_relation;  ///< by relation number: not in train; with runs
@@ -51,10 +55,15 @@ class Collector final : public FactSink {
   /// The file that was begun is text whose first line counts: should its names occur nowhere else, finish() warns that
   /// it may be a header.
   void suspect_header() { header_suspected_ = true; }
+  /// What a bad line of this file may come from: the end of each message about one.
+  void hint(std::string text) { hint_ = std::move(text); }
+  /// So far.
+  [[nodiscard]] std::uint64_t triples() const { return found_.counts.triples_read + read_.rows.size(); }
 
   void triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) override;
   void attribute(std::string_view entity, std::string_view attribute, std::string_view value, std::string_view datatype,
                  std::uint64_t line) override;
+  void entity(std::string_view name, std::uint64_t line) override;
   void bad_line(std::uint64_t line, const std::string& reason) override;
 
   /// Reports what is unseen or was skipped, throws Error(kBadData) when that is not allowed, and gives everything away.
@@ -102,8 +111,15 @@ class Collector final : public FactSink {
   void note_unseen(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
   void spill_names();
   void show_progress();
-  void compare_with_first_lines(std::uint64_t head, std::uint64_t relation, std::uint64_t tail, std::uint64_t line);
+  struct Sizes {
+    std::uint64_t entities;
+    std::uint64_t relations;
+  };
+  void compare_with_first_lines(const FirstLine& now, std::uint64_t line, const Sizes& before);
   void report_headers() const;
+  [[nodiscard]] std::uint64_t facts() const {
+    return found_.counts.triples_read + found_.counts.attributes_read + found_.counts.table_rows;
+  }
 
   std::uint64_t name_memory_bytes_;
   bool skip_bad_lines_;
@@ -115,6 +131,8 @@ class Collector final : public FactSink {
   std::vector<bool> relation_unseen_;
   std::string first_unseen_;
   bool header_suspected_ = false;
+  std::string hint_;
+  OuterBlanks blanks_;
   std::vector<FirstLine> first_lines_;  // whose names have occurred nowhere else so far
   Rows read_;                           // the batch that is read
   Rows numbered_;                       // the batch that is numbered

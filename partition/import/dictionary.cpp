@@ -61,6 +61,16 @@ std::uint64_t Dictionary::intern(std::string_view name, std::uint64_t name_hash)
   }
 }
 
+bool Dictionary::contains(std::string_view name) const {
+  const std::uint64_t name_hash = hash(name);
+  for (std::size_t at = name_hash & mask_; slots_[at] != 0; at = (at + 1) & mask_) {
+    if (tag_of(slots_[at]) != tag_of(name_hash)) continue;
+    const char* const found = record(place_of(slots_[at]));
+    if (name_of(found, header_of(found)) == name) return true;
+  }
+  return false;
+}
+
 std::uint64_t Dictionary::add(std::string_view name, std::uint64_t name_hash, std::size_t slot) {
   const std::uint64_t number = end();
   TESSERA_ASSERT(name.size() <= kLongestName, "a name in a dictionary has at most 64 KiB");

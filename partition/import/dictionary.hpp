@@ -25,6 +25,8 @@ class Dictionary {
   std::uint64_t intern(std::string_view name, std::uint64_t name_hash);
   std::uint64_t intern(std::string_view name) { return intern(name, hash(name)); }
 
+  [[nodiscard]] bool contains(std::string_view name) const;
+
   /// Hints that hide the latency of a later intern(): first the slot, some time later the record that it points to.
   void prefetch_slot(std::uint64_t name_hash) const { __builtin_prefetch(&slots_[name_hash & mask_]); }
   void prefetch_record(std::uint64_t name_hash) const;

@@ -16,6 +16,8 @@ class FactSink {
   /// `datatype` is a datatype IRI, "@language", or empty for plain text.
   virtual void attribute(std::string_view entity, std::string_view attribute, std::string_view value,
                          std::string_view datatype, std::uint64_t line) = 0;
+  /// A line of a table of entities; its attributes follow.
+  virtual void entity(std::string_view /*name*/, std::uint64_t /*line*/) {}
   /// A line that cannot be understood: throws, or counts it and returns.
   virtual void bad_line(std::uint64_t line, const std::string& reason) = 0;
 };

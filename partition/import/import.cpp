@@ -71,9 +71,11 @@ SortedNames sort_entities(Collected& collected, const ImportOptions& options, co
   if (!collected.entity_runs.empty()) {
     SortedEntities sorted = merge_entities(collected, options.keep_isolated, settings);
     count_unseen(collected, sorted, options.allow_unseen);
+    report_tables(collected, sorted.tables, options.keep_isolated);
     ranks = std::move(sorted.ranks);
     return std::move(sorted.names);
   }
+  report_tables(collected, tally_tables(collected), options.keep_isolated);
   std::vector<std::uint64_t> in_memory;
   SortedNames sorted =
       sort_names(collected.entities, options.keep_isolated ? nullptr : &collected.in_triple, in_memory);
@@ -114,7 +116,12 @@ void log_summary(const ImportResult& result) {
 }
 
 // Everything that needs ids only.
-void sort_facts(Collected& collected, Ranks& ranks, const ImportOptions& options, ImportResult& result) {
+struct FactOptions {
+  const ImportOptions& options;
+  bool has_splits;
+};
+void sort_facts(Collected& collected, Ranks& ranks, const FactOptions& what, ImportResult& result) {
+  const ImportOptions& options = what.options;
   const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
   const KeyLayout layout = KeyLayout::for_counts(result.entities.size(), result.relations.size());
   sort_splits(collected, {ranks.entities, ranks.relations, layout}, settings, result);
@@ -124,7 +131,7 @@ void sort_facts(Collected& collected, Ranks& ranks, const ImportOptions& options
   result.counts.attribute_duplicates = attribute_counts.duplicates;
   result.counts.attributes_dropped = attribute_counts.without_entity;
   ranks = {};
-  if (options.train.empty())
+  if (!what.has_splits)
     result.splits = split_at_random(std::move(result.splits.front()), options, result, settings);
   else
     count_repeats(result);
@@ -133,15 +140,15 @@ void sort_facts(Collected& collected, Ranks& ranks, const ImportOptions& options
 }  // namespace
 
 ImportResult import_triples(const ImportOptions& options) {
-  const std::vector<InputFile> files = list_inputs(options);
-  ReadInputs read = read_inputs(options, files);
+  const InputList list = list_inputs(options);
+  ReadInputs read = read_inputs(options, list);
   const SortSettings settings{options.temporary_folder, options.sort_memory_bytes};
   ImportResult result{
       {}, {}, {}, {}, {}, {}, AttributeFile(settings.folder), std::move(read.sources), read.collected.counts};
   Ranks ranks = sort_all_names(read.collected, options, settings, result);
   parallel_for(2, options.threads, [&](std::size_t task) {
     if (task == 0)
-      sort_facts(read.collected, ranks, options, result);
+      sort_facts(read.collected, ranks, {options, list.has_splits}, result);
     else
       result.packed_entities = storage::PackedStrings::encode(
           result.entities.size(), [&](std::uint64_t rank) { return result.entities[rank]; });

@@ -83,6 +83,7 @@ bool LineReader::next(Line& line) {
   const auto length = static_cast<std::size_t>(static_cast<const char*>(end) - begin);
   at_ += length + 1;
   line.text = without_carriage_return({begin, length});
+  line.had_return = line.text.size() < length;
   line.number = ++number_;
   if (!line.fault.empty()) line.fault.clear();
   if (!clean_ || length > longest_) line.fault = fault_of(line.text);
@@ -120,6 +121,13 @@ std::string_view LineReader::sample() {
   if (!started_) fill();
   const std::size_t end = complete_ > at_ ? complete_ : filled_;
   return {buffer_.data() + at_, end - at_};
+}
+
+std::string_view LineReader::take_all() {
+  if (!started_) fill();
+  const std::string_view all(buffer_.data() + at_, filled_ - at_);
+  at_ = complete_ = filled_;
+  return all;
 }
 
 void LineReader::allow_nul() {

@@ -16,6 +16,7 @@ struct Line {
   std::string_view text;     ///< without its line end; valid until the next call of next()
   std::uint64_t number = 0;  ///< from 1
   std::string fault;         ///< why the line cannot be read, usually empty
+  bool had_return = false;   ///< it ended with CRLF
 };
 
 /// Cuts an input into lines: LF or CRLF, a byte-order mark at the start, the last line with or without an end. Lines
@@ -32,9 +33,12 @@ class LineReader {
   [[nodiscard]] std::uint64_t lines() const { return number_; }
   /// The start of the text (up to a block, whole lines where there are any): to guess a format before the first next().
   std::string_view sample();
+  /// What was read of the input and not given out, for a reader that needs no lines; to be called before next().
+  std::string_view take_all();
   /// From now on NUL bytes are no fault.
   void allow_nul();
   [[nodiscard]] const Input& input() const { return *input_; }
+  [[nodiscard]] std::size_t longest_line() const { return longest_; }
 
  private:
   bool fill();

@@ -248,31 +248,20 @@ bool NTriplesParser::parse_language() {
 
 bool NTriplesParser::parse_end() {
   skip_space();
+  if (quads_ && at_ != end_ && (*at_ == '<' || *at_ == '_')) {
+    std::string_view graph;
+    if (!(*at_ == '<' ? parse_iri(graph_text_, graph) : parse_blank(graph_text_, graph))) return false;
+    skip_space();
+  }
   if (at_ == end_ || *at_ != '.') return bad(at_, "a statement ends with a full stop after its object");
   ++at_;
   skip_space();
   return at_ == end_ || *at_ == '#' || bad(at_, "only a comment may follow the full stop");
 }
 
-bool looks_like_ntriples(std::string_view sample) {
-  while (!sample.empty()) {
-    const std::size_t end = std::min(sample.find('\n'), sample.size());
-    const std::string_view line = sample.substr(0, end);
-    const std::size_t start = line.find_first_not_of(" \t\r");
-    if (start != std::string_view::npos && line[start] != '#') {
-      const std::string_view statement = line.substr(start);
-      return (statement.starts_with('<') || statement.starts_with("_:")) &&
-             statement.find_first_of(".>") != std::string_view::npos &&
-             statement.find('<', 1) != std::string_view::npos;
-    }
-    sample.remove_prefix(std::min(end + 1, sample.size()));
-  }
-  return false;
-}
-
-void read_ntriples(LineReader& lines, std::string_view blank_scope, FactSink& sink) {
+void read_ntriples(LineReader& lines, std::string_view blank_scope, FactSink& sink, bool quads) {
   lines.allow_nul();
-  NTriplesParser parser(blank_scope);
+  NTriplesParser parser(blank_scope, quads);
   const auto read_statement = [&](std::string_view statement, std::uint64_t line) {
     switch (parser.parse(statement)) {
       case NTriplesParser::Kind::kNothing: return;

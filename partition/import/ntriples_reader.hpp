@@ -15,17 +15,16 @@ namespace tessera::partition {
 /// Entities and relations are IRIs without angle brackets, or blank nodes as `_:` + blank_scope + label. A triple with
 /// a literal becomes an attribute; its datatype is the IRI, "@language" in lower case, or empty for xsd:string and
 /// plain. A literal may hold any character, NUL too.
-void read_ntriples(LineReader& lines, std::string_view blank_scope, FactSink& sink);
-
-/// Whether the first statement of a text that starts like this is one of N-Triples.
-bool looks_like_ntriples(std::string_view sample);
+void read_ntriples(LineReader& lines, std::string_view blank_scope, FactSink& sink, bool quads = false);
 
 /// Parses single statements; keeps the space for unescaped text from one to the next.
 class NTriplesParser {
  public:
   enum class Kind { kNothing, kTriple, kAttribute, kError };
 
-  explicit NTriplesParser(std::string_view blank_scope) : blank_scope_(blank_scope) {}
+  /// With `quads`, a statement may have the name of a graph, which is left out: N-Quads 1.1.
+  explicit NTriplesParser(std::string_view blank_scope, bool quads = false)
+      : blank_scope_(blank_scope), quads_(quads) {}
   /// One statement, comment or blank line, without a line end inside.
   Kind parse(std::string_view statement);
   [[nodiscard]] std::string_view subject() const { return subject_; }
@@ -51,6 +50,7 @@ class NTriplesParser {
   bool bad(const char* at, const char* reason);
 
   std::string_view blank_scope_;
+  bool quads_;
   const char* start_ = nullptr;
   const char* at_ = nullptr;
   const char* end_ = nullptr;
@@ -62,6 +62,7 @@ class NTriplesParser {
   std::string predicate_text_;
   std::string object_text_;
   std::string datatype_text_;
+  std::string graph_text_;
   std::string error_;
 };
 

@@ -24,6 +24,6 @@ struct ReadInputs {
 
 /// Reads every file once (WordNet data files twice) with the reader for its format. Throws Error(kBadData) when there
 /// is no triple for train.
-ReadInputs read_inputs(const ImportOptions& options, const std::vector<InputFile>& files);
+ReadInputs read_inputs(const ImportOptions& options, const InputList& list);
 
 }  // namespace tessera::partition

@@ -26,6 +26,11 @@ struct ImportCounts {
   std::uint64_t attributes_read = 0;
   std::uint64_t attribute_duplicates = 0;
   std::uint64_t attributes_dropped = 0;  ///< attributes of entities without a triple
+  std::uint64_t attributes = 0;          ///< values that the graph has
+  std::uint64_t table_rows = 0;          ///< lines of tables of entities
+  std::uint64_t table_repeats = 0;       ///< lines whose entity an earlier line has
+  std::uint64_t table_isolated = 0;      ///< entities of tables that are in no triple
+  std::uint64_t labels_dropped = 0;      ///< further labels of an entity that has one
   std::uint64_t dangling_pointers = 0;   ///< WordNet: into files that were not given
 };
 

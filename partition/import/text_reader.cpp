@@ -5,31 +5,150 @@
 #include "core/error.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <string_view>
 
 namespace tessera::partition {
 namespace {
 
-constexpr std::size_t kColumns = 3;
+using Content = TextFormat::Content;
 
-char separator_character(Separator separator) {
-  switch (separator) {
-    case Separator::kComma: return ',';
-    case Separator::kSpace: return ' ';
-    default: return '\t';
-  }
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-std::string_view first_line(std::string_view sample) {
-  while (!sample.empty()) {
-    const std::size_t end = std::min(sample.find('\n'), sample.size());
-    std::string_view line = sample.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty()) return line;
-    sample.remove_prefix(std::min(end + 1, sample.size()));
+// The columns that must not be empty.
+std::vector<std::size_t> name_columns(const TextFormat& format) {
+  switch (format.content) {
+    case Content::kNodes: return {format.id};
+    case Content::kAttributes: return {0, 1};
+    default: break;
   }
-  return {};
+  std::vector<std::size_t> columns = {format.columns.head, format.columns.tail};
+  if (format.columns.relation != kNoColumn) columns.push_back(format.columns.relation);
+  std::sort(columns.begin(), columns.end());
+  return columns;
 }
+
+std::size_t last_column(const TextFormat& format) {
+  std::size_t last = name_columns(format).back();
+  if (format.content == Content::kAttributes) last = 2;
+  for (const NodeValue& value : format.values) last = std::max(last, value.column);
+  return last;
+}
+
+class TextReader {
+ public:
+  TextReader(LineReader& lines, const TextFormat& format, FactSink& sink)
+      : format_(format),
+        sink_(sink),
+        names_(name_columns(format)),
+        records_(lines, format.separator, last_column(format) + 1),
+        is_plain_(!format.trim && format.extras.relation_name.empty() && format.extras.head_prefix.empty() &&
+                  format.extras.tail_prefix.empty()) {}
+
+  void run() {
+    bool header = format_.header;
+    while (records_.next()) {
+      if (records_.is_empty()) continue;
+      if (header)
+        header = false;
+      else if (is_sound())
+        give();
+      else
+        refuse();
+    }
+  }
+
+ private:
+  [[nodiscard]] std::string_view field(std::size_t column) const {
+    const std::string_view text = records_.fields()[column];
+    return format_.trim ? trimmed(text) : text;
+  }
+
+  // Other inputs say names in lines with tabs between.
+  [[nodiscard]] bool is_name(std::string_view name) const {
+    return !name.empty() && (format_.separator == Separator::kTab || name.find_first_of("\t\n") == name.npos);
+  }
+
+  [[nodiscard]] bool is_sound() const {
+    if (!records_.fault().empty() || records_.count() != format_.count) return false;
+    return std::all_of(names_.begin(), names_.end(), [&](std::size_t column) { return is_name(field(column)); });
+  }
+
+  // Why a record cannot be used.
+  [[nodiscard]] std::string complaint() const {
+    if (!records_.fault().empty()) return records_.fault();
+    if (records_.count() != format_.count)
+      return fmt::format("expected {} columns, found {} (separated by {})", format_.count, records_.count(),
+                         separator_name(format_.separator));
+    static constexpr std::array<const char*, 3> kPlaces = {"first", "second", "third"};
+    for (const std::size_t column : names_) {
+      const std::string_view name = field(column);
+      if (is_name(name)) continue;
+      const std::string place = column < kPlaces.size() ? kPlaces.at(column) : fmt::format("{}th", column + 1);
+      return fmt::format("the {} column {}", place,
+                         name.empty() ? "is empty" : "has a tab or a line break, which no name may have");
+    }
+    return {};
+  }
+
+  void refuse() {
+    const std::string reason = complaint();
+    const std::uint64_t first = records_.first_line();
+    const std::uint64_t last = records_.last_line();
+    if (first == last) return sink_.bad_line(first, reason);
+    sink_.bad_line(first, fmt::format("{} (lines {} to {})", reason, first, last));
+    for (std::uint64_t line = first + 1; line <= last; ++line)
+      sink_.bad_line(line, fmt::format("it belongs to the record of line {}", first));
+  }
+
+  void give() {
+    const std::uint64_t line = records_.first_line();
+    const auto fields = records_.fields();
+    if (format_.content == Content::kAttributes) return sink_.attribute(field(0), field(1), field(2), {}, line);
+    if (format_.content == Content::kNodes) return give_node(line);
+    const ColumnOrder& columns = format_.columns;
+    if (is_plain_)
+      sink_.triple(fields[columns.head], fields[columns.relation], fields[columns.tail], line);
+    else
+      give_triple(line);
+  }
+
+  static std::string_view prefixed(const std::string& prefix, std::string_view name, std::string& memory) {
+    if (prefix.empty()) return name;
+    memory.assign(prefix).append(name);
+    return memory;
+  }
+
+  void give_triple(std::uint64_t line) {
+    const TripleColumns& extras = format_.extras;
+    const ColumnOrder& columns = format_.columns;
+    const std::string_view relation =
+        columns.relation == kNoColumn ? std::string_view(extras.relation_name) : field(columns.relation);
+    sink_.triple(prefixed(extras.head_prefix, field(columns.head), head_), relation,
+                 prefixed(extras.tail_prefix, field(columns.tail), tail_), line);
+  }
+
+  void give_node(std::uint64_t line) {
+    const std::string_view id = prefixed(format_.id_prefix, field(format_.id), head_);
+    sink_.entity(id, line);
+    for (const NodeValue& value : format_.values)
+      if (const std::string_view text = field(value.column); !text.empty())
+        sink_.attribute(id, value.attribute, text, {}, line);
+  }
+
+  const TextFormat& format_;
+  FactSink& sink_;
+  std::vector<std::size_t> names_;
+  RecordReader records_;
+  bool is_plain_;
+  std::string head_;
+  std::string tail_;
+};
 
 }  // namespace
 
@@ -42,136 +161,6 @@ ColumnOrder ColumnOrder::parse(const std::string& columns) {
   return {columns.find('h'), columns.find('r'), columns.find('t')};
 }
 
-Separator guess_separator(std::string_view sample) {
-  const std::string_view line = first_line(sample);
-  constexpr std::array<Separator, 3> kInOrder = {Separator::kTab, Separator::kComma, Separator::kSpace};
-  for (const Separator separator : kInOrder)
-    if (LineSplitter(separator).split(line) == kColumns) return separator;
-  for (const Separator separator : kInOrder)
-    if (line.find(separator_character(separator)) != std::string_view::npos) return separator;
-  return Separator::kTab;
-}
-
-const char* separator_name(Separator separator) {
-  switch (separator) {
-    case Separator::kComma: return "comma";
-    case Separator::kSpace: return "space";
-    case Separator::kTab: return "tab";
-    default: return "auto";
-  }
-}
-
-void LineSplitter::keep(std::size_t index, std::string_view field) {
-  if (index < kColumns) fields_[index] = field;
-}
-
-std::size_t LineSplitter::split(std::string_view line) {
-  fault_ = nullptr;
-  if (separator_ == Separator::kSpace) return split_runs(line);
-  if (separator_ == Separator::kComma && line.find('"') != std::string_view::npos) return split_quoted(line);
-  return split_exact(line, separator_character(separator_));
-}
-
-std::size_t LineSplitter::split_exact(std::string_view line, char separator) {
-  std::size_t count = 0;
-  const char* at = line.data();
-  const char* const end = at + line.size();
-  for (;;) {
-    const auto* next =
-        at == end ? nullptr : static_cast<const char*>(std::memchr(at, separator, static_cast<std::size_t>(end - at)));
-    const char* const stop = next == nullptr ? end : next;
-    keep(count++, {at, static_cast<std::size_t>(stop - at)});
-    if (next == nullptr) return count;
-    at = next + 1;
-  }
-}
-
-std::size_t LineSplitter::split_runs(std::string_view line) {
-  std::size_t count = 0;
-  for (std::size_t at = line.find_first_not_of(' '); at < line.size();) {
-    const std::size_t end = std::min(line.find(' ', at), line.size());
-    keep(count++, line.substr(at, end - at));
-    at = line.find_first_not_of(' ', end);
-  }
-  return count;
-}
-
-// RFC 4180: a field may be in double quotes, inside which a double quote is written twice.
-std::size_t LineSplitter::split_quoted(std::string_view line) {
-  std::size_t count = 0;
-  for (;; line.remove_prefix(1)) {
-    const std::size_t end = std::min(line.find(','), line.size());
-    if (!line.starts_with('"')) {
-      const std::string_view field = line.substr(0, end);
-      if (field.find('"') != std::string_view::npos) fault_ = "a double quote inside a field that is not quoted";
-      keep(count++, field);
-      line.remove_prefix(end);
-    } else {
-      std::string spare;
-      std::string& value = count < kColumns ? unquoted_[count] : spare;
-      value.clear();
-      line.remove_prefix(1);
-      for (;;) {
-        const std::size_t quote = line.find('"');
-        if (quote == std::string_view::npos) {
-          fault_ = "a quoted field that does not end on its line (line breaks inside quotes are not read)";
-          return count;
-        }
-        value.append(line.substr(0, quote));
-        line.remove_prefix(quote + 1);
-        if (!line.starts_with('"')) break;
-        value.push_back('"');
-        line.remove_prefix(1);
-      }
-      keep(count++, value);
-      if (!line.empty() && line.front() != ',') fault_ = "text after the closing double quote of a field";
-    }
-    if (fault_ != nullptr || line.empty()) return count;
-  }
-}
-
-namespace {
-
-// Why a line cannot be used, or an empty string.
-std::string complaint(const LineSplitter& splitter, std::size_t count, const TextFormat& format, Separator separator) {
-  if (splitter.fault() != nullptr) return splitter.fault();
-  if (count != kColumns)
-    return fmt::format("expected 3 columns, found {} (separated by {})", count, separator_name(separator));
-  static constexpr std::array<const char*, kColumns> kPlaces = {"first", "second", "third"};
-  const std::size_t checked = format.attributes ? kColumns - 1 : kColumns;
-  for (std::size_t i = 0; i < checked; ++i)
-    if (splitter.fields()[i].empty()) return fmt::format("the {} column is empty", kPlaces[i]);
-  return {};
-}
-
-}  // namespace
-
-void read_text(LineReader& lines, const TextFormat& format, FactSink& sink) {
-  const Separator separator = format.separator == Separator::kAuto ? guess_separator(lines.sample()) : format.separator;
-  LineSplitter splitter(separator);
-  bool header = format.header;
-  for (Line line; lines.next(line);) {
-    if (!line.fault.empty()) {
-      sink.bad_line(line.number, line.fault);
-      continue;
-    }
-    if (line.text.empty()) continue;
-    if (header) {
-      header = false;
-      continue;
-    }
-    const std::size_t count = splitter.split(line.text);
-    const auto& fields = splitter.fields();
-    const bool sound = splitter.fault() == nullptr && count == kColumns && !fields[0].empty() && !fields[1].empty() &&
-                       (format.attributes || !fields[2].empty());
-    if (!sound)
-      sink.bad_line(line.number, complaint(splitter, count, format, separator));
-    else if (format.attributes)
-      sink.attribute(fields[0], fields[1], fields[2], {}, line.number);
-    else
-      sink.triple(fields[format.columns.head], fields[format.columns.relation], fields[format.columns.tail],
-                  line.number);
-  }
-}
+void read_text(LineReader& lines, const TextFormat& format, FactSink& sink) { TextReader(lines, format, sink).run(); }
 
 }  // namespace tessera::partition

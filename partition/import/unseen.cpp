@@ -27,13 +27,16 @@ SortedEntities merge_entities(Collected& collected, bool keep_isolated, const So
     return std::any_of(numbers.begin(), numbers.end(), [&](std::uint64_t number) { return bits[number]; });
   };
   std::vector<bool> unseen;
+  TableTally tables;
   NameRuns::Merged merged = collected.entity_runs.merge(settings, [&](Numbers numbers) {
-    const bool keep = keep_isolated || any(numbers, collected.in_triple);
+    const bool in_triple = any(numbers, collected.in_triple);
+    const bool keep = keep_isolated || in_triple;
+    if (!collected.in_table.empty()) tables.add(in_triple, any(numbers, collected.in_table));
     if (keep) unseen.push_back(any(numbers, collected.seen_later) && !any(numbers, collected.in_train));
     return keep;
   });
   collected.counts.unseen_entities = static_cast<std::uint64_t>(std::count(unseen.begin(), unseen.end(), true));
-  return {SortedNames(std::move(merged.names)), std::move(merged.ranks), std::move(unseen)};
+  return {SortedNames(std::move(merged.names)), std::move(merged.ranks), std::move(unseen), tables};
 }
 
 void count_unseen(Collected& collected, SortedEntities& entities, bool allowed) {

@@ -4,6 +4,7 @@
 
 #include "partition/import/collector.hpp"
 #include "partition/import/names.hpp"
+#include "partition/import/table_report.hpp"
 
 #include <string>
 
@@ -18,6 +19,7 @@ struct SortedEntities {
   SortedNames names;
   RankTable ranks;
   std::vector<bool> unseen;  ///< by rank: not in train, but in valid or test
+  TableTally tables;
 };
 
 /// Merges the runs of entity names.

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "attributes/table.hpp"
+#include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "graph/graph_writer.hpp"
@@ -9,6 +10,7 @@
 #include "storage/string_blocks.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,18 +51,55 @@ class Column {
   std::vector<std::uint32_t> datatypes_;
 };
 
-void write_attributes(graph::GraphWriter& writer, const ImportResult& result) {
+std::string one_line(std::string_view text) {
+  std::string line(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+// Tells a second label of an entity. Rows come sorted by entity.
+class OneLabel {
+ public:
+  OneLabel(const ImportOptions& options, ImportResult& result) : skips_(options.skip_bad_lines), result_(result) {
+    for (std::uint32_t i = 0; i < result.attributes.size() && !options.node_columns.label.empty(); ++i)
+      if (result.attributes[i] == "label") attribute_ = i;
+  }
+  bool is_second(const AttributeRow& row) {
+    if (row.attribute != attribute_) return false;
+    const bool is_second = row.entity == entity_;
+    if (is_second && !skips_)
+      fail(ExitStatus::kBadData,
+           "entity '{}' has two labels, '{}' and '{}'; --skip-bad-lines keeps the first in the order of bytes",
+           one_line(result_.entities[row.entity]), one_line(label_), one_line(row.value));
+    result_.counts.labels_dropped += is_second ? 1 : 0;
+    entity_ = row.entity;
+    if (!is_second) label_ = row.value;
+    return is_second;
+  }
+
+ private:
+  bool skips_;
+  ImportResult& result_;
+  std::optional<std::uint32_t> attribute_;
+  std::uint64_t entity_ = ~std::uint64_t{0};
+  std::string label_;
+};
+
+void write_attributes(graph::GraphWriter& writer, const ImportOptions& options, ImportResult& result) {
   if (result.attribute_rows.size() == 0) return;
   std::vector<std::string> datatypes;
   for (std::uint64_t i = 0; i < result.datatypes.size(); ++i) datatypes.emplace_back(result.datatypes[i]);
   attributes::TableWriter table;
   Column column;
+  OneLabel one_label(options, result);
   AttributeFile::Reader reader(result.attribute_rows);
   std::uint32_t attribute = 0;
   for (AttributeRow row; reader.next(row);) {
     if (row.attribute != attribute) column.pack(table, result.attributes[attribute]);
     attribute = row.attribute;
+    if (one_label.is_second(row)) continue;
     column.add(row);
+    ++result.counts.attributes;
   }
   column.pack(table, result.attributes[attribute]);
   table.write(writer.attributes(table.size()), result.entities.size(), datatypes, datatypes.size());
@@ -77,6 +116,11 @@ void write_counts(graph::GraphWriter& writer, const ImportCounts& counts) {
   writer.count("attributes_read", counts.attributes_read);
   writer.count("attribute_duplicates", counts.attribute_duplicates);
   writer.count("attributes_dropped", counts.attributes_dropped);
+  if (counts.table_rows == 0) return;
+  writer.count("table_rows", counts.table_rows);
+  writer.count("table_repeats", counts.table_repeats);
+  writer.count("table_isolated", counts.table_isolated);
+  writer.count("labels_dropped", counts.labels_dropped);
 }
 
 // Names that were read take as much again while they are sorted.
@@ -94,16 +138,19 @@ ImportCounts import_graph(ImportOptions options, const std::filesystem::path& fo
   share_memory(options);
   graph::GraphWriter writer(folder, options.threads);  // before reading: it refuses a folder that exists
   if (options.temporary_folder.empty()) options.temporary_folder = writer.folder().parent_path();
-  const ImportResult result = import_triples(options);
+  ImportResult result = import_triples(options);
   writer.names(result.packed_entities, encode(result.relations));
   for (const graph::Split split : graph::kSplits) {
     writer.begin_split(split, result.split(split).size());
     result.split(split).for_each_block([&](std::span<const Triple> block) { writer.append(block); });
   }
-  write_attributes(writer, result);
+  write_attributes(writer, options, result);
   for (const graph::SourceFile& source : result.sources) writer.source(source);
   write_counts(writer, result.counts);
   writer.commit();
+  if (result.counts.labels_dropped > 0)
+    log::warning("{} further labels of entities that have one were left out",
+                 text::with_thousands(result.counts.labels_dropped));
   return result.counts;
 }
 

@@ -4,11 +4,11 @@
 
 #include "core/error.hpp"
 
-#include <stdlib.h>  // mkostemp
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <fcntl.h>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <vector>

@@ -12,9 +12,11 @@ using tessera::partition::TextFormat;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   TextFormat format;
-  format.separator = static_cast<Separator>(data[0] % 4);
+  format.separator = static_cast<Separator>(1 + data[0] % 4);
   format.header = (data[0] & 4U) != 0;
-  format.attributes = (data[0] & 8U) != 0;
+  format.content = static_cast<TextFormat::Content>((data[0] >> 3U) % 3);
+  format.trim = (data[0] & 64U) != 0;
+  format.values = {{2, "value"}};
   const std::string text = "x" + std::string(reinterpret_cast<const char*>(data + 1), size - 1);
   tessera::fuzz::expect_no_defect([&] {
     Input input = Input::from_memory("fuzz", text);

@@ -206,13 +206,20 @@ TEST(NTriples, LanguageTags) {
     EXPECT_EQ(read(bad).bad.size(), 1U) << bad;
 }
 
-TEST(NTriples, LooksLike) {
-  EXPECT_TRUE(looks_like_ntriples("# comment\n\n  <e:s> <e:p> <e:o> .\n"));
-  EXPECT_TRUE(looks_like_ntriples("_:a <e:p> \"x\" .\n"));
-  EXPECT_FALSE(looks_like_ntriples("a\tb\tc\n"));
-  EXPECT_FALSE(looks_like_ntriples("<a>\tb\tc\n"));
-  EXPECT_FALSE(looks_like_ntriples("# only comments\n"));
-  EXPECT_FALSE(looks_like_ntriples(""));
+TEST(NTriples, QuadsLeaveOutTheGraph) {
+  const auto read_quads = [](std::string_view text, bool quads) {
+    Input input = Input::from_memory("memory", text);
+    LineReader lines(input);
+    test::RecordingSink sink;
+    read_ntriples(lines, "f1.", sink, quads);
+    return sink;
+  };
+  const char* text = "<e:a> <e:p> <e:b> <e:g> .\n<e:a> <e:p> \"x\"@en _:g .\n<e:a> <e:p> <e:b> .\n";
+  const test::RecordingSink found = read_quads(text, true);
+  EXPECT_EQ(found.triples, (Strings{"e:a|e:p|e:b", "e:a|e:p|e:b"}));
+  EXPECT_EQ(found.attributes, (Strings{"e:a|e:p|x|@en"}));
+  EXPECT_TRUE(found.bad.empty());
+  EXPECT_EQ(read_quads(text, false).bad.size(), 2U);
 }
 
 }  // namespace

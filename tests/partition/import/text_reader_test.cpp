@@ -3,6 +3,7 @@
 #include "partition/import/text_reader.hpp"
 
 #include "import_fixture.hpp"
+#include "partition/import/format_guess.hpp"
 
 namespace tessera::partition {
 namespace {
@@ -10,11 +11,19 @@ namespace {
 using Strings = std::vector<std::string>;
 using test::RecordingSink;
 
-RecordingSink read(std::string_view text, const TextFormat& format = {}) {
+TextFormat guessed() {
+  TextFormat format;
+  format.separator = Separator::kAuto;
+  return format;
+}
+
+RecordingSink read(std::string_view text, const TextFormat& format = guessed()) {
   Input input = Input::from_memory("memory", text);
   LineReader lines(input);
   RecordingSink sink;
-  read_text(lines, format, sink);
+  TextFormat whole = format;
+  if (format.separator == Separator::kAuto) whole.separator = guess_separator(first_lines(lines.sample()));
+  read_text(lines, whole, sink);
   return sink;
 }
 
@@ -42,15 +51,20 @@ TEST(TextReader, EmptyLinesArePassedOver) {
   EXPECT_TRUE(found.bad.empty());
 }
 
-TEST(TextReader, GuessesTheSeparatorFromTheFirstLine) {
-  EXPECT_EQ(guess_separator("\n\na b\tr,s\tc d\n"), Separator::kTab);
-  EXPECT_EQ(guess_separator("a b,r,c\n"), Separator::kComma);
-  EXPECT_EQ(guess_separator("\"a,b\",r,c\n"), Separator::kComma);
-  EXPECT_EQ(guess_separator("a r c\n"), Separator::kSpace);
-  EXPECT_EQ(guess_separator("a,b r c\n"), Separator::kSpace);
-  EXPECT_EQ(guess_separator("a\tb\n"), Separator::kTab) << "two columns, but separated by a tab";
-  EXPECT_EQ(guess_separator("word\n"), Separator::kTab);
-  EXPECT_EQ(guess_separator(""), Separator::kTab);
+TEST(TextReader, TheSeparatorIsTheOneThatCutsMostLinesIntoThree) {
+  const auto guess = [](std::string_view text) { return guess_separator(first_lines(text)); };
+  EXPECT_EQ(guess("\n\na b\tr,s\tc d\n"), Separator::kTab);
+  EXPECT_EQ(guess("a b,r,c\n"), Separator::kComma);
+  EXPECT_EQ(guess("\"a,b\",r,c\n"), Separator::kComma);
+  EXPECT_EQ(guess("a b;r;c\n"), Separator::kSemicolon);
+  EXPECT_EQ(guess("a r c\n"), Separator::kSpace);
+  EXPECT_EQ(guess("a,b r c\n"), Separator::kSpace);
+  EXPECT_EQ(guess("a\tb\n"), Separator::kTab) << "two columns, but separated by a tab";
+  EXPECT_EQ(guess("word\n"), Separator::kTab);
+  EXPECT_EQ(guess(""), Separator::kTab);
+  EXPECT_EQ(guess("head relation tail\nNew York\tcity in\tUSA\nUSA\thas\tNew York\n"), Separator::kTab);
+  EXPECT_EQ(guess_separator({"a b,c", "d,e"}, 2), Separator::kComma);
+  EXPECT_EQ(guess_separator({"a b;c;d;e", "f;g h;i;j"}, 0), Separator::kSemicolon);
 }
 
 TEST(TextReader, WrongNumbersOfColumns) {
@@ -93,8 +107,6 @@ TEST(TextReader, QuotedFields) {
   const TextFormat comma = separated_by(Separator::kComma);
   EXPECT_EQ(read("\"a,b\",r,\"say \"\"hi\"\"\"\n\"\"\"\",r,c\n", comma).triples,
             (Strings{"a,b|r|say \"hi\"", "\"|r|c"}));
-  EXPECT_EQ(read("a,r,\"c\nd\",r,e\n", comma).bad.at(0),
-            "1: a quoted field that does not end on its line (line breaks inside quotes are not read)");
   EXPECT_EQ(read("a,\"r\"x,c\n", comma).bad, (Strings{"1: text after the closing double quote of a field"}));
   EXPECT_EQ(read("a,r\"x,c\n", comma).bad, (Strings{"1: a double quote inside a field that is not quoted"}));
   EXPECT_EQ(read("\"a\",\"b\",\"c\",\"d\",\"e\"\n", comma).bad,
@@ -104,10 +116,53 @@ TEST(TextReader, QuotedFields) {
 
 TEST(TextReader, AttributesMayHaveEmptyValues) {
   TextFormat format;
-  format.attributes = true;
+  format.content = TextFormat::Content::kAttributes;
   const RecordingSink found = read("e\tage\t42\ne\tnote\t\n\tage\t1\n", format);
   EXPECT_EQ(found.attributes, (Strings{"e|age|42|", "e|note||"}));
   EXPECT_EQ(found.bad, (Strings{"3: the first column is empty"}));
+}
+
+TEST(TextReader, QuotedFieldsMayHoldLineBreaks) {
+  TextFormat format = separated_by(Separator::kComma);
+  format.content = TextFormat::Content::kNodes;
+  format.values = {{1, "label"}, {2, "note"}};
+  const RecordingSink found = read("a,\"two\nlines\",x\nb,\"\r\n\"\"\r\n\",\n", format);
+  EXPECT_EQ(found.attributes, (Strings{"a|label|two\nlines|", "a|note|x|", "b|label|\r\n\"\r\n|"}));
+  const TextFormat comma = separated_by(Separator::kComma);
+  EXPECT_EQ(read("a,r,\"c\nd\"\nx,r,y\n", comma).bad,
+            (Strings{"1: the third column has a tab or a line break, which no name may have (lines 1 to 2)",
+                     "2: it belongs to the record of line 1"}));
+  EXPECT_EQ(read("x,r,y\na,r,\"c\nd,r,e\n", comma).bad,
+            (Strings{"2: a quoted field that begins here does not end (lines 2 to 3)",
+                     "3: it belongs to the record of line 2"}));
+}
+
+TEST(TextReader, AnOpenQuoteCostsNoMoreThanTheLongestLine) {
+  std::string text = "a,r,\"b\n";
+  for (int i = 0; i < 50; ++i) text += "c,r,d\n";
+  Input input = Input::from_memory("memory", text);
+  LineReader lines(input, 64);
+  RecordingSink sink;
+  read_text(lines, separated_by(Separator::kComma), sink);
+  EXPECT_LT(sink.bad.size(), 20U);
+  EXPECT_GT(sink.triples.size(), 30U);
+}
+
+TEST(TextReader, NamesHaveNoTabs) {
+  EXPECT_EQ(read("a\tb,r,c\n", separated_by(Separator::kComma)).bad,
+            (Strings{"1: the first column has a tab or a line break, which no name may have"}));
+}
+
+TEST(TextReader, PrefixesConstantRelationAndTrimming) {
+  TextFormat format = separated_by(Separator::kComma);
+  format.count = 2;
+  format.columns = {1, kNoColumn, 0};
+  format.extras.relation_name = "cites";
+  format.extras.head_prefix = "h:";
+  format.extras.tail_prefix = "t:";
+  EXPECT_EQ(read("a, b \n", format).triples, (Strings{"h: b |cites|t:a"}));
+  format.trim = true;
+  EXPECT_EQ(read("a, b \n", format).triples, (Strings{"h:b|cites|t:a"}));
 }
 
 TEST(TextReader, FaultyLinesAreReportedWithTheirReason) {
