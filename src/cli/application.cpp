@@ -109,17 +109,17 @@ std::string joined(int argc, char** argv) {
   return line;
 }
 
-std::unique_ptr<Interruption> start_interruption(Interrupts interrupts) {
-  switch (interrupts) {
+std::unique_ptr<Interruption> start_interruption(const Command& command) {
+  switch (command.interrupts) {
     case Interrupts::kCleanUp: return std::make_unique<Interruption>(std::vector{SIGINT, SIGTERM, SIGHUP});
-    case Interrupts::kOwnTerm: return std::make_unique<Interruption>(std::vector{SIGINT, SIGHUP});
+    case Interrupts::kOwnTerm: return std::make_unique<Interruption>(std::vector{SIGINT, SIGHUP}, command.on_interrupt);
     case Interrupts::kDefault: break;
   }
   return nullptr;
 }
 
 int dispatch(const Command& command, const CommandLine::Result& parsed) {
-  const auto interruption = start_interruption(command.interrupts);  // before any other thread is started
+  const auto interruption = start_interruption(command);  // before any other thread is started
   const World world;
   comm::Communicator& comm = *world.comm;
   const Verbosity verbosity = parsed.quiet     ? Verbosity::kQuiet

@@ -33,6 +33,7 @@ struct Command {
   Action action;
   bool parallel = false;  ///< runs under mpirun and srun; the others refuse more than one rank
   Interrupts interrupts = Interrupts::kCleanUp;
+  std::function<bool()> on_interrupt = {};  ///< asked about SIGINT first; true: the command goes on, to its own end
 };
 
 /// A command: adds its options to the parser and returns what to do. The state behind the options lives in the returned

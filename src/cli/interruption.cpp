@@ -7,9 +7,11 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace tessera::cli {
 
-Interruption::Interruption(const std::vector<int>& signals) {
+Interruption::Interruption(const std::vector<int>& signals, std::function<bool()> first) : first_(std::move(first)) {
   sigemptyset(&signals_);
   for (const int signal : signals) {
     struct sigaction now {};
@@ -32,7 +34,9 @@ Interruption::~Interruption() {
 
 void Interruption::wait_for_signal() {
   int signal = 0;
-  if (sigwait(&signals_, &signal) != 0 || over_) return;
+  do {
+    if (sigwait(&signals_, &signal) != 0 || over_) return;
+  } while (signal == SIGINT && first_ && first_());
   storage::remove_open_temporaries();
   std::signal(signal, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include <atomic>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -15,13 +16,15 @@ namespace tessera::cli {
 /// A signal that is ignored, as in a background job, stays ignored.
 class Interruption {
  public:
-  explicit Interruption(const std::vector<int>& signals);
+  /// `first`, if given, is asked about SIGINT before anything is removed; the program goes on if it returns true.
+  explicit Interruption(const std::vector<int>& signals, std::function<bool()> first = {});
   ~Interruption();
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;
 
  private:
   void wait_for_signal();
+  std::function<bool()> first_;
   sigset_t signals_{};
   int wake_ = 0;
   std::atomic<bool> over_{false};

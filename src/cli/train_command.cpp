@@ -35,6 +35,7 @@ namespace tessera::cli {
 namespace {
 
 std::atomic<bool> stop_requested{false};
+std::atomic<bool> can_save{false};  // training has begun and is not over
 
 // Slurm warns with USR1 or USR2, people and systems stop with TERM. The second one is final.
 void request_stop(int signal) {
@@ -43,6 +44,13 @@ void request_stop(int signal) {
 
 void handle_stop_signals() {
   for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM}) std::signal(signal, request_stop);
+}
+
+// Ctrl-C saves what training has done; before that, and the second time, it ends the program at once.
+bool stop_on_interrupt() {
+  if (!can_save || stop_requested.exchange(true)) return false;
+  log::warning("Ctrl-C: training ends after this segment and saves; press it again to end now, without saving");
+  return true;
 }
 
 struct Options {
@@ -290,7 +298,9 @@ void train(comm::Communicator& comm, const Options& options) {
   if (comm.is_root()) describe(context, parameters, *engine);
   const std::optional<DeviceMemory> device_memory = plan_device_memory(comm, devices, device_pool.get());
   comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.position(), shares); });
+  can_save = true;
   const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));
+  can_save = false;
   if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
     describe_peaks(context, device_pool.get(), device_use);
@@ -311,7 +321,7 @@ Command add_train(const Parser& parser) {
                   "Continue from the newest checkpoint of the run folder, if there is one");
   parser.add_flag("--json", options->json, "Print the outcome as JSON");
   parser.epilogue("Keys of a job file and their defaults:\n\n" + to_toml(Job{}));
-  return {[options](comm::Communicator& comm) { train(comm, *options); }, true, Interrupts::kOwnTerm};
+  return {[options](comm::Communicator& comm) { train(comm, *options); }, true, Interrupts::kOwnTerm, stop_on_interrupt};
 }
 
 }  // namespace tessera::cli

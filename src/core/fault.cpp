@@ -45,6 +45,13 @@ void end_by(int signal) {
   pause();
 }
 
+/// Ctrl-C: a thread handles it, and this one goes on.
+void press_interrupt() {
+  constexpr unsigned kMicroseconds = 200000;
+  kill(getpid(), SIGINT);
+  usleep(kMicroseconds);
+}
+
 }  // namespace
 
 void fault_point(std::string_view point, Rank rank) {
@@ -56,6 +63,9 @@ void fault_point(std::string_view point, Rank rank) {
   if (fault.action == "signal") std::raise(SIGUSR1);
   if (fault.action == "terminate") end_by(SIGTERM);
   if (fault.action == "interrupt") end_by(SIGINT);
+  if (fault.action == "hangup") end_by(SIGHUP);
+  if (fault.action.starts_with("press")) press_interrupt();
+  if (fault.action == "press-twice") end_by(SIGINT);
   if (fault.action == "throw") fail(ExitStatus::kInternal, "fault on request at '{}'", point);
 }
 

@@ -125,9 +125,23 @@ class Interrupted(ProgramTest):
 
     def test_while_saving(self):
         self.make_graph()
-        self.end(["train", self.write_job()], "checkpoint.rename:0:2:interrupt", signal.SIGINT)
+        self.end(["train", self.write_job()], "checkpoint.rename:0:2:hangup", signal.SIGHUP)
         self.assertEqual([name for name in self.names() if ".tmp" in name], [])
         self.succeed("train", "job.toml", "--resume")
+
+    def test_the_first_ctrl_c_saves_and_the_second_ends(self):
+        self.make_graph()
+        digest = json.loads(self.succeed("train", "--json", self.write_job(**{"run.folder": '"whole"'})))["parameter_digest"]
+        job = self.write_job(**{"train.segment_steps": 2})
+        done = self.run_program("train", job, TESSERA_FAULT="train.step:0:3:press")
+        self.assertEqual(done.returncode, STOPPED, done.stderr.decode())
+        self.assertIn("Ctrl-C", done.stderr.decode())
+        self.assertIn("continue with --resume", done.stderr.decode())
+        self.assertEqual(json.loads(self.succeed("train", "--json", job, "--resume"))["parameter_digest"], digest)
+        shutil.rmtree(self.folder / "run")
+        done = self.run_program("train", job, TESSERA_FAULT="train.step:0:3:press-twice")
+        self.assertEqual(done.returncode, -signal.SIGINT, done.stderr.decode())
+        self.assertEqual([name for name in self.names() if ".tmp" in name], [])
 
 
 if __name__ == "__main__":
