@@ -37,6 +37,7 @@ struct Options {
   std::uint64_t resamples = evaluate::BootstrapOptions{}.resamples;
   bool json = false;
   bool check = false;
+  bool type_constrained = false;
 };
 
 std::vector<evaluate::Grouping> groupings(const std::vector<std::string>& names) {
@@ -86,6 +87,23 @@ void check_expectation(const Job& job, graph::Split split, const evaluate::Metri
             job.expect.tolerance > 0 ? fmt::format(" by more than the tolerance of {}", job.expect.tolerance) : ""));
 }
 
+/// Collective. Ranks a second time, among the entities at an end of each relation.
+void evaluate_constrained(const search::Setup& setup, const Job& job, const Options& options,
+                          const evaluate::RankFileTarget& target) {
+  evaluate::Options constrained;
+  constrained.show_progress = true;
+  constrained.max_triples = options.max_triples;
+  constrained.type_constrained = true;
+  constrained.condition = "the graph has it at that end of the relation";
+  evaluate::Evaluator evaluator(setup, constrained, search::rank_on_host());
+  const evaluate::Evaluation evaluation =
+      evaluate::evaluate_to_file(evaluator, setup, find_split(options.split), target);
+  comm::on_root(setup.comm, [&] {
+    if (!options.json) std::fputs("\n", stdout);
+    print(evaluation, job, options);
+  });
+}
+
 void evaluate_run(comm::Communicator& comm, const Options& options) {
   const bool are_some = !options.candidates.empty() || !options.condition.empty();
   if (options.check && are_some)
@@ -93,6 +111,9 @@ void evaluate_run(comm::Communicator& comm, const Options& options) {
                             "--check is about the rank among all entities; it does not go with --candidates");
   if (options.check && options.max_triples > 0)
     throw comm::AgreedError(ExitStatus::kUsage, "--check is about all triples; it does not go with --max-triples");
+  if (options.type_constrained && are_some)
+    throw comm::AgreedError(ExitStatus::kUsage,
+                            "--type-constrained chooses the candidates; it goes with no --candidates");
   if (!options.candidates.empty() && !options.condition.empty())
     throw comm::AgreedError(ExitStatus::kUsage, "give either --candidates or --candidates-where");
   const Job job = job_of_run(comm, options.run, options.overrides);
@@ -113,6 +134,7 @@ void evaluate_run(comm::Communicator& comm, const Options& options) {
     print(evaluation, job, options);
     if (!evaluation.why_not_stored.empty()) fail(ExitStatus::kIo, "{}", evaluation.why_not_stored);
   });
+  if (options.type_constrained) evaluate_constrained(setup, job, options, target);
   if (options.check) check_expectation(job, split, evaluation.metrics);
 }
 
@@ -143,6 +165,8 @@ Command add_evaluate(const Parser& parser) {
            "Rank among the entities for which this holds only, for example 'birth_year > 1950' "
            "(docs/user/attributes.md): an extra, not the exact figure")
       .type_name("CONDITION");
+  parser.add_flag("--type-constrained", options->type_constrained,
+                  "Rank a second time, among the entities that the graph has at that end of the relation");
   parser
       .add("--max-triples", options->max_triples,
            "Rank a sample of about this many triples of a large split, always the same ones; 0: all")

@@ -321,7 +321,8 @@ Command add_train(const Parser& parser) {
                   "Continue from the newest checkpoint of the run folder, if there is one");
   parser.add_flag("--json", options->json, "Print the outcome as JSON");
   parser.epilogue("Keys of a job file and their defaults:\n\n" + to_toml(Job{}));
-  return {[options](comm::Communicator& comm) { train(comm, *options); }, true, Interrupts::kOwnTerm, stop_on_interrupt};
+  return {[options](comm::Communicator& comm) { train(comm, *options); }, true, Interrupts::kOwnTerm,
+          stop_on_interrupt};
 }
 
 }  // namespace tessera::cli

@@ -10,6 +10,7 @@
 #include "evaluate/detail/pair_scorer.hpp"
 #include "evaluate/detail/query_block.hpp"
 #include "evaluate/detail/query_order.hpp"
+#include "evaluate/detail/relation_ranges.hpp"
 #include "evaluate/relation_class.hpp"
 #include "search/known_answers.hpp"
 #include "storage/checksum.hpp"
@@ -72,6 +73,7 @@ class Evaluator::State {
   /// Collective.
   void load_candidates() {
     if (options_.candidates.given()) candidates_.emplace(setup_, rows_, known_, options_.candidates);
+    if (options_.type_constrained) comm::together(setup_.comm, [&] { ranges_.emplace(setup_, rows_); });
   }
   Metrics run(const detail::QueryOrder& queries, const std::string& what, const RankConsumer& consume);
   /// Collective.
@@ -112,6 +114,7 @@ class Evaluator::State {
   search::KnownAnswers known_;
   detail::KnownLists known_lists_;
   std::optional<detail::CandidateLists> candidates_;
+  std::optional<detail::RelationRanges> ranges_;
   std::array<std::optional<detail::QueryOrder>, 3> orders_;
   std::vector<RelationClass> classes_;  // of the relations
   memory::Buffer<std::uint64_t> targets_;
@@ -231,27 +234,27 @@ detail::Counts Evaluator::State::counts() const {
           reduced_.span().subspan(2 * n, n)};
 }
 
-/// Among all entities: all rows, less the known answers, which are taken out while a device counts. Among listed
-/// candidates: those of the lists.
+/// Among all entities: all rows, less the known answers, which are taken out while a device counts. Among the entities
+/// at an end of a relation: those, less the known answers. Among listed candidates: those of the lists.
 void Evaluator::State::count() {
   const auto reduced = reduced_.span().first(3 * block_.size());
   std::fill(reduced.begin(), reduced.end(), 0);
   if (options_.scores_only) return;
   const detail::Counts sums = counts();
-  if (!candidates_) ranker_->start(block_.vectors(), sums.target_scores);
+  const bool ranks_all = !candidates_ && !ranges_;
+  if (ranks_all) ranker_->start(block_.vectors(), sums.target_scores);
   listed_.add(block_, lists(), candidates_ ? 1 : -1, sums);
-  if (!candidates_) {
-    ranker_->finish(sums.n_greater, sums.n_equal);
-    count_others(sums);
-  }
+  if (ranges_) ranges_->count(block_, sums);
+  if (ranks_all) ranker_->finish(sums.n_greater, sums.n_equal);
+  if (!candidates_) count_others(sums);
   setup_.comm.all_reduce(reduced, comm::Reduction::kSum);
 }
 
 /// All candidates have been compared: a target that is one of them was level with itself.
 void Evaluator::State::count_others(const detail::Counts& counts) {
   const std::uint64_t first = rows_.first().value();
-  const auto own_rows =
-      static_cast<std::int64_t>(options_.among == nullptr ? rows_.end().value() - first : options_.among->count());
+  const std::uint64_t all = options_.among == nullptr ? rows_.end().value() - first : options_.among->count();
+  const auto own_rows = static_cast<std::int64_t>(ranges_ ? 0 : all);  // ranges have counted theirs
   const auto is_candidate = [&](std::uint64_t entity) {
     return rows_.owns(EntityId(entity)) && (options_.among == nullptr || options_.among->has(entity - first));
   };

@@ -41,9 +41,10 @@ struct Options {
   CandidateFile candidates = {};       ///< no file: all entities, which is the exact figure
   const search::RowMask* among = nullptr;  ///< rows of this rank that are candidates; none: all are. Outlives all else
   std::string condition = {};              ///< what chose them, for reports
-  bool scores_only = false;                ///< targets are scored and not compared: all ranks are 1 of 1
+  bool type_constrained = false;  ///< candidates are the entities that the graph has at that end of the relation
+  bool scores_only = false;       ///< targets are scored and not compared: all ranks are 1 of 1
   /// Targets are ranked among some entities only.
-  [[nodiscard]] bool are_some() const { return candidates.given() || among != nullptr; }
+  [[nodiscard]] bool are_some() const { return candidates.given() || among != nullptr || type_constrained; }
 };
 
 /// Receives ranked queries on every rank: the same blocks in part order; may communicate.

@@ -20,7 +20,11 @@ std::string what_was_ranked(const Evaluation& evaluation, const ReportOptions& o
   std::string out =
       fmt::format("{} {} triples, {} queries, each target ranked among ", with_thousands(metrics.triples()),
                   graph::name(evaluation.split), with_thousands(metrics.all.queries));
-  if (evaluation.options.among != nullptr)
+  if (evaluation.options.type_constrained)
+    out +=
+        "the entities that the graph has at that end of the relation:\nAN EXTRA, NOT THE EXACT FIGURE; compare it only "
+        "with figures of the same kind\n";
+  else if (evaluation.options.among != nullptr)
     out += fmt::format(
         "the entities for which {}:\nAN EXTRA, NOT THE EXACT FIGURE; compare it only with figures of the same "
         "condition\n",

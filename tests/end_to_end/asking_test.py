@@ -158,6 +158,32 @@ class Asking(ProgramTest):
         self.assertEqual([row["score"] for row in scored], [row["score"] for row in rows])
         self.assertNotIn("tail_rank", scored[0])
 
+    def test_type_constrained_ranks(self):
+        """Among the entities that any split has at that end of the relation."""
+        outputs = {self.without_time(self.succeed("evaluate", "run", "--json", "--type-constrained", ranks=r)) for r in (0, 2, 3)}
+        self.assertEqual(len(outputs), 1)
+        plain, constrained = (json.loads(line) for line in outputs.pop().splitlines())
+        self.assertEqual(plain["mrr"], json.loads(self.succeed("evaluate", "run", "--json"))["mrr"])
+        ends = {}
+        for head, relation, tail in self.known:
+            ends.setdefault((relation, 0), set()).add(self.entities.index(head))
+            ends.setdefault((relation, 1), set()).add(self.entities.index(tail))
+        reciprocal = []
+        for (head, relation, tail), split in self.known.items():
+            if split != "test":
+                continue
+            h, t = self.entities.index(head), self.entities.index(tail)
+            keep = lambda e: e != t and e in ends[relation, 1] and (head, relation, self.entities[e]) not in self.known  # noqa: B023, E731
+            reciprocal.append(1 / self.expected_rank(self.scores(relation), h, t, keep))
+            keep = lambda e: e != h and e in ends[relation, 0] and (self.entities[e], relation, tail) not in self.known  # noqa: B023, E731
+            reciprocal.append(1 / self.expected_rank(self.scores(relation, inverse=True), t, h, keep))
+        self.assertAlmostEqual(constrained["mrr"], sum(reciprocal) / len(reciprocal), places=6)
+        self.refuse(USAGE, "evaluate", "run", "--type-constrained", "--candidates-where", "exists type", says=["--type-constrained"])
+
+    @staticmethod
+    def without_time(text):
+        return "\n".join(json.dumps({k: v for k, v in json.loads(line).items() if k != "seconds"}) for line in text.splitlines())
+
     def test_probabilities(self):
         said = self.succeed("calibrate", "run")
         self.assertRegex(said, r"valid +\d+ +0\.\d+ +0\.\d+ +0\.\d+\ntest ")
