@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/names.hpp"
 
+#include "attributes/condition.hpp"
+#include "attributes/table.hpp"
 #include "core/cast.hpp"
+#include "core/log.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/partition_manifest.hpp"
 #include "graph/permutation.hpp"
@@ -51,10 +54,12 @@ void check_new_ids(const storage::FileReader& manifest) {
 struct Names::Indexes {
   detail::NameIndex entities;
   detail::NameIndex relations;
+  std::unique_ptr<attributes::Table> labels = nullptr;  // once a name is not found
 };
 
 Names::Names(const std::filesystem::path& graph_folder, const std::filesystem::path& partition_folder)
-    : manifest_(storage::FileReader::open_verified(partition_folder / graph::kManifestFile, graph::kPartitionKind,
+    : graph_folder_(graph_folder),
+      manifest_(storage::FileReader::open_verified(partition_folder / graph::kManifestFile, graph::kPartitionKind,
                                                    graph::kPartitionVersion)) {
   const graph::GraphReader graph(graph_folder);
   if (manifest_.string("/", "graph_digest") != graph.digest())
@@ -68,7 +73,38 @@ Names::Names(const std::filesystem::path& graph_folder, const std::filesystem::p
 Names::~Names() = default;
 
 std::uint64_t Names::find_entity(const std::string& name, const Place& place) const {
+  if (const auto id = indexes_->entities.find(name)) return *id;
+  if (const auto id = find_label(name, place)) return *id;
   return find(indexes_->entities, name, "entity", place);
+}
+
+std::optional<std::uint64_t> Names::find_label(const std::string& label, const Place& place) const {
+  constexpr const char* kLabel = "label";
+  if (!indexes_->labels) {
+    const graph::GraphReader graph(graph_folder_);
+    if (!attributes::Table::is_in(graph.file())) return std::nullopt;
+    indexes_->labels = std::make_unique<attributes::Table>(graph.file(), graph.entity_count(),
+                                                           [&](const std::string& name) { return name == kLabel; });
+  }
+  const attributes::Table& table = *indexes_->labels;
+  const auto column = table.schema().find(kLabel);
+  if (!column || table.schema().types[*column] != attributes::Type::kText) return std::nullopt;
+  std::string text;
+  for (const char c : label) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+  const auto bits =
+      attributes::Condition::parse(fmt::format("{} = \"{}\"", kLabel, text), table.schema()).select(table);
+  std::vector<std::uint64_t> found;
+  for (std::uint64_t id = 0; id < table.entities(); ++id)
+    if ((bits[id / 64] >> (id % 64) & 1U) != 0) found.push_back(id);
+  if (found.empty()) return std::nullopt;
+  if (found.size() > 1) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < std::min(found.size(), kSuggestions); ++i) names.push_back(entity(found[i]));
+    fail(place.bad_status, "{}: '{}' is the label of {} entities; name one of them: {}{}", place.where, label,
+         found.size(), quoted(names), found.size() > kSuggestions ? ", ..." : "");
+  }
+  log::info("'{}' is the label of '{}'", label, entity(found.front()));
+  return found.front();
 }
 
 std::uint32_t Names::find_relation(const std::string& name, const Place& place) const {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tessera::predict {
@@ -30,7 +31,8 @@ class Names {
   Names(const Names&) = delete;
   Names& operator=(const Names&) = delete;
 
-  /// Throws Error(question.bad_status) that suggests up to three names when one is not known.
+  /// An entity that no name fits may be named by its attribute `label`, if one entity alone has it. Throws
+  /// Error(question.bad_status) that suggests up to three names when one is not known.
   [[nodiscard]] ResolvedQuestion resolve(const Question& question) const;
   /// Ids by name, for an input `where`; throw Error(status) likewise.
   struct Place {
@@ -51,6 +53,9 @@ class Names {
 
  private:
   struct Indexes;
+  /// The only entity with this label; none: no entity has it, or there are no labels. Throws Error(place.bad_status).
+  [[nodiscard]] std::optional<std::uint64_t> find_label(const std::string& label, const Place& place) const;
+  std::filesystem::path graph_folder_;
   std::unique_ptr<Indexes> indexes_;
   storage::FileReader manifest_;
 };

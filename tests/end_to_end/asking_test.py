@@ -32,7 +32,7 @@ class Asking(ProgramTest):
     def setUp(self):
         super().setUp()
         triples = self.write_triples()
-        lines = [f"e{e:03}\ttype\t{TYPES[e % 3]}\ne{e:03}\tlabel\tentity no. {e}\n" for e in range(60)]
+        lines = [f"e{e:03}\ttype\t{TYPES[e % 3]}\ne{e:03}\tlabel\t{self.label(f'e{e:03}')}\n" for e in range(60)]
         self.write("attributes.tsv", "".join(lines))
         self.succeed("import", triples, "--valid-fraction", "0.1", "--test-fraction", "0.1", "--attributes", "attributes.tsv",
                      "-o", "data.kg")
@@ -49,6 +49,10 @@ class Asking(ProgramTest):
             for split in ("test", "valid", "train"):
                 for head, relation, tail in zip(*read_triples(graph, split)):
                     self.known[self.entities[head], self.relations[relation], self.entities[tail]] = split
+
+    @staticmethod
+    def label(name):
+        return "twice" if name in ("e058", "e059") else f"entity no. {int(name[1:])}"
 
     @staticmethod
     def names_in(group):
@@ -86,7 +90,7 @@ class Asking(ProgramTest):
             self.assertTrue(allowed[head, tail])
             self.assertAlmostEqual(scores[head, tail], score, places=4)
             self.assertEqual(row["known"], self.known.get((row["head"], "r1", row["tail"]), ""))
-            self.assertEqual(row["head_label"], f"entity no. {int(row['head'][1:])}")
+            self.assertEqual(row["head_label"], self.label(row["head"]))
 
     def test_pairs(self):
         everybody = [True] * 60
@@ -110,7 +114,7 @@ class Asking(ProgramTest):
             for row, score in zip(rows, best):
                 self.assertTrue(allowed[self.entities.index(row["tail"])])
                 self.assertAlmostEqual(float(row["score"]), score, places=4)
-                self.assertEqual(row["label"], f"entity no. {int(row['tail'][1:])}")
+                self.assertEqual(row["label"], self.label(row["tail"]))
 
     def test_relations(self):
         rows = self.table("predict", "run", "--query", "e007", "?", "e009", "--query", "?", "r1", "e005", "-k", 3)
@@ -124,6 +128,12 @@ class Asking(ProgramTest):
         self.assertEqual({row["tail"] for row in rows[3:]}, {"e005"})
         said = json.loads(self.succeed("predict", "run", "--json", "--query", "e007", "?", "e009", "-k", 1))
         self.assertEqual((said["asks"], said["other"], said["answers"][0]["relation"]), ("relation", "e009", expected[0]))
+
+    def test_labels_are_names_too(self):
+        words = ["predict", "run", "--query"]
+        self.assertEqual(self.succeed(*words, "entity no. 7", "r2", "--json"), self.succeed(*words, "e007", "r2", "--json"))
+        self.assertEqual(self.table("similar", "run", "entity no. 7"), self.table("similar", "run", "e007"))
+        self.refuse(USAGE, *words, "twice", "r2", says=["'twice'", "2 entities", "'e058', 'e059'"])
 
     def test_queries_from_a_pipe(self):
         text = b"\xef\xbb\xbf# a comment\ne007\tr2\r\n\n?\tr1\te005\ne007\t?\te009"
