@@ -52,6 +52,7 @@ Commands add_commands(CommandLine& line) {
   };
   add("import", "Read triples from text, N-Triples or WordNet files into a graph folder", add_import);
   add("import-model", "Make a model of vectors that another program has trained", add_import_model);
+  add("init", "Write a job file for a graph, with comments", add_init);
   add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
   add("plan", "Say how much memory the stages of a job take, and what would make it fit", add_plan);
   add("train", "Train the model that a job file describes", add_train);

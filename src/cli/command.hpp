@@ -41,6 +41,7 @@ struct Command {
 Command add_import(const Parser& parser);
 Command add_import_model(const Parser& parser);
 Command add_partition(const Parser& parser);
+Command add_init(const Parser& parser);
 Command add_plan(const Parser& parser);
 Command add_train(const Parser& parser);
 Command add_evaluate(const Parser& parser);

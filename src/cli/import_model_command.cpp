@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/graph_parts.hpp"
 #include "cli/option_checks.hpp"
 #include "core/job.hpp"
 #include "core/log.hpp"
@@ -13,12 +14,10 @@
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace tessera::cli {
 namespace {
@@ -35,20 +34,13 @@ struct Options {
   std::string output;
 };
 
-/// The parts of the graph: as asked for, else those of its only partition, else the fewest.
+/// The parts of the graph: as asked for, else the fewest that it has.
 std::uint64_t find_parts(const Options& options) {
   if (options.parts > 0) return options.parts;
-  std::vector<std::uint64_t> found;
-  for (const auto& entry : fs::directory_iterator(options.graph)) {
-    const std::string name = entry.path().filename().string();
-    const std::string digits = name.starts_with("parts-") ? name.substr(6) : "";
-    const bool is_number = !digits.empty() && digits.size() < 9 &&
-                           std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (is_number && entry.is_directory()) found.push_back(std::stoul(digits));
-  }
-  if (found.empty())
+  const auto found = fewest_parts(options.graph);
+  if (!found)
     fail(ExitStatus::kMissingInput, "graph '{}' has no partition; 'tessera partition' makes one", options.graph);
-  return *std::min_element(found.begin(), found.end());
+  return *found;
 }
 
 Job job_of(const Options& options, const foreign::ImportedModel& model) {

@@ -24,9 +24,9 @@ class BadCommandLine(ProgramTest):
              ("evaluate r --epoch -1", ["--epoch", "'-1'", "at least 0"]),
              ("evaluate r --split all", ["--split", "'all'", "train, valid, test"]),
              ("evaluate r --bogus", ["--bogus", "'tessera evaluate --help'"]),
-             ("foo", ["'foo' is not a command", "import, partition, plan, train"]),
+             ("foo", ["'foo' is not a command", "import, import-model, init, partition, plan, train"]),
              ("trian job.toml", ["'trian' is not a command", "did you mean 'train'?"]),
-             ("", ["a command is missing", "import, partition, plan, train"]),
+             ("", ["a command is missing", "import, import-model, init, partition, plan, train"]),
              ("partition", ["graph", "required", "'tessera partition --help'"]))
 
     def test_one_line_says_what_is_allowed(self):
