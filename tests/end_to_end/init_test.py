@@ -17,7 +17,7 @@ class Init(ProgramTest):
         text = (self.folder / "job.toml").read_text()
         self.assertIn("# A job for 'data.kg': 60 entities", text)
         for line in text.splitlines():
-            if " = " in line and not line.startswith("#") and line.split(" = ")[0] not in ("name", "learning_rate"):
+            if " = " in line and not line.startswith("#") and line.split(" = ")[0] not in ("graph", "name", "learning_rate"):
                 self.assertIn("# ", line, "a key without a comment")
         self.succeed("partition", "job.toml")
         self.succeed("train", "job.toml", "train.epochs=20", ranks=2)
