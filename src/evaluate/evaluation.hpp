@@ -4,7 +4,7 @@
 
 #include "evaluate/bootstrap.hpp"
 #include "evaluate/breakdown.hpp"
-#include "evaluate/evaluator.hpp"
+#include "evaluate/ranking.hpp"
 #include "evaluate/metrics.hpp"
 #include "graph/split.hpp"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/best_rows.hpp"
+#include "model/own_rows.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "memory/pool.hpp"
 #include "search/comparison.hpp"
