@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <limits>
 #include <span>
+#include <vector>
 
 namespace tessera::propagation {
 namespace {
@@ -77,6 +78,32 @@ void MessageGraph::fill(const Edges& edges, memory::Pool& pool) {
     if (is_new) groups_[node.first_group++] = {relation, 0};
     ++groups_[node.first_group - 1].edges;
   });
+  sort_groups();
+}
+
+/// Small groups first: branches of loops over them are foretold well.
+void MessageGraph::sort_groups() {
+  struct Place {
+    kernels::EdgeGroup group;
+    std::uint64_t first;
+  };
+  std::vector<Place> places;
+  std::vector<std::uint32_t> sources;
+  for (std::uint64_t v = 0; v < node_count(); ++v) {
+    places.clear();
+    std::uint64_t edge = nodes_[v].first_edge;
+    for (std::uint64_t g = nodes_[v].first_group; g < nodes_[v + 1].first_group; edge += groups_[g++].edges)
+      places.push_back({groups_[g], edge - nodes_[v].first_edge});
+    std::stable_sort(places.begin(), places.end(),
+                     [](const Place& a, const Place& b) { return a.group.edges < b.group.edges; });
+    const auto of_node = sources_.span().subspan(nodes_[v].first_edge, degree(v));
+    sources.assign(of_node.begin(), of_node.end());
+    auto out = of_node.begin();
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      groups_[nodes_[v].first_group + i] = places[i].group;
+      out = std::copy_n(sources.begin() + static_cast<std::ptrdiff_t>(places[i].first), places[i].group.edges, out);
+    }
+  }
 }
 
 MessageGraph MessageGraph::of_partition(const graph::Shard& shard, const std::filesystem::path& partition_folder,

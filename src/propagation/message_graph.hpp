@@ -41,6 +41,7 @@ class MessageGraph {
  private:
   void count(const Edges& edges, memory::Pool& pool);
   void fill(const Edges& edges, memory::Pool& pool);
+  void sort_groups();
 
   std::uint64_t relations_;
   memory::Buffer<kernels::EdgeLists::Node> nodes_;  // [nodes + 1]

@@ -65,32 +65,50 @@ HWY_INLINE void store(const Vec<Double>* all, float* to) {
   for (std::size_t s = 0; s < kSteps; ++s) hn::StoreU(hn::DemoteTo(Single(), all[s]), Single(), to + s * kDoubleLanes);
 }
 
-/// Panel by panel, so that the states of a panel stay near.
-void aggregate(const Messages& of, std::span<const std::uint32_t> nodes, Panels sums) {
+/// Adds kWide panels of a state.
+template <std::size_t kWide>
+HWY_INLINE void add_states(const float* state, std::size_t stride, Vec<Double>* sums) {
+  HWY_UNROLL(2)
+  for (std::size_t w = 0; w < kWide; ++w) add_state(state + w * stride, sums + w * kSteps);
+}
+
+/// kWide panels at once, so that their states stay near.
+template <std::size_t kWide>
+HWY_INLINE void aggregate_panels(const Messages& of, std::span<const std::uint32_t> nodes, std::size_t panel,
+                                 Panels sums) {
   const EdgeLists::Node* const lists = of.edges.nodes.data();
   const EdgeGroup* const groups = of.edges.groups.data();
   const std::uint32_t* const sources = of.edges.sources.data();
   const std::uint64_t last = of.edges.sources.size() - 1;
-  for (std::size_t panel = 0; panel < sums.count(); ++panel) {
-    const float* const states = of.states.at(panel, 0);
-    const float* const relations = of.relations.data + panel * kPanelColumns;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      Vec<Double> all[kSteps];
-      clear(all);
-      std::uint64_t edge = lists[nodes[i]].first_edge;
-      const std::uint64_t end = lists[nodes[i] + 1].first_group;
-      for (std::uint64_t g = lists[nodes[i]].first_group; g < end; ++g) {
-        Vec<Double> sum[kSteps];
-        clear(sum);
-        for (const std::uint64_t group_end = edge + groups[g].edges; edge < group_end; ++edge) {
-          hwy::Prefetch(states + sources[std::min(edge + kEdgesAhead, last)] * kPanelColumns);
-          add_state(states + sources[edge] * kPanelColumns, sum);
-        }
-        add_relation(relations + groups[g].relation * of.relations.stride, sum, all);
+  const std::size_t stride = of.states.rows * kPanelColumns;
+  const float* const states = of.states.at(panel, 0);
+  const float* const relations = of.relations.data + panel * kPanelColumns;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    Vec<Double> all[kWide * kSteps];
+    for (std::size_t w = 0; w < kWide; ++w) clear(all + w * kSteps);
+    std::uint64_t edge = lists[nodes[i]].first_edge;
+    const std::uint64_t end = lists[nodes[i] + 1].first_group;
+    for (std::uint64_t g = lists[nodes[i]].first_group; g < end; ++g) {
+      Vec<Double> sum[kWide * kSteps];
+      for (std::size_t w = 0; w < kWide; ++w) clear(sum + w * kSteps);
+      for (const std::uint64_t group_end = edge + groups[g].edges; edge < group_end; ++edge) {
+        const float* ahead = states + sources[std::min(edge + kEdgesAhead, last)] * kPanelColumns;
+        for (std::size_t w = 0; w < kWide; ++w) hwy::Prefetch(ahead + w * stride);
+        add_states<kWide>(states + sources[edge] * kPanelColumns, stride, sum);
       }
-      store(all, sums.at(panel, i));
+      const float* const relation = relations + groups[g].relation * of.relations.stride;
+      for (std::size_t w = 0; w < kWide; ++w)
+        add_relation(relation + w * kPanelColumns, sum + w * kSteps, all + w * kSteps);
     }
+    for (std::size_t w = 0; w < kWide; ++w) store(all + w * kSteps, sums.at(panel + w, i));
   }
+}
+
+void aggregate(const Messages& of, std::span<const std::uint32_t> nodes, Panels sums) {
+  constexpr std::size_t kWide = 2;
+  std::size_t panel = 0;
+  for (; panel + kWide <= sums.count(); panel += kWide) aggregate_panels<kWide>(of, nodes, panel, sums);
+  for (; panel < sums.count(); ++panel) aggregate_panels<1>(of, nodes, panel, sums);
 }
 
 /// Copies the near ones of some sources; returns how many they are.
