@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -84,6 +85,12 @@ void Ultra::take_memory() {
   const std::uint64_t condition_bytes = (weights_.entity_layers.size() + 1) * table * sizeof(float);
   const std::uint64_t worker_bytes = Walk::bytes(entity_network_) + Walk::bytes(relation_network_) +
                                      (table + nodes + Unasked::kBlockNodes * weights_.dim) * sizeof(float);
+  if (worker_bytes + condition_bytes > pool.free_bytes())
+    fail(ExitStatus::kOverBudget,
+         "a query over {} entities and {} relations takes {} of memory, and {} of {} are free (in use: {}). Raise "
+         "run.memory, or use fewer ranks on each host",
+         nodes, graph_.relation_count() / 2, text::bytes(worker_bytes + condition_bytes),
+         text::bytes(pool.free_bytes()), text::bytes(pool.budget_bytes()), pool.describe());
   std::uint64_t room = pool.free_bytes() / 2;
   const auto fitting = [&room](std::uint64_t bytes, std::uint64_t most) {
     const std::uint64_t count = std::clamp<std::uint64_t>(room / std::max<std::uint64_t>(1, bytes), 1, most);

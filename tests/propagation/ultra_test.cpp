@@ -237,7 +237,7 @@ TEST(UltraTest, RefusesWhatCannotWork) {
   const StoredGraph empty(graph, 2);
   expect_error(ExitStatus::kBadData, {"no training triples"},
                [&] { on_ranks(empty, {}, [](const search::Ranks&, Ultra&) {}); });
-  expect_error(ExitStatus::kOverBudget, {"does not fit"}, [&] {
+  expect_error(ExitStatus::kOverBudget, {"a query over 50 entities"}, [&] {
     on_ranks(shared_graph(), {.budget_bytes = 20U << 10U}, [](const search::Ranks&, Ultra&) {});
   });
   auto huge = random_weights(32, 4, 5);
