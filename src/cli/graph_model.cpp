@@ -18,9 +18,9 @@ bool is_graph_model(const Job& job) { return job.model.name == propagation::kUlt
 
 void require_vectors(const Job& job, const std::string& work) {
   if (!is_graph_model(job)) return;
-  throw comm::AgreedError(ExitStatus::kUsage,
-                          fmt::format("model '{}' has no vectors, and {}; 'evaluate', 'predict' and 'score' use it",
-                                      job.model.name, work));
+  throw comm::AgreedError(
+      ExitStatus::kUsage,
+      fmt::format("model '{}' has no vectors, and {}; 'evaluate', 'predict' and 'score' use it", job.model.name, work));
 }
 
 GraphModel open_graph_model(comm::Communicator& comm, const Job& job, std::optional<std::uint64_t> epoch) {

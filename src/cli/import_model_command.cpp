@@ -82,7 +82,8 @@ void check_options(const Options& options) {
   const foreign::ForeignModel& from = options.from;
   bool has_all = true;
   bool has_any = false;
-  for (const std::string* word : {&from.model, &from.entities, &from.relations, &from.entity_names, &from.relation_names}) {
+  for (const std::string* word :
+       {&from.model, &from.entities, &from.relations, &from.entity_names, &from.relation_names}) {
     has_all = has_all && !word->empty();
     has_any = has_any || !word->empty();
   }
@@ -162,9 +163,8 @@ Command add_import_model(const Parser& parser) {
       .check(one_of(model::scorer_names()));
   parser.add("--entities", options->from.entities, "Entity rows: FILE.npy or FILE.safetensors:TENSOR");
   parser.add("--relations", options->from.relations, "Relation rows, likewise");
-  parser
-      .add("--entity-names", options->from.entity_names,
-           "Names of the entity rows: a name per line, or an id and a name with a tab between; plain, gz or zstd");
+  parser.add("--entity-names", options->from.entity_names,
+             "Names of the entity rows: a name per line, or an id and a name with a tab between; plain, gz or zstd");
   parser.add("--relation-names", options->from.relation_names, "Names of the relation rows, likewise");
   add_layout(parser, *options);
   parser.add("--rows", options->rows, "Format of the entity rows that are written: fp32, bf16, fp16, int8 or int4")

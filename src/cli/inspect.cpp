@@ -12,8 +12,8 @@
 #include "core/text.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/partition_manifest.hpp"
-#include "storage/hdf5.hpp"
 #include "propagation/weights.hpp"
+#include "storage/hdf5.hpp"
 #include "train/loop/placement.hpp"
 
 #include <algorithm>

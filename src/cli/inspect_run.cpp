@@ -163,7 +163,7 @@ Json describe_exported(const fs::path& folder) {
 Json describe_ultra(const fs::path& folder) {
   const Job job = read_job(folder / kJobFile);
   const auto file = storage::FileReader::open_unverified(folder / propagation::kUltraFile);
-  return {{"what", "weights of ULTRA"}, {"sound", verify_folder(folder)},    {"graph", job.data.graph},
+  return {{"what", "weights of ULTRA"}, {"sound", verify_folder(folder)},     {"graph", job.data.graph},
           {"dim", job.model.dim},       {"from", file.string("/", "origin")}, {"results", results_in(folder)}};
 }
 

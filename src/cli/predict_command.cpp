@@ -129,9 +129,9 @@ void answer_by_graph_model(comm::Communicator& comm, const Job& job, const Predi
   GraphModel model = open_graph_model(comm, job, options.epoch);
   const search::Ranks ranks{comm, model.context.shard, model.context.host};
   const auto make = [&] {
-    return std::make_unique<predict::ScoresSearcher>(
-        ranks, *model.scores, graph::partition_folder(job.data.graph, job.data.parts),
-        predict::SearchOptions{options.k, options.known()});
+    return std::make_unique<predict::ScoresSearcher>(ranks, *model.scores,
+                                                     graph::partition_folder(job.data.graph, job.data.parts),
+                                                     predict::SearchOptions{options.k, options.known()});
   };
   answer({ranks, {model.scores->name(), model.scores->dim()}, 0, make}, job, options);
 }

@@ -29,8 +29,8 @@ class Evaluator final : public Ranking {
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  /// After the first run of a split the pool is not asked for more. Throws AgreedError(kBadData), too, when the candidate
-  /// file has no list for a query.
+  /// After the first run of a split the pool is not asked for more. Throws AgreedError(kBadData), too, when the
+  /// candidate file has no list for a query.
   Metrics run(graph::Split split, const RankConsumer& consume) override;
   Metrics run(graph::Split split) { return run(split, {}); }
   void run(std::span<const Triple> triples, const RankConsumer& consume) override;

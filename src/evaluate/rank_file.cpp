@@ -193,8 +193,7 @@ std::string rank_file_name(Split split, bool listed_candidates) {
   return fmt::format("evaluation-{}{}.h5", graph::name(split), listed_candidates ? "-candidates" : "");
 }
 
-Evaluation evaluate_to_file(Ranking& evaluator, const search::Ranks& setup, Split split,
-                            const RankFileTarget& target) {
+Evaluation evaluate_to_file(Ranking& evaluator, const search::Ranks& setup, Split split, const RankFileTarget& target) {
   const std::uint64_t rows = evaluator.query_count(split);
   if (rows == 0)
     throw comm::AgreedError(ExitStatus::kBadData,

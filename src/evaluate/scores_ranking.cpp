@@ -58,7 +58,8 @@ Metrics ScoresRanking::State::run(const detail::QueryOrder& queries, const std::
   detail::Tally tally(ranks_);
   if (classes_.empty()) classes_ = relation_classes(ranks_);
   std::vector<std::size_t> begin;
-  for (std::size_t r = 0; r <= static_cast<std::size_t>(ranks_.comm.size()); ++r) begin.push_back(queries.rank_offset(r));
+  for (std::size_t r = 0; r <= static_cast<std::size_t>(ranks_.comm.size()); ++r)
+    begin.push_back(queries.rank_offset(r));
   const auto me = static_cast<std::size_t>(ranks_.comm.rank().value());
   memory::Buffer<RankedQuery> own;
   memory::Buffer<RankedQuery> all;
@@ -124,8 +125,7 @@ void ScoresRanking::State::rank_alike(std::span<const float> scores, Outcomes al
   const search::Query query{alike.front().source, alike.front().relation};
   const bool is_unseen_query = scores_.train_degree(query.source) == 0 ||
                                classes_[query.relation.index() % classes_.size()] == RelationClass::kUnseen;
-  const std::vector<std::uint64_t> known =
-      options_.scores_only ? std::vector<std::uint64_t>() : known_of(query);
+  const std::vector<std::uint64_t> known = options_.scores_only ? std::vector<std::uint64_t>() : known_of(query);
   for (RankedQuery& outcome : alike) {
     const std::uint64_t target = outcome.target.value();
     outcome.score = scores[target];

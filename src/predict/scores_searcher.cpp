@@ -67,8 +67,8 @@ void ScoresSearcher::search_own(std::span<const search::Query> queries, std::spa
 std::vector<Answers> ScoresSearcher::search(std::span<const search::Query> queries) {
   const auto ranks = static_cast<std::int32_t>(ranks_.comm.size());
   const std::uint64_t k = options_.k;
-  std::vector<std::size_t> order;             // queries by owner
-  std::vector<std::size_t> begin(1, 0);       // of the queries of each rank
+  std::vector<std::size_t> order;        // queries by owner
+  std::vector<std::size_t> begin(1, 0);  // of the queries of each rank
   std::vector<std::size_t> found_begin(1, 0);
   for (std::int32_t r = 0; r < ranks; ++r) {
     for (std::size_t i = 0; i < queries.size(); ++i)
@@ -79,9 +79,8 @@ std::vector<Answers> ScoresSearcher::search(std::span<const search::Query> queri
   const auto me = static_cast<std::size_t>(ranks_.comm.rank().value());
   std::vector<Found> own((begin[me + 1] - begin[me]) * k);
   std::vector<Found> all(queries.size() * k);
-  comm::together(ranks_.comm, [&] {
-    search_own(queries, std::span(order).subspan(begin[me], begin[me + 1] - begin[me]), own);
-  });
+  comm::together(ranks_.comm,
+                 [&] { search_own(queries, std::span(order).subspan(begin[me], begin[me + 1] - begin[me]), own); });
   search::gather_by_rank<Found>(ranks_.comm, found_begin, own, all);
   std::vector<std::int64_t> ids(all.size());
   for (std::size_t i = 0; i < all.size(); ++i) ids[i] = static_cast<std::int64_t>(all[i].answer.entity);

@@ -20,11 +20,11 @@ constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 void visit_part(const graph::Part& part, const MessageGraph::Visit& visit) {
   const auto first = static_cast<std::uint32_t>(part.first_entity().value());
   part.queries(graph::Split::kTrain)
-      .for_each_chunk([&](RelationId relation, std::span<const std::uint32_t> sources,
-                          std::span<const std::uint64_t> targets) {
-        for (std::size_t i = 0; i < targets.size(); ++i)
-          visit(first + sources[i], relation.value(), static_cast<std::uint32_t>(targets[i]));
-      });
+      .for_each_chunk(
+          [&](RelationId relation, std::span<const std::uint32_t> sources, std::span<const std::uint64_t> targets) {
+            for (std::size_t i = 0; i < targets.size(); ++i)
+              visit(first + sources[i], relation.value(), static_cast<std::uint32_t>(targets[i]));
+          });
 }
 
 /// A square matrix of bits.
@@ -129,8 +129,8 @@ MessageGraph relation_graph(const MessageGraph& graph, memory::Pool& pool) {
   const kernels::EdgeLists lists = graph.edges();
   Bits shared(directed, pool);  // whether an entity is the head of both
   for (std::uint64_t v = 0; v < graph.node_count(); ++v) {
-    const auto of_node = lists.groups.subspan(lists.nodes[v].first_group,
-                                              lists.nodes[v + 1].first_group - lists.nodes[v].first_group);
+    const auto of_node =
+        lists.groups.subspan(lists.nodes[v].first_group, lists.nodes[v + 1].first_group - lists.nodes[v].first_group);
     for (const kernels::EdgeGroup& a : of_node)
       for (const kernels::EdgeGroup& b : of_node) shared.set(a.relation, b.relation);
   }

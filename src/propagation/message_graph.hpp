@@ -50,8 +50,8 @@ class MessageGraph {
 };
 
 /// The graph of relations: a node per directed relation, and an edge (a, kind, b) where an entity is an end of both. It
-/// is the head of both (kind 0), the tail of both (1), the head of a and the tail of b (2), or the tail of a and the head
-/// of b (3). Takes (2R)^2 bits of the pool while it is made. Throws Error(kOverBudget).
+/// is the head of both (kind 0), the tail of both (1), the head of a and the tail of b (2), or the tail of a and the
+/// head of b (3). Takes (2R)^2 bits of the pool while it is made. Throws Error(kOverBudget).
 MessageGraph relation_graph(const MessageGraph& graph, memory::Pool& pool);
 
 }  // namespace tessera::propagation

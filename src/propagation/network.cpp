@@ -42,8 +42,8 @@ Network::Network(const kernels::Propagation& of, kernels::EdgeLists lists, std::
     : kernels(&of), edges(lists), layers(std::move(weights)), far_state(propagation::far_state(of, layers.front())) {}
 
 Unasked::Unasked(const Network& network, memory::Pool& pool)
-    : states_(pool.allocate<float>(Tag::kEvaluation,
-                                   (network.layers.size() - 1) * network.node_count() * network.dim())),
+    : states_(
+          pool.allocate<float>(Tag::kEvaluation, (network.layers.size() - 1) * network.node_count() * network.dim())),
       all_(pool.allocate<std::uint32_t>(Tag::kEvaluation, network.node_count())),
       nodes_(network.node_count()),
       dim_(network.dim()) {

@@ -34,8 +34,8 @@ std::vector<kernels::LayerWeights> views(const std::vector<L>& layers) {
 /// The relation rows for the queries of one relation.
 struct Ultra::Condition {
   std::uint32_t relation = 0;
-  memory::Buffer<float> rows;                // [2 R, dim], then those of each layer likewise
-  std::vector<ConstMatrix> of_layers;        // views of them
+  memory::Buffer<float> rows;          // [2 R, dim], then those of each layer likewise
+  std::vector<ConstMatrix> of_layers;  // views of them
   [[nodiscard]] std::span<const float> row(std::uint32_t directed, std::size_t dim) const {
     return rows.span().subspan(directed * dim, dim);
   }
@@ -100,8 +100,10 @@ void Ultra::take_memory() {
   const std::uint64_t workers = fitting(worker_bytes + condition_bytes, host_.workers());
   const std::uint64_t conditions = workers + fitting(condition_bytes, kMostConditions) - 1;
   for (std::uint64_t w = 0; w < workers; ++w)
-    workers_.push_back({Walk(entity_network_, pool), Walk(relation_network_, pool),
-                        pool.allocate<float>(Tag::kEvaluation, table), pool.allocate<float>(Tag::kEvaluation, nodes),
+    workers_.push_back({Walk(entity_network_, pool),
+                        Walk(relation_network_, pool),
+                        pool.allocate<float>(Tag::kEvaluation, table),
+                        pool.allocate<float>(Tag::kEvaluation, nodes),
                         {}});
   for (std::uint64_t c = 0; c < conditions; ++c) {
     Condition& condition = conditions_.emplace_back();

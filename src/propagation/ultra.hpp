@@ -60,7 +60,7 @@ class Ultra final : public search::EntityScores {
   std::vector<Worker> workers_;
   std::vector<Condition> conditions_;
   std::optional<Unasked> unasked_;
-  memory::Buffer<float> unasked_sums_;                  // [workers, block, dim]
+  memory::Buffer<float> unasked_sums_;                 // [workers, block, dim]
   std::vector<memory::Buffer<float>> unasked_scores_;  // of both directions of a relation
   std::vector<std::uint32_t> all_nodes_;
 };

@@ -82,12 +82,13 @@ class Taker {
 
   void refuse_variants(const std::string& name, std::uint64_t dim) const {
     const auto linear = tensors_.find(name + ".linear.weight");
-    const bool is_pna = linear != tensors_.end() && linear->second.shape.size() == 2 &&
-                        linear->second.shape[1] == (kPnaSums + 1) * dim;
+    const bool is_pna =
+        linear != tensors_.end() && linear->second.shape.size() == 2 && linear->second.shape[1] == (kPnaSums + 1) * dim;
     if (is_pna)
       refuse(fmt::format("'{}' joins messages by PNA; weights are read of the variant that adds them (sum)", name));
     if (has(name + ".relation_linear.weight"))
-      refuse(fmt::format("'{}' makes relation rows from the query, as NBFNet does; these are no weights of ULTRA", name));
+      refuse(
+          fmt::format("'{}' makes relation rows from the query, as NBFNet does; these are no weights of ULTRA", name));
   }
 
   Tensors tensors_;

@@ -59,8 +59,9 @@ struct UltraWeights {
   float output_bias = 0;
 };
 
-/// Takes the tensors of `file` by the names that ULTRA gives them. Throws Error(kBadData) that names the tensor which is
-/// missing, has another shape, is not finite or belongs to no weight; variants with other sums of messages are named.
+/// Takes the tensors of `file` by the names that ULTRA gives them. Throws Error(kBadData) that names the tensor which
+/// is missing, has another shape, is not finite or belongs to no weight; variants with other sums of messages are
+/// named.
 UltraWeights take_weights(Tensors tensors, const std::string& file);
 
 /// The file of the weights in the folder of a model (docs/formats/ultra.md).

@@ -110,14 +110,16 @@ TEST(PropagationKernelsTest, SumsDoNotDependOnTheOrderOfEdges) {
   const std::vector<std::uint32_t> nodes = {7};
   const auto sums = [&] {
     std::vector<float> out(kDim);
-    cpu_propagation().aggregate({graph.lists(), {relations.data(), kRelations, kDim, kDim}, {states.data(), kNodes, kDim}},
-                                nodes, {out.data(), 1, kDim});
+    cpu_propagation().aggregate(
+        {graph.lists(), {relations.data(), kRelations, kDim, kDim}, {states.data(), kNodes, kDim}}, nodes,
+        {out.data(), 1, kDim});
     return bits(out);
   };
   const auto before = sums();
   const auto first = static_cast<std::ptrdiff_t>(graph.nodes[7].first_edge);
   std::uint64_t skipped = 0;
-  for (std::uint64_t g = graph.nodes[7].first_group; graph.groups[g].relation != 1; ++g) skipped += graph.groups[g].edges;
+  for (std::uint64_t g = graph.nodes[7].first_group; graph.groups[g].relation != 1; ++g)
+    skipped += graph.groups[g].edges;
   const auto begin = graph.sources.begin() + first + static_cast<std::ptrdiff_t>(skipped);
   std::reverse(begin, begin + 600);
   EXPECT_EQ(sums(), before);

@@ -44,7 +44,8 @@ class Oracle {
   }
   /// One layer over edges (destination, relation row, source).
   [[nodiscard]] Rows layer(const std::string& name, const std::vector<std::array<std::uint32_t, 3>>& edges,
-                           const Rows& relation_rows, const Rows& states, std::pair<std::uint32_t, Row> boundary) const {
+                           const Rows& relation_rows, const Rows& states,
+                           std::pair<std::uint32_t, Row> boundary) const {
     Rows sums(states.size(), Row(states[0].size()));
     for (const auto& [to, relation, from] : edges)
       for (std::size_t c = 0; c < sums[to].size(); ++c) sums[to][c] += relation_rows[relation][c] * states[from][c];

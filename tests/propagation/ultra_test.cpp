@@ -118,8 +118,9 @@ TEST(UltraTest, RanksAndThreadsChangeNoBit) {
     on_ranks(shared_graph(), how, [&](const search::Ranks& ranks, Ultra& model) {
       evaluate::ScoresRanking ranking(ranks, model, {.block_queries = 16});
       std::vector<evaluate::RankedQuery> own;
-      const evaluate::Metrics found = ranking.run(
-          Split::kTest, [&](std::span<const evaluate::RankedQuery> some) { own.insert(own.end(), some.begin(), some.end()); });
+      const evaluate::Metrics found = ranking.run(Split::kTest, [&](std::span<const evaluate::RankedQuery> some) {
+        own.insert(own.end(), some.begin(), some.end());
+      });
       if (!ranks.comm.is_root()) return;
       all = own;
       metrics = found;
@@ -168,8 +169,8 @@ TEST(UltraTest, RanksAreCountedAsDefined) {
 
 TEST(UltraTest, AnswersAreTheBest) {
   const StoredGraph& stored = shared_graph();
-  const std::vector<search::Query> queries = {{EntityId(40), RelationId(1)}, {EntityId(2), RelationId(4)},
-                                              {EntityId(21), RelationId(0)}};
+  const std::vector<search::Query> queries = {
+      {EntityId(40), RelationId(1)}, {EntityId(2), RelationId(4)}, {EntityId(21), RelationId(0)}};
   std::vector<predict::Answers> expected;
   for (const std::int32_t count : {1, 2, 3})
     on_ranks(stored, {.ranks = count}, [&](const search::Ranks& ranks, Ultra& model) {
@@ -210,7 +211,8 @@ TEST(UltraTest, AlikeNodesTie) {
   });
   const StoredGraph stored(graph, 3);
   on_ranks(stored, {}, [&](const search::Ranks&, Ultra& model) {
-    const std::vector<search::Query> queries = {{stored.global_id(0), RelationId(3)}, {stored.global_id(7), RelationId(1)}};
+    const std::vector<search::Query> queries = {{stored.global_id(0), RelationId(3)},
+                                                {stored.global_id(7), RelationId(1)}};
     for (const auto& scores : scores_of(model, queries))
       for (std::uint64_t e = 2; e <= 6; ++e)
         EXPECT_EQ(scores[stored.global_id(e).index()], scores[stored.global_id(1).index()]);
@@ -224,8 +226,8 @@ TEST(UltraTest, ASourceWithoutEdgesHasAnswers) {
     ASSERT_EQ(model.train_degree(unseen), 0U);
     const std::vector<search::Query> queries = {{unseen, RelationId(0)}};
     const auto scores = scores_of(model, queries).front();
-    const auto expected =
-        oracle_scores(random_weights(32, 4, 5), edges_of(stored), 50, 3, {static_cast<std::uint32_t>(unseen.value()), 0, 0});
+    const auto expected = oracle_scores(random_weights(32, 4, 5), edges_of(stored), 50, 3,
+                                        {static_cast<std::uint32_t>(unseen.value()), 0, 0});
     for (std::size_t v = 0; v < expected.size(); ++v)
       EXPECT_NEAR(scores[v], expected[v], 2e-5 * (1 + std::abs(expected[v])));
   });
@@ -237,9 +239,8 @@ TEST(UltraTest, RefusesWhatCannotWork) {
   const StoredGraph empty(graph, 2);
   expect_error(ExitStatus::kBadData, {"no training triples"},
                [&] { on_ranks(empty, {}, [](const search::Ranks&, Ultra&) {}); });
-  expect_error(ExitStatus::kOverBudget, {"a query over 50 entities"}, [&] {
-    on_ranks(shared_graph(), {.budget_bytes = 20U << 10U}, [](const search::Ranks&, Ultra&) {});
-  });
+  expect_error(ExitStatus::kOverBudget, {"a query over 50 entities"},
+               [&] { on_ranks(shared_graph(), {.budget_bytes = 20U << 10U}, [](const search::Ranks&, Ultra&) {}); });
   auto huge = random_weights(32, 4, 5);
   for (float& value : huge.at("entity_model.layers.0.relation_projection.2.weight").values) value *= 1e38F;
   comm::run_ranks(1, [&](comm::Communicator& comm) {

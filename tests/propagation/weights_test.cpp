@@ -37,8 +37,9 @@ TEST(WeightsTest, NamesWhatIsWrong) {
   refused({"relation_model.layers.0.layer_norm.weight", "no weights of ULTRA"},
           [](Tensors& t) { t.erase("relation_model.layers.0.layer_norm.weight"); });
   refused({"'entity_model.extra' is no part"}, [](Tensors& t) { t["entity_model.extra"] = {{1}, {0.0F}}; });
-  refused({"'entity_model.layers.1.linear.bias' has the shape [2, 8]", "is [16]"},
-          [](Tensors& t) { t["entity_model.layers.1.linear.bias"].shape = {2, 8}; });
+  refused({"'entity_model.layers.1.linear.bias' has the shape [2, 8]", "is [16]"}, [](Tensors& t) {
+    t["entity_model.layers.1.linear.bias"].shape = {2, 8};
+  });
   refused({"'entity_model.layers.0.linear.bias' has nan"}, [](Tensors& t) {
     t["entity_model.layers.0.linear.bias"].values[3] = std::numeric_limits<float>::quiet_NaN();
   });

@@ -26,7 +26,7 @@ using Single = hn::Rebind<float, Double>;  // as many lanes
 constexpr std::size_t kDoubleLanes = hn::MaxLanes(Double());
 constexpr std::size_t kSteps = kPanelColumns / kDoubleLanes;  // registers of a panel
 constexpr std::size_t kEdgesAhead = 16;
-constexpr std::size_t kMapRows = 6;                                // rows that are mapped at once
+constexpr std::size_t kMapRows = 6;                                    // rows that are mapped at once
 constexpr std::size_t kMapRegisters = HWY_TARGET == HWY_AVX2 ? 2 : 4;  // of outputs; AVX2 has 16 registers
 
 HWY_INLINE Vec<Double> load_double(const float* from) { return hn::PromoteTo(Double(), hn::LoadU(Single(), from)); }
@@ -202,10 +202,9 @@ HWY_INLINE void map_columns(const LinearWeights& weights, const MapInputs& in, s
     }
   }
   HWY_UNROLL(6)
-  for (std::size_t r = 0; r < kMapRows; ++r)
-    HWY_UNROLL(4)
-    for (std::size_t j = 0; j < kRegisters; ++j)
-      hn::StoreU(chains[r][j], d, out + r * weights.outputs + column + j * lanes);
+  for (std::size_t r = 0; r < kMapRows; ++r) HWY_UNROLL(4)
+  for (std::size_t j = 0; j < kRegisters; ++j)
+    hn::StoreU(chains[r][j], d, out + r * weights.outputs + column + j * lanes);
 }
 
 /// out [kMapRows, outputs].

@@ -14,8 +14,7 @@ constexpr std::size_t kLanes = 16;
 
 Row row_of(ConstPanels panels, std::size_t row) {
   Row out{};
-  for (std::size_t c = 0; c < panels.cols; ++c)
-    out.at(c) = panels.at(c / kPanelColumns, row)[c % kPanelColumns];
+  for (std::size_t c = 0; c < panels.cols; ++c) out.at(c) = panels.at(c / kPanelColumns, row)[c % kPanelColumns];
   return out;
 }
 
@@ -104,10 +103,12 @@ class ReferencePropagation final : public Propagation {
       for (std::size_t c = 0; c < sums.cols; ++c) {
         std::uint64_t edge = of.edges.nodes[nodes[i]].first_edge;
         double all = 0;
-        for (std::uint64_t g = of.edges.nodes[nodes[i]].first_group; g < of.edges.nodes[nodes[i] + 1].first_group; ++g) {
+        for (std::uint64_t g = of.edges.nodes[nodes[i]].first_group; g < of.edges.nodes[nodes[i] + 1].first_group;
+             ++g) {
           const EdgeGroup& group = of.edges.groups[g];
           double sum = 0;
-          for (std::uint32_t k = 0; k < group.edges; ++k) sum += static_cast<double>(state(of.edges.sources[edge++], c));
+          for (std::uint32_t k = 0; k < group.edges; ++k)
+            sum += static_cast<double>(state(of.edges.sources[edge++], c));
           all = std::fma(static_cast<double>(of.relations.row(group.relation)[c]), sum, all);
         }
         sums.at(c / kPanelColumns, i)[c % kPanelColumns] = static_cast<float>(all);
