@@ -28,6 +28,7 @@ sys.dont_write_bytecode = True  # a bundle may be read-only, and its files are c
 from ask_rows import AskBenchmarks  # noqa: E402
 from gpu_table import GpuTable, Skip, read_job  # noqa: E402
 from memory_rows import MemoryBenchmarks  # noqa: E402
+from ultra_rows import UltraBenchmarks  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = (ROOT / "bin" / "tessera").exists()  # unpacked from tools/bundle.sh
@@ -55,7 +56,7 @@ class Trained(NamedTuple):
     done: Done
 
 
-class Bench(MemoryBenchmarks, AskBenchmarks):
+class Bench(MemoryBenchmarks, AskBenchmarks, UltraBenchmarks):
     def __init__(self, arguments):
         self.arguments = arguments
         self.build = Path(arguments.build_dir or ROOT / "build" / "release").resolve()
@@ -118,6 +119,10 @@ class Bench(MemoryBenchmarks, AskBenchmarks):
         self.rows.append({"benchmark": name, "what": what, "value": value, "unit": unit, "goal": goal, "good": good})
         print(f"  {what:<46} {value:>12,.4g} {unit:<10} {relation:<12} {'' if goal is None else 'ok' if good else 'MISSED'} {note}",
               flush=True)
+
+    @staticmethod
+    def skip(reason):
+        raise Skip(reason)
 
     def machine(self):
         """The best of three: what else runs on a shared machine only ever lowers a peak."""
@@ -398,7 +403,7 @@ def main():
     parser.add_argument("--data", default=os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--work", help="folder for graphs, runs and results")
     parser.add_argument("--jobs", nargs="+", metavar="JOB", help="of jobs/, for recipes: umls-complex ...; default: all")
-    parser.add_argument("--large", action="store_true", help="packed, partition: also a generated graph of 50 M triples: much time and disk")
+    parser.add_argument("--large", action="store_true", help="packed, partition: also a generated graph of 50 M triples: much time and disk; propagation: also large graphs")
     parser.add_argument("--big", action="store_true", help="memory: also 86 M entities; an hour or two, 24 GB of memory and 70 GB of disk")
     rows = parser.add_argument_group("gpu")
     rows.add_argument("--only", nargs="+", choices=GpuTable.names(), metavar="ROW", help=", ".join(GpuTable.names()))

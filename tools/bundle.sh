@@ -388,7 +388,7 @@ copy_texts() {
   mkdir -p "$bundle/jobs/gpu" "$bundle/bench" "$bundle/slurm"
   cp "$root"/jobs/*.toml "$bundle/jobs"
   cp "$root"/jobs/gpu/*.toml "$bundle/jobs/gpu"
-  cp "$root"/bench/{run,ask_rows,gpu_table,memory_rows}.py "$bundle/bench"
+  cp "$root"/bench/{run,ask_rows,gpu_table,memory_rows,ultra_rows}.py "$bundle/bench"
   cp "$root"/slurm/*.sbatch "$root"/slurm/{launch.sh,README.md} "$bundle/slurm"
   find_owners
   copy_licences

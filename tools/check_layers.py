@@ -43,16 +43,17 @@ LAYERS = {
     "predict": [
         "core", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "model", "search",
     ],
+    "propagation": ["core", "memory", "storage", "graph", "kernels", "execution", "search"],
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
     "partition": ["core", "memory", "storage", "graph", "attributes"],
-    "foreign": ["core", "storage", "graph", "kernels", "model", "checkpoint", "partition"],
+    "foreign": ["core", "storage", "graph", "kernels", "model", "checkpoint", "propagation", "partition"],
     "plan": [
         "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
         "partition",
     ],
     "cli": [
         "core", "device", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
-        "search", "evaluate", "predict", "exports", "partition", "foreign", "plan",
+        "search", "evaluate", "predict", "propagation", "exports", "partition", "foreign", "plan",
     ],
 }
 

@@ -7,6 +7,7 @@
 #include "core/log.hpp"
 #include "core/random.hpp"
 #include "core/text.hpp"
+#include "evaluate/evaluator.hpp"
 #include "evaluate/triple_scores.hpp"
 #include "predict/calibration.hpp"
 #include "search/setup.hpp"
@@ -95,7 +96,7 @@ void calibrate_run(comm::Communicator& comm, const Options& options) {
     throw comm::AgreedError(ExitStatus::kUsage, "--base-rate is a share between 0 and 1");
   const Job job = job_of_run(comm, options.run, options.overrides);
   ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
-  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
   evaluate::Options scoring;
   scoring.scores_only = true;
   scoring.max_triples = options.max_triples;

@@ -3,6 +3,7 @@
 #include "cli/candidate_choice.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
+#include "cli/graph_model.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
@@ -11,6 +12,7 @@
 #include "evaluate/evaluator.hpp"
 #include "evaluate/rank_file.hpp"
 #include "evaluate/report.hpp"
+#include "evaluate/scores_ranking.hpp"
 #include "graph/graph_reader.hpp"
 #include "search/setup.hpp"
 #include "storage/string_blocks.hpp"
@@ -87,24 +89,7 @@ void check_expectation(const Job& job, graph::Split split, const evaluate::Metri
             job.expect.tolerance > 0 ? fmt::format(" by more than the tolerance of {}", job.expect.tolerance) : ""));
 }
 
-/// Collective. Ranks a second time, among the entities at an end of each relation.
-void evaluate_constrained(const search::Setup& setup, const Job& job, const Options& options,
-                          const evaluate::RankFileTarget& target) {
-  evaluate::Options constrained;
-  constrained.show_progress = true;
-  constrained.max_triples = options.max_triples;
-  constrained.type_constrained = true;
-  constrained.condition = "the graph has it at that end of the relation";
-  evaluate::Evaluator evaluator(setup, constrained, search::rank_on_host());
-  const evaluate::Evaluation evaluation =
-      evaluate::evaluate_to_file(evaluator, setup, find_split(options.split), target);
-  comm::on_root(setup.comm, [&] {
-    if (!options.json) std::fputs("\n", stdout);
-    print(evaluation, job, options);
-  });
-}
-
-void evaluate_run(comm::Communicator& comm, const Options& options) {
+void check_options(const Options& options) {
   const bool are_some = !options.candidates.empty() || !options.condition.empty();
   if (options.check && are_some)
     throw comm::AgreedError(ExitStatus::kUsage,
@@ -116,26 +101,72 @@ void evaluate_run(comm::Communicator& comm, const Options& options) {
                             "--type-constrained chooses the candidates; it goes with no --candidates");
   if (!options.candidates.empty() && !options.condition.empty())
     throw comm::AgreedError(ExitStatus::kUsage, "give either --candidates or --candidates-where");
-  const Job job = job_of_run(comm, options.run, options.overrides);
-  // Listed candidates are compared one by one, those of a condition are copied, on the host.
-  const Devices devices = are_some ? Devices{} : open_devices(comm, job);
-  ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
-  const auto chosen = choose_entities(comm, model.context, {.prefix = "--candidates-", .where = options.condition});
-  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
-  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
-  evaluate::Evaluator evaluator(setup, evaluation_options(job, options, chosen), make_ranker(device_pool.get(), job));
+}
+
+/// A model that ranks, and the epoch of its checkpoint.
+struct Ranked {
+  evaluate::Ranking& ranking;
+  search::Ranks ranks;
+  std::uint64_t epoch = 0;
+};
+
+evaluate::Evaluation rank_and_print(const Ranked& ranked, const Job& job, const Options& options) {
   const graph::Split split = find_split(options.split);
   const evaluate::RankFileTarget target{job.run.folder,
                                         graph::partition_folder(job.data.graph, job.data.parts),
-                                        model.epoch,
+                                        ranked.epoch,
                                         {.resamples = options.resamples}};
-  const evaluate::Evaluation evaluation = evaluate::evaluate_to_file(evaluator, setup, split, target);
-  comm::on_root(comm, [&] {
+  const evaluate::Evaluation evaluation = evaluate::evaluate_to_file(ranked.ranking, ranked.ranks, split, target);
+  comm::on_root(ranked.ranks.comm, [&] {
     print(evaluation, job, options);
     if (!evaluation.why_not_stored.empty()) fail(ExitStatus::kIo, "{}", evaluation.why_not_stored);
   });
-  if (options.type_constrained) evaluate_constrained(setup, job, options, target);
-  if (options.check) check_expectation(job, split, evaluation.metrics);
+  return evaluation;
+}
+
+void rank_split(const Ranked& ranked, const Job& job, const Options& options) {
+  const evaluate::Evaluation evaluation = rank_and_print(ranked, job, options);
+  if (options.check) check_expectation(job, evaluation.split, evaluation.metrics);
+}
+
+/// Ranks a second time, among the entities at an end of each relation.
+void rank_constrained(const search::Setup& setup, std::uint64_t epoch, const Job& job, const Options& options) {
+  evaluate::Options constrained;
+  constrained.show_progress = true;
+  constrained.max_triples = options.max_triples;
+  constrained.type_constrained = true;
+  constrained.condition = "the graph has it at that end of the relation";
+  evaluate::Evaluator evaluator(setup, constrained, search::rank_on_host());
+  comm::on_root(setup.comm, [&] {
+    if (!options.json) std::fputs("\n", stdout);
+  });
+  (void)rank_and_print({evaluator, setup, epoch}, job, options);
+}
+
+void evaluate_graph_model(comm::Communicator& comm, const Job& job, const Options& options) {
+  evaluate::Options evaluation = evaluation_options(job, options, std::nullopt);
+  if (!options.condition.empty()) require_vectors(job, "--candidates-where compares vectors");
+  if (options.type_constrained) require_vectors(job, "--type-constrained compares vectors");
+  GraphModel model = open_graph_model(comm, job, options.epoch);
+  const search::Ranks ranks{comm, model.context.shard, model.context.host};
+  evaluate::ScoresRanking ranking(ranks, *model.scores, evaluation);
+  rank_split({ranking, ranks, 0}, job, options);
+}
+
+void evaluate_run(comm::Communicator& comm, const Options& options) {
+  check_options(options);
+  const Job job = job_of_run(comm, options.run, options.overrides);
+  if (is_graph_model(job)) return evaluate_graph_model(comm, job, options);
+  // Listed candidates are compared one by one, those of a condition are copied, on the host.
+  const bool are_some = !options.candidates.empty() || !options.condition.empty();
+  const Devices devices = are_some ? Devices{} : open_devices(comm, job);
+  ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
+  const auto chosen = choose_entities(comm, model.context, {.prefix = "--candidates-", .where = options.condition});
+  const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
+  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
+  evaluate::Evaluator evaluator(setup, evaluation_options(job, options, chosen), make_ranker(device_pool.get(), job));
+  rank_split({evaluator, setup, model.epoch}, job, options);
+  if (options.type_constrained) rank_constrained(setup, model.epoch, job, options);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "checkpoint/model_file.hpp"
 #include "checkpoint/score_sum.hpp"
 #include "cli/command.hpp"
+#include "cli/graph_model.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
@@ -68,6 +69,7 @@ Words sort_words(const Options& options) {
 }
 
 checkpoint::Member open_member(const Job& job, const std::string& name, const Options& options, std::size_t i) {
+  require_vectors(job, "'export' writes vectors");
   const fs::path partition = graph::partition_folder(job.data.graph, job.data.parts);
   return {checkpoint::open_stored_model(job.run.folder, partition, options.epoch), name,
           options.weights.empty() ? 1 : options.weights[i]};

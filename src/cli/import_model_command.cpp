@@ -8,9 +8,11 @@
 #include "core/text.hpp"
 #include "exports/export.hpp"
 #include "foreign/import_model.hpp"
+#include "foreign/import_ultra.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/partition_manifest.hpp"
 #include "model/scorer.hpp"
+#include "propagation/weights.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 
@@ -27,6 +29,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::string graph;
   foreign::ForeignModel from;
+  std::string ultra;
   std::string layout = "halves";
   std::string inverse = "halves";
   std::string rows = "fp32";
@@ -43,12 +46,12 @@ std::uint64_t find_parts(const Options& options) {
   return *found;
 }
 
-Job job_of(const Options& options, const foreign::ImportedModel& model) {
+Job job_of(const Options& options, const std::string& model, std::uint64_t dim) {
   Job job;
   job.data.graph = options.graph;
   job.data.parts = find_parts(options);
-  job.model.name = options.from.model;
-  job.model.dim = model.dim;
+  job.model.name = model;
+  job.model.dim = dim;
   job.run.folder = options.output;
   return with_absolute_paths(job);
 }
@@ -67,7 +70,43 @@ void print(const Options& options, const foreign::ImportedModel& model) {
   std::printf("names       entities: %s; relations: %s\n", model.entity_form.c_str(), model.relation_form.c_str());
 }
 
-void import_model(const Options& options) {
+void check_options(const Options& options) {
+  const foreign::ForeignModel& from = options.from;
+  bool has_all = true;
+  bool has_any = false;
+  for (const std::string* word :
+       {&from.model, &from.entities, &from.relations, &from.entity_names, &from.relation_names}) {
+    has_all = has_all && !word->empty();
+    has_any = has_any || !word->empty();
+  }
+  if (options.ultra.empty() ? !has_all : has_any)
+    fail(ExitStatus::kUsage,
+         "give --model, --entities, --relations, --entity-names and --relation-names for vectors, or --ultra alone for "
+         "weights of ULTRA");
+}
+
+/// Lists and commits the files of the model.
+void commit(storage::AtomicFolder& folder, const Job& job, const char* file) {
+  storage::write_text(folder.temporary() / kJobFile, to_toml(job));
+  auto checksums = storage::FolderChecksums::load(folder.temporary());
+  checksums.record(file);
+  checksums.commit();
+  folder.commit();
+}
+
+void import_ultra(const Options& options) {
+  const graph::GraphReader graph(options.graph);
+  (void)find_parts(options);
+  storage::AtomicFolder folder(options.output);
+  const foreign::ImportedUltra model = foreign::import_ultra(options.ultra, folder.temporary());
+  commit(folder, job_of(options, propagation::kUltraName, model.dim), propagation::kUltraFile);
+  std::printf("wrote       %s\n", options.output.c_str());
+  std::printf("model       ultra, dim %s, %s numbers\n", text::with_thousands(model.dim).c_str(),
+              text::with_thousands(model.numbers).c_str());
+  std::printf("graph       %s: messages go along its training triples\n", options.graph.c_str());
+}
+
+void import_vectors(const Options& options) {
   foreign::ForeignModel from = options.from;
   from.parts = options.layout == "halves" ? foreign::Parts::kHalves : foreign::Parts::kInterleaved;
   from.inverses = options.inverse == "halves" ? foreign::Inverses::kHalves : foreign::Inverses::kInterleaved;
@@ -76,14 +115,18 @@ void import_model(const Options& options) {
   storage::AtomicFolder folder(options.output);
   const foreign::ImportedModel model =
       foreign::import_model(from, graph, exports::serving_format(options.rows), folder.temporary());
-  storage::write_text(folder.temporary() / kJobFile, to_toml(job_of(options, model)));
-  auto checksums = storage::FolderChecksums::load(folder.temporary());
-  checksums.record("model.h5");
-  checksums.commit();
-  folder.commit();
+  commit(folder, job_of(options, from.model, model.dim), "model.h5");
   say_left_out(model.entities_left_out, "entities", from.entity_names);
   say_left_out(model.relations_left_out, "relations", from.relation_names);
   print(options, model);
+}
+
+void import_model(const Options& options) {
+  check_options(options);
+  if (options.ultra.empty())
+    import_vectors(options);
+  else
+    import_ultra(options);
 }
 
 void add_layout(const Parser& parser, Options& options) {
@@ -104,16 +147,17 @@ void add_layout(const Parser& parser, Options& options) {
 Command add_import_model(const Parser& parser) {
   const auto options = std::make_shared<Options>();
   parser.add("graph", options->graph, "Graph folder that the model is about; it has a partition").required();
-  parser.add("--model", options->from.model, "Its formula (docs/user/models.md)")
-      .required()
-      .check(one_of(model::scorer_names()));
-  parser.add("--entities", options->from.entities, "Entity rows: FILE.npy or FILE.safetensors:TENSOR").required();
-  parser.add("--relations", options->from.relations, "Relation rows, likewise").required();
   parser
-      .add("--entity-names", options->from.entity_names,
-           "Names of the entity rows: a name per line, or an id and a name with a tab between; plain, gz or zstd")
-      .required();
-  parser.add("--relation-names", options->from.relation_names, "Names of the relation rows, likewise").required();
+      .add("--ultra", options->ultra,
+           "Weights of ULTRA, which answers on graphs that it has not seen (docs/user/propagation.md); without vectors")
+      .type_name("FILE.safetensors");
+  parser.add("--model", options->from.model, "The formula of vectors (docs/user/models.md)")
+      .check(one_of(model::scorer_names()));
+  parser.add("--entities", options->from.entities, "Entity rows: FILE.npy or FILE.safetensors:TENSOR");
+  parser.add("--relations", options->from.relations, "Relation rows, likewise");
+  parser.add("--entity-names", options->from.entity_names,
+             "Names of the entity rows: a name per line, or an id and a name with a tab between; plain, gz or zstd");
+  parser.add("--relation-names", options->from.relation_names, "Names of the relation rows, likewise");
   add_layout(parser, *options);
   parser.add("--rows", options->rows, "Format of the entity rows that are written: fp32, bf16, fp16, int8 or int4")
       .check(one_of(exports::serving_formats()))
@@ -122,7 +166,8 @@ Command add_import_model(const Parser& parser) {
       .check(whole_number(1));
   parser.add("-o,--output", options->output, "Model folder to write; must not exist").required();
   parser.epilogue(
-      "Example:\n"
+      "Examples:\n"
+      "  tessera import-model data.kg --ultra ultra_3g.safetensors -o MODEL\n"
       "  tessera import-model data.kg --model complex --entities e.npy --relations r.npy \\\n"
       "          --entity-names entity_to_id.tsv.gz --relation-names relation_to_id.tsv.gz -o MODEL\n"
       "  tessera evaluate MODEL\n");

@@ -12,6 +12,7 @@
 #include "core/text.hpp"
 #include "graph/graph_reader.hpp"
 #include "graph/partition_manifest.hpp"
+#include "propagation/weights.hpp"
 #include "storage/hdf5.hpp"
 #include "train/loop/placement.hpp"
 
@@ -120,6 +121,7 @@ Json describe_checksums(const fs::path& path) {
 Json describe_folder(const fs::path& path) {
   if (fs::exists(path / graph::kGraphFile)) return describe_graph(path);
   if (checkpoint::is_exported(path)) return describe_exported(path);
+  if (fs::exists(path / propagation::kUltraFile)) return describe_ultra(path);
   if (fs::exists(path / kJobFile)) return describe_run(path);
   if (fs::exists(path / graph::kManifestFile))
     return manifest_kind(path) == checkpoint::kCheckpointKind ? describe_checkpoint(path) : describe_partition(path);

@@ -6,6 +6,7 @@
 #include "checkpoint/model_file.hpp"
 #include "core/error.hpp"
 #include "core/job.hpp"
+#include "propagation/weights.hpp"
 #include "train/loop/metrics_log.hpp"
 #include "train/loop/placement.hpp"
 
@@ -157,6 +158,13 @@ Json describe_exported(const fs::path& folder) {
   out.update(model_of(storage::FileReader::open_unverified(folder / checkpoint::kModelFile)));
   out["results"] = results_in(folder);
   return out;
+}
+
+Json describe_ultra(const fs::path& folder) {
+  const Job job = read_job(folder / kJobFile);
+  const auto file = storage::FileReader::open_unverified(folder / propagation::kUltraFile);
+  return {{"what", "weights of ULTRA"}, {"sound", verify_folder(folder)},     {"graph", job.data.graph},
+          {"dim", job.model.dim},       {"from", file.string("/", "origin")}, {"results", results_in(folder)}};
 }
 
 Json describe_run(const fs::path& folder) {

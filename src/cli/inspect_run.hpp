@@ -15,6 +15,7 @@ nlohmann::ordered_json verify_folder(const std::filesystem::path& folder);
 
 /// The parts of inspect() that are about runs.
 nlohmann::ordered_json describe_exported(const std::filesystem::path& folder);
+nlohmann::ordered_json describe_ultra(const std::filesystem::path& folder);
 nlohmann::ordered_json describe_run(const std::filesystem::path& folder);
 nlohmann::ordered_json describe_checkpoints(const std::filesystem::path& folder);
 nlohmann::ordered_json describe_checkpoint(const std::filesystem::path& folder);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checkpoint/model_file.hpp"
 #include "cli/command.hpp"
+#include "cli/graph_model.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/planning.hpp"
 #include "cli/run_context.hpp"
@@ -78,6 +79,7 @@ std::optional<kernels::RowFormat> exported_rows(const Options& options, const Jo
 
 void run(const Options& options) {
   Job job = read_job(options.job_file, options.overrides);
+  require_vectors(job, "'plan' counts their bytes");
   train::check_fit(job);
   const plan::Layout layout = layout_of(options, job.data.parts);
   const plan::GraphSizes sizes = plan::find_sizes(job, counts_of(options));

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
+#include "cli/graph_model.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/predict_options.hpp"
 #include "comm/agreement.hpp"
@@ -10,6 +11,8 @@
 #include "predict/prediction_file.hpp"
 #include "predict/predictor.hpp"
 #include "predict/report.hpp"
+#include "predict/scores_searcher.hpp"
+#include "predict/searcher.hpp"
 #include "search/setup.hpp"
 
 #include <unistd.h>
@@ -89,19 +92,19 @@ std::string condition_of(const EntityChoice& answers) {
   return answers.where.empty() ? type : fmt::format("({}) and {}", answers.where, type);
 }
 
-void predict_answers(comm::Communicator& comm, const PredictOptions& options) {
-  const predict::QuestionSource questions = question_source(options);
-  const Job job = job_of_run(comm, options.run, options.overrides);
-  // Candidates of a condition are asked for one by one, on the host.
-  const Devices devices = options.answers.is_given() ? Devices{} : open_devices(comm, job);
-  ServedModel model = open_model(comm, job, plan::Stage::kPredict, options.epoch);
-  const auto candidates = choose_entities(comm, model.context, options.answers);
-  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
-  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
-  const predict::SearchOptions search{options.k, options.known(), candidates ? &*candidates : nullptr};
+/// The model that answers.
+struct Answering {
+  search::Ranks ranks;
+  search::ModelLabel model;
+  std::uint64_t epoch = 0;
+  predict::MakeAnswerSearch make;
+};
+
+void answer(const Answering& answering, const Job& job, const PredictOptions& options) {
+  comm::Communicator& comm = answering.ranks.comm;
   predict::PredictInput input{job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)};
   comm::on_root(comm, [&] { input.show = shown_attributes(job.data.graph, options.show); });
-  predict::Predictor predictor(setup, input, questions, search, make_answerer(device_pool.get(), job));
+  predict::Predictor predictor(answering.ranks, input, question_source(options), answering.make);
   std::unique_ptr<Sink> sink;
   comm::on_root(comm, [&] { sink = std::make_unique<Sink>(options, predictor); });
   const bool prints = options.output.empty() || options.json;
@@ -114,11 +117,40 @@ void predict_answers(comm::Communicator& comm, const PredictOptions& options) {
   });
   progress.finish();
   comm::on_root(comm, [&] {
-    sink->finish({model.parameters.scorer().name(), model.parameters.dim(), model.epoch,
-                  model.context.shard.manifest.graph_digest, search.known, condition_of(options.answers)});
+    sink->finish({answering.model.name, answering.model.dim, answering.epoch,
+                  answering.ranks.shard.manifest.graph_digest, options.known(), condition_of(options.answers)});
     if (!options.output.empty())
       log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
   });
+}
+
+void answer_by_graph_model(comm::Communicator& comm, const Job& job, const PredictOptions& options) {
+  if (options.answers.is_given()) require_vectors(job, "--where, --type and --among compare vectors");
+  GraphModel model = open_graph_model(comm, job, options.epoch);
+  const search::Ranks ranks{comm, model.context.shard, model.context.host};
+  const auto make = [&] {
+    return std::make_unique<predict::ScoresSearcher>(ranks, *model.scores,
+                                                     graph::partition_folder(job.data.graph, job.data.parts),
+                                                     predict::SearchOptions{options.k, options.known()});
+  };
+  answer({ranks, {model.scores->name(), model.scores->dim()}, 0, make}, job, options);
+}
+
+void predict_answers(comm::Communicator& comm, const PredictOptions& options) {
+  const Job job = job_of_run(comm, options.run, options.overrides);
+  if (is_graph_model(job)) return answer_by_graph_model(comm, job, options);
+  // Candidates of a condition are asked for one by one, on the host.
+  const Devices devices = options.answers.is_given() ? Devices{} : open_devices(comm, job);
+  ServedModel model = open_model(comm, job, plan::Stage::kPredict, options.epoch);
+  const auto candidates = choose_entities(comm, model.context, options.answers);
+  const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
+  const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
+  const predict::SearchOptions search{options.k, options.known(), candidates ? &*candidates : nullptr};
+  const auto make = [&] {
+    return std::make_unique<predict::Searcher>(setup, graph::partition_folder(job.data.graph, job.data.parts), search,
+                                               make_answerer(device_pool.get(), job));
+  };
+  answer({setup, {model.parameters.scorer().name(), model.parameters.dim()}, model.epoch, make}, job, options);
 }
 
 void predict_run(comm::Communicator& comm, const PredictOptions& options) {

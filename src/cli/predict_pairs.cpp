@@ -63,7 +63,7 @@ void predict_pairs(comm::Communicator& comm, const PredictOptions& options) {
   comm.broadcast_values(std::span(&relation, 1), Rank(0));
   const auto heads = choose_entities(comm, model.context, options.heads);
   const auto tails = choose_entities(comm, model.context, options.tails);
-  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
   predict::PairOptions search{RelationId(relation), options.k, options.known()};
   search.heads = heads ? &*heads : nullptr;
   search.tails = tails ? &*tails : nullptr;

@@ -5,6 +5,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/mapped_tables.hpp"
 #include "checkpoint/model_file.hpp"
+#include "cli/graph_model.hpp"
 #include "cli/planning.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
@@ -158,7 +159,8 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose&
     const std::filesystem::path folder = graph::partition_folder(job.data.graph, job.data.parts);
     const auto parts = static_cast<std::uint32_t>(job.data.parts);
     const graph::Placement places = purpose.placement ? *purpose.placement : graph::Placement(parts, comm.size());
-    require_fit(comm, {job, purpose.stage, places, budget.host_bytes, purpose.on_device, purpose.exported_rows});
+    if (purpose.is_planned)
+      require_fit(comm, {job, purpose.stage, places, budget.host_bytes, purpose.on_device, purpose.exported_rows});
     const graph::QueryPlace queries =
         graph::choose_query_place(job.memory.queries, folder, comm.rank(), places, budget.host_bytes);
     graph::Shard loaded = graph::load_shard(folder, comm.rank(), places, *pool, queries);
@@ -171,6 +173,7 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose&
 
 ServedModel open_model(comm::Communicator& comm, const Job& job, plan::Stage stage,
                        std::optional<std::uint64_t> epoch) {
+  require_vectors(job, "this command compares vectors");
   if (const auto exported = find_exported(comm, job, epoch)) return open_exported(comm, job, stage, *exported);
   RunContext context = open_context(comm, job, {.stage = stage});
   model::RowMemory rows = train::row_formats(job);

@@ -47,6 +47,7 @@ struct Purpose {
   std::optional<graph::Placement> placement = std::nullopt;        ///< none: equal numbers to all ranks
   bool on_device = false;                                          ///< some rank trains on a device
   std::optional<kernels::RowFormat> exported_rows = std::nullopt;  ///< of an exported model
+  bool is_planned = true;  ///< the planner knows what the stage takes; else nothing is refused beforehand
 };
 
 /// Collective. Makes the pool within the budget and loads the parts of this rank. Throws AgreedError; kOverBudget

@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
+#include "cli/graph_model.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "evaluate/evaluator.hpp"
+#include "evaluate/scores_ranking.hpp"
 #include "evaluate/triple_scores.hpp"
 #include "predict/calibration.hpp"
 #include "predict/names.hpp"
@@ -94,34 +97,58 @@ class Scoring {
   std::uint64_t count_ = 0;
 };
 
+evaluate::Options ranking_options(const Options& options) {
+  evaluate::Options ranking;
+  ranking.scores_only = options.no_ranks;
+  ranking.show_progress = true;
+  return ranking;
+}
+
+void score_list(evaluate::Ranking& ranking, const search::Ranks& ranks, Scoring* scoring) {
+  for (;;) {
+    std::vector<Triple> triples;
+    comm::on_root(ranks.comm, [&] { scoring->next(triples); });
+    std::uint64_t count = triples.size();
+    ranks.comm.broadcast_values(std::span(&count, 1), Rank(0));
+    if (count == 0) break;
+    triples.resize(count);
+    ranks.comm.broadcast_values(std::span(triples), Rank(0));
+    const std::vector<evaluate::TripleScore> scores = evaluate::score_triples(ranking, ranks, triples);
+    comm::on_root(ranks.comm, [&] { scoring->take(scores); });
+  }
+  comm::on_root(ranks.comm, [&] { scoring->finish(); });
+}
+
+/// Collective. On rank 0.
+std::unique_ptr<Scoring> open_list(comm::Communicator& comm, const Options& options, const Job& job,
+                                   std::uint64_t epoch) {
+  std::unique_ptr<Scoring> scoring;
+  comm::on_root(comm, [&] { scoring = std::make_unique<Scoring>(options, job, epoch); });
+  return scoring;
+}
+
+void score_by_graph_model(comm::Communicator& comm, const Job& job, const Options& options) {
+  GraphModel model = open_graph_model(comm, job, options.epoch);
+  const search::Ranks ranks{comm, model.context.shard, model.context.host};
+  const std::unique_ptr<Scoring> scoring = open_list(comm, options, job, 0);
+  evaluate::ScoresRanking ranking(ranks, *model.scores, ranking_options(options));
+  score_list(ranking, ranks, scoring.get());
+}
+
 void score_run(comm::Communicator& comm, const Options& options) {
   comm::on_root(comm, [&] {
     tables::check_output(options.output);
     (void)tables::choose_format(options.format, options.output);
   });
   const Job job = job_of_run(comm, options.run, options.overrides);
+  if (is_graph_model(job)) return score_by_graph_model(comm, job, options);
   const Devices devices = options.no_ranks ? Devices{} : open_devices(comm, job);
   ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
-  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
-  std::unique_ptr<Scoring> scoring;
-  comm::on_root(comm, [&] { scoring = std::make_unique<Scoring>(options, job, model.epoch); });
-  evaluate::Options ranking;
-  ranking.scores_only = options.no_ranks;
-  ranking.show_progress = true;
-  evaluate::Evaluator evaluator(setup, ranking, make_ranker(device_pool.get(), job));
-  for (;;) {
-    std::vector<Triple> triples;
-    comm::on_root(comm, [&] { scoring->next(triples); });
-    std::uint64_t count = triples.size();
-    comm.broadcast_values(std::span(&count, 1), Rank(0));
-    if (count == 0) break;
-    triples.resize(count);
-    comm.broadcast_values(std::span(triples), Rank(0));
-    const std::vector<evaluate::TripleScore> scores = evaluate::score_triples(evaluator, setup, triples);
-    comm::on_root(comm, [&] { scoring->take(scores); });
-  }
-  comm::on_root(comm, [&] { scoring->finish(); });
+  const std::unique_ptr<Scoring> scoring = open_list(comm, options, job, model.epoch);
+  evaluate::Evaluator evaluator(setup, ranking_options(options), make_ranker(device_pool.get(), job));
+  score_list(evaluator, setup, scoring.get());
 }
 
 }  // namespace

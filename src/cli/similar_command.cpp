@@ -85,7 +85,7 @@ void similar_run(comm::Communicator& comm, const Options& options) {
   });
   comm.broadcast_values(std::span(entities), Rank(0));
   const auto among = choose_entities(comm, model.context, options.among);
-  const search::Setup setup{comm, model.context.shard, model.parameters, model.context.host};
+  const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
   const auto found = predict::find_similar(
       setup, partition, entities, {predict::find_nearness(options.metric), options.k, among ? &*among : nullptr});
   comm::on_root(comm, [&] { write(options, named, found); });

@@ -3,6 +3,7 @@
 #include "checkpoint/model_file.hpp"
 #include "cli/command.hpp"
 #include "cli/device_context.hpp"
+#include "cli/graph_model.hpp"
 #include "cli/planning.hpp"
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
@@ -171,6 +172,7 @@ void keep_decisions_of_run(Job& job) {
 // Collective. Reads the job and refuses one that cannot be trained.
 Job read_training_job(comm::Communicator& comm, const Options& options) {
   Job job = read_job_together(comm, options.job_file, options.overrides);
+  require_vectors(job, "'train' makes vectors");
   comm::together(comm, [&] {
     if (checkpoint::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
@@ -290,7 +292,7 @@ void train(comm::Communicator& comm, const Options& options) {
   const train::EngineSetup engine_setup{comm,         context.shard, job,   parameters,        context.host.workers(),
                                         host_kernels, *context.pool, items, device_pool.get(), links.get(),
                                         devices.ranks};
-  const search::Setup setup{comm, context.shard, parameters.served(), context.host};
+  const search::Setup setup{{comm, context.shard, context.host}, parameters.served()};
   std::unique_ptr<evaluate::Evaluator> evaluator;  // goes after the engine, which gives up transfers before it waits
   const std::unique_ptr<train::Engine> engine = make_engine(engine_setup, tables.get());
   evaluator = make_evaluator(setup, context, engine_setup, *engine);

@@ -37,7 +37,8 @@ void visit_input(Job& job, ConfigVisitor& v) {
 
 void visit_model(Job& job, ConfigVisitor& v) {
   v.text("model.name", job.model.name,
-         {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker", "simple", "quate"});
+         {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker", "simple", "quate",
+          "ultra"});
   v.integer("model.dim", job.model.dim, {1, static_cast<double>(kMostDim)});
   v.text("model.init", job.model.init, {"normal", "uniform", "xavier_normal", "xavier_uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});

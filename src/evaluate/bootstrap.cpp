@@ -53,7 +53,7 @@ double deviation(const std::vector<double>& values) {
 
 }  // namespace
 
-Bootstrap::Bootstrap(const search::Setup& setup, BootstrapOptions options)
+Bootstrap::Bootstrap(const search::Ranks& setup, BootstrapOptions options)
     : setup_(setup), options_(options), sums_(2 * ((options.resamples + kPerDraw - 1) / kPerDraw * kPerDraw)) {}
 
 std::uint64_t Bootstrap::stream_of(std::uint64_t seed, std::uint64_t triple) { return mix(seed + triple); }

@@ -35,7 +35,7 @@ Interval interval_of(std::vector<double> means);
 /// ranks and threads change no bit. Each rank takes a share of every block; 16 bytes per resample.
 class Bootstrap {
  public:
-  Bootstrap(const search::Setup& setup, BootstrapOptions options);
+  Bootstrap(const search::Ranks& setup, BootstrapOptions options);
 
   /// `queries`: all of a block, the same on every rank.
   void add(std::span<const RankedQuery> queries);
@@ -54,7 +54,7 @@ class Bootstrap {
   };
   void add_group(std::uint64_t group);
 
-  const search::Setup& setup_;
+  const search::Ranks& setup_;
   BootstrapOptions options_;
   std::vector<Own> own_;            // this rank's share of a block
   std::vector<std::int64_t> sums_;  // by resample: queries; then 1 / rank

@@ -42,7 +42,7 @@ Group::Side Breakdown::Sums::mean() const {
           ranks.mean(queries)};
 }
 
-Breakdown::Breakdown(const search::Setup& setup)
+Breakdown::Breakdown(const search::Ranks& setup)
     : relations_(setup.shard.manifest.relation_count), classes_(evaluate::relation_classes(setup)) {
   comm::together(setup.comm, [&] {
     by_relation_ = setup.host.allocate<Sums>(memory::Tag::kEvaluation, 2 * relations_);

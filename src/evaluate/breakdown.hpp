@@ -64,7 +64,7 @@ std::uint64_t last_degree(std::uint64_t bucket);
 class Breakdown {
  public:
   /// Collective. Throws AgreedError(kOverBudget).
-  explicit Breakdown(const search::Setup& setup);
+  explicit Breakdown(const search::Ranks& setup);
   void add(std::span<const RankedQuery> queries);
   [[nodiscard]] Groups groups() const;
 

@@ -4,8 +4,8 @@
 
 #include "evaluate/bootstrap.hpp"
 #include "evaluate/breakdown.hpp"
-#include "evaluate/evaluator.hpp"
 #include "evaluate/metrics.hpp"
+#include "evaluate/ranking.hpp"
 #include "graph/split.hpp"
 
 #include <cstdint>

@@ -11,14 +11,13 @@
 #include "evaluate/detail/query_block.hpp"
 #include "evaluate/detail/query_order.hpp"
 #include "evaluate/detail/relation_ranges.hpp"
+#include "evaluate/detail/tally.hpp"
 #include "evaluate/relation_class.hpp"
 #include "search/known_answers.hpp"
-#include "storage/checksum.hpp"
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <chrono>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -60,7 +59,7 @@ class Evaluator::State {
         ranker_(options.among == nullptr ? make_ranker(setup_, block)
                                          : search::rank_on_host_among(*options.among)(setup_, block)),
         listed_(setup_, scorer_, listed_per_round(block), options.among),
-        known_(setup.shard, rows_, splits_of(options.filter)),
+        known_(setup.shard, splits_of(options.filter)),
         known_lists_(known_),
         targets_(setup.host.allocate<std::uint64_t>(Tag::kEvaluation, block)),
         positions_(setup.host.allocate<std::uint32_t>(Tag::kEvaluation, block)),
@@ -125,7 +124,7 @@ class Evaluator::State {
 };
 
 Metrics Evaluator::State::run(const detail::QueryOrder& queries, const std::string& what, const RankConsumer& consume) {
-  const auto start = std::chrono::steady_clock::now();
+  detail::Tally tally(setup_);
   if (candidates_) candidates_->require_all(queries);
   const float row_magnitude = model::require_finite_rows(setup_.comm, setup_.parameters, setup_.host.workers());
   setup_.parameters.make_operators(setup_.host.kernels(), setup_.host.workers());
@@ -133,26 +132,16 @@ Metrics Evaluator::State::run(const detail::QueryOrder& queries, const std::stri
   ranker_->begin();
   const bool silent = !options_.show_progress || !setup_.comm.is_root();
   Progress progress(what, queries.size(), "queries", silent);
-  MetricsSum sum(setup_.shard.manifest.relation_count);
-  storage::Hasher hasher;
   for (std::uint64_t first = 0; first < queries.size(); first += capacity_) {
     const std::uint64_t count = std::min(capacity_, queries.size() - first);
     block_.gather(queries, lists(), row_magnitude, first, count);
     const std::span<const RankedQuery> ranked = rank_block();
-    for (const RankedQuery& query : ranked) {
-      sum.add(query);
-      const std::array<std::uint32_t, 2> pair = {query.n_greater, query.n_equal};
-      hasher.add(std::as_bytes(std::span(pair)));
-    }
+    tally.add(ranked);
     if (consume) consume(ranked);
     progress.update(first + count);
   }
-  Metrics metrics = sum.mean();
-  metrics.entities = setup_.shard.manifest.entity_count;
-  metrics.rank_digest = hasher.digest().hex();
   search::log_cost(setup_.comm, ranker_->cost());  // some ranks may have counted elsewhere than others
-  metrics.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return metrics;
+  return tally.finish();
 }
 
 const detail::QueryOrder& Evaluator::State::order(Split split) {
@@ -302,5 +291,9 @@ std::uint64_t Evaluator::bytes(const search::Sizes& sizes) {
 std::uint64_t Evaluator::block_queries() const { return state_->capacity(); }
 const Options& Evaluator::options() const { return state_->options(); }
 std::string Evaluator::candidate_digest() const { return state_->candidate_digest(); }
+ModelLabel Evaluator::model() const {
+  const model::Parameters& parameters = state_->setup().parameters;
+  return {parameters.scorer().name(), parameters.dim()};
+}
 
 }  // namespace tessera::evaluate

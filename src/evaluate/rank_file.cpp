@@ -126,7 +126,8 @@ class RankFile {
   Column<std::uint8_t> unseen_;
 };
 
-void describe(storage::FileWriter& file, const search::Setup& setup, const Evaluation& evaluation) {
+void describe(storage::FileWriter& file, const search::Ranks& setup, const Evaluation& evaluation,
+              const ModelLabel& model) {
   const Metrics& metrics = evaluation.metrics;
   const bool listed = !evaluation.candidate_digest.empty();
   const std::string& condition = evaluation.options.condition;
@@ -134,8 +135,8 @@ void describe(storage::FileWriter& file, const search::Setup& setup, const Evalu
   file.attribute("/", "epoch", evaluation.epoch);
   file.attribute("/", "graph_digest", setup.shard.manifest.graph_digest);
   file.attribute("/", "parts", std::uint64_t{setup.shard.manifest.part_count()});
-  file.attribute("/", "model", std::string(setup.parameters.scorer().name()));
-  file.attribute("/", "dim", std::uint64_t{setup.parameters.dim()});
+  file.attribute("/", "model", model.name);
+  file.attribute("/", "dim", model.dim);
   file.attribute("/", "filter", std::string(name(evaluation.options.filter)));
   file.attribute("/", "max_triples", evaluation.options.max_triples);
   file.attribute("/", "candidate_set",
@@ -163,7 +164,7 @@ void describe(storage::FileWriter& file, const search::Setup& setup, const Evalu
 /// Translates the ids of a block together and lets rank 0 append it.
 class BlockSink {
  public:
-  BlockSink(const search::Setup& setup, const search::OriginalIds& original_ids, std::uint64_t block_queries)
+  BlockSink(const search::Ranks& setup, const search::OriginalIds& original_ids, std::uint64_t block_queries)
       : setup_(setup),
         original_ids_(original_ids),
         ids_(setup.host.allocate<std::int64_t>(memory::Tag::kEvaluation, 2 * block_queries)) {}
@@ -181,7 +182,7 @@ class BlockSink {
   }
 
  private:
-  const search::Setup& setup_;
+  const search::Ranks& setup_;
   const search::OriginalIds& original_ids_;
   memory::Buffer<std::int64_t> ids_;
 };
@@ -192,8 +193,7 @@ std::string rank_file_name(Split split, bool listed_candidates) {
   return fmt::format("evaluation-{}{}.h5", graph::name(split), listed_candidates ? "-candidates" : "");
 }
 
-Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Split split,
-                            const RankFileTarget& target) {
+Evaluation evaluate_to_file(Ranking& evaluator, const search::Ranks& setup, Split split, const RankFileTarget& target) {
   const std::uint64_t rows = evaluator.query_count(split);
   if (rows == 0)
     throw comm::AgreedError(ExitStatus::kBadData,
@@ -228,7 +228,7 @@ Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, Sp
   if (!file) return evaluation;  // of the root only
   try {
     file->finish_columns();
-    describe(file->file(), setup, evaluation);
+    describe(file->file(), setup, evaluation, evaluator.model());
     file->commit();
   } catch (const Error& error) {
     evaluation.why_not_stored = error.what();

@@ -29,7 +29,7 @@ std::string rank_file_name(graph::Split split, bool listed_candidates = false);
 /// 0; the file appears whole or not at all and replaces an older one. All ranks return the same, beside why_not_stored.
 /// A folder that cannot be written costs a warning. Throws AgreedError:
 /// kBadData when the split is empty, kMissingInput, kIo.
-Evaluation evaluate_to_file(Evaluator& evaluator, const search::Setup& setup, graph::Split split,
+Evaluation evaluate_to_file(Ranking& evaluator, const search::Ranks& setup, graph::Split split,
                             const RankFileTarget& target);
 
 }  // namespace tessera::evaluate

@@ -19,7 +19,7 @@ RelationClass classify(std::uint64_t triples, std::uint64_t distinct_heads, std:
   return many_tails ? RelationClass::kOneToMany : RelationClass::kOneToOne;
 }
 
-std::vector<RelationClass> relation_classes(const search::Setup& setup) {
+std::vector<RelationClass> relation_classes(const search::Ranks& setup) {
   const std::uint64_t relations = setup.shard.manifest.relation_count;
   const std::uint64_t directed = 2 * relations;
   std::vector<std::int64_t> sums(2 * directed);        // by directed relation: queries, then distinct sources

@@ -28,6 +28,6 @@ RelationClass classify(std::uint64_t triples, std::uint64_t distinct_heads, std:
 
 /// Collective. The class of every relation 0 .. R-1. One pass over the training queries of this rank and a reduction of
 /// 4 R integers; O(R) memory.
-std::vector<RelationClass> relation_classes(const search::Setup& setup);
+std::vector<RelationClass> relation_classes(const search::Ranks& setup);
 
 }  // namespace tessera::evaluate

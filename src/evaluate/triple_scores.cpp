@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evaluate/triple_scores.hpp"
 
-#include "model/own_rows.hpp"
 #include "search/known_answers.hpp"
 
 #include <cstdint>
@@ -12,7 +11,7 @@ namespace {
 
 /// Where the result of a query goes: 2 i for the tail of triple i, 2 i + 1 for the head. In the order in which the
 /// evaluator ranks them.
-std::vector<std::uint64_t> query_order(const search::Setup& setup, std::span<const Triple> triples) {
+std::vector<std::uint64_t> query_order(const search::Ranks& setup, std::span<const Triple> triples) {
   std::vector<std::vector<std::uint64_t>> of_rank(static_cast<std::size_t>(setup.comm.size()));
   const auto add = [&](EntityId source, std::uint64_t place) {
     of_rank[static_cast<std::size_t>(setup.shard.owner_rank(source).value())].push_back(place);
@@ -32,12 +31,11 @@ void take(TripleScore& triple, bool is_tail, const RankedQuery& query) {
 }
 
 /// Collective. For each triple 1 + the first split that has it, or 0.
-std::vector<std::int64_t> find_known(const search::Setup& setup, std::span<const Triple> triples) {
-  const model::OwnRows rows(setup.shard, setup.parameters);
-  const search::KnownAnswers known(setup.shard, rows, graph::kSplits);
+std::vector<std::int64_t> find_known(const search::Ranks& setup, std::span<const Triple> triples) {
+  const search::KnownAnswers known(setup.shard, graph::kSplits);
   std::vector<std::int64_t> found(triples.size());
   for (std::size_t i = 0; i < triples.size(); ++i) {
-    if (!rows.owns(triples[i].head)) continue;
+    if (setup.shard.owner_rank(triples[i].head) != setup.shard.rank) continue;
     const auto split = known.find({triples[i].head, triples[i].relation}, triples[i].tail);
     if (split) found[i] = 1 + static_cast<std::int64_t>(*split);
   }
@@ -47,7 +45,7 @@ std::vector<std::int64_t> find_known(const search::Setup& setup, std::span<const
 
 }  // namespace
 
-std::vector<TripleScore> score_triples(Evaluator& evaluator, const search::Setup& setup,
+std::vector<TripleScore> score_triples(Ranking& evaluator, const search::Ranks& setup,
                                        std::span<const Triple> triples) {
   const bool is_root = setup.comm.is_root();
   std::vector<TripleScore> scores(is_root ? triples.size() : 0);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/ids.hpp"
-#include "evaluate/evaluator.hpp"
+#include "evaluate/ranking.hpp"
 #include "graph/split.hpp"
 #include "search/setup.hpp"
 
@@ -24,7 +24,6 @@ struct TripleScore {
 
 /// Collective; every rank passes the same triples, in global ids. Rank 0 returns what the evaluator says of each, in
 /// their order; the others return nothing. Ranks are 1 where the evaluator only scores. About 100 bytes a triple.
-std::vector<TripleScore> score_triples(Evaluator& evaluator, const search::Setup& setup,
-                                       std::span<const Triple> triples);
+std::vector<TripleScore> score_triples(Ranking& evaluator, const search::Ranks& setup, std::span<const Triple> triples);
 
 }  // namespace tessera::evaluate

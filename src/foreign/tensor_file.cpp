@@ -77,9 +77,43 @@ T load(const char* bytes) {
   return value;
 }
 
+struct Header {
+  nlohmann::json tensors;
+  std::uint64_t numbers;  // where they begin in the file
+};
+
+/// https://huggingface.co/docs/safetensors
+Header read_header(std::ifstream& in, const std::string& path, std::uint64_t file_bytes) {
+  std::array<char, 8> start{};
+  in.read(start.data(), start.size());
+  const auto length = load<std::uint64_t>(start.data());
+  if (in.gcount() < 8 || length > kMostHeaderBytes || length + 8 > file_bytes)
+    refuse(path, "no safetensors file: its header is longer than the file");
+  std::string header(length, ' ');
+  in.read(header.data(), static_cast<std::streamsize>(length));
+  nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
+  if (!json.is_object()) refuse(path, "no safetensors file: its header is no JSON object");
+  return {std::move(json), 8 + length};
+}
+
+std::vector<std::string> names_in(const nlohmann::json& tensors) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : tensors.items())
+    if (key != "__metadata__") names.push_back(key);
+  return names;
+}
+
 }  // namespace
 
-TensorFile::TensorFile(const std::string& name) : name_(name), path_(name) {
+std::vector<std::string> tensor_names(const std::string& file) {
+  if (!std::filesystem::is_regular_file(file)) fail(ExitStatus::kMissingInput, "file '{}' does not exist", file);
+  std::ifstream in(file, std::ios::binary);
+  if (!in) fail(ExitStatus::kMissingInput, "file '{}' cannot be opened", file);
+  return names_in(read_header(in, file, std::filesystem::file_size(file)).tensors);
+}
+
+TensorFile::TensorFile(const std::string& name, std::size_t fewest_axes)
+    : name_(name), fewest_axes_(fewest_axes), path_(name) {
   const auto tensor = split_tensor(name);
   if (tensor) path_ = tensor->first;
   if (!std::filesystem::is_regular_file(path_)) fail(ExitStatus::kMissingInput, "file '{}' does not exist", path_);
@@ -126,20 +160,9 @@ void TensorFile::open_npy() {
   set_shape(parse_shape(value_of(header, "shape", name_), name_));
 }
 
-/// https://huggingface.co/docs/safetensors
 void TensorFile::open_safetensors(const std::string& tensor) {
-  std::array<char, 8> start{};
-  in_.read(start.data(), start.size());
-  const auto length = load<std::uint64_t>(start.data());
-  if (in_.gcount() < 8 || length > kMostHeaderBytes || length + 8 > file_bytes_)
-    refuse(path_, "no safetensors file: its header is longer than the file");
-  std::string header(length, ' ');
-  in_.read(header.data(), static_cast<std::streamsize>(length));
-  const nlohmann::json json = nlohmann::json::parse(header, nullptr, false);
-  if (!json.is_object()) refuse(path_, "no safetensors file: its header is no JSON object");
-  std::vector<std::string> names;
-  for (const auto& [key, value] : json.items())
-    if (key != "__metadata__") names.push_back(key);
+  const auto [json, numbers] = read_header(in_, path_, file_bytes_);
+  const std::vector<std::string> names = names_in(json);
   if (!json.contains(tensor) || tensor == "__metadata__")
     fail(ExitStatus::kUsage, "'{}' has no tensor '{}'; name one as FILE:TENSOR. It has: {}", path_, tensor,
          fmt::join(names, ", "));
@@ -155,17 +178,20 @@ void TensorFile::open_safetensors(const std::string& tensor) {
     set_shape(entry.at("shape").get<std::vector<std::uint64_t>>());
     const auto offsets = entry.at("data_offsets").get<std::array<std::uint64_t, 2>>();
     if (offsets[0] > file_bytes_) refuse(name_, "its numbers are not in the file");
-    begin_ = 8 + length + offsets[0];
+    begin_ = numbers + offsets[0];
   } catch (const nlohmann::json::exception& error) {
     refuse(name_, fmt::format("no safetensors header: {}", error.what()));
   }
 }
 
 void TensorFile::set_shape(const std::vector<std::uint64_t>& shape) {
-  if (shape.size() < 2) refuse(name_, fmt::format("it has {} axes; rows of numbers have at least two", shape.size()));
-  rows_ = shape.front();
+  if (shape.size() < fewest_axes_)
+    refuse(name_, fmt::format("it has {} axes; rows of numbers have at least two", shape.size()));
+  const bool is_row = shape.size() < 2;
+  shape_ = shape;
+  rows_ = is_row ? 1 : shape.front();
   cols_ = is_complex_ ? 2 : 1;
-  for (std::size_t axis = 1; axis < shape.size(); ++axis) {
+  for (std::size_t axis = is_row ? 0 : 1; axis < shape.size(); ++axis) {
     if (shape[axis] == 0 || shape[axis] > kMostCols || (cols_ *= shape[axis]) > kMostCols)
       refuse(name_, "its rows are empty or too long");
   }

@@ -54,6 +54,12 @@ Placement Placement::by_speed(std::uint32_t parts, std::span<const double> speed
   return Placement(lengths);
 }
 
+Shard::Place Shard::place(EntityId entity) const {
+  const PartId part = manifest.owner(entity);
+  const std::uint64_t row_of_part = entity.value() - manifest.offsets[part.index()];
+  return {part.index() - parts.front().id().index(), LocalRow(static_cast<std::uint32_t>(row_of_part))};
+}
+
 Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
                  memory::Pool& pool, QueryPlace place) {
   PartitionManifest manifest = read_manifest(partition_folder, false);

@@ -47,6 +47,13 @@ struct Shard {
   std::vector<Part> parts;  ///< parts of this rank, ascending
 
   [[nodiscard]] Rank owner_rank(EntityId entity) const { return placement.rank_of(manifest.owner(entity)); }
+
+  struct Place {
+    std::size_t part;  ///< index among the parts of this rank
+    LocalRow row;
+  };
+  /// Of an entity of this rank. O(log parts).
+  [[nodiscard]] Place place(EntityId entity) const;
 };
 
 /// Loads the chunks that `rank` owns. Not collective: callers agree on success afterwards. Throws Error(kUsage) when

@@ -75,12 +75,6 @@ OwnRows::OwnRows(const graph::Shard& shard, const Parameters& parameters)
       first_(shard.manifest.offsets[shard.placement.first_part(shard.rank).index()]),
       end_(shard.manifest.offsets[shard.placement.end_part(shard.rank).index()]) {}
 
-OwnRows::Place OwnRows::place(EntityId entity) const {
-  const PartId part = shard_.manifest.owner(entity);
-  const std::uint64_t row = entity.value() - shard_.manifest.offsets[part.index()];
-  return {part.index() - shard_.parts.front().id().index(), LocalRow(static_cast<std::uint32_t>(row))};
-}
-
 void OwnRows::read(EntityId entity, float* row) const {
   const Place at = place(entity);
   const std::size_t dim = parameters_.dim();

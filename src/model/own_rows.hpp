@@ -17,15 +17,12 @@ class OwnRows {
  public:
   OwnRows(const graph::Shard& shard, const Parameters& parameters);
 
-  struct Place {
-    std::size_t part;  ///< index among the owned parts
-    LocalRow row;
-  };
+  using Place = graph::Shard::Place;
   [[nodiscard]] bool owns(EntityId entity) const { return entity >= first_ && entity < end_; }
   [[nodiscard]] EntityId first() const { return first_; }
   [[nodiscard]] EntityId end() const { return end_; }
-  /// The three below ask for an owned entity. O(log parts).
-  [[nodiscard]] Place place(EntityId entity) const;
+  /// The four below ask for an owned entity. O(log parts).
+  [[nodiscard]] Place place(EntityId entity) const { return shard_.place(entity); }
   /// row[dim] = the row in fp32.
   void read(EntityId entity, float* row) const;
   /// True when no training triple has the entity.

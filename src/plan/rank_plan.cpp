@@ -82,7 +82,7 @@ void plan_rounds(const Ready& ready, std::uint32_t resident) {
 
 void plan_evaluator(const Ready& ready, const model::Parameters& parameters, const evaluate::Options& options) {
   execution::HostExecutor host(ready.pool, kernels::cpu_backend(), execution::HostThreads(ready.planned.threads));
-  const search::Setup setup{ready.comm, ready.shard, parameters, host};
+  const search::Setup setup{{ready.comm, ready.shard, host}, parameters};
   const evaluate::Evaluator evaluator(setup, options);
 }
 
@@ -127,7 +127,7 @@ void plan_serving(Stage stage, const Ready& ready) {
   const model::Parameters parameters(ready.shard, ready.job.model, model::StateShape::kNone, ready.pool, rows);
   if (stage == Stage::kEvaluate) return plan_evaluator(ready, parameters, {});
   execution::HostExecutor host(ready.pool, kernels::cpu_backend(), execution::HostThreads(ready.planned.threads));
-  predict::Searcher::plan({ready.comm, ready.shard, parameters, host}, {});
+  predict::Searcher::plan({{ready.comm, ready.shard, host}, parameters}, {});
 }
 
 RankPlan plan_export(const PlannedRank& planned) {

@@ -29,7 +29,7 @@ class PairSearch {
         options_(options),
         row_magnitude_(row_magnitude),
         rows_(setup.shard, setup.parameters),
-        known_(setup.shard, rows_, graph::kSplits),
+        known_(setup.shard, graph::kSplits),
         vectors_(setup, rows_, block),
         queries_(setup.host.allocate<Query>(memory::Tag::kEvaluation, block)),
         best_(setup, needs(block), setup.parameters.scorer().similarity()),

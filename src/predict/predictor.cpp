@@ -29,9 +29,9 @@ std::vector<std::string> names_of(const std::vector<std::uint64_t>& ids, const N
 
 }  // namespace
 
-Predictor::Predictor(const search::Setup& setup, const PredictInput& input, const QuestionSource& questions,
-                     const SearchOptions& options, const search::MakeAnswerer& make_answerer)
-    : setup_(setup), options_(options) {
+Predictor::Predictor(const search::Ranks& ranks, const PredictInput& input, const QuestionSource& questions,
+                     const MakeAnswerSearch& make)
+    : setup_(ranks) {
   comm::on_root(setup_.comm, [&] {
     names_ = std::make_unique<Names>(input.graph_folder, input.partition_folder);
     if (!input.show.empty())
@@ -43,14 +43,14 @@ Predictor::Predictor(const search::Setup& setup, const PredictInput& input, cons
   });
   question_count_ = questions_.size();
   setup_.comm.broadcast_values(std::span(&question_count_, 1), Rank(0));
-  searcher_ = std::make_unique<Searcher>(setup_, input.partition_folder, options, make_answerer);
+  search_ = make();
 }
 
 void Predictor::run(const PredictionConsumer& consume) {
   std::vector<Asked> block;
   double seconds = 0;
   for (std::uint64_t first = 0; first < question_count_; first += block.size()) {
-    block.assign(std::min(searcher_->block_queries(), question_count_ - first), Asked{});
+    block.assign(std::min(search_->block_queries(), question_count_ - first), Asked{});
     comm::on_root(setup_.comm, [&] {
       for (std::size_t i = 0; i < block.size(); ++i) {
         const ResolvedQuestion& question = questions_[first + i];
@@ -71,7 +71,7 @@ void Predictor::run(const PredictionConsumer& consume) {
   if (setup_.comm.is_root())
     log::info("searched the answers of {} {} in {:.3f} s", text::with_thousands(question_count_),
               question_count_ == 1 ? "query" : "queries", seconds);
-  searcher_->log_cost();
+  search_->log_cost();
 }
 
 /// Collective. Questions for entities are searched together, those for relations one by one.
@@ -79,7 +79,7 @@ std::vector<Answers> Predictor::answer(std::span<const Asked> asked) {
   std::vector<search::Query> queries;
   for (const Asked& question : asked)
     if (question.asks_relation == 0) queries.push_back(question.query);
-  std::vector<Answers> found = queries.empty() ? std::vector<Answers>() : searcher_->search(queries);
+  std::vector<Answers> found = queries.empty() ? std::vector<Answers>() : search_->search(queries);
   std::vector<Answers> answers;
   std::size_t next = 0;
   for (const Asked& question : asked) {
@@ -87,8 +87,7 @@ std::vector<Answers> Predictor::answer(std::span<const Asked> asked) {
       answers.push_back(setup_.comm.is_root() ? std::move(found[next++]) : Answers());
       continue;
     }
-    if (!relation_search_) relation_search_ = std::make_unique<RelationSearch>(setup_, options_);
-    answers.push_back(relation_search_->search(question.query.source, question.other));
+    answers.push_back(search_->search_relations(question.query.source, question.other));
   }
   return answers;
 }

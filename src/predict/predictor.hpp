@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "predict/answer_search.hpp"
 #include "predict/names.hpp"
 #include "predict/question.hpp"
-#include "predict/relation_search.hpp"
-#include "predict/searcher.hpp"
 #include "predict/shown_attributes.hpp"
 #include "search/setup.hpp"
 
@@ -43,16 +42,17 @@ struct PredictInput {
 class Predictor {
  public:
   /// Collective. `questions` is asked on rank 0 only. Every question is resolved before anything is searched: a name
-  /// that does not exist is one error and no output. Throws AgreedError as Names, Searcher and the questions throw.
-  Predictor(const search::Setup& setup, const PredictInput& input, const QuestionSource& questions,
-            const SearchOptions& options, const search::MakeAnswerer& make_answerer = search::answer_on_host());
+  /// that does not exist is one error and no output. `make` is called once, by all ranks together. Throws AgreedError
+  /// as Names, the search and the questions throw.
+  Predictor(const search::Ranks& ranks, const PredictInput& input, const QuestionSource& questions,
+            const MakeAnswerSearch& make);
 
   /// Collective. Searches block by block; memory does not grow with the number of questions, but for 16 bytes each.
   void run(const PredictionConsumer& consume);
 
   [[nodiscard]] std::uint64_t question_count() const { return question_count_; }
   /// k, or the entities when they are fewer.
-  [[nodiscard]] std::uint64_t most_answers() const { return searcher_->most_answers(); }
+  [[nodiscard]] std::uint64_t most_answers() const { return search_->most_answers(); }
   /// On rank 0.
   [[nodiscard]] const Names& names() const { return *names_; }
   /// On rank 0; null when none was asked for.
@@ -69,14 +69,12 @@ class Predictor {
   void name_answers(std::span<const ResolvedQuestion> questions, std::vector<Answers> answers,
                     const PredictionConsumer& consume) const;
 
-  search::Setup setup_;
-  SearchOptions options_;
+  search::Ranks setup_;
   std::unique_ptr<Names> names_;             // rank 0
   std::unique_ptr<ShownAttributes> shown_;   // rank 0
   std::vector<ResolvedQuestion> questions_;  // rank 0
   std::uint64_t question_count_ = 0;
-  std::unique_ptr<Searcher> searcher_;
-  std::unique_ptr<RelationSearch> relation_search_;  // once a question asks for relations
+  std::unique_ptr<AnswerSearch> search_;
 };
 
 }  // namespace tessera::predict

@@ -23,7 +23,7 @@ memory::Buffer<float> allocate(const search::Setup& setup, std::uint64_t count) 
 RelationSearch::RelationSearch(const search::Setup& setup, const SearchOptions& options)
     : setup_(setup),
       rows_(setup.shard, setup.parameters),
-      known_(setup.shard, rows_, graph::kSplits),
+      known_(setup.shard, graph::kSplits),
       omit_known_(options.known == KnownAnswers::kOmit),
       row_magnitude_(model::require_finite_rows(setup.comm, setup.parameters, setup.host.workers())),
       dim_(setup.parameters.dim()),

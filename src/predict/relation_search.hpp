@@ -4,7 +4,7 @@
 
 #include "memory/pool.hpp"
 #include "model/own_rows.hpp"
-#include "predict/searcher.hpp"
+#include "predict/answer_search.hpp"
 #include "search/known_answers.hpp"
 #include "search/setup.hpp"
 

@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "model/own_rows.hpp"
+#include "predict/relation_search.hpp"
 #include "search/known_answers.hpp"
 #include "search/original_ids.hpp"
 #include "search/query_vectors.hpp"
@@ -58,8 +59,9 @@ class Searcher::State {
   State(const search::Setup& setup, float row_magnitude, const SearchOptions& options,
         const search::MakeAnswerer& make_answerer, std::uint64_t block)
       : setup_(setup),
+        options_(options),
         rows_(setup.shard, setup.parameters),
-        known_(setup_.shard, rows_, graph::kSplits),
+        known_(setup_.shard, graph::kSplits),
         row_magnitude_(row_magnitude),
         omit_known_(options.known == KnownAnswers::kOmit),
         block_(block),
@@ -75,6 +77,10 @@ class Searcher::State {
             setup.host.allocate<Found>(Tag::kEvaluation, static_cast<std::uint64_t>(setup.comm.size()) * block * k_)) {}
 
   std::vector<Answers> search(std::span<const search::Query> queries);
+  Answers search_relations(EntityId head, EntityId tail) {
+    if (!relations_) relations_ = std::make_unique<RelationSearch>(setup_, options_);
+    return relations_->search(head, tail);
+  }
   void read_original_ids(const std::filesystem::path& partition_folder) {
     original_ids_.emplace(setup_.comm, setup_.shard, partition_folder, setup_.host.pool());
   }
@@ -91,6 +97,8 @@ class Searcher::State {
   [[nodiscard]] Answers merge_ranks(std::size_t slot, std::size_t slots) const;
 
   search::Setup setup_;
+  SearchOptions options_;
+  std::unique_ptr<RelationSearch> relations_;  // once a question asks for relations
   model::OwnRows rows_;
   search::KnownAnswers known_;
   std::optional<search::OriginalIds> original_ids_;
@@ -226,6 +234,7 @@ std::uint64_t Searcher::bytes(const search::AnswerSizes& of, std::uint64_t ranks
 }
 
 std::vector<Answers> Searcher::search(std::span<const search::Query> queries) { return state_->search(queries); }
+Answers Searcher::search_relations(EntityId head, EntityId tail) { return state_->search_relations(head, tail); }
 void Searcher::log_cost() { state_->log_cost(); }
 std::uint64_t Searcher::block_queries() const { return state_->block_queries(); }
 std::uint64_t Searcher::most_answers() const { return state_->most_answers(); }

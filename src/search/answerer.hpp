@@ -5,6 +5,7 @@
 #include "kernels/best_rows.hpp"
 #include "kernels/cuda/device_kernels.hpp"
 #include "memory/pool.hpp"
+#include "model/own_rows.hpp"
 #include "search/comparison.hpp"
 #include "search/known_answers.hpp"
 #include "search/row_mask.hpp"

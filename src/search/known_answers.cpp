@@ -7,7 +7,7 @@
 namespace tessera::search {
 
 std::uint64_t KnownAnswers::size(const Query& query) const {
-  const Place source = rows_.place(query.source);
+  const Place source = shard_.place(query.source);
   std::uint64_t size = 0;
   for (std::size_t i = 0; i < splits_.size(); ++i) size += list(i, source, query.relation).size();
   return size;
@@ -15,7 +15,7 @@ std::uint64_t KnownAnswers::size(const Query& query) const {
 
 void KnownAnswers::copy(const Query& query, std::uint64_t first, std::span<std::uint64_t> out,
                         std::uint64_t no_entity) const {
-  const Place source = rows_.place(query.source);
+  const Place source = shard_.place(query.source);
   std::uint64_t start = 0;
   for (std::size_t i = 0; i < splits_.size(); ++i) {
     const auto answers = list(i, source, query.relation);
@@ -35,7 +35,7 @@ std::optional<graph::Split> KnownAnswers::find_own(const Query& query, EntityId 
 }
 
 std::optional<graph::Split> KnownAnswers::find_in(std::size_t splits, const Query& query, EntityId answer) const {
-  const Place source = rows_.place(query.source);
+  const Place source = shard_.place(query.source);
   for (std::size_t i = 0; i < splits; ++i) {
     const auto answers = list(i, source, query.relation);
     if (std::binary_search(answers.begin(), answers.end(), answer.value())) return splits_[i];

@@ -4,7 +4,6 @@
 
 #include "graph/shard.hpp"
 #include "graph/split.hpp"
-#include "model/own_rows.hpp"
 #include "search/setup.hpp"
 
 #include <cstdint>
@@ -18,8 +17,7 @@ namespace tessera::search {
 class KnownAnswers {
  public:
   /// Finds answers in these splits. The arguments outlive this object.
-  KnownAnswers(const graph::Shard& shard, const model::OwnRows& rows, std::span<const graph::Split> splits)
-      : shard_(shard), rows_(rows), splits_(splits) {}
+  KnownAnswers(const graph::Shard& shard, std::span<const graph::Split> splits) : shard_(shard), splits_(splits) {}
 
   /// Answers of a query of this rank: the lists of the splits, one after the other. What several splits have counts as
   /// often.
@@ -34,14 +32,13 @@ class KnownAnswers {
   [[nodiscard]] std::optional<graph::Split> find_own(const Query& query, EntityId answer) const;
 
  private:
-  using Place = model::OwnRows::Place;
+  using Place = graph::Shard::Place;
   [[nodiscard]] std::span<const std::uint64_t> list(std::size_t split, Place source, RelationId relation) const {
     return shard_.parts[source.part].queries(splits_[split]).known_targets(source.row, relation);
   }
   [[nodiscard]] std::optional<graph::Split> find_in(std::size_t splits, const Query& query, EntityId answer) const;
 
   const graph::Shard& shard_;
-  const model::OwnRows& rows_;
   std::span<const graph::Split> splits_;
 };
 

@@ -9,15 +9,27 @@
 #include "model/parameters.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace tessera::search {
 
-/// The objects that ranking and answering share: a model, its shard, the ranks and the host. All outlive their users.
-struct Setup {
+/// The objects that ranking and answering share for any model: the ranks, the shard of this one, and its host. All
+/// outlive their users.
+struct Ranks {
   comm::Communicator& comm;
   const graph::Shard& shard;
-  const model::Parameters& parameters;
   execution::HostExecutor& host;
+};
+
+/// The same, and a model with rows.
+struct Setup : Ranks {
+  const model::Parameters& parameters;
+};
+
+/// What a report says of a model.
+struct ModelLabel {
+  std::string name;
+  std::uint64_t dim = 0;
 };
 
 /// A query in the ids of the partition.

@@ -54,7 +54,7 @@ Interval interval_of(const std::vector<RankedQuery>& queries, evaluate::Bootstra
     const ModelValues values;
     const model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(how.threads));
-    const search::Setup setup{comm, shard, parameters, host};
+    const search::Setup setup{{comm, shard, host}, parameters};
     Bootstrap bootstrap(setup, options);
     const std::span<const RankedQuery> all(queries);
     for (std::size_t first = 0; first < all.size(); first += how.block)

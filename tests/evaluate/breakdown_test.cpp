@@ -130,7 +130,7 @@ TEST(BreakdownTest, EqualsGroupingByHand) {
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
     execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(1));
-    const search::Setup setup{comm, shard, parameters, host};
+    const search::Setup setup{{comm, shard, host}, parameters};
     evaluate::Evaluator evaluator(setup, {.block_queries = 8});
     evaluate::Breakdown breakdown(setup);
     evaluator.run(Split::kTest, [&](std::span<const RankedQuery> block) {

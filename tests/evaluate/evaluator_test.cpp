@@ -273,7 +273,7 @@ TEST(EvaluatorMemoryTest, RepeatedRunsTakeNothingFromThePool) {
     options.max_triples = 10;
     const std::uint64_t used_before = pool.used_bytes();
     execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(2));
-    const search::Setup setup{comm, shard, parameters, host};
+    const search::Setup setup{{comm, shard, host}, parameters};
     evaluate::Evaluator evaluator(setup, options);
     EXPECT_EQ(pool.used_bytes() - used_before, evaluate::Evaluator::bytes(search::host_sizes(setup, 4096)));
     const evaluate::Metrics first = evaluator.run(Split::kValid);

@@ -42,7 +42,7 @@ evaluate::Evaluation write_on_ranks(const StoredGraph& stored, const ModelValues
       checkpoint::CheckpointStore(stored.run_folder())
           .save(comm, shard, parameters, {.epoch = kEpoch, .best_epoch = kEpoch});
     execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
-    const search::Setup setup{comm, shard, parameters, host};
+    const search::Setup setup{{comm, shard, host}, parameters};
     evaluate::Evaluator evaluator(setup, how.options, how.ranker);
     auto evaluation = evaluate::evaluate_to_file(
         evaluator, setup, how.split, {stored.run_folder(), stored.partition_folder(), kEpoch, {.resamples = 100}});
@@ -179,7 +179,7 @@ TEST(RankFileTest, ADamagedPartIsNamed) {
       const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
       model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
       execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(1));
-      const search::Setup setup{comm, shard, parameters, host};
+      const search::Setup setup{{comm, shard, host}, parameters};
       evaluate::Evaluator evaluator(setup, {});
       comm.barrier();
       if (comm.rank() == Rank(1))

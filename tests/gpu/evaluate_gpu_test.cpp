@@ -34,7 +34,7 @@ std::string rank_digest(const test::StoredGraph& stored, const test::ModelValues
     fill(values, shard, parameters);
     const evaluate::Options options{.block_queries = 100};
     execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(1));
-    const search::Setup setup{comm, shard, parameters, host};
+    const search::Setup setup{{comm, shard, host}, parameters};
     evaluate::Evaluator evaluator(
         setup, options, device_pool ? search::rank_on_device(*device_pool, products) : search::rank_on_host());
     if (device_pool) {  // what was planned was taken, byte for byte

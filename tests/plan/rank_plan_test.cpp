@@ -65,7 +65,7 @@ void expect_training(comm::Communicator& comm, const plan::GraphSizes& sizes, co
   const auto items = sampling::count_items(comm, shard, job);
   const auto engine = train::make_engine({comm, shard, job, parameters, threads, kernels::cpu_backend(), pool, items});
   execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(threads));
-  const search::Setup setup{comm, shard, parameters.served(), host};
+  const search::Setup setup{{comm, shard, host}, parameters.served()};
   const evaluate::Evaluator evaluator(setup, {});
   const checkpoint::TableCopy copy(parameters, pool);
   EXPECT_TRUE(copy.has_memory());
@@ -81,7 +81,7 @@ void expect_serving(comm::Communicator& comm, const plan::GraphSizes& sizes, con
   const graph::Shard shard = graph::load_shard(sizes.folder, comm.rank(), placement, pool);
   const model::Parameters parameters(shard, job.model, model::StateShape::kNone, pool);
   execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(2));
-  const search::Setup setup{comm, shard, parameters, host};
+  const search::Setup setup{{comm, shard, host}, parameters};
   std::unique_ptr<evaluate::Evaluator> evaluator;
   std::unique_ptr<predict::Searcher> searcher;
   if (stage == plan::Stage::kEvaluate)

@@ -20,9 +20,10 @@ void predict_on_ranks(const StoredGraph& stored, const ModelValues& values, cons
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
     execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
-    const search::Setup setup{comm, shard, parameters, host};
-    predict::Predictor predictor(setup, {stored.folder(), stored.partition_folder()}, questions, how.options,
-                                 how.answerer);
+    const search::Setup setup{{comm, shard, host}, parameters};
+    predict::Predictor predictor(setup, {stored.folder(), stored.partition_folder()}, questions, [&] {
+      return std::make_unique<predict::Searcher>(setup, stored.partition_folder(), how.options, how.answerer);
+    });
     use(predictor, comm.is_root());
   });
 }

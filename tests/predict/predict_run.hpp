@@ -4,6 +4,7 @@
 
 #include "comm/thread/thread_communicator.hpp"
 #include "predict/predictor.hpp"
+#include "predict/searcher.hpp"
 #include "support/model_fixture.hpp"
 
 #include <functional>

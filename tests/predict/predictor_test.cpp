@@ -155,7 +155,7 @@ TEST(PredictorMemoryTest, OfASearchIsWhatWasPlanned) {
     model::Parameters parameters(shard, model.job(), model::StateShape::kNone, pool);
     fill(model, shard, parameters);
     execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(2));
-    const search::Setup setup{comm, shard, parameters, host};
+    const search::Setup setup{{comm, shard, host}, parameters};
     const std::uint64_t before = pool.used_bytes();
     const predict::Searcher searcher(setup, shared_graph().partition_folder(), {.k = 7});
     const search::AnswerSizes sizes = search::host_answer_sizes(setup, searcher.block_queries(), 7, false);

@@ -61,7 +61,7 @@ TEST(SearchBytes, OfARankerAreThoseOfItsPlan) {
 TEST(SearchBytes, OfAnAnswererAreThoseOfItsPlan) {
   with_model([](const search::Setup& setup, const memory::Pool& pool) {
     const model::OwnRows rows(setup.shard, setup.parameters);
-    const search::KnownAnswers known(setup.shard, rows, graph::kSplits);
+    const search::KnownAnswers known(setup.shard, graph::kSplits);
     const search::AnswerNeeds needs{rows, known, true, 5, 100};
     for (const OnHost& how : ways())
       for (const search::AnswerPlan& plan :

@@ -27,7 +27,7 @@ std::vector<std::uint64_t> offsets_by_rank(comm::Communicator& comm, std::uint64
 
 }  // namespace
 
-QueryOrder::QueryOrder(const search::Setup& setup, graph::Split split, std::uint64_t max_triples)
+QueryOrder::QueryOrder(const search::Ranks& setup, graph::Split split, std::uint64_t max_triples)
     : setup_(setup), split_(split), part_offsets_(1, 0) {
   for (const graph::Part& part : setup.shard.parts)
     part_offsets_.push_back(part_offsets_.back() + part.queries(split).size());
@@ -35,7 +35,7 @@ QueryOrder::QueryOrder(const search::Setup& setup, graph::Split split, std::uint
   if (max_triples > 0 && size() > 2 * max_triples) select(max_triples);
 }
 
-QueryOrder::QueryOrder(const search::Setup& setup, std::span<const Triple> triples) : setup_(setup) {
+QueryOrder::QueryOrder(const search::Ranks& setup, std::span<const Triple> triples) : setup_(setup) {
   const auto relations = static_cast<std::uint32_t>(setup.shard.manifest.relation_count);
   const auto is_own = [&](EntityId source) { return setup.shard.owner_rank(source) == setup.comm.rank(); };
   listed_.emplace();

@@ -26,9 +26,9 @@ struct OwnQuery {
 class QueryOrder {
  public:
   /// Collective. `max_triples` 0 takes all; else the triples with the smallest hashes, both queries of each.
-  QueryOrder(const search::Setup& setup, graph::Split split, std::uint64_t max_triples);
+  QueryOrder(const search::Ranks& setup, graph::Split split, std::uint64_t max_triples);
   /// Collective. Both queries of each triple of a list, in its order, tail first, by the rank that owns the source.
-  QueryOrder(const search::Setup& setup, std::span<const Triple> triples);
+  QueryOrder(const search::Ranks& setup, std::span<const Triple> triples);
 
   /// Queries of all ranks.
   [[nodiscard]] std::uint64_t size() const { return rank_offsets_.back(); }
@@ -50,7 +50,7 @@ class QueryOrder {
   template <class Visit>
   void for_each_own(const Visit& visit) const;
 
-  const search::Setup& setup_;
+  const search::Ranks& setup_;
   graph::Split split_ = graph::Split::kTest;
   std::vector<std::uint64_t> part_offsets_;      // [owned parts + 1] into the queries of this rank, all of the split
   std::optional<std::vector<OwnQuery>> listed_;  // of a list
