@@ -66,10 +66,8 @@ TEST(RelationClassTest, CountsTheTrainingSplitOverAllRanks) {
     comm::run_ranks(ranks, [&](comm::Communicator& comm) {
       memory::Pool pool(16U << 20U);
       const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
-      const ModelValues values;
-      const model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
       execution::HostExecutor host(pool, kernels::reference_backend(), execution::HostThreads(1));
-      EXPECT_EQ(evaluate::relation_classes({comm, shard, parameters, host}), expected);
+      EXPECT_EQ(evaluate::relation_classes({comm, shard, host}), expected);
     });
   }
 }

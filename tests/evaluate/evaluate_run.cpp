@@ -16,7 +16,7 @@ Evaluated evaluate_on_ranks(const StoredGraph& stored, const ModelValues& values
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
     execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
-    evaluate::Evaluator evaluator({comm, shard, parameters, host}, how.options, how.ranker);
+    evaluate::Evaluator evaluator({{comm, shard, host}, parameters}, how.options, how.ranker);
     std::vector<evaluate::RankedQuery> queries;
     const evaluate::Metrics metrics = evaluator.run(how.split, [&](std::span<const evaluate::RankedQuery> block) {
       queries.insert(queries.end(), block.begin(), block.end());

@@ -210,7 +210,7 @@ TEST(ExecutorRanks, SeeParametersThatHaveChanged) {
       ModelValues model = values("complex", normals(3));
       model::Parameters parameters(shard, model.job(), model::StateShape::kNone, pool);
       execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(1));
-      evaluate::Evaluator evaluator({comm, shard, parameters, host}, {}, ranker);
+      evaluate::Evaluator evaluator({{comm, shard, host}, parameters}, {}, ranker);
       for (const std::uint64_t seed : {3U, 4U, 3U}) {
         model.entity = normals(seed);
         fill(model, shard, parameters);

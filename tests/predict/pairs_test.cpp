@@ -49,7 +49,7 @@ Result on_ranks(const ModelValues& values, const Case& how, const std::function<
     model::Parameters parameters(shard, values.job(), model::StateShape::kNone, pool);
     fill(values, shard, parameters);
     execution::HostExecutor host(pool, *how.backend, execution::HostThreads(how.threads));
-    Result found = search({comm, shard, parameters, host});
+    Result found = search({{comm, shard, host}, parameters});
     const std::lock_guard lock(mutex);
     if (comm.is_root()) result = std::move(found);
   });

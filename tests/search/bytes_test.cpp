@@ -31,7 +31,7 @@ void with_model(const std::function<void(const search::Setup&, const memory::Poo
     model::Parameters parameters(shard, model.job(), model::StateShape::kNone, pool, {.format = format});
     fill(model, shard, parameters);
     execution::HostExecutor host(pool, kernels::cpu_backend(), HostThreads(3));
-    use({comm, shard, parameters, host}, pool);
+    use({{comm, shard, host}, parameters}, pool);
   });
 }
 

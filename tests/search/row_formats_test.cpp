@@ -53,8 +53,8 @@ TEST_P(RankedRows, AreThoseInFp32) {
     for (std::size_t p = 0; p < small.parts().size(); ++p)
       model::decode(small.parts()[p].rows, exact.parts()[p].rows.matrix());
     execution::HostExecutor host(pool, kernels::cpu_backend(), HostThreads(3));
-    const search::Setup of_small{comm, shard, small, host};
-    const Counts expected = rank(*search::rank_on_host()({comm, shard, exact, host}, kQueries));
+    const search::Setup of_small{{comm, shard, host}, small};
+    const Counts expected = rank(*search::rank_on_host()({{comm, shard, host}, exact}, kQueries));
     EXPECT_GT(*std::max_element(expected.begin(), expected.end()), 0);
     EXPECT_EQ(rank(*search::rank_on_host()(of_small, kQueries)), expected);
     for (const std::uint64_t window : {1U, 11U, 299U, 699U}) {
