@@ -13,6 +13,7 @@
 #include "search/setup.hpp"
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,29 +43,52 @@ std::vector<Triple> triples_of(evaluate::Evaluator& evaluator, graph::Split spli
   return triples;
 }
 
-/// A triple with a random entity at one end: the tail for an even `number`, else the head.
-Triple corrupted(Triple triple, std::uint64_t number, const RandomStream& random, std::uint64_t entities) {
-  const EntityId other(random.below(number, entities));
-  (number % 2 == 0 ? triple.tail : triple.head) = other;
-  return triple;
-}
+/// Makes false triples of true ones: the tail of triple i is replaced for an even k, else the head. The replacement is
+/// the same end of another triple of the relation, so that it is of a likely type, or, for every other pair of k, any
+/// entity.
+class Corruption {
+ public:
+  Corruption(std::span<const Triple> triples, std::uint64_t entities, std::uint64_t seed)
+      : triples_(triples), entities_(entities), random_(seed, tessera::Purpose::kCalibration) {
+    for (std::size_t i = 0; i < triples.size(); ++i) of_relation_[triples[i].relation.value()].push_back(i);
+  }
+
+  [[nodiscard]] Triple make(std::size_t i, std::uint64_t k, std::uint64_t per_triple) const {
+    Triple triple = triples_[i];
+    const std::uint64_t number = i * per_triple + k;
+    const bool is_tail = k % 2 == 0;
+    const std::vector<std::size_t>& alike = of_relation_.at(triple.relation.value());
+    const Triple& other = triples_[alike[random_.below(number, alike.size())]];
+    const EntityId end =
+        k / 2 % 2 == 0 ? (is_tail ? other.tail : other.head) : EntityId(random_.below(number, entities_));
+    (is_tail ? triple.tail : triple.head) = end;
+    return triple;
+  }
+
+ private:
+  std::span<const Triple> triples_;
+  std::uint64_t entities_;
+  RandomStream random_;
+  std::map<std::uint32_t, std::vector<std::size_t>> of_relation_;
+};
 
 /// Scores the triples of a split and as many corrupted ones as asked for; those that the graph knows are dropped. On
 /// rank 0.
 class Examples {
  public:
   Examples(const search::Setup& setup, evaluate::Evaluator& evaluator, const Options& options, std::uint64_t seed)
-      : setup_(setup), evaluator_(evaluator), options_(options), random_(seed, tessera::Purpose::kCalibration) {}
+      : setup_(setup), evaluator_(evaluator), options_(options), seed_(seed) {}
 
   /// Collective.
   std::vector<predict::Example> of(graph::Split split) {
     const graph::PartitionManifest& manifest = setup_.shard.manifest;
     std::vector<predict::Example> examples;
     const std::vector<Triple> all = triples_of(evaluator_, split, manifest.relation_count);
+    const Corruption corruption(all, manifest.entity_count, seed_);
     std::vector<Triple> negatives;
     for (std::uint64_t i = 0; i < all.size(); ++i) {
       for (std::uint64_t k = 0; k < options_.negatives; ++k)
-        negatives.push_back(corrupted(all[i], i * options_.negatives + k, random_, manifest.entity_count));
+        negatives.push_back(corruption.make(i, k, options_.negatives));
       if (negatives.size() < kTriplesAtOnce && i + 1 < all.size()) continue;
       score(negatives, false, examples);
       negatives.clear();
@@ -83,7 +107,7 @@ class Examples {
   const search::Setup& setup_;
   evaluate::Evaluator& evaluator_;
   const Options& options_;
-  RandomStream random_;
+  std::uint64_t seed_;
 };
 
 void print(const char* split, std::size_t count, const predict::CalibrationQuality& quality) {
@@ -113,6 +137,7 @@ void calibrate_run(comm::Communicator& comm, const Options& options) {
     std::printf("%-8s %12s %10s %10s %18s\n", "split", "examples", "Brier", "log loss", "calibration error");
     print("valid", valid.size(), calibration.quality(valid));
     if (!test.empty()) print("test", test.size(), calibration.quality(test));
+    std::printf("probabilities are for lists of which a share of %g is true (--base-rate)\n", options.base_rate);
     log::info("'tessera score' gives probabilities for epoch {} of '{}' now", model.epoch, job.run.folder);
   });
 }
@@ -127,9 +152,14 @@ Command add_calibrate(const Parser& parser) {
       .add("--method", options->method, "platt (a logistic curve) or isotonic (steps; for thousands of valid triples)")
       .check(one_of({"platt", "isotonic"}))
       .show_default();
-  parser.add("--base-rate", options->base_rate, "Share of true triples among those that you will ask about")
+  parser
+      .add("--base-rate", options->base_rate,
+           "Share of true triples among those that you will ask about; among new pairs it is often below 0.01")
       .show_default();
-  parser.add("--negatives", options->negatives, "False triples per true one: one end replaced by a random entity")
+  parser
+      .add(
+          "--negatives", options->negatives,
+          "False triples per true one: one end replaced, by the end of another triple of the relation or by any entity")
       .check(whole_number(1, 1000))
       .show_default();
   parser.add("--max-triples", options->max_triples, "Use a sample of about this many triples of a large split; 0: all")

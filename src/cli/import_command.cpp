@@ -81,7 +81,7 @@ void add_columns(const Parser& parser, Options& options) {
     parser.add(option, value, description).type_name("COLUMN");
   };
   column("--head", triples.head, "Column of the heads in a table of triples: a name of its header, or a number from 1");
-  column("--relation", triples.relation, "Likewise of the relations");
+  column("--relation", triples.relation, "Column of the relations, by name or number");
   column("--tail", triples.tail, "Likewise of the tails");
   parser.add("--relation-name", triples.relation_name, "The relation of all triples, where no column has it")
       .type_name("NAME");
@@ -108,15 +108,18 @@ void add_formats(const Parser& parser, Options& options) {
   parser.add("--columns", import.columns,
              "Order of three columns: a permutation of hrt (default: hrt, or what a header says)");
   parser.add_flag("--header", options.header, "The first line of each text file is no triple");
-  parser.add_flag("--no-header", options.no_header, "It is one (default: a line that names the columns is a header)");
+  parser.add_flag("--no-header", options.no_header,
+                  "The first line is a triple (default: a line that names the columns is a header)");
   parser.add_flag("--trim", import.trim, "Take blanks off both ends of each field of text");
 }
 
 void add_rules(const Parser& parser, Options& options) {
   ImportOptions& import = options.import;
-  parser.add("--valid-fraction", import.valid_fraction, "Of a random split").show_default();
-  parser.add("--test-fraction", import.test_fraction, "Of a random split").show_default();
-  parser.add("--seed", import.seed, "Of a random split").check(whole_number(0)).show_default();
+  parser.add("--valid-fraction", import.valid_fraction, "Share of the triples that go to the valid split, at random")
+      .show_default();
+  parser.add("--test-fraction", import.test_fraction, "Share of the triples that go to the test split, at random")
+      .show_default();
+  parser.add("--seed", import.seed, "Of the random splits").check(whole_number(0)).show_default();
   parser.add_flag("--allow-unseen", import.allow_unseen,
                   "Keep given valid and test triples whose entities or relations are not in train");
   parser.add_flag("--skip-bad-lines", import.skip_bad_lines, "Count and report malformed lines instead of stopping");

@@ -61,12 +61,20 @@ void say_left_out(std::uint64_t count, const char* what, const std::string& file
     log::warning("{} {} of '{}' are not in the graph and were left out", text::with_thousands(count), what, file);
 }
 
+std::string inverses_in_words(const Options& options, const foreign::ImportedModel& model) {
+  if (model.inverse_rows == 0) return "made from the rows of the relations";
+  return options.inverse == "halves"
+             ? fmt::format("rows of their own: row r + {} is the inverse of row r (--inverse halves)",
+                           model.inverse_rows)
+             : "rows of their own: row 2 r + 1 is the inverse of row 2 r (--inverse interleaved)";
+}
+
 void print(const Options& options, const foreign::ImportedModel& model) {
   std::printf("wrote       %s\n", options.output.c_str());
   std::printf("model       %s, dim %s, %s entities, %s relations\n", options.from.model.c_str(),
               text::with_thousands(model.dim).c_str(), text::with_thousands(model.entities).c_str(),
               text::with_thousands(model.relations).c_str());
-  std::printf("inverses    %s\n", model.has_inverses ? "rows of their own" : "made from the rows of the relations");
+  std::printf("inverses    %s\n", inverses_in_words(options, model).c_str());
   std::printf("names       entities: %s; relations: %s\n", model.entity_form.c_str(), model.relation_form.c_str());
 }
 
@@ -116,6 +124,11 @@ void import_vectors(const Options& options) {
   const foreign::ImportedModel model =
       foreign::import_model(from, graph, exports::serving_format(options.rows), folder.temporary());
   commit(folder, job_of(options, from.model, model.dim), "model.h5");
+  if (model.may_be_interleaved)
+    log::warning(
+        "'{}' looks like a file of PyKEEN, whose inverse relations lie beside their relations: then say --inverse "
+        "interleaved",
+        from.relation_names);
   say_left_out(model.entities_left_out, "entities", from.entity_names);
   say_left_out(model.relations_left_out, "relations", from.relation_names);
   print(options, model);

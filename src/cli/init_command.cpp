@@ -34,10 +34,13 @@ struct Sizes {
   std::uint64_t parts = 0;  ///< of the partition that is there, or 8
 };
 
+constexpr std::uint64_t kFewEntities = 64;  // fewer are one part
+
 Sizes sizes_of(const Options& options) {
   const graph::GraphReader graph(options.graph);
   Sizes sizes{graph.entity_count(), graph.triple_count(graph::Split::kTrain), graph.triple_count(graph::Split::kValid),
-              fewest_parts(options.graph).value_or(Job().data.parts)};
+              fewest_parts(options.graph).value_or(0)};
+  if (sizes.parts == 0) sizes.parts = sizes.entities < kFewEntities ? 1 : Job().data.parts;
   return sizes;
 }
 

@@ -196,7 +196,7 @@ void add_choice(const Parser& parser, EntityChoice& choice, const std::string& w
 
 Command add_predict(const Parser& parser) {
   const auto options = std::make_shared<PredictOptions>();
-  parser.add("run", options->run, "Run folder, or the job file that made it").required();
+  parser.add("run", options->run, "Run folder, the job file that made it, or an exported model").required();
   parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   add_questions(parser, *options);
   parser.add("-k", options->k, "Answers per query, or pairs").check(whole_number(1)).show_default();

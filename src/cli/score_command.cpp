@@ -62,7 +62,11 @@ class Scoring {
         list_(options.triples, names_),
         table_(tables::open_table({columns_of(!options.no_ranks, calibration_.has_value()),
                                    tables::choose_format(options.format, options.output)},
-                                  options.output)) {}
+                                  options.output)) {
+    if (calibration_)
+      log::info("probabilities are for lists of which a share of {} is true (tessera calibrate --base-rate)",
+                calibration_->base_rate());
+  }
 
   void next(std::vector<Triple>& triples) { list_.next(kTriplesAtOnce, triples); }
 
@@ -157,7 +161,9 @@ Command add_score(const Parser& parser) {
   const auto options = std::make_shared<Options>();
   parser.add("run", options->run, "Run folder, the job file that made it, or an exported model").required();
   parser
-      .add("triples", options->triples, "File of triples: head, relation, tail with tabs between; - for standard input")
+      .add("triples", options->triples,
+           "File of triples: head, relation, tail with tabs between, or with a header, such as 'predict -o FILE.tsv' "
+           "writes; - for standard input")
       .required();
   parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   parser.add_flag("--no-ranks", options->no_ranks, "Scores only, which takes much less time");

@@ -42,6 +42,7 @@ Fields split(std::string_view line) {
 struct Guess {
   Form form = Form::kName;
   std::uint64_t skipped = 0;
+  bool has_title = false;
 };
 
 Guess guess_form(std::string_view sample) {
@@ -64,7 +65,7 @@ Guess guess_form(std::string_view sample) {
   if (guess.skipped < lines.size()) guess.form = form_of(lines[guess.skipped]);
   const bool is_title = guess.form == Form::kName && guess.skipped == 0 && lines.size() > 1 && lines[0].second &&
                         form_of(lines[1]) != Form::kName;
-  if (is_title) guess = {form_of(lines[1]), 1};
+  if (is_title) guess = {form_of(lines[1]), 1, true};
   return guess;
 }
 
@@ -87,6 +88,7 @@ class Reader {
   NameTable read() {
     const Guess guess = guess_form(lines_.sample());
     table_.form = in_words(guess.form);
+    table_.has_title = guess.has_title;
     for (partition::Line line; lines_.next(line);) {
       if (!line.fault.empty()) refuse(line.number, line.fault);
       if (line.number <= guess.skipped || line.text.empty()) continue;

@@ -15,6 +15,7 @@ struct NameTable {
   std::vector<std::uint64_t> row_of;  ///< by id in the graph
   std::uint64_t rows = 0;             ///< names of the file
   std::uint64_t left_out = 0;         ///< names that the graph does not have
+  bool has_title = false;             ///< a first line names the columns, as in files of PyKEEN
   std::string form;                   ///< how the file was read: "a name per line", "an id and a name", ...
 };
 

@@ -49,6 +49,7 @@ class Calibration {
   void save(const std::filesystem::path& run_folder, std::uint64_t epoch) const;
 
   [[nodiscard]] double probability(float score) const;
+  [[nodiscard]] double base_rate() const { return base_rate_; }
   [[nodiscard]] CalibrationQuality quality(std::span<const Example> examples) const;
 
  private:

@@ -6,6 +6,8 @@
 #include "predict/name_list.hpp"
 #include "predict/names.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -19,8 +21,9 @@ struct NamedTriple {
   std::string tail;
 };
 
-/// Triples by name in a UTF-8 text file or pipe, read some at a time: head, relation, tail with tabs between. Empty
-/// lines are skipped, and lines without a tab that begin with #. "-" is standard input.
+/// Triples by name in a UTF-8 text file or pipe, read some at a time: head, relation, tail with tabs between. A first
+/// line that has these three words among others is a header: then columns have that order, and others are ignored.
+/// Empty lines are skipped, and lines without a tab that begin with #. "-" is standard input.
 class TripleList {
  public:
   /// `names` outlive this. Throws Error(kMissingInput), Error(kIo).
@@ -28,11 +31,15 @@ class TripleList {
   /// triples = the next ones, at most `most`, in global ids; none at the end. Throws Error(kBadData) with file and
   /// line: names that do not exist (with the nearest), or other columns.
   void next(std::uint64_t most, std::vector<Triple>& triples);
-  /// Names of the last that next() gave.
+  /// Names of the last that next() gave, as the graph has them.
   [[nodiscard]] const std::vector<NamedTriple>& names() const { return named_; }
 
  private:
+  bool read_header(const std::vector<std::string>& words);
   LineReader lines_;
+  std::array<std::size_t, 3> columns_ = {0, 1, 2};  // of head, relation, tail
+  std::size_t width_ = 3;                           // columns of a line
+  bool is_first_ = true;
   const Names& graph_;
   std::vector<NamedTriple> named_;
 };

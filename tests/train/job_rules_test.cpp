@@ -32,7 +32,7 @@ TEST(JobRules, RowsOfComplexNumbersHaveAnEvenDim) {
     Job job;
     job.model.name = name;
     job.model.dim = 33;
-    refuse(job, {"model.dim", "even", name, "33"});
+    refuse(job, {"model.dim", "multiple of 2", name, "33"});
     job.model.dim = 34;
     check_fit(job);
   }
