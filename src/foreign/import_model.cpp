@@ -169,9 +169,15 @@ ImportedModel import_model(const ForeignModel& from, const graph::GraphReader& g
   file.write_names("/relations", graph.relation_names());
   write_entities(entities, table, file);
   file.close();
-  return {shape.dim,      shape.entity_count,         shape.relation_count,
-          table.left_out, relations.names().left_out, relations.has_inverses(),
-          table.form,     relations.names().form};
+  return {shape.dim,
+          shape.entity_count,
+          shape.relation_count,
+          table.left_out,
+          relations.names().left_out,
+          relations.has_inverses() ? relations.names().rows : 0,
+          relations.has_inverses() && relations.names().has_title && from.inverses == Inverses::kHalves,
+          table.form,
+          relations.names().form};
 }
 
 }  // namespace tessera::foreign

@@ -30,8 +30,9 @@ struct ImportedModel {
   std::uint64_t relations = 0;
   std::uint64_t entities_left_out = 0;  ///< rows of names that the graph does not have
   std::uint64_t relations_left_out = 0;
-  bool has_inverses = false;  ///< the file had 2 R relation rows
-  std::string entity_form;    ///< how the files of names were read
+  std::uint64_t inverse_rows = 0;   ///< names of the relations, if the file had twice as many rows; else 0
+  bool may_be_interleaved = false;  ///< it had, and the names look like those of PyKEEN, which lays them side by side
+  std::string entity_form;          ///< how the files of names were read
   std::string relation_form;
 };
 

@@ -142,6 +142,7 @@ class ImportModel(ProgramTest):
                                                "relations.del", "--inverse", "interleaved"))
         self.assertIn("rows of their own", said)
         self.assertIn("entities: an id and a name per line; relations: a name and an id per line", said)
+        self.assertIn("row 2 r + 1 is the inverse of row 2 r", said)
         halves = [numpy.concatenate([x.real, x.imag], 1) for x in (entities, relations[::2], relations[1::2])]
         self.check_scores("complex", *halves)
 
