@@ -270,14 +270,14 @@ train::TrainerHooks make_hooks(const Devices& devices, const std::optional<Devic
 void train(comm::Communicator& comm, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   Job job = read_training_job(comm, options);
-  std::optional<storage::FileLock> lock;  // of rank 0, until the end
-  comm::on_root(comm, [&] { lock.emplace(train::lock_run(job.run.folder)); });
   const Devices devices = open_devices(comm, job, train::against_device(job));
   comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);
   const kernels::Backend& host_kernels = open_kernels(comm, job, devices);
   const train::PartsGivenOut shares = give_out_parts(comm, job, devices, host_kernels);
   RunContext context = open_context(comm, job, {plan::Stage::kTrain, shares.placement, devices.ranks > 0});
+  std::optional<storage::FileLock> lock;  // of rank 0, until the end: before anything is written
+  comm::on_root(comm, [&] { lock.emplace(train::lock_run(job.run.folder)); });
   choose_exchange(comm, job, context, devices);
   const auto items = sampling::count_items(comm, context.shard, job);
   if (job.train.group_queries && devices.ranks == 0)  // only now are the items known

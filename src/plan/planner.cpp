@@ -78,7 +78,7 @@ std::optional<Layout> Planner::smallest(std::span<const Stage> stages, const Job
                        [&](Stage stage) { return plan(stage, job, layout_of(count)).fits(); });
   };
   std::int32_t low = 0;  // does not fit
-  const std::uint32_t resident = resident_parts(job);
+  const std::uint32_t resident = job.memory.resident_parts == "auto" ? 0 : resident_parts(job);
   const std::uint32_t most = resident > 0 ? resident : sizes_.manifest.part_count();  // a part for each rank
   std::int32_t high = static_cast<std::int32_t>(most) / step;
   if (high == 0 || !fits(high)) return std::nullopt;
