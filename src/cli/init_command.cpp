@@ -34,7 +34,7 @@ struct Sizes {
   std::uint64_t parts = 0;  ///< of the partition that is there, or 8
 };
 
-constexpr std::uint64_t kFewEntities = 64;  // fewer are one part
+constexpr std::uint64_t kFewEntities = 16;  // fewer are one part
 
 Sizes sizes_of(const Options& options) {
   const graph::GraphReader graph(options.graph);
