@@ -116,7 +116,7 @@ evaluate::Evaluation rank_and_print(const Ranked& ranked, const Job& job, const 
                                         graph::partition_folder(job.data.graph, job.data.parts),
                                         ranked.epoch,
                                         {.resamples = options.resamples}};
-  const evaluate::Evaluation evaluation = evaluate::evaluate_to_file(ranked.ranking, ranked.ranks, split, target);
+  evaluate::Evaluation evaluation = evaluate::evaluate_to_file(ranked.ranking, ranked.ranks, split, target);
   comm::on_root(ranked.ranks.comm, [&] {
     print(evaluation, job, options);
     if (!evaluation.why_not_stored.empty()) fail(ExitStatus::kIo, "{}", evaluation.why_not_stored);
@@ -140,7 +140,7 @@ void rank_constrained(const search::Setup& setup, std::uint64_t epoch, const Job
   comm::on_root(setup.comm, [&] {
     if (!options.json) std::fputs("\n", stdout);
   });
-  (void)rank_and_print({evaluator, setup, epoch}, job, options);
+  (void)rank_and_print({evaluator, static_cast<const search::Ranks&>(setup), epoch}, job, options);
 }
 
 void evaluate_graph_model(comm::Communicator& comm, const Job& job, const Options& options) {
@@ -165,7 +165,7 @@ void evaluate_run(comm::Communicator& comm, const Options& options) {
   const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
   evaluate::Evaluator evaluator(setup, evaluation_options(job, options, chosen), make_ranker(device_pool.get(), job));
-  rank_split({evaluator, setup, model.epoch}, job, options);
+  rank_split({evaluator, static_cast<const search::Ranks&>(setup), model.epoch}, job, options);
   if (options.type_constrained) rank_constrained(setup, model.epoch, job, options);
 }
 

@@ -24,8 +24,6 @@
 namespace tessera::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct Options {
   std::string graph;
   foreign::ForeignModel from;

@@ -150,7 +150,11 @@ void predict_answers(comm::Communicator& comm, const PredictOptions& options) {
     return std::make_unique<predict::Searcher>(setup, graph::partition_folder(job.data.graph, job.data.parts), search,
                                                make_answerer(device_pool.get(), job));
   };
-  answer({setup, {model.parameters.scorer().name(), model.parameters.dim()}, model.epoch, make}, job, options);
+  answer({static_cast<const search::Ranks&>(setup),
+          {model.parameters.scorer().name(), model.parameters.dim()},
+          model.epoch,
+          make},
+         job, options);
 }
 
 void predict_run(comm::Communicator& comm, const PredictOptions& options) {

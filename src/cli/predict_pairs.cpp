@@ -22,9 +22,12 @@ void write(const PredictOptions& options, const predict::Names& names, const pre
   const auto table = tables::open_table({predict::pair_columns(shown_names), format}, options.output);
   std::uint64_t rank = 0;
   for (const predict::FoundPair& pair : pairs) {
-    const std::string head = names.entity(pair.head);
-    tables::Row row = {head,       options.relation, names.entity(pair.tail),
-                       pair.score, ++rank,           std::string(predict::name(pair.known_in))};
+    tables::Row row = {names.entity(pair.head),
+                       options.relation,
+                       names.entity(pair.tail),
+                       pair.score,
+                       ++rank,
+                       std::string(predict::name(pair.known_in))};
     predict::add_shown(row, shown, pair.head);
     predict::add_shown(row, shown, pair.tail);
     table->append(row);

@@ -97,7 +97,10 @@ class PlattFit {
     const double to_slope = -(h_offset * g_slope - h_both * g_offset) / determinant;
     const double to_offset = -(h_slope * g_offset - h_both * g_slope) / determinant;
     const double before = loss(slope_, offset_);
-    for (double length = 1; length > 1e-10; length /= 2) {
+    constexpr int kMostHalvings = 34;
+    double length = 2;
+    for (int i = 0; i < kMostHalvings; ++i) {
+      length /= 2;
       const double slope = slope_ + length * to_slope;
       const double offset = offset_ + length * to_offset;
       const double after = loss(slope, offset);

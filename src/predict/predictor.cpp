@@ -112,7 +112,7 @@ void Predictor::name_answers(std::span<const ResolvedQuestion> questions, std::v
     else
       prediction.relation = names_->relation(questions[i].relation);
     for (const Answer& answer : prediction.answers)
-      prediction.answer_names.push_back(asks_relation ? names_->relation(answer.entity) : std::move(names[next++]));
+      prediction.answer_names.push_back(asks_relation ? names_->relation(answer.entity) : names[next++]);
     if (shown_)
       for (const Answer& answer : prediction.answers)
         prediction.shown.push_back(asks_relation ? shown_->nothing() : shown_->of(answer.entity));

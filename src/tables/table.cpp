@@ -71,8 +71,8 @@ Format format_of(const std::string& name) {
 }  // namespace
 
 const std::vector<std::string>& format_names() {
-  static const std::vector<std::string> kNames = {"text", "tsv", "csv", "jsonl", "h5"};
-  return kNames;
+  static const std::vector<std::string> names = {"text", "tsv", "csv", "jsonl", "h5"};
+  return names;
 }
 
 Format choose_format(const std::string& name, const std::filesystem::path& file) {

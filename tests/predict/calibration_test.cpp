@@ -43,7 +43,8 @@ TEST(CalibrationTest, FindsTheProbabilitiesThatExamplesWereDrawnWith) {
   for (const auto method : {CalibrationMethod::kPlatt, CalibrationMethod::kIsotonic}) {
     const Calibration found = Calibration::fit(method, examples, share_of_true(examples));
     double before = 0;
-    for (float score = -2.5F; score <= 2.5F; score += 0.25F) {
+    for (int quarter = -10; quarter <= 10; ++quarter) {
+      const float score = 0.25F * static_cast<float>(quarter);
       const double p = found.probability(score);
       EXPECT_NEAR(p, 1 / (1 + std::exp(-(2 * static_cast<double>(score) - 1))), 0.04) << name(method) << " " << score;
       EXPECT_GE(p, before);
@@ -86,8 +87,8 @@ TEST(CalibrationTest, NeedsTrueAndFalseOnes) {
 
 class CalibrationFileTest : public testing::Test {
  protected:
-  CalibrationFileTest() { std::filesystem::create_directory(folder_); }
-  ~CalibrationFileTest() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { std::filesystem::create_directory(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / ("calibration-" + std::to_string(::getpid()));
 };
@@ -99,7 +100,10 @@ TEST_F(CalibrationFileTest, IsReadAsItWasWritten) {
     made.save(folder_, 3);
     const auto read = Calibration::find(folder_, 3);
     ASSERT_TRUE(read);
-    for (float score = -4; score < 4; score += 0.1F) EXPECT_EQ(read->probability(score), made.probability(score));
+    for (int i = -40; i < 40; ++i) {
+      const float score = 0.1F * static_cast<float>(i);
+      EXPECT_EQ(read->probability(score), made.probability(score));
+    }
     EXPECT_FALSE(Calibration::find(folder_, 4)) << "another epoch";
   }
 }
