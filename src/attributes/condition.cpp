@@ -47,4 +47,10 @@ std::vector<std::uint64_t> Condition::select(const Node& node, const Table& tabl
   return rows;
 }
 
+std::string quoted_value(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
 }  // namespace tessera::attributes

@@ -7,10 +7,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace tessera::attributes {
+
+/// A text as a value of a condition: in double quotes, those in it doubled.
+std::string quoted_value(std::string_view text);
 
 /// What entities are asked for: `birth_year > 1950 and type in ("Person", "Writer") and not exists death_year`. The
 /// grammar is in docs/user/attributes.md. A comparison holds for an entity when it holds for one of its values; an

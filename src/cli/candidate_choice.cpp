@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/candidate_choice.hpp"
 
+#include "attributes/condition.hpp"
 #include "attributes/select_rows.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
@@ -28,13 +29,6 @@ Bits select(const RunContext& context, const std::string& option, const std::str
     if (error.status() != ExitStatus::kUsage) throw;
     throw Error(error.status(), fmt::format("{}: {}", option, error.what()));
   }
-}
-
-/// type = "T"; a quote in it is doubled.
-std::string type_condition(const std::string& type) {
-  std::string quoted;
-  for (const char c : type) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return fmt::format("type = \"{}\"", quoted);
 }
 
 /// Collective. Global ids of listed names, on every rank.
@@ -90,7 +84,8 @@ std::optional<search::RowMask> choose_entities(comm::Communicator& comm, const R
   std::optional<Bits> chosen;
   comm::together(comm, [&] {
     if (!choice.where.empty()) intersect(chosen, select(context, choice.prefix + "where", choice.where));
-    if (!choice.type.empty()) intersect(chosen, select(context, choice.prefix + "type", type_condition(choice.type)));
+    if (!choice.type.empty())
+      intersect(chosen, select(context, choice.prefix + "type", "type = " + attributes::quoted_value(choice.type)));
   });
   if (!choice.among.empty()) {
     const std::vector<std::uint64_t> ids = listed_ids(comm, context, choice);

@@ -43,21 +43,22 @@ void check_options(const PredictOptions& options) {
   if (!asks_pairs && (options.heads.is_given() || options.tails.is_given()))
     refuse(
         "--heads-... and --tails-... choose among pairs, with --relation; of answers say --where, --type or --among");
-  if (options.json && !options.format.empty()) refuse("give either --json or --format");
+  if (options.json && !options.output.format.empty()) refuse("give either --json or --format");
 }
 
 /// Where predictions go, on rank 0: standard output, a file of predictions, or a table.
 class Sink {
  public:
   Sink(const PredictOptions& options, const predict::Predictor& predictor) : options_(options) {
-    const bool has_format = !options.format.empty() || !options.output.empty();
-    format_ = has_format ? tables::choose_format(options.format, options.output) : tables::Format::kText;
+    const bool has_format = options.output.is_given();
+    format_ = has_format ? options.output.chosen() : tables::Format::kText;
     prints_ = options.json || !has_format;
     if (has_format && format_ == tables::Format::kHdf5)
-      file_ = std::make_unique<predict::PredictionFile>(options.output, predictor.names(), predictor.question_count(),
-                                                        predictor.most_answers(), predictor.shown());
+      file_ =
+          std::make_unique<predict::PredictionFile>(options.output.file, predictor.names(), predictor.question_count(),
+                                                    predictor.most_answers(), predictor.shown());
     else if (has_format)
-      table_ = tables::open_table({predict::answer_columns(shown_names(predictor)), format_}, options.output);
+      table_ = options.output.open(predict::answer_columns(shown_names(predictor)));
   }
 
   void take(const predict::Prediction& prediction) {
@@ -107,7 +108,7 @@ void answer(const Answering& answering, const Job& job, const PredictOptions& op
   predict::Predictor predictor(answering.ranks, input, question_source(options), answering.make);
   std::unique_ptr<Sink> sink;
   comm::on_root(comm, [&] { sink = std::make_unique<Sink>(options, predictor); });
-  const bool prints = options.output.empty() || options.json;
+  const bool prints = options.output.file.empty() || options.json;
   const bool answers_on_terminal = prints && isatty(STDOUT_FILENO) == 1;  // they would tear the line apart
   Progress progress("answering", predictor.question_count(), "queries", !comm.is_root() || answers_on_terminal);
   std::uint64_t done = 0;
@@ -119,8 +120,8 @@ void answer(const Answering& answering, const Job& job, const PredictOptions& op
   comm::on_root(comm, [&] {
     sink->finish({answering.model.name, answering.model.dim, answering.epoch,
                   answering.ranks.shard.manifest.graph_digest, options.known(), condition_of(options.answers)});
-    if (!options.output.empty())
-      log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output);
+    if (!options.output.file.empty())
+      log::info("wrote the answers of {} queries to '{}'", predictor.question_count(), options.output.file);
   });
 }
 
@@ -160,8 +161,7 @@ void predict_answers(comm::Communicator& comm, const PredictOptions& options) {
 void predict_run(comm::Communicator& comm, const PredictOptions& options) {
   check_options(options);
   comm::on_root(comm, [&] {  // before anything is computed
-    tables::check_output(options.output);
-    if (!options.output.empty() || !options.format.empty()) (void)tables::choose_format(options.format, options.output);
+    options.output.check();
   });
   if (options.relation.empty())
     predict_answers(comm, options);
@@ -214,12 +214,7 @@ Command add_predict(const Parser& parser) {
            "Attributes to show beside answers; several with commas. Labels are shown if the graph has them")
       .cut_at(',')
       .type_name("NAME");
-  parser
-      .add("-o,--output", options->output,
-           "Write to a file; its ending says the format: .tsv .csv .jsonl .h5 .txt (docs/formats/tables.md)")
-      .check(not_empty());
-  parser.add("--format", options->format, "text, tsv, csv, jsonl or h5: a row per answer (default: by the file)")
-      .check(one_of(tables::format_names()));
+  add_table_output(parser, options->output);
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));
   parser.add_flag("--json", options->json, "Print JSON, one line per query");

@@ -4,6 +4,7 @@
 
 #include "cli/candidate_choice.hpp"
 #include "cli/command_line.hpp"
+#include "cli/table_output.hpp"
 #include "comm/communicator.hpp"
 #include "predict/answer_rows.hpp"
 #include "predict/searcher.hpp"
@@ -26,8 +27,7 @@ struct PredictOptions {
   EntityChoice answers;
   EntityChoice heads = {.prefix = "--heads-"};
   EntityChoice tails = {.prefix = "--tails-"};
-  std::string output;
-  std::string format;
+  TableOutput output;
   std::optional<std::uint64_t> epoch;
   std::vector<std::string> show;
   std::uint64_t k = 10;

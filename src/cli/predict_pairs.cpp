@@ -17,23 +17,19 @@ namespace {
 
 void write(const PredictOptions& options, const predict::Names& names, const predict::ShownAttributes* shown,
            const std::vector<predict::FoundPair>& pairs) {
-  const tables::Format format = tables::choose_format(options.json ? "jsonl" : options.format, options.output);
+  const TableOutput output = options.json ? TableOutput{options.output.file, "jsonl"} : options.output;
   const std::vector<std::string> shown_names = shown == nullptr ? std::vector<std::string>() : shown->names();
-  const auto table = tables::open_table({predict::pair_columns(shown_names), format}, options.output);
+  const auto table = output.open(predict::pair_columns(shown_names));
   std::uint64_t rank = 0;
   for (const predict::FoundPair& pair : pairs) {
-    tables::Row row = {names.entity(pair.head),
-                       options.relation,
-                       names.entity(pair.tail),
-                       pair.score,
-                       ++rank,
-                       std::string(predict::name(pair.known_in))};
+    tables::Row row = {names.entity(pair.head),           options.relation, names.entity(pair.tail), pair.score, ++rank,
+                       predict::known_cell(pair.known_in)};
     predict::add_shown(row, shown, pair.head);
     predict::add_shown(row, shown, pair.tail);
     table->append(row);
   }
   table->finish();
-  if (!options.output.empty()) log::info("wrote {} pairs to '{}'", pairs.size(), options.output);
+  if (!output.file.empty()) log::info("wrote {} pairs to '{}'", pairs.size(), output.file);
 }
 
 }  // namespace
@@ -56,8 +52,6 @@ void predict_pairs(comm::Communicator& comm, const PredictOptions& options) {
   std::unique_ptr<predict::ShownAttributes> shown;
   std::uint32_t relation = 0;
   comm::on_root(comm, [&] {
-    tables::check_output(options.output);
-    (void)tables::choose_format(options.format, options.output);
     names = std::make_unique<predict::Names>(job.data.graph, partition);
     relation = names->find_relation(options.relation, {"--relation", ExitStatus::kUsage});
     const auto show = shown_attributes(job.data.graph, options.show);

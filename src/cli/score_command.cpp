@@ -5,12 +5,14 @@
 #include "cli/graph_model.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/run_context.hpp"
+#include "cli/table_output.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
 #include "evaluate/scores_ranking.hpp"
 #include "evaluate/triple_scores.hpp"
+#include "predict/answer_rows.hpp"
 #include "predict/calibration.hpp"
 #include "predict/names.hpp"
 #include "predict/triple_list.hpp"
@@ -29,8 +31,7 @@ struct Options {
   std::string run;
   std::string triples;
   std::vector<std::string> overrides;
-  std::string output;
-  std::string format;
+  TableOutput output;
   std::optional<std::uint64_t> epoch;
   bool no_ranks = false;
 };
@@ -60,9 +61,7 @@ class Scoring {
         names_(job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)),
         calibration_(predict::Calibration::find(job.run.folder, epoch)),
         list_(options.triples, names_),
-        table_(tables::open_table({columns_of(!options.no_ranks, calibration_.has_value()),
-                                   tables::choose_format(options.format, options.output)},
-                                  options.output)) {
+        table_(options.output.open(columns_of(!options.no_ranks, calibration_.has_value()))) {
     if (calibration_)
       log::info("probabilities are for lists of which a share of {} is true (tessera calibrate --base-rate)",
                 calibration_->base_rate());
@@ -80,7 +79,7 @@ class Scoring {
         row.emplace_back(score.tail_rank);
         row.emplace_back(score.head_rank);
       }
-      row.emplace_back(std::string(score.known_in ? graph::name(*score.known_in) : ""));
+      row.push_back(predict::known_cell(predict::known_in(score.known_in)));
       table_->append(row);
     }
     count_ += scores.size();
@@ -89,7 +88,8 @@ class Scoring {
   void finish() {
     if (count_ == 0) fail(ExitStatus::kBadData, "'{}' has no triples", options_.triples);
     table_->finish();
-    if (!options_.output.empty()) log::info("wrote {} triples to '{}'", text::with_thousands(count_), options_.output);
+    if (!options_.output.file.empty())
+      log::info("wrote {} triples to '{}'", text::with_thousands(count_), options_.output.file);
   }
 
  private:
@@ -140,10 +140,7 @@ void score_by_graph_model(comm::Communicator& comm, const Job& job, const Option
 }
 
 void score_run(comm::Communicator& comm, const Options& options) {
-  comm::on_root(comm, [&] {
-    tables::check_output(options.output);
-    (void)tables::choose_format(options.format, options.output);
-  });
+  comm::on_root(comm, [&] { options.output.check(); });
   const Job job = job_of_run(comm, options.run, options.overrides);
   if (is_graph_model(job)) return score_by_graph_model(comm, job, options);
   const Devices devices = options.no_ranks ? Devices{} : open_devices(comm, job);
@@ -167,9 +164,7 @@ Command add_score(const Parser& parser) {
       .required();
   parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   parser.add_flag("--no-ranks", options->no_ranks, "Scores only, which takes much less time");
-  parser.add("-o,--output", options->output, "Write to a file; its ending says the format: .tsv .csv .jsonl .h5 .txt");
-  parser.add("--format", options->format, "text, tsv, csv, jsonl or h5 (default: by the file)")
-      .check(one_of(tables::format_names()));
+  add_table_output(parser, options->output);
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));
   parser.epilogue(

@@ -5,6 +5,7 @@
 #include "cli/option_checks.hpp"
 #include "cli/predict_options.hpp"
 #include "cli/run_context.hpp"
+#include "cli/table_output.hpp"
 #include "comm/agreement.hpp"
 #include "predict/similar.hpp"
 #include "search/setup.hpp"
@@ -25,8 +26,7 @@ struct Options {
   std::string metric = "cosine";
   std::uint64_t k = 10;
   std::vector<std::string> show;
-  std::string output;
-  std::string format;
+  TableOutput output;
   std::optional<std::uint64_t> epoch;
 };
 
@@ -48,14 +48,13 @@ struct Named {
 
 void write(const Options& options, const Named& named, const std::vector<predict::FoundPair>& pairs) {
   const std::vector<std::string> shown = named.shown ? named.shown->names() : std::vector<std::string>();
-  const auto table = tables::open_table(
-      {columns_of(options.metric, shown), tables::choose_format(options.format, options.output)}, options.output);
+  const auto table = options.output.open(columns_of(options.metric, shown));
   const bool is_distance = predict::find_nearness(options.metric) == predict::Nearness::kDistance;
   std::uint64_t rank = 0;
   std::uint64_t before = 0;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const predict::FoundPair& pair = pairs[i];
-    rank = i > 0 && pair.head == before ? rank + 1 : 1;
+    rank = i > 0 && pair.head == before && rank < options.k ? rank + 1 : 1;
     before = pair.head;
     const std::string entity = named.names->entity(pair.head);
     tables::Row row = {entity, named.names->entity(pair.tail), is_distance ? 0 - pair.score : pair.score, rank};
@@ -66,10 +65,7 @@ void write(const Options& options, const Named& named, const std::vector<predict
 }
 
 void similar_run(comm::Communicator& comm, const Options& options) {
-  comm::on_root(comm, [&] {
-    tables::check_output(options.output);
-    (void)tables::choose_format(options.format, options.output);
-  });
+  comm::on_root(comm, [&] { options.output.check(); });
   const Job job = job_of_run(comm, options.run, options.overrides);
   const std::filesystem::path partition = graph::partition_folder(job.data.graph, job.data.parts);
   ServedModel model = open_model(comm, job, plan::Stage::kPredict, options.epoch);
@@ -103,9 +99,7 @@ Command add_similar(const Parser& parser) {
       .show_default();
   add_choice(parser, options->among, "Similar ones");
   parser.add("--show", options->show, "Attributes to show beside; several with commas").cut_at(',').type_name("NAME");
-  parser.add("-o,--output", options->output, "Write to a file; its ending says the format: .tsv .csv .jsonl .h5 .txt");
-  parser.add("--format", options->format, "text, tsv, csv, jsonl or h5 (default: by the file)")
-      .check(one_of(tables::format_names()));
+  add_table_output(parser, options->output);
   parser.add("--set", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));

@@ -39,4 +39,11 @@ inline bool is_utf8(std::string_view bytes) { return find_invalid_utf8(bytes) ==
 /// Tessera hold UTF-8.
 std::string escaped(std::string_view bytes);
 
+/// Characters of a UTF-8 string: its columns on a terminal, about.
+std::size_t width(std::string_view text);
+
+/// `text` as a field of a line with tabs between fields: a tab is \t, ends of lines are \n and \r, a backslash is two,
+/// as in PostgreSQL's text format.
+std::string tsv_field(std::string_view text);
+
 }  // namespace tessera::text

@@ -84,17 +84,11 @@ std::string title(Grouping grouping, std::uint64_t key, const ReportOptions& opt
   return fmt::format("{}-{}", first_degree(key), last_degree(key));
 }
 
-/// Characters of a UTF-8 string, for columns.
-std::size_t width(const std::string& name) {
-  return static_cast<std::size_t>(
-      std::count_if(name.begin(), name.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
-
 std::string group_table(const Evaluation& evaluation, Grouping grouping, const ReportOptions& options) {
   constexpr std::size_t kNarrowest = 10;
   const std::vector<Group>& groups = evaluation.groups[grouping];
   std::size_t columns = kNarrowest;
-  for (const Group& group : groups) columns = std::max(columns, width(title(grouping, group.key, options)));
+  for (const Group& group : groups) columns = std::max(columns, text::width(title(grouping, group.key, options)));
   const char* what = grouping == Grouping::kDegree ? "training degree of the target" : "relation";
   std::string out = fmt::format("\nby {}{}\n  {}{:>6}{:>10}{:>9}{:>9}{:>9}{:>9}{:>9}{:>12}{:>8}\n", what,
                                 grouping == Grouping::kClass ? " class (1.5 answers or more in training are N)" : "",
@@ -102,7 +96,7 @@ std::string group_table(const Evaluation& evaluation, Grouping grouping, const R
                                 "Hits@10", "mean rank", "AMRI");
   for (const Group& group : groups) {
     std::string label = title(grouping, group.key, options);
-    label += std::string(columns - width(label), ' ');
+    label += std::string(columns - text::width(label), ' ');
     for (const GroupSide side : kGroupSides) {
       const Group::Side& figures = group[side];
       if (figures.queries == 0) continue;

@@ -4,6 +4,7 @@
 
 #include "checkpoint/model_file.hpp"
 #include "core/error.hpp"
+#include "core/text.hpp"
 #include "exports/detail/output_file.hpp"
 
 #include <fmt/format.h>
@@ -34,24 +35,10 @@ constexpr std::uint64_t kTextBytes = 12;  // bytes of a number and the tab befor
 /// "side" of a directed relation, as queries have it.
 const char* side_name(bool asks_head) { return asks_head ? "head" : "tail"; }
 
-/// A name as a field of a line: tabs and ends of lines escaped as in PostgreSQL's text format.
-std::string field(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    switch (c) {
-      case '\t': out += "\\t"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\\': out += "\\\\"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
 std::vector<std::string> relation_names(const graph::GraphReader& graph) {
   std::vector<std::string> names;
-  checkpoint::for_each_name(graph.relation_names(), [&](std::string_view name) { names.push_back(field(name)); });
+  checkpoint::for_each_name(graph.relation_names(),
+                            [&](std::string_view name) { names.push_back(text::tsv_field(name)); });
   return names;
 }
 
@@ -59,7 +46,8 @@ std::vector<std::string> relation_names(const graph::GraphReader& graph) {
 /// r.
 void write_names(const graph::GraphReader& graph, const fs::path& folder) {
   OutputFile entities(folder / "entities.tsv");
-  checkpoint::for_each_name(graph.entity_names(), [&](std::string_view name) { entities.write(field(name) + "\n"); });
+  checkpoint::for_each_name(graph.entity_names(),
+                            [&](std::string_view name) { entities.write(text::tsv_field(name) + "\n"); });
   entities.close();
   OutputFile relations(folder / "relations.tsv");
   for (const bool asks_head : {false, true})
@@ -186,7 +174,7 @@ void write_tsv(const checkpoint::ScoreSum& model, const graph::GraphReader& grap
     for (; !rows.empty(); rows = rows.subspan(width), ++entity) {
       const std::uint64_t place = entity % storage::StringBlocks::kBlockStrings;
       if (place == 0) block = names.block(entity / storage::StringBlocks::kBlockStrings);
-      std::string line = field(block.at(place));
+      std::string line = text::tsv_field(block.at(place));
       append_numbers(line, rows.first(width));
       file.write(line);
     }

@@ -20,6 +20,10 @@ std::vector<tables::Column> triple_columns() {
 
 }  // namespace
 
+tables::Cell known_cell(KnownIn known) {
+  return known == KnownIn::kNowhere ? tables::Cell() : tables::Cell(std::string(name(known)));
+}
+
 std::string joined(const std::vector<std::string>& values) { return fmt::format("{}", fmt::join(values, "; ")); }
 
 std::vector<tables::Column> answer_columns(const std::vector<std::string>& shown) {
@@ -49,7 +53,7 @@ void append_rows(tables::TableWriter& table, const Prediction& prediction) {
                                                  : prediction.entity,
                        answer.score,
                        std::uint64_t{i + 1},
-                       std::string(name(answer.known_in))};
+                       known_cell(answer.known_in)};
     if (!prediction.shown.empty())
       for (const Shown& attribute : prediction.shown[i]) row.emplace_back(joined(attribute.values));
     table.append(row);

@@ -14,13 +14,16 @@
 namespace tessera::predict {
 
 /// Columns of a table of answers, one row each: head, relation, tail, score, rank, known, then the attributes that are
-/// shown. With `labels` of heads and tails before the score.
+/// shown.
 std::vector<tables::Column> answer_columns(const std::vector<std::string>& shown);
 void append_rows(tables::TableWriter& table, const Prediction& prediction);
 
 /// Columns of a table of pairs: head, relation, tail, score, rank, known, then the attributes of the head and of the
 /// tail ("head_label", "tail_label").
 std::vector<tables::Column> pair_columns(const std::vector<std::string>& shown);
+
+/// The split that has a triple as a cell; nothing when none has.
+tables::Cell known_cell(KnownIn known);
 
 /// The values of an attribute as one text: "a; b".
 std::string joined(const std::vector<std::string>& values);

@@ -89,10 +89,8 @@ std::optional<std::uint64_t> Names::find_label(const std::string& label, const P
   const attributes::Table& table = *indexes_->labels;
   const auto column = table.schema().find(kLabel);
   if (!column || table.schema().types[*column] != attributes::Type::kText) return std::nullopt;
-  std::string text;
-  for (const char c : label) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-  const auto bits =
-      attributes::Condition::parse(fmt::format("{} = \"{}\"", kLabel, text), table.schema()).select(table);
+  const std::string condition = fmt::format("{} = {}", kLabel, attributes::quoted_value(label));
+  const auto bits = attributes::Condition::parse(condition, table.schema()).select(table);
   std::vector<std::uint64_t> found;
   for (std::uint64_t id = 0; id < table.entities(); ++id)
     if ((bits[id / 64] >> (id % 64) & 1U) != 0) found.push_back(id);

@@ -33,7 +33,6 @@ class PairSearch {
         vectors_(setup, rows_, block),
         queries_(setup.host.allocate<Query>(memory::Tag::kEvaluation, block)),
         best_(setup, needs(block), setup.parameters.scorer().similarity()),
-        rank_begin_(static_cast<std::size_t>(setup.comm.size()) + 1),
         heads_of_rank_(block / static_cast<std::uint64_t>(setup.comm.size())) {}
 
   static std::uint64_t bytes(const search::Sizes& sizes, std::uint64_t k) {
@@ -102,12 +101,7 @@ std::vector<Query> PairSearch::next_heads() {
 
 /// Collective. Makes a block of the own heads of all ranks.
 void PairSearch::gather(std::span<const Query> own) {
-  const auto ranks = static_cast<std::size_t>(setup_.comm.size());
-  const std::uint64_t count = own.size();
-  std::vector<std::uint64_t> counts(ranks);
-  setup_.comm.all_gather(std::as_bytes(std::span(&count, 1)), std::as_writable_bytes(std::span(counts)),
-                         std::vector<std::uint64_t>(ranks, sizeof(count)));
-  for (std::size_t r = 0; r < ranks; ++r) rank_begin_[r + 1] = rank_begin_[r] + counts[r];
+  rank_begin_ = search::offsets_by_rank(setup_.comm, own.size());
   search::gather_by_rank<Query>(setup_.comm, rank_begin_, own, queries_.span().first(rank_begin_.back()));
   comm::together(setup_.comm, [&] {
     for (std::size_t i = 0; i < own.size(); ++i)

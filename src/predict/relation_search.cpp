@@ -4,10 +4,11 @@
 
 #include "comm/agreement.hpp"
 #include "kernels/backend.hpp"
+#include "predict/detail/best_relations.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <span>
+#include <utility>
 
 namespace tessera::predict {
 namespace {
@@ -24,43 +25,25 @@ RelationSearch::RelationSearch(const search::Setup& setup, const SearchOptions& 
     : setup_(setup),
       rows_(setup.shard, setup.parameters),
       known_(setup.shard, graph::kSplits),
-      omit_known_(options.known == KnownAnswers::kOmit),
+      options_(options),
       row_magnitude_(model::require_finite_rows(setup.comm, setup.parameters, setup.host.workers())),
       dim_(setup.parameters.dim()),
       vectors_(allocate(setup, kBlock * dim_)),
-      row_(allocate(setup, dim_)),
-      found_(std::min(options.k, setup.shard.manifest.relation_count)) {
+      row_(allocate(setup, dim_)) {
   setup.parameters.make_operators(setup.host.kernels(), setup.host.workers());
 }
 
 Answers RelationSearch::search(EntityId head, EntityId tail) {
   if (rows_.owns(tail)) rows_.read(tail, row_.data());
   setup_.comm.broadcast_values(row_.span().first(dim_), setup_.shard.owner_rank(tail));
+  std::vector<detail::FoundRelation> found(std::min(options_.k, setup_.shard.manifest.relation_count));
   comm::together(setup_.comm, [&] {
-    if (rows_.owns(head)) find_own(head, tail);
+    if (!rows_.owns(head)) return;
+    std::vector<float> scores(setup_.shard.manifest.relation_count);
+    score(head, scores);
+    found = detail::best_relations(scores, head, tail, known_, options_);
   });
-  setup_.comm.broadcast_values(std::span(found_), setup_.shard.owner_rank(head));
-  Answers answers;
-  if (!setup_.comm.is_root()) return answers;
-  for (const Found& found : found_)
-    if (found.is_answer != 0) answers.push_back(found.answer);
-  return answers;
-}
-
-void RelationSearch::find_own(EntityId head, EntityId tail) {
-  std::vector<float> scores(setup_.shard.manifest.relation_count);
-  score(head, scores);
-  std::vector<std::uint32_t> order(scores.size());
-  std::iota(order.begin(), order.end(), 0U);
-  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return scores[a] > scores[b]; });
-  std::fill(found_.begin(), found_.end(), Found{});
-  std::size_t next = 0;
-  for (const std::uint32_t relation : order) {
-    if (next == found_.size()) return;
-    const KnownIn known = known_in(known_.find({head, RelationId(relation)}, tail));
-    if (omit_known_ && known != KnownIn::kNowhere) continue;
-    found_[next++] = {{relation, scores[relation], known}, 1};
-  }
+  return detail::hand_over(setup_.comm, setup_.shard.owner_rank(head), std::move(found));
 }
 
 void RelationSearch::score(EntityId head, std::vector<float>& scores) {

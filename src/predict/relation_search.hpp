@@ -25,23 +25,16 @@ class RelationSearch {
   Answers search(EntityId head, EntityId tail);
 
  private:
-  /// One of the best, as it travels.
-  struct Found {
-    Answer answer;
-    std::uint64_t is_answer = 0;
-  };
-  void find_own(EntityId head, EntityId tail);
   void score(EntityId head, std::vector<float>& scores);
 
   search::Setup setup_;
   model::OwnRows rows_;
   search::KnownAnswers known_;
-  bool omit_known_;
+  SearchOptions options_;
   float row_magnitude_;
   std::size_t dim_;
   memory::Buffer<float> vectors_;  // [block, dim]
   memory::Buffer<float> row_;      // [dim] of the tail
-  std::vector<Found> found_;       // [k]
 };
 
 }  // namespace tessera::predict

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/report.hpp"
 
+#include "core/text.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -15,14 +17,8 @@ namespace {
 using Json =
     nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, std::int64_t, std::uint64_t, float>;
 
-/// Characters of a UTF-8 string, for columns.
-std::size_t width(const std::string& name) {
-  return static_cast<std::size_t>(
-      std::count_if(name.begin(), name.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
-
 std::string padded(const std::string& name, std::size_t columns) {
-  return name + std::string(columns - std::min(columns, width(name)), ' ');
+  return name + std::string(columns - std::min(columns, text::width(name)), ' ');
 }
 
 // "       birth_year: 1950; label: Ada".
@@ -48,7 +44,7 @@ std::string question_of(const Prediction& prediction) {
 std::string to_text(const Prediction& prediction) {
   std::string out = question_of(prediction) + "\n";
   std::size_t columns = 0;
-  for (const std::string& name : prediction.answer_names) columns = std::max(columns, width(name));
+  for (const std::string& name : prediction.answer_names) columns = std::max(columns, text::width(name));
   for (std::size_t i = 0; i < prediction.answers.size(); ++i) {
     const Answer& answer = prediction.answers[i];
     out += fmt::format("{:>5}  {}  {:>10.4f}", i + 1, padded(prediction.answer_names[i], columns), answer.score);

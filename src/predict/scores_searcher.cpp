@@ -3,11 +3,12 @@
 #include "predict/scores_searcher.hpp"
 
 #include "comm/agreement.hpp"
+#include "predict/detail/best_relations.hpp"
 #include "search/answerer.hpp"
 #include "search/query_vectors.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 namespace tessera::predict {
 namespace {
@@ -94,36 +95,19 @@ std::vector<Answers> ScoresSearcher::search(std::span<const search::Query> queri
   return answers;
 }
 
-void ScoresSearcher::find_relations(EntityId head, EntityId tail, std::span<Found> found) const {
-  const auto relations = static_cast<std::uint32_t>(ranks_.shard.manifest.relation_count);
-  std::vector<search::Query> queries;
-  for (std::uint32_t r = 0; r < relations; ++r) queries.push_back({head, RelationId(r)});
-  std::vector<float> scores(relations);
-  scores_.score(queries, [&](std::size_t r, std::span<const float> all) { scores[r] = all[tail.index()]; });
-  std::vector<std::uint32_t> order(relations);
-  std::iota(order.begin(), order.end(), 0U);
-  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return scores[a] > scores[b]; });
-  std::size_t next = 0;
-  for (const std::uint32_t relation : order) {
-    if (next == found.size()) return;
-    const KnownIn known = known_in(known_.find(queries[relation], tail));
-    if (options_.known == KnownAnswers::kOmit && known != KnownIn::kNowhere) continue;
-    found[next++] = {{relation, scores[relation], known}, 1};
-  }
-}
-
 Answers ScoresSearcher::search_relations(EntityId head, EntityId tail) {
+  const auto relations = static_cast<std::uint32_t>(ranks_.shard.manifest.relation_count);
   const Rank owner = ranks_.shard.owner_rank(head);
-  std::vector<Found> found(std::min(options_.k, ranks_.shard.manifest.relation_count));
+  std::vector<detail::FoundRelation> found(std::min<std::uint64_t>(options_.k, relations));
   comm::together(ranks_.comm, [&] {
-    if (owner == ranks_.comm.rank()) find_relations(head, tail, found);
+    if (owner != ranks_.comm.rank()) return;
+    std::vector<search::Query> queries;
+    for (std::uint32_t r = 0; r < relations; ++r) queries.push_back({head, RelationId(r)});
+    std::vector<float> scores(relations);
+    scores_.score(queries, [&](std::size_t r, std::span<const float> all) { scores[r] = all[tail.index()]; });
+    found = detail::best_relations(scores, head, tail, known_, options_);
   });
-  ranks_.comm.broadcast_values(std::span(found), owner);
-  Answers answers;
-  if (!ranks_.comm.is_root()) return answers;
-  for (const Found& one : found)
-    if (one.is_answer != 0) answers.push_back(one.answer);
-  return answers;
+  return detail::hand_over(ranks_.comm, owner, std::move(found));
 }
 
 }  // namespace tessera::predict

@@ -38,7 +38,6 @@ class ScoresSearcher final : public AnswerSearch {
   void search_own(std::span<const search::Query> queries, std::span<const std::size_t> own,
                   std::span<Found> found) const;
   void find_best(const search::Query& query, std::span<const float> scores, std::span<Found> found) const;
-  void find_relations(EntityId head, EntityId tail, std::span<Found> found) const;
 
   search::Ranks ranks_;
   search::EntityScores& scores_;

@@ -4,6 +4,15 @@
 
 namespace tessera::search {
 
+std::vector<std::size_t> offsets_by_rank(comm::Communicator& comm, std::uint64_t own) {
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  std::vector<std::size_t> offsets(ranks + 1);
+  comm.all_gather(std::as_bytes(std::span(&own, 1)), std::as_writable_bytes(std::span(offsets).subspan(1)),
+                  std::vector<std::uint64_t>(ranks, sizeof(own)));
+  for (std::size_t r = 0; r < ranks; ++r) offsets[r + 1] += offsets[r];
+  return offsets;
+}
+
 QueryVectors::QueryVectors(const Setup& setup, const model::OwnRows& rows, std::uint64_t capacity)
     : setup_(setup),
       rows_(rows),

@@ -23,6 +23,9 @@ void gather_by_rank(comm::Communicator& comm, std::span<const std::size_t> rank_
   comm.all_gather(std::as_bytes(own), std::as_writable_bytes(all), bytes);
 }
 
+/// Collective. [ranks + 1] offsets: the `own` things of rank r are those from [r] to [r + 1] of all.
+std::vector<std::size_t> offsets_by_rank(comm::Communicator& comm, std::uint64_t own);
+
 /// The query vectors of a block on every rank: composed by the owners of the sources, in the order of the ranks.
 class QueryVectors {
  public:

@@ -214,5 +214,18 @@ TEST(Utf8, PlaceInTheStringDoesNotMatter) {
   EXPECT_FALSE(text::is_utf8("\xFE"));
 }
 
+TEST(TextTest, WidthCountsCharacters) {
+  EXPECT_EQ(text::width(""), 0U);
+  EXPECT_EQ(text::width("dog"), 3U);
+  EXPECT_EQ(text::width("Stra\xC3\x9F"
+                        "e"),
+            6U);
+}
+
+TEST(TextTest, FieldsHoldNoTabsAndEndsOfLines) {
+  EXPECT_EQ(text::tsv_field("plain"), "plain");
+  EXPECT_EQ(text::tsv_field("a\tb\nc\rd\\e"), "a\\tb\\nc\\rd\\\\e");
+}
+
 }  // namespace
 }  // namespace tessera

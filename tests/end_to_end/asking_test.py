@@ -225,8 +225,20 @@ class Asking(ProgramTest):
                 for row, e in zip(rows, expected):
                     self.assertAlmostEqual(float(row[metric]), values[e], places=4)
 
+    def test_a_name_that_is_asked_twice(self):
+        rows = self.table("similar", "run", "e010", "e010", "-k", 3)
+        self.assertEqual([row["rank"] for row in rows], ["1", "2", "3"] * 2)
+
+    def test_pairs_are_a_list_to_score(self):
+        self.succeed("predict", "run", "--relation", "r1", "-k", 5, "-o", "pairs.tsv")
+        pairs = (self.folder / "pairs.tsv").read_text().splitlines()[1:]
+        rows = self.table("score", "run", "pairs.tsv")
+        self.assertEqual([line.split("\t")[:4] for line in pairs], [[row[k] for k in ("head", "relation", "tail", "score")] for row in rows])
+        self.write("labels.tsv", "tail\thead\trelation\nentity no. 7\te001\tr1\n")
+        self.assertEqual(self.table("score", "run", "labels.tsv")[0]["tail"], "e007")
+
     def test_formats_hold_the_same(self):
-        words = ["predict", "run", "--relation", "r1", "-k", 12]
+        words = ["predict", "run", "--relation", "r1", "-k", 12, "--tails-type", "Drug"]
         expected = self.table(*words)
         for name in ("a.csv", "a.tsv", "a.jsonl", "a.h5", "a.txt"):
             self.assertEqual(self.succeed(*words, "-o", name), "")
@@ -235,6 +247,8 @@ class Asking(ProgramTest):
             self.assertEqual(list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)), expected)
         lines = [json.loads(line) for line in (self.folder / "a.jsonl").read_text().splitlines()]
         self.assertEqual([line["head"] for line in lines], [row["head"] for row in expected])
+        self.assertEqual([line["known"] or "" for line in lines], [row["known"] for row in expected])
+        self.assertIn(None, [line["known"] for line in lines])
         self.assertEqual([numpy.float32(line["score"]) for line in lines], [numpy.float32(row["score"]) for row in expected])
         with h5py.File(self.folder / "a.h5") as file:
             self.assertEqual(file.attrs["columns"].decode(), ",".join(expected[0]))

@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "evaluate/detail/triple_hash.hpp"
+#include "search/query_vectors.hpp"
 
 #include <algorithm>
 #include <span>
@@ -15,23 +16,13 @@ std::uint64_t hash_of(const OwnQuery& query, std::uint64_t relations) {
   return triple_hash(query.query.source, query.query.relation, query.target, relations);
 }
 
-/// Collective. Offsets by rank from each rank's count.
-std::vector<std::uint64_t> offsets_by_rank(comm::Communicator& comm, std::uint64_t count) {
-  const auto ranks = static_cast<std::size_t>(comm.size());
-  const std::vector<std::uint64_t> bytes(ranks, sizeof(count));
-  std::vector<std::uint64_t> offsets(ranks + 1, 0);
-  comm.all_gather(std::as_bytes(std::span(&count, 1)), std::as_writable_bytes(std::span(offsets).subspan(1)), bytes);
-  for (std::size_t r = 0; r < ranks; ++r) offsets[r + 1] += offsets[r];
-  return offsets;
-}
-
 }  // namespace
 
 QueryOrder::QueryOrder(const search::Ranks& setup, graph::Split split, std::uint64_t max_triples)
     : setup_(setup), split_(split), part_offsets_(1, 0) {
   for (const graph::Part& part : setup.shard.parts)
     part_offsets_.push_back(part_offsets_.back() + part.queries(split).size());
-  rank_offsets_ = offsets_by_rank(setup.comm, part_offsets_.back());
+  rank_offsets_ = search::offsets_by_rank(setup.comm, part_offsets_.back());
   if (max_triples > 0 && size() > 2 * max_triples) select(max_triples);
 }
 
@@ -44,7 +35,7 @@ QueryOrder::QueryOrder(const search::Ranks& setup, std::span<const Triple> tripl
     const RelationId inverse(triple.relation.value() + relations);
     if (is_own(triple.tail)) listed_->push_back({{triple.tail, inverse}, triple.head});
   }
-  rank_offsets_ = offsets_by_rank(setup.comm, listed_->size());
+  rank_offsets_ = search::offsets_by_rank(setup.comm, listed_->size());
 }
 
 void QueryOrder::select(std::uint64_t max_triples) {
@@ -60,7 +51,7 @@ void QueryOrder::select(std::uint64_t max_triples) {
     if (is_chosen(query)) selected_[next++] = i;
   });
   is_sample_ = true;
-  rank_offsets_ = offsets_by_rank(setup_.comm, count);
+  rank_offsets_ = search::offsets_by_rank(setup_.comm, count);
 }
 
 /// The max_triples-th smallest hash over all ranks, found 16 bits at a time from the top.

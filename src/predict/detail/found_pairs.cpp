@@ -12,12 +12,7 @@ namespace {
 
 /// Collective. The pairs of all ranks, on every rank.
 std::vector<RankPair> gather(comm::Communicator& comm, std::span<const RankPair> own) {
-  const auto ranks = static_cast<std::size_t>(comm.size());
-  const std::uint64_t count = own.size();
-  std::vector<std::size_t> begin(ranks + 1);
-  comm.all_gather(std::as_bytes(std::span(&count, 1)), std::as_writable_bytes(std::span(begin).subspan(1)),
-                  std::vector<std::uint64_t>(ranks, sizeof(count)));
-  for (std::size_t r = 0; r < ranks; ++r) begin[r + 1] += begin[r];
+  const std::vector<std::size_t> begin = search::offsets_by_rank(comm, own.size());
   std::vector<RankPair> all(begin.back());
   search::gather_by_rank<RankPair>(comm, begin, own, all);
   return all;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tables/detail/lines.hpp"
 
+#include "core/text.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -30,23 +32,6 @@ std::string for_terminal(const Cell& cell) {
   return in_words(cell);
 }
 
-std::string for_tsv(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\t')
-      out += "\\t";
-    else if (c == '\n')
-      out += "\\n";
-    else if (c == '\r')
-      out += "\\r";
-    else if (c == '\\')
-      out += "\\\\";
-    else
-      out += c;
-  }
-  return out;
-}
-
 std::string for_csv(const std::string& text) {
   if (text.find_first_of("\",\r\n") == std::string::npos) return text;
   std::string out = "\"";
@@ -58,7 +43,7 @@ std::string separated(const std::vector<std::string>& words, Format format) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (i > 0) out += format == Format::kCsv ? ',' : '\t';
-    out += format == Format::kCsv ? for_csv(words[i]) : for_tsv(words[i]);
+    out += format == Format::kCsv ? for_csv(words[i]) : text::tsv_field(words[i]);
   }
   return out + (format == Format::kCsv ? "\r\n" : "\n");
 }
@@ -69,12 +54,6 @@ Json to_json(const Cell& cell) {
   if (const auto* number = std::get_if<float>(&cell)) return Json::parse(fmt::format("{}", *number), nullptr, false);
   if (const auto* number = std::get_if<double>(&cell)) return *number;
   return {};
-}
-
-/// Characters of a UTF-8 string.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
 std::vector<std::string> names_of(const Layout& layout) {
@@ -109,16 +88,16 @@ std::string side_by_side(const Layout& layout, const std::vector<Row>& rows) {
   }
   std::vector<std::size_t> widths(layout.columns.size());
   for (const auto& words : lines)
-    for (std::size_t i = 0; i < words.size(); ++i) widths[i] = std::max(widths[i], width(words[i]));
+    for (std::size_t i = 0; i < words.size(); ++i) widths[i] = std::max(widths[i], text::width(words[i]));
   std::string out;
   for (const auto& words : lines) {
-    std::string text;
+    std::string whole;
     for (std::size_t i = 0; i < words.size(); ++i) {
-      const std::string space(widths[i] - width(words[i]), ' ');
+      const std::string space(widths[i] - text::width(words[i]), ' ');
       const bool is_number = layout.columns[i].type != Type::kText;
-      text += (i > 0 ? "  " : "") + (is_number ? space + words[i] : words[i] + space);
+      whole += (i > 0 ? "  " : "") + (is_number ? space + words[i] : words[i] + space);
     }
-    out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+    out += whole.substr(0, whole.find_last_not_of(' ') + 1) + "\n";
   }
   return out;
 }
