@@ -103,4 +103,16 @@ std::optional<search::RowMask> choose_entities(comm::Communicator& comm, const R
   return mask;
 }
 
+void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what) {
+  parser
+      .add(choice.prefix + "where", choice.where,
+           what +
+               " are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
+               "(docs/user/attributes.md)")
+      .type_name("CONDITION");
+  parser.add(choice.prefix + "type", choice.type, what + " have this value of the attribute `type`").type_name("TYPE");
+  parser.add(choice.prefix + "among", choice.among, what + " are listed in this file, a name per line")
+      .type_name("FILE");
+}
+
 }  // namespace tessera::cli

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cli/command_line.hpp"
 #include "cli/run_context.hpp"
 #include "comm/communicator.hpp"
 #include "search/row_mask.hpp"
@@ -25,5 +26,8 @@ struct EntityChoice {
 /// with a mistake, or when no entity of any rank is left; kMissingInput and kBadData for a file of names.
 std::optional<search::RowMask> choose_entities(comm::Communicator& comm, const RunContext& context,
                                                const EntityChoice& choice);
+
+/// Adds the options of a choice; `what` begins their help: "Answers".
+void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what);
 
 }  // namespace tessera::cli

@@ -104,7 +104,7 @@ struct Answering {
 void answer(const Answering& answering, const Job& job, const PredictOptions& options) {
   comm::Communicator& comm = answering.ranks.comm;
   predict::PredictInput input{job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)};
-  comm::on_root(comm, [&] { input.show = shown_attributes(job.data.graph, options.show); });
+  comm::on_root(comm, [&] { input.show = predict::with_label(job.data.graph, options.show); });
   predict::Predictor predictor(answering.ranks, input, question_source(options), answering.make);
   std::unique_ptr<Sink> sink;
   comm::on_root(comm, [&] { sink = std::make_unique<Sink>(options, predictor); });
@@ -185,18 +185,6 @@ void add_questions(const Parser& parser, PredictOptions& options) {
 }
 
 }  // namespace
-
-void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what) {
-  parser
-      .add(choice.prefix + "where", choice.where,
-           what +
-               " are entities for which this holds, for example 'birth_year > 1950 and type = \"Person\"' "
-               "(docs/user/attributes.md)")
-      .type_name("CONDITION");
-  parser.add(choice.prefix + "type", choice.type, what + " have this value of the attribute `type`").type_name("TYPE");
-  parser.add(choice.prefix + "among", choice.among, what + " are listed in this file, a name per line")
-      .type_name("FILE");
-}
 
 Command add_predict(const Parser& parser) {
   const auto options = std::make_shared<PredictOptions>();

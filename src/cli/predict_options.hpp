@@ -38,14 +38,6 @@ struct PredictOptions {
   }
 };
 
-/// The attributes that are shown: those that were asked for, and before them `label`, if the graph has labels. Throws
-/// Error as GraphReader does.
-std::vector<std::string> shown_attributes(const std::filesystem::path& graph_folder,
-                                          const std::vector<std::string>& asked);
-
-/// Adds the options of a choice; `what` begins their help: "Answers".
-void add_choice(const Parser& parser, EntityChoice& choice, const std::string& what);
-
 /// Collective. Prints or writes the best pairs of a relation.
 void predict_pairs(comm::Communicator& comm, const PredictOptions& options);
 

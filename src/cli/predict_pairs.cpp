@@ -1,10 +1,8 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
-#include "attributes/table.hpp"
 #include "cli/predict_options.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
-#include "graph/graph_reader.hpp"
 #include "predict/pairs.hpp"
 #include "search/setup.hpp"
 
@@ -34,16 +32,6 @@ void write(const PredictOptions& options, const predict::Names& names, const pre
 
 }  // namespace
 
-std::vector<std::string> shown_attributes(const std::filesystem::path& graph_folder,
-                                          const std::vector<std::string>& asked) {
-  std::vector<std::string> shown = asked;
-  const graph::GraphReader graph(graph_folder);
-  const bool has_labels =
-      attributes::Table::is_in(graph.file()) && attributes::Table::read_schema(graph.file()).find("label").has_value();
-  if (has_labels && std::find(shown.begin(), shown.end(), "label") == shown.end()) shown.insert(shown.begin(), "label");
-  return shown;
-}
-
 void predict_pairs(comm::Communicator& comm, const PredictOptions& options) {
   const Job job = job_of_run(comm, options.run, options.overrides);
   const std::filesystem::path partition = graph::partition_folder(job.data.graph, job.data.parts);
@@ -54,7 +42,7 @@ void predict_pairs(comm::Communicator& comm, const PredictOptions& options) {
   comm::on_root(comm, [&] {
     names = std::make_unique<predict::Names>(job.data.graph, partition);
     relation = names->find_relation(options.relation, {"--relation", ExitStatus::kUsage});
-    const auto show = shown_attributes(job.data.graph, options.show);
+    const auto show = predict::with_label(job.data.graph, options.show);
     if (!show.empty()) shown = std::make_unique<predict::ShownAttributes>(job.data.graph, show, *model.context.pool);
   });
   comm.broadcast_values(std::span(&relation, 1), Rank(0));

@@ -3,10 +3,10 @@
 #include "cli/candidate_choice.hpp"
 #include "cli/command.hpp"
 #include "cli/option_checks.hpp"
-#include "cli/predict_options.hpp"
 #include "cli/run_context.hpp"
 #include "cli/table_output.hpp"
 #include "comm/agreement.hpp"
+#include "predict/answer_rows.hpp"
 #include "predict/similar.hpp"
 #include "search/setup.hpp"
 
@@ -75,7 +75,7 @@ void similar_run(comm::Communicator& comm, const Options& options) {
     named.names = std::make_unique<predict::Names>(job.data.graph, partition);
     for (std::size_t i = 0; i < entities.size(); ++i)
       entities[i] = named.names->global_id(named.names->find_entity(options.names[i], {"NAME", ExitStatus::kUsage}));
-    const auto show = shown_attributes(job.data.graph, options.show);
+    const auto show = predict::with_label(job.data.graph, options.show);
     if (!show.empty())
       named.shown = std::make_unique<predict::ShownAttributes>(job.data.graph, show, *model.context.pool);
   });

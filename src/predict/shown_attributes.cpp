@@ -74,4 +74,13 @@ void ShownAttributes::write(storage::FileWriter& file, const std::vector<bool>& 
   }
 }
 
+std::vector<std::string> with_label(const std::filesystem::path& graph_folder, const std::vector<std::string>& asked) {
+  std::vector<std::string> shown = asked;
+  const graph::GraphReader graph(graph_folder);
+  const bool has_labels =
+      attributes::Table::is_in(graph.file()) && attributes::Table::read_schema(graph.file()).find("label").has_value();
+  if (has_labels && std::find(shown.begin(), shown.end(), "label") == shown.end()) shown.insert(shown.begin(), "label");
+  return shown;
+}
+
 }  // namespace tessera::predict

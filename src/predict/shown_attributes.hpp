@@ -40,4 +40,8 @@ class ShownAttributes {
   std::vector<std::size_t> columns_;
 };
 
+/// The attributes that are shown where `asked` are asked for: these, and before them `label`, if the graph has labels.
+/// Throws Error as GraphReader does.
+std::vector<std::string> with_label(const std::filesystem::path& graph_folder, const std::vector<std::string>& asked);
+
 }  // namespace tessera::predict
