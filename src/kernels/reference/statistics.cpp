@@ -8,6 +8,25 @@
 namespace tessera::kernels::reference {
 namespace {
 
+struct TargetRange {
+  std::size_t first;
+  std::size_t count;
+};
+
+LossTerms weighted_terms(const CandidateLoss& loss, const Statistic& all, const QueryTargets& targets,
+                         TargetRange range) {
+  const auto* of = std::get_if<SoftmaxLoss>(&loss);
+  TESSERA_ASSERT(of != nullptr, "targets of a binary cross entropy count once");
+  const float* scores = targets.scores.data() + range.first;
+  const float* times = targets.times.data() + range.first;
+  const double score_sum =
+      of->is_exact ? target_score_sum(scores, times, range.count) : target_score_sum(scores, range.count);
+  const LossTerms terms = loss_terms(*of, all, score_sum, target_count(times, range.count));
+  for (std::size_t k = 0; k < range.count; ++k)
+    targets.weights[range.first + k] = static_cast<float>(terms.target_weight * static_cast<double>(times[k]));
+  return terms;
+}
+
 class ReferenceStatistics final : public Statistics {
  public:
   void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> maxima, float shift,
@@ -38,8 +57,13 @@ class ReferenceStatistics final : public Statistics {
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const std::size_t first = targets.first[i];
       const std::size_t count = targets.first[i + 1] - first;
+      if (!targets.times.empty()) {
+        terms[i] = weighted_terms(loss, all[i], targets, {first, count});
+        continue;
+      }
       const double score_sum = target_score_sum(targets.scores.data() + first, count);
-      terms[i] = std::visit([&](const auto& of) { return loss_terms(of, all[i], score_sum, count); }, loss);
+      const auto once = static_cast<double>(count);
+      terms[i] = std::visit([&](const auto& of) { return loss_terms(of, all[i], score_sum, once); }, loss);
       std::fill_n(targets.weights.data() + first, count, static_cast<float>(terms[i].target_weight));
     }
   }
