@@ -142,11 +142,11 @@ void Part::view(Split split) {
   const auto s = static_cast<std::size_t>(split);
   const Columns& columns = columns_.at(s);
   QueryChunkColumns view{columns.relation_chunks.span(),
-                               columns.first_sources.span(),
-                               columns.first_queries.span(),
-                               columns.offsets.span(),
-                               columns.bytes.span().first(columns.stored ? 0 : columns.bytes.size() - kPadding),
-                               columns.stored.get()};
+                         columns.first_sources.span(),
+                         columns.first_queries.span(),
+                         columns.offsets.span(),
+                         columns.bytes.span().first(columns.stored ? 0 : columns.bytes.size() - kPadding),
+                         columns.stored.get()};
   if (split == Split::kTrain && weights_.mean > 0) {
     view.weights = weights_.view();
     view.mean_weight = weights_.mean;

@@ -24,8 +24,8 @@ struct QueryChunkColumns {
   std::span<const std::uint8_t> bytes;             ///< with kPadding readable bytes behind them; empty when `stored`
   const storage::DatasetBytes* stored = nullptr;   ///< the chunks in their file when they are not in memory
 
-  WeightsView weights = {};                        ///< of the queries, in their order
-  double mean_weight = 0;                          ///< of the whole graph; 0: queries have no weights
+  WeightsView weights = {};  ///< of the queries, in their order
+  double mean_weight = 0;    ///< of the whole graph; 0: queries have no weights
 
   [[nodiscard]] std::uint64_t chunk_bytes() const { return stored == nullptr ? bytes.size() : stored->size(); }
 };

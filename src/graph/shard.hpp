@@ -47,7 +47,9 @@ struct Shard {
   std::vector<Part> parts;  ///< parts of this rank, ascending
 
   /// Whether training queries have weights, which were loaded. The same on all ranks.
-  [[nodiscard]] bool has_weights() const { return !parts.empty() && parts.front().queries(Split::kTrain).has_weights(); }
+  [[nodiscard]] bool has_weights() const {
+    return !parts.empty() && parts.front().queries(Split::kTrain).has_weights();
+  }
   [[nodiscard]] Rank owner_rank(EntityId entity) const { return placement.rank_of(manifest.owner(entity)); }
 };
 

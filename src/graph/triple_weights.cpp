@@ -69,7 +69,8 @@ void WeightsView::read(std::uint64_t first, std::span<float> out) const {
 bool WeightsView::are_sound(std::uint64_t count) const {
   if (width_ > kFloatBits || (values_.empty() && width_ != kFloatBits)) return false;
   const std::uint64_t bytes = stored_ == nullptr ? indices_.size() : stored_->size();
-  if (count > std::numeric_limits<std::uint32_t>::max() || bytes != packing::bytes_of_bits(count * width_)) return false;
+  if (count > std::numeric_limits<std::uint32_t>::max() || bytes != packing::bytes_of_bits(count * width_))
+    return false;
   constexpr std::uint64_t kTogether = 4096;
   std::vector<float> weights;
   for (std::uint64_t first = 0; first < count; first += kTogether) {
@@ -82,7 +83,8 @@ bool WeightsView::are_sound(std::uint64_t count) const {
 
 void write_weights(storage::FileWriter& file, const std::string& group, std::span<const float> weights) {
   const PackedWeights packed = PackedWeights::encode(weights);
-  file.write<float>(group + kWeightValues, packed.values, {"distinct weights, ascending; none: indices are their bits"});
+  file.write<float>(group + kWeightValues, packed.values,
+                    {"distinct weights, ascending; none: indices are their bits"});
   file.write<std::uint8_t>(group + kWeightIndices,
                            std::span(packed.indices).first(packed.indices.size() - packing::kPadding),
                            {"place of each weight among the values, side by side", "byte"});

@@ -48,7 +48,9 @@ class QueryBatch {
   /// Targets of each query.
   [[nodiscard]] std::span<const std::uint32_t> answers() const { return answers_.span().first(size_); }
   /// Sums of the weights of these targets; empty where triples have no weights.
-  [[nodiscard]] std::span<const float> weights() const { return weights_.span().first(weights_.size() > 0 ? size_ : 0); }
+  [[nodiscard]] std::span<const float> weights() const {
+    return weights_.span().first(weights_.size() > 0 ? size_ : 0);
+  }
   [[nodiscard]] std::span<const exchange::QueryTarget> targets() const { return targets_.span().first(target_count_); }
   [[nodiscard]] std::span<const std::uint32_t> candidates() const { return candidates_.span(); }
   [[nodiscard]] const exchange::Groups& by_source() const { return by_source_; }

@@ -52,7 +52,9 @@ class RowBatch {
   [[nodiscard]] const OrderPosition& position() const { return position_; }
   [[nodiscard]] std::size_t negatives() const { return negatives_; }
   /// ItemOrder::weight() of each query; empty where queries have none.
-  [[nodiscard]] std::span<const float> weights() const { return weights_.span().first(weights_.size() > 0 ? size_ : 0); }
+  [[nodiscard]] std::span<const float> weights() const {
+    return weights_.span().first(weights_.size() > 0 ? size_ : 0);
+  }
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
   /// Global ids of the targets and of the negatives.
   [[nodiscard]] std::span<const std::uint64_t> target_entities() const { return entities(size_, size_); }

@@ -208,7 +208,8 @@ std::uint64_t step_words(std::uint64_t queries, std::uint64_t targets, bool has_
 // The targets of a step are shared out to the parts.
 template <Space kSpace>
 std::uint64_t words_of(const graph::Shard& shard, const StepSizes& sizes) {
-  std::uint64_t words = step_words(sizes.queries, sizes.targets, sizes.has_weights) + exchange::QueryExchangeDraw<kSpace>::words(shard, sizes.by_part);
+  std::uint64_t words = step_words(sizes.queries, sizes.targets, sizes.has_weights) +
+                        exchange::QueryExchangeDraw<kSpace>::words(shard, sizes.by_part);
   for (const PartSizes& part : sizes.own)
     words += PartDraw<kSpace>::words({part.batch.queries, 0, part.batch.candidates}, sizes.queries);
   return words + PartDraw<kSpace>::words({0, sizes.targets, 0}, 0);
@@ -264,8 +265,7 @@ std::uint64_t StepDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step, st
 
 template <Space kSpace>
 void StepDraw<kSpace>::begin_lists(std::uint64_t step) {
-  words_.assign(
-      {step_words(exchange_.query_count(), exchange_.targets().size(), has_weights_), exchange_words_});
+  words_.assign({step_words(exchange_.query_count(), exchange_.targets().size(), has_weights_), exchange_words_});
   for (const auto& part : parts_) words_.push_back(PartDraw<kSpace>::words(part->share(), exchange_.query_count()));
   ring_.begin(step, words_);
 }
