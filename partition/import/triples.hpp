@@ -122,10 +122,15 @@ class SplitTriples {
   [[nodiscard]] const KeyFile& keys() const { return keys_; }
   [[nodiscard]] const std::optional<WeightFile>& weights() const { return weights_; }
 
+  /// Calls consume(std::span<const Triple>) with consecutive blocks; may be repeated.
+  template <class Consume>
+  void for_each_block(const Consume& consume) const {
+    for_each_weighted_block([&](std::span<const Triple> block, std::span<const float> /*weights*/) { consume(block); });
+  }
   /// Calls consume(std::span<const Triple>, std::span<const float>) with consecutive blocks and their weights, if they
   /// have any; may be repeated.
   template <class Consume>
-  void for_each_block(const Consume& consume) const {
+  void for_each_weighted_block(const Consume& consume) const {
     KeyFile::Reader reader(keys_);
     std::optional<WeightFile::Reader> weights;
     if (weights_) weights.emplace(*weights_);

@@ -110,7 +110,7 @@ void write_split(graph::GraphWriter& writer, graph::Split split, ImportResult& r
   const SplitTriples& triples = result.split(split);
   graph::WeightRange range{std::numeric_limits<double>::infinity(), 0, 0};
   writer.begin_split(split, triples.size());
-  triples.for_each_block([&](std::span<const Triple> block, std::span<const float> weights) {
+  triples.for_each_weighted_block([&](std::span<const Triple> block, std::span<const float> weights) {
     writer.append(block, weights);
     for (const float each : weights) {
       const auto weight = static_cast<double>(each);

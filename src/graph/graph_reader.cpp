@@ -15,7 +15,7 @@ constexpr std::uint64_t kBlockTriples = std::uint64_t{1} << 18U;
 storage::FileReader open_graph(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
     fail(ExitStatus::kMissingInput, "graph '{}' does not exist; 'tessera import' makes it", folder.string());
-  return storage::FileReader::open_verified(folder / kGraphFile, kGraphKind, kWeightedGraphVersion);
+  return storage::FileReader::open_verified(folder / kGraphFile, kGraphKind, kGraphVersion);
 }
 
 WeightRange read_weight_range(const storage::FileReader& file) {
@@ -53,7 +53,7 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
     if (is_packed_) packed_.at(s).emplace(file_, group, TripleBounds{entity_count_, relation_count_});
     triple_counts_.at(s) = is_packed_ ? packed_.at(s)->size() : plain_length(split);
   }
-  if (file_.integer("/", "format_version") >= kWeightedGraphVersion) weight_range_ = read_weight_range(file_);
+  if (file_.integer("/", "format_version") >= kGraphVersion) weight_range_ = read_weight_range(file_);
 }
 
 std::uint64_t GraphReader::plain_length(Split split) const {

@@ -10,7 +10,7 @@ namespace tessera::graph {
 GraphWriter::GraphWriter(const std::filesystem::path& folder, std::size_t threads, bool has_weights)
     : threads_(threads),
       folder_(folder),
-      file_(folder_.temporary() / kGraphFile, kGraphKind, has_weights ? kWeightedGraphVersion : kGraphVersion) {}
+      file_(folder_.temporary() / kGraphFile, kGraphKind, has_weights ? kGraphVersion : kUnweightedGraphVersion) {}
 
 void GraphWriter::names(const storage::PackedStrings& entities, const storage::PackedStrings& relations) {
   if (entities.count > kMostEntities)

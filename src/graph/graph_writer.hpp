@@ -18,9 +18,8 @@
 namespace tessera::graph {
 
 inline constexpr const char* kGraphKind = "graph";
-inline constexpr std::uint64_t kGraphVersion = 2;  ///< 1: triples were not packed
-/// Version of a graph whose training triples have weights.
-inline constexpr std::uint64_t kWeightedGraphVersion = 3;
+inline constexpr std::uint64_t kGraphVersion = 3;            ///< of graphs whose training triples have weights
+inline constexpr std::uint64_t kUnweightedGraphVersion = 2;  ///< of all others; 1: triples were not packed
 inline constexpr const char* kGraphFile = "graph.h5";
 inline constexpr std::uint64_t kMostRelations = std::uint64_t{1} << 30U;  ///< 2R directed relations have 32-bit ids
 

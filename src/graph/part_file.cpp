@@ -114,7 +114,7 @@ void write_part(const std::filesystem::path& folder, const PartitionManifest& ma
   const QueryColumns& train = content.queries.front();
   const bool has_weights = train.mean_weight > 0;
   storage::FileWriter file(folder / part_file_name(content.part), kPartKind,
-                           has_weights ? kWeightedPartVersion : kPartVersion);
+                           has_weights ? kPartVersion : kUnweightedPartVersion);
   file.attribute("/", "part", std::uint64_t{content.part.value()});
   file.attribute("/", "graph_digest", manifest.graph_digest);
   file.attribute("/", "first_entity", rows.first);
@@ -174,7 +174,7 @@ void Part::load_columns(const storage::FileReader& file, Split split, memory::Po
     columns.stored = std::make_unique<storage::DatasetBytes>(file.open_bytes(group + "/chunks"));
   else
     columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
-  const bool has_weights = split == Split::kTrain && file.integer("/", "format_version") >= kWeightedPartVersion;
+  const bool has_weights = split == Split::kTrain && file.integer("/", "format_version") >= kPartVersion;
   if (has_weights && loading.with_weights) load_weights(file, pool, loading.place);
 }
 
@@ -277,7 +277,7 @@ void Part::check(const storage::FileReader& file, const PartitionManifest& manif
 
 Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part, memory::Pool& pool,
                 Loading loading) {
-  const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kWeightedPartVersion);
+  const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion);
   if (file.string("/", "graph_digest") != manifest.graph_digest || file.integer("/", "part") != part.value() ||
       file.integer("/", "first_entity") != manifest.offsets[part.index()])
     fail(ExitStatus::kBadData, "'{}' belongs to another data set or part than '{}'", file.path().string(),

@@ -31,8 +31,8 @@ struct PartContent {
 };
 
 inline constexpr const char* kPartKind = "part";
-inline constexpr std::uint64_t kPartVersion = 2;                      ///< 1: queries were not packed
-inline constexpr std::uint64_t kWeightedPartVersion = 3;              ///< of parts whose training queries have weights
+inline constexpr std::uint64_t kPartVersion = 3;                      ///< of parts whose training queries have weights
+inline constexpr std::uint64_t kUnweightedPartVersion = 2;            ///< of all others; 1: queries were not packed
 inline constexpr const char* kOriginalIds = "/entities/original_id";  ///< [rows]
 
 /// "part-0003.h5".

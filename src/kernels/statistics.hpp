@@ -83,14 +83,13 @@ inline double target_score_sum(const float* target_scores, std::size_t count) {
   return lane_sum<kTileLanes>(count, [&](std::size_t k) { return static_cast<double>(target_scores[k]); });
 }
 
-/// The same where target k counts times[k] times.
-inline double target_score_sum(const float* target_scores, const float* times, std::size_t count) {
-  return lane_sum<kTileLanes>(
-      count, [&](std::size_t k) { return static_cast<double>(target_scores[k]) * static_cast<double>(times[k]); });
+/// What a target that counts `times` times adds to target_score_sum(). A sampled query has one target, whose score is
+/// taken as it is.
+TESSERA_HOST_DEVICE inline double counted_score(const SoftmaxLoss& of, float score, float times) {
+  return static_cast<double>(score) * (of.is_exact ? static_cast<double>(times) : 1.0);
 }
-
-inline double target_count(const float* times, std::size_t count) {
-  return lane_sum<kTileLanes>(count, [&](std::size_t k) { return static_cast<double>(times[k]); });
+TESSERA_HOST_DEVICE inline double counted_score(const BinaryLoss& /*of*/, float score, float /*times*/) {
+  return static_cast<double>(score);
 }
 
 /// The terms of a query from its statistic over all candidates and target_score_sum() of its targets, which count

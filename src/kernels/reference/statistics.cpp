@@ -8,22 +8,17 @@
 namespace tessera::kernels::reference {
 namespace {
 
-struct TargetRange {
-  std::size_t first;
-  std::size_t count;
-};
-
-LossTerms weighted_terms(const CandidateLoss& loss, const Statistic& all, const QueryTargets& targets,
-                         TargetRange range) {
-  const auto* of = std::get_if<SoftmaxLoss>(&loss);
-  TESSERA_ASSERT(of != nullptr, "targets of a binary cross entropy count once");
-  const float* scores = targets.scores.data() + range.first;
-  const float* times = targets.times.data() + range.first;
-  const double score_sum =
-      of->is_exact ? target_score_sum(scores, times, range.count) : target_score_sum(scores, range.count);
-  const LossTerms terms = loss_terms(*of, all, score_sum, target_count(times, range.count));
-  for (std::size_t k = 0; k < range.count; ++k)
-    targets.weights[range.first + k] = static_cast<float>(terms.target_weight * static_cast<double>(times[k]));
+/// Of targets first .. first + count - 1.
+template <class Loss>
+LossTerms weighted_terms(const Loss& of, const Statistic& all, const QueryTargets& targets, std::size_t first,
+                         std::size_t count) {
+  const auto times = targets.times.subspan(first, count);
+  const double score_sum = lane_sum<kTileLanes>(
+      count, [&](std::size_t k) { return counted_score(of, targets.scores[first + k], times[k]); });
+  const double counted = lane_sum<kTileLanes>(count, [&](std::size_t k) { return static_cast<double>(times[k]); });
+  const LossTerms terms = loss_terms(of, all, score_sum, counted);
+  for (std::size_t k = 0; k < count; ++k)
+    targets.weights[first + k] = static_cast<float>(terms.target_weight * static_cast<double>(times[k]));
   return terms;
 }
 
@@ -53,12 +48,12 @@ class ReferenceStatistics final : public Statistics {
 
   void terms(const CandidateLoss& loss, std::span<const Statistic> all, const QueryTargets& targets,
              std::span<LossTerms> terms) const override {
-    detail::check_terms(all, targets, terms);
+    detail::check_terms(loss, all, targets, terms);
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const std::size_t first = targets.first[i];
       const std::size_t count = targets.first[i + 1] - first;
       if (!targets.times.empty()) {
-        terms[i] = weighted_terms(loss, all[i], targets, {first, count});
+        terms[i] = std::visit([&](const auto& of) { return weighted_terms(of, all[i], targets, first, count); }, loss);
         continue;
       }
       const double score_sum = target_score_sum(targets.scores.data() + first, count);
