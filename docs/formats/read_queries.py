@@ -102,6 +102,21 @@ def read_elsewhere(group):
     return (ones - np.arange(count) << width) + low
 
 
+def read_weights(group):
+    """Weights of the queries of `group`, or of the triples of a segment of graph.h5, in their order."""
+    weights = group["weights"]
+    count, width = int(weights.attrs["count"]), int(weights.attrs["width"])
+    indices = Bits(weights["indices"][:].tobytes()).numbers(count, width)
+    values = weights["values"][:]
+    return values[indices.astype(np.int64)] if len(values) else indices.astype(np.uint32).view(np.float32)
+
+
+def read_triple_weights(graph):
+    """Weights of the training triples of graph.h5, which has format version 3, in the order of read_triples()."""
+    segments = graph["splits/train"]
+    return np.concatenate([read_weights(segments[name]) for name in sorted(segments)])
+
+
 def read_queries(part, split):
     """Columns of a split: sources (local rows), directed relations, targets (global ids)."""
     first, rows = int(part.attrs["first_entity"]), len(part["entities/original_id"])

@@ -50,11 +50,13 @@ Collector::Collector(const ImportOptions& options, std::uint64_t total_bytes)
              {},
              {},
              make_spills(options.temporary_folder),
+             {},
              AttributeFile(options.temporary_folder),
              {}},
       has_helper_(options.threads > 1),
       progress_("Reading", total_bytes, "bytes"),
       start_(std::chrono::steady_clock::now()) {
+  if (!options.triple_columns.weight.empty()) found_.weights.emplace(options.temporary_folder);
   read_.rows.reserve(kBatchRows);
   numbered_.rows.reserve(kBatchRows);
 }
@@ -91,13 +93,14 @@ Collector::Name Collector::keep(std::string_view name) {
 }
 
 void Collector::triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) {
+  const float weight = std::exchange(weight_, 1.0F);
   if (too_long(head, line) || too_long(relation, line) || too_long(tail, line)) return;
   blanks_.note(head, false, input_->name(), line);
   blanks_.note(relation, true, input_->name(), line);
   blanks_.note(tail, false, input_->name(), line);
   const Name kept = keep(head);
   const Name kept_relation = keep(relation);
-  read_.rows.push_back({kept, kept_relation, keep(tail), line});
+  read_.rows.push_back({kept, kept_relation, keep(tail), line, weight});
   if (read_.rows.size() == kBatchRows || read_.text.size() > kBatchBytes) flush();
 }
 
@@ -185,6 +188,7 @@ void Collector::number_rows() {
     const std::uint64_t relation = intern(found_.relations, row.relation);
     const std::uint64_t tail = intern(found_.entities, row.tail);
     spill.add(spill.layout().pack(head, relation, tail));
+    if (found_.weights && split_ == graph::Split::kTrain) found_.weights->add(row.weight);
     mark(head, relation, tail, row.line);
     if (row.line == 1 || !first_lines_.empty())
       compare_with_first_lines({{}, {}, {}, head, relation, tail}, row.line, before);
@@ -278,6 +282,7 @@ Collected Collector::finish() {
     found_.new_relation.resize(found_.relations.size());
   }
   for (KeyFile& spill : found_.splits) spill.finish();
+  if (found_.weights) found_.weights->finish();
   found_.attribute_rows.finish();
   return std::move(found_);
 }

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 #include <future>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,7 @@ struct Collected {
   std::vector<bool> seen_later;    ///< by entity number: in valid or test; with runs
   std::vector<bool> new_relation;  ///< by relation number: not in train; with runs
   std::vector<KeyFile> splits;
+  std::optional<WeightFile> weights;  ///< of the triples of train, where they have any
   AttributeFile attribute_rows;
   ImportCounts counts;
 };
@@ -61,6 +63,7 @@ class Collector final : public FactSink {
   [[nodiscard]] std::uint64_t triples() const { return found_.counts.triples_read + read_.rows.size(); }
 
   void triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) override;
+  void weight(float weight) override { weight_ = weight; }
   void attribute(std::string_view entity, std::string_view attribute, std::string_view value, std::string_view datatype,
                  std::uint64_t line) override;
   void entity(std::string_view name, std::uint64_t line) override;
@@ -80,6 +83,7 @@ class Collector final : public FactSink {
     Name relation;
     Name tail;
     std::uint64_t line;
+    float weight;
   };
   struct FirstLine {
     std::string file;
@@ -131,6 +135,7 @@ class Collector final : public FactSink {
   std::vector<bool> relation_unseen_;
   std::string first_unseen_;
   bool header_suspected_ = false;
+  float weight_ = 1;  // of the next triple
   std::string hint_;
   OuterBlanks blanks_;
   std::vector<FirstLine> first_lines_;  // whose names have occurred nowhere else so far

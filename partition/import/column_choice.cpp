@@ -106,7 +106,7 @@ class Chooser {
     const NodeColumns& nodes = options_.node_columns;
     std::vector<std::string> words = nodes.attributes;
     if (is_triples())
-      words = {triples.head, triples.relation, triples.tail};
+      words = {triples.head, triples.relation, triples.tail, triples.weight};
     else
       words.insert(words.end(), {nodes.id, nodes.type, nodes.label});
     return std::any_of(words.begin(), words.end(), [](const auto& word) { return !word.empty() && !is_number(word); });
@@ -154,6 +154,7 @@ class Chooser {
       format.columns = {find(format.extras.head, "--head"),
                         has_relation ? find(format.extras.relation, "--relation") : kNoColumn,
                         find(format.extras.tail, "--tail")};
+      if (!format.extras.weight.empty()) format.weight = find(format.extras.weight, "--weight");
     } else if (!has_relation) {
       format.columns = {0, kNoColumn, 1};
     } else if (!options_.columns.empty()) {
@@ -225,6 +226,7 @@ class Chooser {
                                        : place(format.columns.relation);
       text += fmt::format("; head {}, relation {}, tail {}", place(format.columns.head), relation,
                           place(format.columns.tail));
+      if (format.weight != kNoColumn) text += fmt::format(", weight {}", place(format.weight));
     }
   }
 
@@ -256,6 +258,8 @@ void check_columns(const ImportOptions& options) {
   if (triples.given() &&
       (triples.head.empty() || triples.tail.empty() || (triples.relation.empty() && triples.relation_name.empty())))
     fail(ExitStatus::kUsage, "--head, --relation (or --relation-name) and --tail go together");
+  if (!triples.weight.empty() && !triples.given())
+    fail(ExitStatus::kUsage, "--weight is a column of a table: it needs --head and --tail");
   if (!options.entities.empty() && nodes.id.empty())
     fail(ExitStatus::kUsage, "--entities needs --id: the column with the names that the triples have");
   const bool has_columns =

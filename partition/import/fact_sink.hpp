@@ -13,6 +13,8 @@ class FactSink {
  public:
   virtual ~FactSink() = default;
   virtual void triple(std::string_view head, std::string_view relation, std::string_view tail, std::uint64_t line) = 0;
+  /// What the next triple weighs; a triple that nothing was said about weighs 1.
+  virtual void weight(float /*weight*/) {}
   /// `datatype` is a datatype IRI, "@language", or empty for plain text.
   virtual void attribute(std::string_view entity, std::string_view attribute, std::string_view value,
                          std::string_view datatype, std::uint64_t line) = 0;

@@ -39,6 +39,7 @@ class NamingSink final : public FactSink {
                  std::uint64_t line) override {
     sink_.attribute(entity, attribute, value, datatype, line);
   }
+  void weight(float weight) override { sink_.weight(weight); }
   void bad_line(std::uint64_t line, const std::string& reason) override { sink_.bad_line(line, reason); }
 
  private:

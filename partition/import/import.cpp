@@ -42,8 +42,16 @@ std::vector<SplitTriples> split_at_random(SplitTriples all, const ImportOptions&
 
 void sort_splits(Collected& collected, const IdMaps& maps, const SortSettings& settings, ImportResult& result) {
   for (KeyFile& spilled : collected.splits) {
-    result.splits.push_back(spilled.size() == 0 ? empty_split(settings, maps.layout)
-                                                : sort_triples(spilled, maps, settings, result.counts.duplicates));
+    const bool is_weighted = collected.weights && result.splits.empty();
+    std::uint64_t& duplicates = result.counts.duplicates;
+    if (is_weighted) {
+      result.splits.push_back(sort_weighted_triples(spilled, *collected.weights, maps, settings, duplicates));
+      result.counts.weights_added = duplicates;
+      collected.weights.reset();
+    } else {
+      result.splits.push_back(spilled.size() == 0 ? empty_split(settings, maps.layout)
+                                                  : sort_triples(spilled, maps, settings, duplicates));
+    }
     spilled = KeyFile(settings.folder, maps.layout);  // gives the disk space back
   }
 }
@@ -107,12 +115,12 @@ void log_summary(const ImportResult& result) {
   if (result.counts.attributes_dropped > 0)
     log::warning("{} attribute values of entities without a triple were left out; --keep-isolated keeps them",
                  text::with_thousands(result.counts.attributes_dropped));
-  log::info(
-      "{} entities, {} relations; {} train, {} valid, {} test triples; {} attribute values; {} duplicates dropped",
-      text::with_thousands(result.entities.size()), text::with_thousands(result.relations.size()),
-      text::with_thousands(result.splits[0].size()), text::with_thousands(result.splits[1].size()),
-      text::with_thousands(result.splits[2].size()), text::with_thousands(result.attribute_rows.size()),
-      text::with_thousands(result.counts.duplicates));
+  log::info("{} entities, {} relations; {} train, {} valid, {} test triples; {} attribute values; {} duplicates {}",
+            text::with_thousands(result.entities.size()), text::with_thousands(result.relations.size()),
+            text::with_thousands(result.splits[0].size()), text::with_thousands(result.splits[1].size()),
+            text::with_thousands(result.splits[2].size()), text::with_thousands(result.attribute_rows.size()),
+            text::with_thousands(result.counts.duplicates),
+            result.counts.weights_added > 0 ? "dropped, their weights added up" : "dropped");
 }
 
 // Everything that needs ids only.

@@ -42,6 +42,7 @@ struct TripleColumns {
   std::string relation_name;  ///< of all triples, in place of a column
   std::string head_prefix;    ///< put before each head
   std::string tail_prefix;
+  std::string weight;  ///< of training triples; empty: they have no weights
   [[nodiscard]] bool given() const { return !head.empty() || !relation.empty() || !tail.empty(); }
 };
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -154,12 +155,21 @@ ThreeSplits split_at_random(SplitTriples all, const SplitRequest& request, const
   SplitTriples test = test_set.finish(settings, layout);
   if (valid.size() + test.size() == 0) return {std::move(all), std::move(valid), std::move(test)};
   KeyFile train(settings.folder, layout);
+  std::optional<WeightFile> weights;
+  std::optional<WeightFile::Reader> all_weights;
+  if (all.weights()) {
+    weights.emplace(settings.folder);
+    all_weights.emplace(*all.weights());
+  }
   Cursor in_valid(valid);
   Cursor in_test(test);
   for_each_key(all, [&](TripleKey key) {
-    if (!in_valid.passes(key) && !in_test.passes(key)) train.add(key);
+    const float weight = all_weights ? all_weights->next() : 0;
+    if (in_valid.passes(key) || in_test.passes(key)) return;
+    train.add(key);
+    if (weights) weights->add(weight);
   });
-  return {SplitTriples(std::move(train)), std::move(valid), std::move(test)};
+  return {SplitTriples(std::move(train), std::move(weights)), std::move(valid), std::move(test)};
 }
 
 }  // namespace tessera::partition

@@ -95,6 +95,7 @@ class Reading {
   void read_columns(LineReader& lines, const InputFile& file) {
     ImportOptions options = options_;
     if (file.columns != nullptr && options.columns.empty()) options.columns = file.columns;
+    if (file.split != graph::Split::kTrain) options.triple_columns.weight.clear();  // it is of training triples
     const std::string& name = lines.input().name();
     const ColumnChoice choice = choose_columns(options, file.content, name, lines.sample());
     collector_.hint(choice.hint);

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
+#include <optional>
 #include <string_view>
 
 namespace tessera::partition {
@@ -36,8 +39,21 @@ std::vector<std::size_t> name_columns(const TextFormat& format) {
 std::size_t last_column(const TextFormat& format) {
   std::size_t last = name_columns(format).back();
   if (format.content == Content::kAttributes) last = 2;
+  if (format.weight != kNoColumn) last = std::max(last, format.weight);
   for (const NodeValue& value : format.values) last = std::max(last, value.column);
   return last;
+}
+
+// None where the text is no weight.
+std::optional<float> parse_weight(std::string_view text) {
+  text = trimmed(text);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0)) return std::nullopt;
+  const auto weight = static_cast<float>(value);
+  if (!std::isfinite(weight)) return std::nullopt;
+  return std::fabs(weight);  // -0 is 0
 }
 
 class TextReader {
@@ -48,7 +64,7 @@ class TextReader {
         names_(name_columns(format)),
         records_(lines, format.separator, last_column(format) + 1),
         is_plain_(!format.trim && format.extras.relation_name.empty() && format.extras.head_prefix.empty() &&
-                  format.extras.tail_prefix.empty()) {}
+                  format.extras.tail_prefix.empty() && format.weight == kNoColumn) {}
 
   void run() {
     bool header = format_.header;
@@ -76,7 +92,8 @@ class TextReader {
 
   [[nodiscard]] bool is_sound() const {
     if (!records_.fault().empty() || records_.count() != format_.count) return false;
-    return std::all_of(names_.begin(), names_.end(), [&](std::size_t column) { return is_name(field(column)); });
+    return std::all_of(names_.begin(), names_.end(), [&](std::size_t column) { return is_name(field(column)); }) &&
+           (format_.weight == kNoColumn || parse_weight(field(format_.weight)));
   }
 
   // Why a record cannot be used.
@@ -93,7 +110,7 @@ class TextReader {
       return fmt::format("the {} column {}", place,
                          name.empty() ? "is empty" : "has a tab or a line break, which no name may have");
     }
-    return {};
+    return fmt::format("the weight '{}' is not a finite number, 0 or above", field(format_.weight));
   }
 
   void refuse() {
@@ -129,6 +146,7 @@ class TextReader {
     const ColumnOrder& columns = format_.columns;
     const std::string_view relation =
         columns.relation == kNoColumn ? std::string_view(extras.relation_name) : field(columns.relation);
+    if (format_.weight != kNoColumn) sink_.weight(*parse_weight(field(format_.weight)));
     sink_.triple(prefixed(extras.head_prefix, field(columns.head), head_), relation,
                  prefixed(extras.tail_prefix, field(columns.tail), tail_), line);
   }

@@ -43,6 +43,7 @@ struct TextFormat {
   std::size_t count = 3;  ///< columns of each line
   bool trim = false;
   ColumnOrder columns = {};
+  std::size_t weight = kNoColumn;
   TripleColumns extras = {};  ///< its relation_name and prefixes
   std::size_t id = 0;         ///< of kNodes
   std::string id_prefix = {};

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -84,27 +85,66 @@ class KeyFile {
   std::uint64_t count_ = 0;
 };
 
+/// Weights in a temporary file, in the order in which they were added.
+class WeightFile {
+ public:
+  explicit WeightFile(const std::filesystem::path& folder) : file_(folder) {}
+  void add(float weight) { file_.append(std::as_bytes(std::span(&weight, 1))); }
+  /// Needed before reading.
+  void finish() { file_.flush(); }
+
+  /// Reads the weights from front to back; the file must outlive the reader.
+  class Reader {
+   public:
+    explicit Reader(const WeightFile& file);
+    /// The next weights, of which `file` has as many. Valid until the next call.
+    std::span<const float> take(std::size_t count);
+    float next() { return take(1).front(); }
+
+   private:
+    TempReader reader_;
+  };
+
+ private:
+  TempFile file_;
+};
+
 /// The triples of one split: distinct, sorted by relation, head, tail; in a temporary file.
 class SplitTriples {
  public:
-  explicit SplitTriples(KeyFile keys) : keys_(std::move(keys)) { keys_.finish(); }
+  /// `weights` of the keys, if they have any.
+  explicit SplitTriples(KeyFile keys, std::optional<WeightFile> weights = std::nullopt)
+      : keys_(std::move(keys)), weights_(std::move(weights)) {
+    keys_.finish();
+    if (weights_) weights_->finish();
+  }
   [[nodiscard]] std::uint64_t size() const { return keys_.size(); }
   [[nodiscard]] const KeyFile& keys() const { return keys_; }
+  [[nodiscard]] const std::optional<WeightFile>& weights() const { return weights_; }
 
   /// Calls consume(std::span<const Triple>) with consecutive blocks; may be repeated.
   template <class Consume>
   void for_each_block(const Consume& consume) const {
+    for_each_weighted_block([&](std::span<const Triple> block, std::span<const float> /*weights*/) { consume(block); });
+  }
+  /// Calls consume(std::span<const Triple>, std::span<const float>) with consecutive blocks and their weights, if they
+  /// have any; may be repeated.
+  template <class Consume>
+  void for_each_weighted_block(const Consume& consume) const {
     KeyFile::Reader reader(keys_);
+    std::optional<WeightFile::Reader> weights;
+    if (weights_) weights.emplace(*weights_);
     std::vector<Triple> triples;
     for (std::span<const TripleKey> block = reader.next(); !block.empty(); block = reader.next()) {
       triples.clear();
       for (const TripleKey key : block) triples.push_back(keys_.layout().unpack(key));
-      consume(std::span<const Triple>(triples));
+      consume(std::span<const Triple>(triples), weights ? weights->take(triples.size()) : std::span<const float>());
     }
   }
 
  private:
   KeyFile keys_;
+  std::optional<WeightFile> weights_;
 };
 
 /// The settings of a sort.
@@ -123,6 +163,11 @@ struct IdMaps {
 /// Sorts spilled triples; repeated ones are dropped and added to `duplicates`.
 SplitTriples sort_triples(const KeyFile& spilled, const IdMaps& maps, const SortSettings& settings,
                           std::uint64_t& duplicates);
+
+/// The same of triples with weights. Weights of repeated triples are added up. Throws Error(kBadData) when a sum is no
+/// finite number.
+SplitTriples sort_weighted_triples(const KeyFile& spilled, const WeightFile& weights, const IdMaps& maps,
+                                   const SortSettings& settings, std::uint64_t& duplicates);
 
 /// How many triples of `later` are in `earlier` too.
 std::uint64_t count_common(const SplitTriples& earlier, const SplitTriples& later);

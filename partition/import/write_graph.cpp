@@ -10,6 +10,7 @@
 #include "storage/string_blocks.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -105,11 +106,30 @@ void write_attributes(graph::GraphWriter& writer, const ImportOptions& options, 
   table.write(writer.attributes(table.size()), result.entities.size(), datatypes, datatypes.size());
 }
 
+void write_split(graph::GraphWriter& writer, graph::Split split, ImportResult& result) {
+  const SplitTriples& triples = result.split(split);
+  graph::WeightRange range{std::numeric_limits<double>::infinity(), 0, 0};
+  writer.begin_split(split, triples.size());
+  triples.for_each_weighted_block([&](std::span<const Triple> block, std::span<const float> weights) {
+    writer.append(block, weights);
+    for (const float each : weights) {
+      const auto weight = static_cast<double>(each);
+      range = {std::min(range.least, weight), range.mean + weight / static_cast<double>(triples.size()),
+               std::max(range.most, weight)};
+    }
+  });
+  if (!triples.weights()) return;
+  if (range.most == 0)
+    fail(ExitStatus::kBadData, "all triples of train have the weight 0: nothing would be learnt from them");
+  result.counts.weights = range;
+}
+
 void write_counts(graph::GraphWriter& writer, const ImportCounts& counts) {
   writer.count("lines", counts.lines);
   writer.count("bad_lines", counts.bad_lines);
   writer.count("triples_read", counts.triples_read);
   writer.count("duplicates", counts.duplicates);
+  if (counts.weights_added > 0) writer.count("weights_added", counts.weights_added);
   writer.count("in_several_splits", counts.in_several_splits);
   writer.count("unseen_entities", counts.unseen_entities);
   writer.count("unseen_relations", counts.unseen_relations);
@@ -136,14 +156,12 @@ void share_memory(ImportOptions& options) {
 
 ImportCounts import_graph(ImportOptions options, const std::filesystem::path& folder) {
   share_memory(options);
-  graph::GraphWriter writer(folder, options.threads);  // before reading: it refuses a folder that exists
+  const bool has_weights = !options.triple_columns.weight.empty();
+  graph::GraphWriter writer(folder, options.threads, has_weights);  // before reading: it refuses a folder that exists
   if (options.temporary_folder.empty()) options.temporary_folder = writer.folder().parent_path();
   ImportResult result = import_triples(options);
   writer.names(result.packed_entities, encode(result.relations));
-  for (const graph::Split split : graph::kSplits) {
-    writer.begin_split(split, result.split(split).size());
-    result.split(split).for_each_block([&](std::span<const Triple> block) { writer.append(block); });
-  }
+  for (const graph::Split split : graph::kSplits) write_split(writer, split, result);
   write_attributes(writer, options, result);
   for (const graph::SourceFile& source : result.sources) writer.source(source);
   write_counts(writer, result.counts);

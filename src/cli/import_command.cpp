@@ -45,7 +45,8 @@ void import(const Options& options) {
   std::printf("%-24s %s\n", "graph", options.output.c_str());
   print_count("lines", counts.lines);
   print_count("triples read", counts.triples_read);
-  print_count("duplicates dropped", counts.duplicates);
+  print_count("duplicates dropped", counts.duplicates - counts.weights_added);
+  print_count("repeated, weights added", counts.weights_added);
   print_count("in several splits", counts.in_several_splits);
   print_count("bad lines skipped", counts.bad_lines);
   print_count("unseen entities kept", counts.unseen_entities);
@@ -53,6 +54,9 @@ void import(const Options& options) {
   print_count("entities in tables", counts.table_rows - counts.table_repeats);
   print_count("of these in no triple", counts.table_isolated);
   print_count("attribute values", counts.attributes);
+  if (counts.weights)
+    std::printf("%-24s %g to %g, mean %g\n", "weights", counts.weights->least, counts.weights->most,
+                counts.weights->mean);
 }
 
 void add_inputs(const Parser& parser, Options& options) {
@@ -87,6 +91,7 @@ void add_columns(const Parser& parser, Options& options) {
       .type_name("NAME");
   parser.add("--head-prefix", triples.head_prefix, "Text to put before each head").type_name("TEXT");
   parser.add("--tail-prefix", triples.tail_prefix, "Text to put before each tail").type_name("TEXT");
+  column("--weight", triples.weight, "Likewise of weights, 0 or above: each scales the loss of its training triple");
   column("--id", nodes.id, "Of --entities: the column with the names that the triples have");
   column("--type", nodes.type, "Of --entities: becomes the attribute 'type'");
   column("--label", nodes.label, "Of --entities: becomes the attribute 'label'; an entity has one at most");

@@ -32,6 +32,9 @@ Json describe_graph(const fs::path& folder) {
   out["entities"] = reader.entity_count();
   out["relations"] = reader.relation_count();
   for (const graph::Split split : graph::kSplits) out["triples"][graph::name(split)] = reader.triple_count(split);
+  if (const auto& weights = reader.weight_range())
+    out["weights"] =
+        fmt::format("{} to {}, mean {:.6g} (of training triples)", weights->least, weights->most, weights->mean);
   const storage::FileReader& file = reader.file();
   for (std::uint64_t i = 0; i < file.integer("/", "sources"); ++i) {
     const std::string group = fmt::format("/sources/{:06}", i);

@@ -163,7 +163,8 @@ RunContext open_context(comm::Communicator& comm, const Job& job, const Purpose&
       require_fit(comm, {job, purpose.stage, places, budget.host_bytes, purpose.on_device, purpose.exported_rows});
     const graph::QueryPlace queries =
         graph::choose_query_place(job.memory.queries, folder, comm.rank(), places, budget.host_bytes);
-    graph::Shard loaded = graph::load_shard(folder, comm.rank(), places, *pool, queries);
+    graph::Shard loaded =
+        graph::load_shard(folder, comm.rank(), places, *pool, {queries, purpose.stage == plan::Stage::kTrain});
     check_same_graph(job.data.graph, loaded.manifest);
     return loaded;
   });

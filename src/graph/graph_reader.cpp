@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace tessera::graph {
 namespace {
@@ -15,6 +16,17 @@ storage::FileReader open_graph(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
     fail(ExitStatus::kMissingInput, "graph '{}' does not exist; 'tessera import' makes it", folder.string());
   return storage::FileReader::open_verified(folder / kGraphFile, kGraphKind, kGraphVersion);
+}
+
+WeightRange read_weight_range(const storage::FileReader& file) {
+  const std::string group = fmt::format("/splits/{}", name(Split::kTrain));
+  const WeightRange range{file.real(group, "weight_least"), file.real(group, "weight_mean"),
+                          file.real(group, "weight_most")};
+  if (!(range.least >= 0 && range.least <= range.mean && range.mean <= range.most && range.mean > 0) ||
+      !std::isfinite(range.most))
+    fail(ExitStatus::kBadData, "'{}', {}: weights from {} to {} with a mean of {}", file.path().string(), group,
+         range.least, range.most, range.mean);
+  return range;
 }
 
 }  // namespace
@@ -41,6 +53,7 @@ GraphReader::GraphReader(const std::filesystem::path& folder)
     if (is_packed_) packed_.at(s).emplace(file_, group, TripleBounds{entity_count_, relation_count_});
     triple_counts_.at(s) = is_packed_ ? packed_.at(s)->size() : plain_length(split);
   }
+  if (file_.integer("/", "format_version") >= kGraphVersion) weight_range_ = read_weight_range(file_);
 }
 
 std::uint64_t GraphReader::plain_length(Split split) const {

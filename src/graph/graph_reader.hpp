@@ -34,6 +34,11 @@ class GraphReader {
   /// The checksum of graph.h5: partitions and runs remember which graph they belong to.
   [[nodiscard]] const std::string& digest() const { return digest_; }
 
+  /// Of the training triples; none where the graph has no weights.
+  [[nodiscard]] const std::optional<WeightRange>& weight_range() const { return weight_range_; }
+  /// The weights of the training triples, in their order; of a graph with weights.
+  [[nodiscard]] TripleWeights weights() const { return packed_.front()->weights(file_); }
+
   /// The names stay in the file.
   [[nodiscard]] storage::StringBlocks entity_names() const;
   [[nodiscard]] storage::StringBlocks relation_names() const;
@@ -55,6 +60,7 @@ class GraphReader {
   std::uint64_t relation_count_;
   std::array<std::uint64_t, 3> triple_counts_{};
   std::array<std::optional<PackedTriples>, 3> packed_;  // by split; none of version 1
+  std::optional<WeightRange> weight_range_;
   std::string digest_;
 };
 

@@ -7,8 +7,10 @@
 
 namespace tessera::graph {
 
-GraphWriter::GraphWriter(const std::filesystem::path& folder, std::size_t threads)
-    : threads_(threads), folder_(folder), file_(folder_.temporary() / kGraphFile, kGraphKind, kGraphVersion) {}
+GraphWriter::GraphWriter(const std::filesystem::path& folder, std::size_t threads, bool has_weights)
+    : threads_(threads),
+      folder_(folder),
+      file_(folder_.temporary() / kGraphFile, kGraphKind, has_weights ? kGraphVersion : kUnweightedGraphVersion) {}
 
 void GraphWriter::names(const storage::PackedStrings& entities, const storage::PackedStrings& relations) {
   if (entities.count > kMostEntities)
@@ -26,7 +28,9 @@ void GraphWriter::begin_split(Split split, std::uint64_t count) {
   announced_ = count;
 }
 
-void GraphWriter::append(std::span<const Triple> triples) { split_->append(triples); }
+void GraphWriter::append(std::span<const Triple> triples, std::span<const float> weights) {
+  split_->append(triples, weights);
+}
 
 void GraphWriter::finish_split() {
   if (!split_) return;

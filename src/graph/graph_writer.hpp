@@ -18,7 +18,8 @@
 namespace tessera::graph {
 
 inline constexpr const char* kGraphKind = "graph";
-inline constexpr std::uint64_t kGraphVersion = 2;  ///< 1: triples were not packed
+inline constexpr std::uint64_t kGraphVersion = 3;            ///< of graphs whose training triples have weights
+inline constexpr std::uint64_t kUnweightedGraphVersion = 2;  ///< of all others; 1: triples were not packed
 inline constexpr const char* kGraphFile = "graph.h5";
 inline constexpr std::uint64_t kMostRelations = std::uint64_t{1} << 30U;  ///< 2R directed relations have 32-bit ids
 
@@ -35,7 +36,7 @@ struct SourceFile {
 class GraphWriter {
  public:
   /// Throws Error(kUsage) when the folder exists. The threads change no bit.
-  explicit GraphWriter(const std::filesystem::path& folder, std::size_t threads = 1);
+  explicit GraphWriter(const std::filesystem::path& folder, std::size_t threads = 1, bool has_weights = false);
 
   /// Where the graph will be: a link is followed. Absolute.
   [[nodiscard]] std::filesystem::path folder() const { return std::filesystem::absolute(folder_.final_path()); }
@@ -43,7 +44,8 @@ class GraphWriter {
   void names(const storage::PackedStrings& entities, const storage::PackedStrings& relations);
   /// Announces `count` triples of one split; they follow in append(), sorted by (relation, head, tail), distinct.
   void begin_split(Split split, std::uint64_t count);
-  void append(std::span<const Triple> triples);
+  /// With `weights` for training triples alone, and where the graph has weights: finite, not negative, not all 0.
+  void append(std::span<const Triple> triples, std::span<const float> weights = {});
   /// Where the caller writes the group /attributes, which has so many columns.
   storage::FileWriter& attributes(std::uint64_t columns) {
     attribute_count_ = columns;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
+#include <utility>
 
 namespace tessera::graph {
 namespace {
@@ -148,6 +150,32 @@ QueryColumns to_columns(std::vector<Query> queries, std::uint64_t directed_relat
     columns.relation_offsets[r + 1] = columns.sources.size();
     first = end;
   }
+  return columns;
+}
+
+QueryColumns to_weighted_columns(std::vector<Query> queries, std::vector<float> weights, double mean_weight,
+                                 std::uint64_t directed_relations) {
+  TESSERA_ASSERT(queries.size() == weights.size(), "each query has a weight");
+  struct Weighted {
+    std::uint32_t relation;
+    std::uint32_t source;
+    std::uint32_t target;
+    float weight;
+  };
+  std::vector<Weighted> sorted;
+  sorted.reserve(queries.size());
+  for (std::size_t i = 0; i < queries.size(); ++i)
+    sorted.push_back({queries[i].relation.value(), queries[i].source.value(),
+                      static_cast<std::uint32_t>(queries[i].target.value()), weights[i]});
+  std::sort(sorted.begin(), sorted.end(), [](const Weighted& a, const Weighted& b) {
+    return std::tie(a.relation, a.source, a.target) < std::tie(b.relation, b.source, b.target);
+  });
+  std::transform(sorted.begin(), sorted.end(), weights.begin(), [](const Weighted& query) { return query.weight; });
+  std::vector<Weighted>().swap(sorted);
+  QueryColumns columns = to_columns(std::move(queries), directed_relations);
+  TESSERA_ASSERT(columns.sources.size() == weights.size(), "queries with weights are distinct");
+  columns.weights = std::move(weights);
+  columns.mean_weight = mean_weight;
   return columns;
 }
 

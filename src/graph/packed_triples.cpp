@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <memory>
 #include <tuple>
+#include <utility>
 
 namespace tessera::graph {
 namespace {
@@ -114,8 +115,10 @@ class TripleScan {
 
 }  // namespace
 
-void PackedTriplesWriter::append(std::span<const Triple> triples) {
-  for (const Triple& triple : triples) {
+void PackedTriplesWriter::append(std::span<const Triple> triples, std::span<const float> weights) {
+  TESSERA_ASSERT(weights.empty() || weights.size() == triples.size(), "each triple has a weight, or none has one");
+  for (std::size_t i = 0; i < triples.size(); ++i) {
+    const Triple& triple = triples[i];
     TESSERA_ASSERT(size_ == 0 || key(last_) < key(triple), "triples ascend by (relation, head, tail)");
     const bool goes_on = !chunk_starts_.empty() && triple.relation == last_.relation &&
                          heads_.size() - chunk_starts_.back() < packing::kChunkQueries;
@@ -125,7 +128,16 @@ void PackedTriplesWriter::append(std::span<const Triple> triples) {
     ++size_;
     heads_.push_back(static_cast<std::uint32_t>(triple.head.value()));
     tails_.push_back(static_cast<std::uint32_t>(triple.tail.value()));
+    if (!weights.empty()) add_weight(weights[i]);
   }
+}
+
+void PackedTriplesWriter::add_weight(float weight) {
+  const auto value = static_cast<double>(weight);
+  weights_.push_back(weight);
+  weight_range_.least = size_ == 1 ? value : std::min(weight_range_.least, value);
+  weight_range_.most = std::max(weight_range_.most, value);
+  weight_sum_ += value;
 }
 
 void PackedTriplesWriter::begin_chunk() {
@@ -162,6 +174,7 @@ void PackedTriplesWriter::end_segment() {
   file_.write<std::uint8_t>(group + "/chunks", bytes_, {"packed triples", "byte"});
   heads_.clear();
   tails_.clear();
+  if (!weights_.empty()) write_weights(file_, group, std::exchange(weights_, {}));
   chunk_starts_.clear();
   relations_.clear();
   first_heads_.clear();
@@ -173,6 +186,11 @@ void PackedTriplesWriter::finish() {
   if (!heads_.empty()) end_segment();
   file_.attribute(group_, "triples", size_);
   file_.attribute(group_, "segments", segments_);
+  if (weight_sum_ == 0) return;
+  file_.attribute(group_, "weight_least", weight_range_.least);
+  file_.attribute(group_, "weight_mean",
+                  std::clamp(weight_sum_ / static_cast<double>(size_), weight_range_.least, weight_range_.most));
+  file_.attribute(group_, "weight_most", weight_range_.most);
 }
 
 PackedTriples::PackedTriples(const storage::FileReader& file, std::string group, const TripleBounds& bounds)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "graph/triple_weights.hpp"
 #include "storage/hdf5.hpp"
 
 #include <cstdint>
@@ -25,7 +26,8 @@ class PackedTriplesWriter {
   /// `file` outlives this. Chunks are packed on some threads, which change no bit.
   PackedTriplesWriter(storage::FileWriter& file, std::string group, std::size_t threads = 1)
       : file_(file), group_(std::move(group)), threads_(threads) {}
-  void append(std::span<const Triple> triples);
+  /// `weights` of the triples, or none of any triple.
+  void append(std::span<const Triple> triples, std::span<const float> weights = {});
   /// Writes the last segment.
   void finish();
   /// Triples so far.
@@ -33,6 +35,7 @@ class PackedTriplesWriter {
 
  private:
   void begin_chunk();
+  void add_weight(float weight);
   void pack_chunks();
   void end_segment();
 
@@ -49,6 +52,9 @@ class PackedTriplesWriter {
   std::vector<std::uint32_t> first_heads_;
   std::vector<std::uint32_t> offsets_{0};
   std::vector<std::uint8_t> bytes_;
+  std::vector<float> weights_;
+  WeightRange weight_range_;
+  double weight_sum_ = 0;
 };
 
 /// What a graph file may hold.
@@ -66,6 +72,10 @@ class PackedTriples {
   PackedTriples(const storage::FileReader& file, std::string group, const TripleBounds& bounds);
   /// Triples of the split, as it says.
   [[nodiscard]] std::uint64_t size() const { return size_; }
+  /// The weights of the triples, of a split that has them.
+  [[nodiscard]] TripleWeights weights(const storage::FileReader& file) const {
+    return {file, group_, relations_.size()};
+  }
 
   /// Calls `consume` with the triples of every chunk, in order; `file` is that of the constructor. Throws
   /// Error(kBadData) when chunks are damaged or out of order.

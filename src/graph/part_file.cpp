@@ -8,6 +8,7 @@
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace tessera::graph {
@@ -29,6 +30,12 @@ void write_queries(storage::FileWriter& file, Split split, const QueryChunks& qu
   file.write<std::uint32_t>(group + "/offset", queries.offsets,
                             {"where the chunk begins in chunks; then the end", "byte"});
   file.write<std::uint8_t>(group + "/chunks", queries.view().bytes, {"packed queries", "byte"});
+}
+
+void write_train_weights(storage::FileWriter& file, const QueryColumns& train) {
+  const std::string group = group_of(Split::kTrain);
+  write_weights(file, group, train.weights);
+  file.attribute(group + kWeights, "mean", train.mean_weight);
 }
 
 void write_elsewhere(storage::FileWriter& file, const std::vector<std::uint64_t>& elsewhere) {
@@ -104,12 +111,16 @@ std::string part_file_name(PartId part) { return fmt::format("part-{:04}.h5", pa
 void write_part(const std::filesystem::path& folder, const PartitionManifest& manifest, const PartContent& content) {
   const PartRows rows{manifest.offsets[content.part.index()], manifest.rows(content.part)};
   const auto elsewhere = targets_elsewhere(content.queries, rows);
-  storage::FileWriter file(folder / part_file_name(content.part), kPartKind, kPartVersion);
+  const QueryColumns& train = content.queries.front();
+  const bool has_weights = train.mean_weight > 0;
+  storage::FileWriter file(folder / part_file_name(content.part), kPartKind,
+                           has_weights ? kPartVersion : kUnweightedPartVersion);
   file.attribute("/", "part", std::uint64_t{content.part.value()});
   file.attribute("/", "graph_digest", manifest.graph_digest);
   file.attribute("/", "first_entity", rows.first);
   for (const Split split : kSplits)
     write_queries(file, split, pack_queries(content.queries.at(static_cast<std::size_t>(split)), rows, elsewhere));
+  if (has_weights) write_train_weights(file, train);
   write_elsewhere(file, elsewhere);
   file.write<std::uint64_t>(kOriginalIds, content.original_ids, {"entity id in graph.h5 of each local row"});
   file.write<std::uint32_t>("/entities/train_degree", content.train_degree, {"training queries with this source"});
@@ -122,15 +133,24 @@ Part::Part(const PartitionManifest& manifest, PartId part)
       first_entity_(manifest.offsets[part.index()]),
       rows_(checked_cast<std::uint32_t>(manifest.rows(part))) {}
 
+WeightsView Part::Weights::view() const {
+  if (stored) return {values.span(), width, *stored};
+  return {values.span(), width, indices.span().first(indices.size() - kPadding)};
+}
+
 void Part::view(Split split) {
   const auto s = static_cast<std::size_t>(split);
   const Columns& columns = columns_.at(s);
-  const QueryChunkColumns view{columns.relation_chunks.span(),
-                               columns.first_sources.span(),
-                               columns.first_queries.span(),
-                               columns.offsets.span(),
-                               columns.bytes.span().first(columns.stored ? 0 : columns.bytes.size() - kPadding),
-                               columns.stored.get()};
+  QueryChunkColumns view{columns.relation_chunks.span(),
+                         columns.first_sources.span(),
+                         columns.first_queries.span(),
+                         columns.offsets.span(),
+                         columns.bytes.span().first(columns.stored ? 0 : columns.bytes.size() - kPadding),
+                         columns.stored.get()};
+  if (split == Split::kTrain && weights_.mean > 0) {
+    view.weights = weights_.view();
+    view.mean_weight = weights_.mean;
+  }
   sets_.at(s) = QuerySet(split, view, *targets_, rows_);
 }
 
@@ -143,32 +163,56 @@ void Part::view_targets(std::uint64_t count, unsigned low_width, memory::Pool& p
                         {count, low_width, elsewhere_.low.span(), elsewhere_.high.span(), elsewhere_.samples.span()});
 }
 
-void Part::load_columns(const storage::FileReader& file, Split split, memory::Pool& pool, QueryPlace place) {
+void Part::load_columns(const storage::FileReader& file, Split split, memory::Pool& pool, Loading loading) {
   const std::string group = group_of(split);
   Columns& columns = columns_.at(static_cast<std::size_t>(split));
   columns.relation_chunks = load_column<std::uint32_t>(file, group + "/relation_chunks", pool);
   columns.first_sources = load_column<std::uint32_t>(file, group + "/first_source", pool);
   columns.first_queries = load_column<std::uint32_t>(file, group + "/first_query", pool);
   columns.offsets = load_column<std::uint32_t>(file, group + "/offset", pool);
-  if (place == QueryPlace::kFile)
+  if (loading.place == QueryPlace::kFile)
     columns.stored = std::make_unique<storage::DatasetBytes>(file.open_bytes(group + "/chunks"));
   else
     columns.bytes = load_column<std::uint8_t>(file, group + "/chunks", pool, kPadding);
+  const bool has_weights = split == Split::kTrain && file.integer("/", "format_version") >= kPartVersion;
+  if (has_weights && loading.with_weights) load_weights(file, pool, loading.place);
 }
 
-void Part::take_memory(const storage::FileReader& file, memory::Pool& pool, QueryPlace place) {
+void Part::load_weights(const storage::FileReader& file, memory::Pool& pool, QueryPlace place) {
+  const std::string group = group_of(Split::kTrain);
+  weights_.values = load_column<float>(file, group + kWeightValues, pool);
+  if (place == QueryPlace::kFile)
+    weights_.stored = std::make_unique<storage::DatasetBytes>(file.open_bytes(group + kWeightIndices));
+  else
+    weights_.indices = load_column<std::uint8_t>(file, group + kWeightIndices, pool, kPadding);
+  weights_.width = static_cast<unsigned>(std::min<std::uint64_t>(file.integer(group + kWeights, "width"), 64));
+  weights_.mean = file.real(group + kWeights, "mean");
+  if (!(weights_.mean > 0) || !std::isfinite(weights_.mean))
+    fail(ExitStatus::kBadData, "'{}', {}: a mean of {}", file.path().string(), group + kWeights, weights_.mean);
+}
+
+void Part::pack_weights(const QueryColumns& train, memory::Pool& pool) {
+  if (!(train.mean_weight > 0)) return;
+  const PackedWeights packed = PackedWeights::encode(train.weights);
+  weights_.values = copied(packed.values, pool);
+  weights_.indices = copied(packed.indices, pool);
+  weights_.width = packed.width;
+  weights_.mean = train.mean_weight;
+}
+
+void Part::take_memory(const storage::FileReader& file, memory::Pool& pool, Loading loading) {
   const std::string group = kElsewhere;
   elsewhere_.low = load_column<std::uint8_t>(file, group + "/low", pool, kPadding);
   elsewhere_.high = load_column<std::uint64_t>(file, group + "/high", pool);
   view_targets(file.integer(group, "count"), 0, pool);
   for (const Split split : kSplits) {
-    load_columns(file, split, pool, place);
+    load_columns(file, split, pool, loading);
     view(split);
   }
 }
 
 void Part::load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool,
-                       QueryPlace place) {
+                       Loading loading) {
   const std::string group = kElsewhere;
   const std::uint64_t count = file.integer(group, "count");
   const std::uint64_t low_width = file.integer(group, "low_width");
@@ -181,7 +225,7 @@ void Part::load_packed(const storage::FileReader& file, const PartitionManifest&
   if (!sound || !targets_->is_sound())
     fail(ExitStatus::kBadData, "'{}', {}: ids out of range or out of order", file.path().string(), group);
   for (const Split split : kSplits) {
-    load_columns(file, split, pool, place);
+    load_columns(file, split, pool, loading);
     view(split);
     if (!has_sound_columns(queries(split).columns(), 2 * manifest.relation_count)) refuse_queries(file, split);
   }
@@ -194,6 +238,7 @@ void Part::pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool) {
   elsewhere_.low = copied(packed.low, pool);
   elsewhere_.high = copied(packed.high, pool);
   view_targets(packed.count, packed.low_width, pool);
+  pack_weights(splits.front(), pool);
   for (const Split split : kSplits) {
     const auto s = static_cast<std::size_t>(split);
     const QueryChunks chunks = pack_queries(splits.at(s), rows, elsewhere);
@@ -210,6 +255,9 @@ void Part::check(const storage::FileReader& file, const PartitionManifest& manif
   if (queries(Split::kTrain).size() != planned)
     fail(ExitStatus::kBadData, "'{}' has {} training queries where '{}' says {}", file.path().string(),
          queries(Split::kTrain).size(), (file.path().parent_path() / kManifestFile).string(), planned);
+  if (weights_.mean > 0 && !weights_.view().are_sound(planned))
+    fail(ExitStatus::kBadData, "'{}', {}: weights that are damaged, negative or no numbers", file.path().string(),
+         group_of(Split::kTrain) + kWeights);
   if (train_degree_.size() != rows_)
     fail(ExitStatus::kBadData, "'{}', /entities/train_degree: must count the training queries of every row",
          file.path().string());
@@ -228,7 +276,7 @@ void Part::check(const storage::FileReader& file, const PartitionManifest& manif
 }
 
 Part Part::load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part, memory::Pool& pool,
-                QueryPlace place) {
+                Loading loading) {
   const auto file = storage::FileReader::open_verified(folder / part_file_name(part), kPartKind, kPartVersion);
   if (file.string("/", "graph_digest") != manifest.graph_digest || file.integer("/", "part") != part.value() ||
       file.integer("/", "first_entity") != manifest.offsets[part.index()])
@@ -238,14 +286,14 @@ Part Part::load(const std::filesystem::path& folder, const PartitionManifest& ma
   if (file.integer("/", "format_version") == 1)
     loaded.pack(detail::load_plain_queries(file, manifest, loaded.rows_), pool);
   else
-    loaded.load_packed(file, manifest, pool, place);
+    loaded.load_packed(file, manifest, pool, loading);
   loaded.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
   loaded.check(file, manifest);
   return loaded;
 }
 
 Part Part::planned(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
-                   memory::Pool& pool, QueryPlace place) {
+                   memory::Pool& pool, Loading loading) {
   const std::filesystem::path path = folder / part_file_name(part);
   if (!std::filesystem::exists(path))
     fail(ExitStatus::kMissingInput, "'{}' is not there: the partition is not complete; partition the graph again",
@@ -255,14 +303,20 @@ Part Part::planned(const std::filesystem::path& folder, const PartitionManifest&
   if (file.integer("/", "format_version") == 1)
     planned.pack(detail::load_plain_queries(file, manifest, planned.rows_), pool);
   else
-    planned.take_memory(file, pool, place);
+    planned.take_memory(file, pool, loading);
   planned.train_degree_ = load_column<std::uint32_t>(file, "/entities/train_degree", pool);
   return planned;
 }
 
 Part Part::made(const PartitionManifest& manifest, PartId part, QueryColumns train, memory::Pool& pool) {
   Part made(manifest, part);
-  if (!train.sources.empty()) made.pack({std::move(train), {}, {}}, pool);
+  if (!train.sources.empty()) {
+    made.pack({std::move(train), {}, {}}, pool);
+  } else {
+    QueryChunkColumns none;
+    none.mean_weight = train.mean_weight;
+    made.sets_.front() = QuerySet(Split::kTrain, none, *made.targets_, made.rows_);
+  }
   return made;
 }
 

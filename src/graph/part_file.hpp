@@ -31,7 +31,8 @@ struct PartContent {
 };
 
 inline constexpr const char* kPartKind = "part";
-inline constexpr std::uint64_t kPartVersion = 2;                      ///< 1: queries were not packed
+inline constexpr std::uint64_t kPartVersion = 3;                      ///< of parts whose training queries have weights
+inline constexpr std::uint64_t kUnweightedPartVersion = 2;            ///< of all others; 1: queries were not packed
 inline constexpr const char* kOriginalIds = "/entities/original_id";  ///< [rows]
 
 /// "part-0003.h5".
@@ -47,18 +48,27 @@ enum class QueryPlace {
   kFile,  ///< the chunks of a part are read from its file whenever they are needed; their columns are in memory
 };
 
+/// What is loaded of a part, and where to.
+struct Loading {
+  Loading(QueryPlace queries = QueryPlace::kMemory, bool weights = true)  // NOLINT(google-explicit-constructor)
+      : place(queries), with_weights(weights) {}
+  QueryPlace place;
+  bool with_weights;  ///< of training queries, where the graph has any
+};
+
 /// A part in memory: its packed queries and degrees, in the pool.
 class Part {
  public:
   /// Reads and checks a chunk against the manifest; every query is unpacked once, every id is range-checked. A file of
   /// version 1 is packed while it is read. Throws Error(kBadData), Error(kMissingInput).
   static Part load(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
-                   memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
+                   memory::Pool& pool, Loading loading = {});
   /// The memory that load() takes, over a pool to plan with: queries have chunks, and nothing in them. Reads lengths
   /// alone, but all of a file of version 1.
   static Part planned(const std::filesystem::path& folder, const PartitionManifest& manifest, PartId part,
-                      memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
-  /// A part that was made up: training queries alone, each in range; see to_columns().
+                      memory::Pool& pool, Loading loading = {});
+  /// A part that was made up: training queries alone, each in range; see to_columns(). With weights where `train` has a
+  /// mean of them.
   static Part made(const PartitionManifest& manifest, PartId part, QueryColumns train, memory::Pool& pool);
 
   [[nodiscard]] PartId id() const { return id_; }
@@ -81,6 +91,14 @@ class Part {
     memory::Buffer<std::uint8_t> bytes;  // and the padding; none when the chunks stay in their file
     std::unique_ptr<storage::DatasetBytes> stored;
   };
+  struct Weights {
+    memory::Buffer<float> values;
+    unsigned width = 0;
+    memory::Buffer<std::uint8_t> indices;  // likewise
+    std::unique_ptr<storage::DatasetBytes> stored;
+    double mean = 0;  // 0: none
+    [[nodiscard]] WeightsView view() const;
+  };
   struct Elsewhere {
     memory::Buffer<std::uint8_t> low;  // and the padding
     memory::Buffer<std::uint64_t> high;
@@ -88,9 +106,11 @@ class Part {
   };
   Part(const PartitionManifest& manifest, PartId part);
   void load_packed(const storage::FileReader& file, const PartitionManifest& manifest, memory::Pool& pool,
-                   QueryPlace place);
-  void load_columns(const storage::FileReader& file, Split split, memory::Pool& pool, QueryPlace place);
-  void take_memory(const storage::FileReader& file, memory::Pool& pool, QueryPlace place);
+                   Loading loading);
+  void load_columns(const storage::FileReader& file, Split split, memory::Pool& pool, Loading loading);
+  void load_weights(const storage::FileReader& file, memory::Pool& pool, QueryPlace place);
+  void pack_weights(const QueryColumns& train, memory::Pool& pool);
+  void take_memory(const storage::FileReader& file, memory::Pool& pool, Loading loading);
   void pack(const std::array<QueryColumns, 3>& splits, memory::Pool& pool);
   void view_targets(std::uint64_t count, unsigned low_width, memory::Pool& pool);
   void view(Split split);
@@ -100,6 +120,7 @@ class Part {
   EntityId first_entity_;
   std::uint32_t rows_ = 0;
   std::array<Columns, 3> columns_;
+  Weights weights_;  // of training queries
   Elsewhere elsewhere_;
   std::unique_ptr<TargetIds> targets_ = std::make_unique<TargetIds>();  // stays where it is when the part moves
   std::array<QuerySet, 3> sets_;

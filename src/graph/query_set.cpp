@@ -91,6 +91,11 @@ void QuerySet::read(std::size_t chunk, packing::ChunkReader& reader) const {
     refuse(chunk);
 }
 
+void QuerySet::read_weights(std::uint64_t first, std::span<float> out) const {
+  columns_.weights.read(first, out);
+  for (float& weight : out) weight = static_cast<float>(static_cast<double>(weight) / columns_.mean_weight);
+}
+
 Query QuerySet::query(std::uint64_t i) const {
   const auto next = std::upper_bound(columns_.first_queries.begin(), columns_.first_queries.end(), i);
   const auto chunk = static_cast<std::size_t>(next - columns_.first_queries.begin() - 1);

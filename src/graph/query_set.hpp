@@ -5,6 +5,7 @@
 #include "core/ids.hpp"
 #include "graph/split.hpp"
 #include "graph/target_ids.hpp"
+#include "graph/triple_weights.hpp"
 #include "packing/query_chunk.hpp"
 #include "storage/dataset_bytes.hpp"
 
@@ -22,6 +23,9 @@ struct QueryChunkColumns {
   std::span<const std::uint32_t> offsets;          ///< [chunks + 1] into `bytes`
   std::span<const std::uint8_t> bytes;             ///< with kPadding readable bytes behind them; empty when `stored`
   const storage::DatasetBytes* stored = nullptr;   ///< the chunks in their file when they are not in memory
+
+  WeightsView weights = {};  ///< of the queries, in their order
+  double mean_weight = 0;    ///< of the whole graph; 0: queries have no weights
 
   [[nodiscard]] std::uint64_t chunk_bytes() const { return stored == nullptr ? bytes.size() : stored->size(); }
 };
@@ -54,6 +58,10 @@ class QuerySet {
   [[nodiscard]] bool continues(std::size_t chunk) const;
   /// Unpacks a chunk, from memory or from its file. Throws Error(kBadData) when it is damaged, Error(kIo).
   void read(std::size_t chunk, packing::ChunkReader& reader) const;
+  /// Whether queries have weights that were loaded.
+  [[nodiscard]] bool has_weights() const { return columns_.mean_weight > 0; }
+  /// Weights of queries first .. first + out.size() - 1, divided by the mean of the graph.
+  void read_weights(std::uint64_t first, std::span<float> out) const;
   /// Global id of a target of a chunk.
   [[nodiscard]] std::uint64_t entity(std::uint32_t target) const { return targets_->entity(target); }
 

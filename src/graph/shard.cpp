@@ -61,14 +61,14 @@ Shard::Place Shard::place(EntityId entity) const {
 }
 
 Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
-                 memory::Pool& pool, QueryPlace place) {
+                 memory::Pool& pool, Loading loading) {
   PartitionManifest manifest = read_manifest(partition_folder, false);
   if (placement.part_count() != manifest.part_count())
     fail(ExitStatus::kUsage, "'{}' has {} parts, but {} were given to ranks", partition_folder.string(),
          manifest.part_count(), placement.part_count());
   Shard shard{std::move(manifest), placement, rank, {}};
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part)
-    shard.parts.push_back(Part::load(partition_folder, shard.manifest, part, pool, place));
+    shard.parts.push_back(Part::load(partition_folder, shard.manifest, part, pool, loading));
   return shard;
 }
 

@@ -46,6 +46,10 @@ struct Shard {
   Rank rank;
   std::vector<Part> parts;  ///< parts of this rank, ascending
 
+  /// Whether training queries have weights, which were loaded. The same on all ranks.
+  [[nodiscard]] bool has_weights() const {
+    return !parts.empty() && parts.front().queries(Split::kTrain).has_weights();
+  }
   [[nodiscard]] Rank owner_rank(EntityId entity) const { return placement.rank_of(manifest.owner(entity)); }
 
   struct Place {
@@ -59,7 +63,7 @@ struct Shard {
 /// Loads the chunks that `rank` owns. Not collective: callers agree on success afterwards. Throws Error(kUsage) when
 /// `placement` is of another number of parts.
 Shard load_shard(const std::filesystem::path& partition_folder, Rank rank, const Placement& placement,
-                 memory::Pool& pool, QueryPlace place = QueryPlace::kMemory);
+                 memory::Pool& pool, Loading loading = {});
 
 /// The same by the bytes of the files.
 QueryPlace choose_query_place(const std::string& setting, std::uint64_t file_bytes, std::uint64_t budget_bytes);

@@ -86,6 +86,7 @@ class BasicSoftmax {
   /// targets.priors[i]:
   ///   targets.losses[i] = log(exp(t) + sum_j exp(z_j)) - t,
   ///   logits[i][j] <- scale * exp(z_j) / (exp(t) + sum exp(z)),  targets.weights[i] <- scale * (p_target - 1),
+  /// the loss and `scale` multiplied by targets.times[i] where it is given,
   /// all computed stably; a candidate of -infinity counts for nothing. Sums over j run in 16 fixed lanes (j mod 16)
   /// that are then added as a fixed binary tree, whatever the vector width.
   virtual void cross_entropy(Matrix logits, const BasicTargetLosses<kSpace>& targets, float shift,

@@ -74,6 +74,12 @@ struct BasicTargetLosses {
   Vector<kSpace, float> losses;
   Vector<kSpace, float> weights;
   Vector<kSpace, const float> priors = {};  ///< added to the scores, in the softmax alone; empty: none
+  /// What the loss of each query, and with it its weights, is multiplied by; empty: 1.
+  Vector<kSpace, const float> times = {};
+  /// `value` as query i counts.
+  [[nodiscard]] TESSERA_HOST_DEVICE float count(std::size_t i, float value) const {
+    return times.empty() ? value : value * times[i];
+  }
 };
 
 /// A loss of one target against sampled negatives.

@@ -67,7 +67,7 @@ using CandidateLoss = std::variant<SoftmaxLoss, BinaryLoss>;
 /// The loss of one query, and the weights of scores in its gradient.
 struct LossTerms {
   double loss;           ///< the sum over the query's targets
-  double target_weight;  ///< the weight of each target's score
+  double target_weight;  ///< the weight of the score of each target that counts once
   double reference;      ///< the weight of a candidate of a softmax is gain * exp(score - reference) / total
   double gain;
   double total;
@@ -83,20 +83,32 @@ inline double target_score_sum(const float* target_scores, std::size_t count) {
   return lane_sum<kTileLanes>(count, [&](std::size_t k) { return static_cast<double>(target_scores[k]); });
 }
 
-/// The terms of a query from its statistic over all candidates and target_score_sum() of its `count` targets.
+/// What a target that counts `times` times adds to target_score_sum(). A sampled query has one target, whose score is
+/// taken as it is.
+TESSERA_HOST_DEVICE inline double counted_score(const SoftmaxLoss& of, float score, float times) {
+  return static_cast<double>(score) * (of.is_exact ? static_cast<double>(times) : 1.0);
+}
+TESSERA_HOST_DEVICE inline double counted_score(const BinaryLoss& /*of*/, float score, float /*times*/) {
+  return static_cast<double>(score);
+}
+
+/// The terms of a query from its statistic over all candidates and target_score_sum() of its targets, which count
+/// `targets` times together. Where the softmax is not exact, `score_sum` is the score of its only target, which counts
+/// `targets` times.
 TESSERA_HOST_DEVICE inline LossTerms loss_terms(SoftmaxLoss of, const Statistic& all, double score_sum,
-                                                std::size_t count) {
-  const auto targets = static_cast<double>(count);
+                                                double targets) {
   const double reference = !of.is_exact && all.first < score_sum ? score_sum : all.first;
   const double others = all.second * std::exp(all.first - reference);
   const double total = of.is_exact ? others : others + std::exp(score_sum - reference);
   const double weight = of.is_exact ? 1 : others / total;
   const auto scale = static_cast<double>(of.scale);
-  return {targets * (reference + std::log(total)) - score_sum, -scale * weight, reference, scale * targets, total};
+  const double normaliser = reference + std::log(total);
+  const double loss = of.is_exact ? targets * normaliser - score_sum : targets * (normaliser - score_sum);
+  return {loss, -scale * weight, reference, scale * targets, total};
 }
 
 TESSERA_HOST_DEVICE inline LossTerms loss_terms(BinaryLoss of, const Statistic& all, double score_sum,
-                                                std::size_t /*count*/) {
+                                                double /*targets*/) {
   const double label = 1 - of.smoothing;
   const auto scale = static_cast<double>(of.scale);
   return {all.first - static_cast<double>(of.offset) * all.second - label * score_sum, -scale * label, 0, scale, 1};
@@ -114,12 +126,13 @@ struct LossSum {
   }
 };
 
-/// Targets of B queries: those of query i are first[i] .. first[i + 1] - 1. All targets of one query weigh the same.
+/// Targets of B queries: those of query i are first[i] .. first[i + 1] - 1. Without `times` all of them count once.
 template <Space kSpace>
 struct BasicQueryTargets {
   Vector<kSpace, const float> scores;
   Vector<kSpace, const std::uint32_t> first;  ///< [B + 1]
   Vector<kSpace, float> weights;              ///< a loss writes them
+  Vector<kSpace, const float> times = {};     ///< how often each target counts, in a softmax
 };
 
 /// The loss of B queries over candidates that lie in parts, each of T tiles.

@@ -64,7 +64,9 @@ std::uint64_t GraphSizes::file_bytes(Rank rank, const graph::Placement& placemen
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part) {
     std::error_code error;
     const std::uint64_t of_file =
-        is_estimate() ? kQueryBytes * manifest.figures[part.index()].queries + (kDegreeBytes + 8) * manifest.rows(part)
+        is_estimate() ? static_cast<std::uint64_t>((static_cast<double>(kQueryBytes) + weight_bytes) *
+                                                   static_cast<double>(manifest.figures[part.index()].queries)) +
+                            (kDegreeBytes + 8) * manifest.rows(part)
                       : fs::file_size(folder / graph::part_file_name(part), error);
     bytes += error ? 0 : of_file;
   }
@@ -72,16 +74,20 @@ std::uint64_t GraphSizes::file_bytes(Rank rank, const graph::Placement& placemen
 }
 
 graph::Shard GraphSizes::shard(Rank rank, const graph::Placement& placement, memory::Pool& pool,
-                               graph::QueryPlace place) const {
+                               graph::Loading loading) const {
   graph::Shard shard{manifest, placement, rank, {}};
   for (PartId part = placement.first_part(rank); part < placement.end_part(rank); ++part) {
     if (!is_estimate()) {
-      shard.parts.push_back(graph::Part::planned(folder, manifest, part, pool, place));
+      shard.parts.push_back(graph::Part::planned(folder, manifest, part, pool, loading));
       continue;
     }
-    shard.parts.push_back(graph::Part::made(manifest, part, {}, pool));
+    graph::QueryColumns columns;
+    if (weight_bytes > 0 && loading.with_weights) columns.mean_weight = 1;
+    shard.parts.push_back(graph::Part::made(manifest, part, columns, pool));
     const auto queries = static_cast<double>(manifest.figures[part.index()].queries);
-    const double each = place == graph::QueryPlace::kFile ? kIndexBytes : static_cast<double>(kQueryBytes);
+    const double weights = loading.with_weights ? weight_bytes : 0;
+    const double each =
+        loading.place == graph::QueryPlace::kFile ? kIndexBytes : static_cast<double>(kQueryBytes) + weights;
     (void)pool.allocate<std::byte>(memory::Tag::kQueries,
                                    static_cast<std::uint64_t>(each * queries) + kDegreeBytes * manifest.rows(part));
   }
@@ -119,6 +125,7 @@ GraphSizes find_sizes(const Job& job, const std::optional<Counts>& counts) {
   GraphSizes sizes = estimate({graph.entity_count(), graph.relation_count(), graph.triple_count(graph::Split::kTrain)},
                               job.data.parts, fmt::format("graph '{}', not partitioned yet", job.data.graph));
   sizes.has_validation = graph.triple_count(graph::Split::kValid) > 0;
+  if (graph.weight_range()) sizes.weight_bytes = GraphSizes::kWeightBytes;
   return sizes;
 }
 

@@ -28,19 +28,21 @@ struct Counts {
 struct GraphSizes {
   static constexpr std::uint64_t kQueryBytes = 3;   ///< WN18RR has 1.7 in 8 parts of METIS, a random graph 3.6
   static constexpr double kIndexBytes = 0.5;        ///< of it stays in memory where queries are streamed
+  static constexpr double kWeightBytes = 4;         ///< of its weight, which takes less where few are distinct
   static constexpr std::uint64_t kDegreeBytes = 4;  ///< of each row
 
   graph::PartitionManifest manifest;
   std::filesystem::path folder;  ///< of the partition; empty: sizes are estimates
   std::string source;            ///< for people
   bool has_validation = true;    ///< whether there are triples to validate with
+  double weight_bytes = 0;       ///< of estimates: of the weight of a query; 0: queries have no weights
 
   [[nodiscard]] bool is_estimate() const { return folder.empty(); }
   /// Bytes of the part files of a rank.
   [[nodiscard]] std::uint64_t file_bytes(Rank rank, const graph::Placement& placement) const;
   /// The parts of a rank, with the memory of their queries in a pool to plan with.
   [[nodiscard]] graph::Shard shard(Rank rank, const graph::Placement& placement, memory::Pool& pool,
-                                   graph::QueryPlace place) const;
+                                   graph::Loading loading) const;
 };
 
 /// The partition of the job where it is there, else its graph, else `counts`; `counts` that are given come first.

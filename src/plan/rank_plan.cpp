@@ -59,6 +59,7 @@ void plan_round(const Ready& ready, const graph::Placement& slots, model::Parame
   const std::uint64_t queries = whole.query_count() / rounds + 1;
   GraphSizes sizes;
   sizes.manifest.relation_count = whole.relation_count;
+  if (ready.shard.has_weights()) sizes.weight_bytes = GraphSizes::kWeightBytes;
   const std::uint64_t rows = parameters.parts().front().rows.rows;
   for (std::uint64_t slot = 0; slot <= slots.part_count(); ++slot) sizes.manifest.offsets.push_back(slot * rows);
   sizes.manifest.entity_count = sizes.manifest.offsets.back();
@@ -146,7 +147,8 @@ RankPlan plan_parts(Stage stage, const PlannedRank& planned) {
   Pool device = Pool::planning();
   const auto place = graph::choose_query_place(
       planned.job.memory.queries, planned.sizes.file_bytes(planned.rank, planned.placement), planned.budget_bytes);
-  const graph::Shard shard = planned.sizes.shard(planned.rank, planned.placement, pool, place);
+  const graph::Shard shard =
+      planned.sizes.shard(planned.rank, planned.placement, pool, {place, stage == Stage::kTrain});
   const auto comm = comm::make_planned_communicator(
       {planned.rank, planned.placement.rank_count(), std::max(1, planned.ranks_on_host)});
   Ready ready{planned, planned.job, *comm, shard, pool, device};

@@ -48,6 +48,7 @@ ItemOrder::ItemOrder(const graph::Part& part, const Sizes& sizes, memory::Pool& 
       order_(pool.allocate<std::uint32_t>(Tag::kBatch, std::min(kBlockItems, capacity(sizes)))),
       tables_(pool.allocate<std::uint32_t>(
           Tag::kBatch, table_words(std::max<std::uint64_t>(capacity(sizes), queries_.chunk_count())))) {
+  if (has_weights()) weights_ = pool.allocate<float>(Tag::kBatch, capacity(sizes));
   if (sizes.most_answers > 0) first_ = pool.allocate<std::uint32_t>(Tag::kBatch, capacity(sizes) + 1);
   const auto targets = static_cast<std::uint32_t>(queries_.target_bound());
   if (targets == 0) return;
@@ -155,6 +156,7 @@ void ItemOrder::unpack(std::size_t chunk, std::uint32_t relation) {
     for (std::size_t i = 0; i < rows.size(); ++i)
       rows[i] = {sources[i], relation, static_cast<std::uint32_t>(scratch_->ids[i])};
   }
+  if (has_weights()) queries_.read_weights(queries_.first_query(chunk), weights_.span().subspan(size_, rows.size()));
   size_ += rows.size();
 }
 

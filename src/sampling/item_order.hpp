@@ -53,6 +53,10 @@ class ItemOrder {
   }
   [[nodiscard]] std::uint32_t source(std::uint32_t query) const { return rows_[query].source; }
   [[nodiscard]] std::uint32_t relation(std::uint32_t query) const { return rows_[query].relation; }
+  /// Whether the training queries of the part have weights.
+  [[nodiscard]] bool has_weights() const { return queries_.has_weights(); }
+  /// The weight divided by the mean of the graph; of a part with weights.
+  [[nodiscard]] float weight(std::uint32_t query) const { return weights_[query]; }
   /// Global id of the target.
   [[nodiscard]] std::uint64_t target(std::uint32_t query) const { return rows_[query].target; }
 
@@ -93,6 +97,7 @@ class ItemOrder {
   std::size_t size_ = 0;                     // queries that are unpacked
   std::uint64_t items_ = 0;
   memory::Buffer<Row> rows_;
+  memory::Buffer<float> weights_;           // of rows_, if queries have weights
   memory::Buffer<std::uint32_t> order_;     // item at each position of the block
   memory::Buffer<std::uint32_t> tables_;    // of shuffled_
   memory::Buffer<std::uint32_t> entities_;  // global ids of all targets of the part, if they are few

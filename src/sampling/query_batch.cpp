@@ -24,7 +24,9 @@ QueryBatch::QueryBatch(const graph::PartitionManifest& manifest, PartId part, co
       candidates_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.candidates)),
       by_source_(sizes.queries, pool),
       by_relation_(sizes.queries, pool),
-      by_candidate_(sizes.candidates, pool) {}
+      by_candidate_(sizes.candidates, pool) {
+  if (sizes.has_weights) weights_ = pool.allocate<float>(Tag::kBatch, sizes.queries);
+}
 
 namespace {
 
@@ -65,6 +67,13 @@ void QueryBatch::draw_queries(ItemOrder& items, const Draw& draw) {
   }
 }
 
+void QueryBatch::add_weights(std::size_t query) {
+  double sum = 0;
+  for (std::uint32_t k = 0; k < answers_[query]; ++k)
+    sum += static_cast<double>(targets_[first_targets_[query] + k].weight);
+  weights_[query] = static_cast<float>(sum);
+}
+
 // Where a query's targets begin follows from the answers of those before it: two passes.
 void QueryBatch::take_items(const ItemOrder& items, const Draw& draw, std::size_t first, std::size_t end) {
   for_each_query(first, end, draw.threads, [&](std::size_t i) {
@@ -80,8 +89,10 @@ void QueryBatch::take_items(const ItemOrder& items, const Draw& draw, std::size_
   }
   for_each_query(first, end, draw.threads, [&](std::size_t i) {
     for (std::uint32_t k = 0; k < answers_[i]; ++k)
-      targets_[first_targets_[i] + k] = {items.target(first_queries_[i] + k), static_cast<std::uint32_t>(i),
-                                         relations_[i]};
+      targets_[first_targets_[i] + k] = {static_cast<std::uint32_t>(items.target(first_queries_[i] + k)),
+                                         items.has_weights() ? items.weight(first_queries_[i] + k) : 1.0F,
+                                         static_cast<std::uint32_t>(i), relations_[i]};
+    if (weights_.size() > 0) add_weights(i);
   });
 }
 

@@ -20,6 +20,7 @@ struct BatchSizes {
   std::uint64_t queries = 0;
   std::uint64_t targets = 0;
   std::uint64_t candidates = 0;  ///< sampled ones; 0: all rows are candidates
+  bool has_weights = false;      ///< as the ItemOrder of the part
 };
 
 /// What one part brings to a step when queries are moved: query vectors to make, their targets wherever these live, and
@@ -46,6 +47,10 @@ class QueryBatch {
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
   /// Targets of each query.
   [[nodiscard]] std::span<const std::uint32_t> answers() const { return answers_.span().first(size_); }
+  /// Sums of the weights of these targets; empty where triples have no weights.
+  [[nodiscard]] std::span<const float> weights() const {
+    return weights_.span().first(weights_.size() > 0 ? size_ : 0);
+  }
   [[nodiscard]] std::span<const exchange::QueryTarget> targets() const { return targets_.span().first(target_count_); }
   [[nodiscard]] std::span<const std::uint32_t> candidates() const { return candidates_.span(); }
   [[nodiscard]] const exchange::Groups& by_source() const { return by_source_; }
@@ -55,6 +60,7 @@ class QueryBatch {
  private:
   void draw_queries(ItemOrder& items, const Draw& draw);
   void take_items(const ItemOrder& items, const Draw& draw, std::size_t first, std::size_t end);
+  void add_weights(std::size_t query);
 
   PartId part_;
   std::uint64_t directed_relations_;
@@ -64,6 +70,7 @@ class QueryBatch {
   memory::Buffer<std::uint32_t> sources_;
   memory::Buffer<std::uint32_t> relations_;
   memory::Buffer<std::uint32_t> answers_;
+  memory::Buffer<float> weights_;
   memory::Buffer<std::uint32_t> first_queries_;  // first unpacked query of each item
   memory::Buffer<std::uint32_t> first_targets_;  // first of targets_ of each item
   memory::Buffer<exchange::QueryTarget> targets_;

@@ -25,7 +25,7 @@ struct QueryLists {
   OrderPosition position;
   Indices sources;     ///< rows
   Indices relations;   ///< directed
-  Floats answers;      ///< triples that each query stands for
+  Floats answers;      ///< triples that each query stands for, by weight
   Indices source_ids;  ///< distinct sources
   Segments by_source;
   Indices relation_ids;  ///< distinct relations

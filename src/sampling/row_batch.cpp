@@ -18,17 +18,18 @@ Scope find_scope(const std::string& name) {
   fail(ExitStatus::kUsage, "negatives.scope '{}' is not known; it is one of: global, part, all", name);
 }
 
-RowBatch::RowBatch(const graph::PartitionManifest& manifest, PartId part, std::uint64_t most_queries,
-                   std::uint64_t negatives, memory::Pool& pool)
+RowBatch::RowBatch(const graph::PartitionManifest& manifest, PartId part, const Sizes& sizes, memory::Pool& pool)
     : part_(part),
       entity_count_(manifest.entity_count),
       first_entity_(manifest.offsets[part.index()]),
       directed_relations_(2 * manifest.relation_count),
-      negatives_(negatives),
-      occurrences_(pool.allocate<std::uint64_t>(Tag::kBatch, 2 * most_queries + negatives)),
-      relations_(pool.allocate<std::uint32_t>(Tag::kBatch, most_queries)),
-      by_relation_(most_queries, pool),
-      rows_(manifest, part, 2 * most_queries + negatives, pool) {}
+      negatives_(sizes.negatives),
+      occurrences_(pool.allocate<std::uint64_t>(Tag::kBatch, 2 * sizes.queries + sizes.negatives)),
+      relations_(pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries)),
+      by_relation_(sizes.queries, pool),
+      rows_(manifest, part, 2 * sizes.queries + sizes.negatives, pool) {
+  if (sizes.has_weights) weights_ = pool.allocate<float>(Tag::kBatch, sizes.queries);
+}
 
 void RowBatch::draw(const graph::Part& part, ItemOrder& queries, const Draw& draw) {
   size_ = draw.end_query - draw.first_query;
@@ -40,6 +41,7 @@ void RowBatch::draw(const graph::Part& part, ItemOrder& queries, const Draw& dra
       occurrences_[i] = first_entity_ + queries.source(query);
       occurrences_[size_ + i] = queries.target(query);
       relations_[i] = queries.relation(query);
+      if (weights_.size() > 0) weights_[i] = queries.weight(query);
     }
   }
   const RandomStream stream(draw.seed, Purpose::kNegatives, draw.epoch, part_.value());

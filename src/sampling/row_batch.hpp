@@ -28,8 +28,13 @@ Scope find_scope(const std::string& name);
 /// targets n .. 2n-1, negatives 2n .. 2n+K-1.
 class RowBatch {
  public:
-  RowBatch(const graph::PartitionManifest& manifest, PartId part, std::uint64_t most_queries, std::uint64_t negatives,
-           memory::Pool& pool);
+  /// The most that one part has in a step.
+  struct Sizes {
+    std::uint64_t queries = 0;
+    std::uint64_t negatives = 0;
+    bool has_weights = false;  ///< as its ItemOrder
+  };
+  RowBatch(const graph::PartitionManifest& manifest, PartId part, const Sizes& sizes, memory::Pool& pool);
 
   struct Draw {
     std::uint64_t seed;
@@ -46,6 +51,10 @@ class RowBatch {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const OrderPosition& position() const { return position_; }
   [[nodiscard]] std::size_t negatives() const { return negatives_; }
+  /// ItemOrder::weight() of each query; empty where queries have none.
+  [[nodiscard]] std::span<const float> weights() const {
+    return weights_.span().first(weights_.size() > 0 ? size_ : 0);
+  }
   [[nodiscard]] std::span<const std::uint32_t> relations() const { return relations_.span().first(size_); }
   /// Global ids of the targets and of the negatives.
   [[nodiscard]] std::span<const std::uint64_t> target_entities() const { return entities(size_, size_); }
@@ -72,6 +81,7 @@ class RowBatch {
   std::size_t negatives_;
   memory::Buffer<std::uint64_t> occurrences_;
   memory::Buffer<std::uint32_t> relations_;
+  memory::Buffer<float> weights_;
   exchange::Groups by_relation_;
   exchange::RowRequests rows_;
 };

@@ -10,6 +10,7 @@ using execution::Space;
 template <Space kSpace>
 SideDraw<kSpace>::SideDraw(const Uses& uses, std::uint64_t queries) : uses_(uses) {
   for (auto& scratch : scratch_) scratch.reserve(queries);
+  if (uses.has_weights) of_relations_.reserve(queries);
 }
 
 template <Space kSpace>
@@ -28,6 +29,7 @@ void SideDraw<kSpace>::put(const Drawn& drawn, Writer& writer, QueryLists<kSpace
 
 template <Space kSpace>
 void SideDraw<kSpace>::put_answers(const Drawn& drawn, Writer& writer, QueryLists<kSpace>& lists) {
+  if (!drawn.weights.empty()) return put_weights(drawn, writer, lists);
   const Groups& relations = drawn.by_relation;
   auto& answers = scratch_[0];
   auto& of_relations = scratch_[1];
@@ -40,6 +42,19 @@ void SideDraw<kSpace>::put_answers(const Drawn& drawn, Writer& writer, QueryList
     for (const std::uint32_t position : relations.positions_of(u)) of_relations[u] += answers[position];
   lists.answers = writer.put_floats(answers);
   lists.relation_answers = writer.put_floats(of_relations);
+}
+
+template <Space kSpace>
+void SideDraw<kSpace>::put_weights(const Drawn& drawn, Writer& writer, QueryLists<kSpace>& lists) {
+  const Groups& relations = drawn.by_relation;
+  of_relations_.clear();
+  for (std::size_t u = 0; u < relations.size(); ++u) {
+    double sum = 0;
+    for (const std::uint32_t position : relations.positions_of(u)) sum += static_cast<double>(drawn.weights[position]);
+    of_relations_.push_back(static_cast<float>(sum));
+  }
+  lists.answers = writer.put_floats(drawn.weights);
+  lists.relation_answers = writer.put_floats(std::span<const float>(of_relations_));
 }
 
 template <Space kSpace>

@@ -23,6 +23,7 @@ class SideDraw {
     bool drops_relations = false;
     bool has_core = false;
     bool makes_all_operators = false;
+    bool has_weights = false;
   };
   /// `queries`: the most queries of a step.
   SideDraw(const Uses& uses, std::uint64_t queries);
@@ -36,16 +37,19 @@ class SideDraw {
     std::span<const std::uint32_t> sources;
     std::span<const std::uint32_t> relations;
     std::span<const std::uint32_t> answers;  ///< empty: one each
+    std::span<const float> weights;          ///< sums of weights of the answers; empty: the answers count once
     const exchange::Groups& by_relation;
   };
   void put(const Drawn& drawn, Writer& writer, QueryLists<kSpace>& lists);
 
  private:
   void put_answers(const Drawn& drawn, Writer& writer, QueryLists<kSpace>& lists);
+  void put_weights(const Drawn& drawn, Writer& writer, QueryLists<kSpace>& lists);
   void put_operators(const Drawn& drawn, Writer& writer, QueryLists<kSpace>& lists);
 
   Uses uses_;
   std::vector<std::uint32_t> scratch_[2];
+  std::vector<float> of_relations_;
 };
 
 /// Groups as segments of their ids.

@@ -140,7 +140,24 @@ void PassEngine::run_segment(std::uint32_t epoch, std::uint64_t segment, EpochSu
   run_pass(pass, sums, progress);
 }
 
+namespace {
+
+void check_weights(const EngineSetup& setup) {
+  if (!setup.shard.has_weights()) return;
+  if (setup.job.loss.name == "bce")
+    fail(ExitStatus::kUsage,
+         "the triples of this graph have weights, and loss 'bce' cannot weigh them; use softmax, margin or "
+         "self_adversarial, or import the graph without --weight");
+  if (setup.device_pool != nullptr || setup.planned_device != nullptr)
+    fail(ExitStatus::kUsage,
+         "the triples of this graph have weights, which only CPUs train with; set run.device=cpu, or import the graph "
+         "without --weight");
+}
+
+}  // namespace
+
 std::unique_ptr<PassEngine> make_engine(const EngineSetup& setup) {
+  check_weights(setup);
   const auto make = [&]<Space kSpace>(std::unique_ptr<RankExecution<kSpace>> execution) -> std::unique_ptr<PassEngine> {
     if (moves_queries(setup.job)) return std::make_unique<QueriesEngine<kSpace>>(setup, std::move(execution));
     return std::make_unique<RowsEngine<kSpace>>(setup, std::move(execution));

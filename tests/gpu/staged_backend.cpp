@@ -56,10 +56,10 @@ class StagedSoftmax final : public Softmax {
     const Grid weights(logits);
     const Elements loss(targets.losses);
     const Elements target_weight(targets.weights);
-    on_device().softmax.cross_entropy(
-        weights.view(),
-        {Elements(targets.scores).view(), loss.view(), target_weight.view(), Elements(targets.priors).view()}, shift,
-        scale);
+    on_device().softmax.cross_entropy(weights.view(),
+                                      {Elements(targets.scores).view(), loss.view(), target_weight.view(),
+                                       Elements(targets.priors).view(), Elements(targets.times).view()},
+                                      shift, scale);
     weights.back_to(logits);
     loss.back_to(targets.losses);
     target_weight.back_to(targets.weights);

@@ -12,8 +12,9 @@ class StagedNegativeLosses final : public NegativeLosses {
     const Grid weights(scores);
     const Elements target_weight(targets.weights);
     through(targets.losses, [&](device::Span<float> loss) {
-      on_device().negative_losses.weigh(of, weights.view(),
-                                        {Elements(targets.scores).view(), loss, target_weight.view()});
+      on_device().negative_losses.weigh(
+          of, weights.view(),
+          {Elements(targets.scores).view(), loss, target_weight.view(), {}, Elements(targets.times).view()});
     });
     weights.back_to(scores);
     target_weight.back_to(targets.weights);

@@ -131,7 +131,8 @@ class StagedStatistics final : public Statistics {
     const Elements weights(targets.weights);
     through(terms, [&](device::Span<LossTerms> to) {
       on_device().statistics.terms(of, Elements(all).view(),
-                                   {Elements(targets.scores).view(), Elements(targets.first).view(), weights.view()},
+                                   {Elements(targets.scores).view(), Elements(targets.first).view(), weights.view(),
+                                    Elements(targets.times).view()},
                                    to);
     });
     weights.back_to(targets.weights);

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <tuple>
@@ -58,13 +60,13 @@ void write_graph(const std::filesystem::path& folder, const TestGraph& graph) {
     return storage::PackedStrings::encode(count,
                                           [&name, make](std::uint64_t i) { return std::string_view(name = make(i)); });
   };
-  graph::GraphWriter writer(folder);
+  graph::GraphWriter writer(folder, 1, !graph.weights.empty());
   writer.names(names(graph.entities, entity_name), names(graph.relations, relation_name));
   for (const Split split : graph::kSplits) {
     std::vector<Triple> triples = graph.split(split);
     std::sort(triples.begin(), triples.end(), file_order);
     writer.begin_split(split, triples.size());
-    writer.append(triples);
+    writer.append(triples, split == Split::kTrain ? std::span<const float>(graph.weights) : std::span<const float>());
   }
   writer.commit();
 }
@@ -82,17 +84,26 @@ std::vector<std::uint64_t> part_offsets(std::uint64_t entities, std::uint32_t pa
   return offsets;
 }
 
+struct PartQueries {
+  std::array<std::vector<Query>, 3> splits;
+  std::vector<float> weights;
+};
+
 /// Both queries of every triple, at the owners of their sources.
-std::vector<std::array<std::vector<Query>, 3>> queries_by_part(const TestGraph& graph,
-                                                               const graph::PartitionManifest& manifest) {
-  std::vector<std::array<std::vector<Query>, 3>> queries(manifest.part_count());
+std::vector<PartQueries> queries_by_part(const TestGraph& graph, const graph::PartitionManifest& manifest) {
+  std::vector<PartQueries> queries(manifest.part_count());
+  std::optional<float> weight;
   const auto add = [&](Split split, EntityId source, RelationId relation, EntityId target) {
     const PartId part = manifest.owner(source);
     const auto row = static_cast<std::uint32_t>(source.value() - manifest.offsets[part.index()]);
-    queries[part.index()].at(static_cast<std::size_t>(split)).push_back({LocalRow(row), relation, target});
+    queries[part.index()].splits.at(static_cast<std::size_t>(split)).push_back({LocalRow(row), relation, target});
+    if (weight) queries[part.index()].weights.push_back(*weight);
   };
   for (const Split split : graph::kSplits) {
-    for (const Triple& triple : graph.split(split)) {
+    for (std::size_t i = 0; i < graph.split(split).size(); ++i) {
+      const Triple& triple = graph.split(split)[i];
+      weight.reset();
+      if (split == Split::kTrain && !graph.weights.empty()) weight = graph.weights.at(i);
       const EntityId head(manifest.new_ids[triple.head.index()]);
       const EntityId tail(manifest.new_ids[triple.tail.index()]);
       add(split, head, triple.relation, tail);
@@ -140,6 +151,17 @@ TestGraph random_graph(const GraphSpec& spec) {
   return graph;
 }
 
+void add_weights(TestGraph& graph) {
+  const RandomStream stream(1, Purpose::kSplit);
+  graph.weights.clear();
+  for (std::uint64_t i = 0; i < graph.split(Split::kTrain).size(); ++i)
+    graph.weights.push_back(static_cast<float>(stream.below(i, 5)) / 2);
+}
+
+double mean_weight(const TestGraph& graph) {
+  return std::accumulate(graph.weights.begin(), graph.weights.end(), 0.0) / static_cast<double>(graph.weights.size());
+}
+
 StoredGraph::StoredGraph(TestGraph graph, std::uint32_t parts, std::uint64_t seed)
     : folder_(temporary_.path() / "data.kg"), graph_(std::move(graph)) {
   write_graph(folder_, graph_);
@@ -167,7 +189,11 @@ void StoredGraph::write_parts() {
     graph::PartContent content;
     content.part = PartId(p);
     for (std::size_t split = 0; split < 3; ++split)
-      content.queries.at(split) = graph::to_columns(std::move(queries[p].at(split)), 2 * graph_.relations);
+      content.queries.at(split) =
+          split == 0 && !graph_.weights.empty()
+              ? graph::to_weighted_columns(std::move(queries[p].splits.front()), std::move(queries[p].weights),
+                                           mean_weight(graph_), 2 * graph_.relations)
+              : graph::to_columns(std::move(queries[p].splits.at(split)), 2 * graph_.relations);
     content.original_ids.assign(original_ids_.begin() + static_cast<std::ptrdiff_t>(manifest_.offsets[p]),
                                 original_ids_.begin() + static_cast<std::ptrdiff_t>(manifest_.offsets[p + 1]));
     content.train_degree.resize(content.original_ids.size());

@@ -34,6 +34,7 @@ struct TestGraph {
   std::uint64_t entities = 0;
   std::uint64_t relations = 0;
   std::array<std::vector<Triple>, 3> splits;  ///< by graph::Split; each sorted by (relation, head, tail) and distinct
+  std::vector<float> weights;                 ///< of the training triples; empty: none have any
   [[nodiscard]] const std::vector<Triple>& split(graph::Split which) const {
     return splits.at(static_cast<std::size_t>(which));
   }
@@ -54,6 +55,10 @@ struct GraphSpec {
   std::uint64_t unseen = 2;  ///< the last entities, which no training triple uses
   std::uint64_t seed = 1;
 };
+
+/// Gives the training triples weights of 0, 1/2, 1, ..., 2.
+void add_weights(TestGraph& graph);
+double mean_weight(const TestGraph& graph);
 
 /// Distinct random triples; no triple is in two splits.
 TestGraph random_graph(const GraphSpec& spec);

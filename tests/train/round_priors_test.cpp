@@ -72,7 +72,7 @@ double loss_by_formula(RoundRun& run) {
   for (const graph::Part& part : run.shard.parts) {
     const std::uint64_t count = part.queries(graph::Split::kTrain).size();
     sampling::ItemOrder items(part, {count, 0, 1}, run.pool);
-    sampling::RowBatch batch(run.shard.manifest, part.id(), count, run.job.negatives.count, run.pool);
+    sampling::RowBatch batch(run.shard.manifest, part.id(), {count, run.job.negatives.count}, run.pool);
     batch.draw(part, items, {run.job.run.seed, 0, 0, 0, count, sampling::Scope::kGlobal});
     for (std::size_t i = 0; i < count; ++i) sum += loss_of_query(run, batch, part.id(), i);
   }

@@ -16,10 +16,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <initializer_list>
+#include <map>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera {
@@ -79,7 +82,7 @@ void find_negatives(const Job& job, const graph::Shard& shard, memory::Pool& poo
         std::log(static_cast<double>(shard.manifest.entity_count) / static_cast<double>(job.negatives.count));
   sampling::ItemOrder items(part, {count, 0, 1}, pool);
   if (job.exchange.mode == "rows") {
-    sampling::RowBatch batch(shard.manifest, PartId(0), count, job.negatives.count, pool);
+    sampling::RowBatch batch(shard.manifest, PartId(0), {count, job.negatives.count}, pool);
     batch.draw(part, items, {job.run.seed, 0, 0, 0, count, sampling::Scope::kGlobal});
     oracle.negatives.assign(batch.negative_rows().begin(), batch.negative_rows().end());
   } else {
@@ -119,16 +122,47 @@ Vector flat(std::initializer_list<kernels::ConstMatrix> tables) {
   return x;
 }
 
+// Each query as often as its triple's weight says, in halves: a mean over them is what weights stand for.
+void repeat(const test::StoredGraph& stored, Oracle& oracle) {
+  const test::TestGraph& graph = stored.graph();
+  const auto relations = static_cast<std::uint32_t>(graph.relations);
+  std::map<std::array<std::uint64_t, 3>, float> weights;
+  for (std::size_t i = 0; i < graph.weights.size(); ++i) {
+    const Triple& triple = graph.split(graph::Split::kTrain)[i];
+    const std::uint64_t head = stored.global_id(triple.head.value()).value();
+    const std::uint64_t tail = stored.global_id(triple.tail.value()).value();
+    weights[{head, triple.relation.value(), tail}] = graph.weights[i];
+    weights[{tail, triple.relation.value() + relations, head}] = graph.weights[i];
+  }
+  const Oracle once = oracle;
+  oracle.queries.clear();
+  oracle.source_masks.clear();
+  oracle.operator_masks.clear();
+  for (std::size_t i = 0; i < once.queries.size(); ++i) {
+    const Query& query = once.queries[i];
+    const float weight = weights.at({query.source.value(), query.relation.value(), query.target.value()});
+    for (int times = 0; times < static_cast<int>(2 * weight); ++times) {
+      oracle.queries.push_back(query);
+      oracle.source_masks.push_back(once.source_masks[i]);
+      oracle.operator_masks.push_back(once.operator_masks[i]);
+    }
+  }
+}
+
 class StepOracle : public testing::TestWithParam<Case> {};
 
+class WeightedStepOracle : public StepOracle {};
+
 // Adagrad's state after one step is the squared gradient, and the row moves against it.
-TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
+void compare_with_oracle(const Case& tested, bool is_weighted) {
   test::GraphSpec spec;
   spec.entities = 20;
   spec.train = 60;
-  const test::StoredGraph stored(test::random_graph(spec), 1);
+  test::TestGraph graph = test::random_graph(spec);
+  if (is_weighted) test::add_weights(graph);
+  const test::StoredGraph stored(std::move(graph), 1);
   Job job = base_job();
-  GetParam().change(job);
+  tested.change(job);
   train::check_fit(job);
 
   const auto comm = comm::make_self_communicator();
@@ -146,6 +180,7 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
   find_masks(job, shard, parameters, pool, oracle);
   const auto& queries = shard.parts[0].queries(graph::Split::kTrain);
   for (std::uint64_t i = 0; i < queries.size(); ++i) oracle.queries.push_back(queries.query(i));
+  if (is_weighted) repeat(stored, oracle);
   oracle.freeze(x);
 
   const double expected = oracle.loss(x);
@@ -166,6 +201,10 @@ TEST_P(StepOracle, GradientsMatchFiniteDifferences) {
     }
   }
 }
+
+TEST_P(StepOracle, GradientsMatchFiniteDifferences) { compare_with_oracle(GetParam(), false); }
+
+TEST_P(WeightedStepOracle, GradientsAreThoseOfRepeatedTriples) { compare_with_oracle(GetParam(), true); }
 
 // NOLINTBEGIN(cert-err58-cpp): a list of cases
 const std::vector<Case> kModels = {
@@ -324,6 +363,16 @@ std::string name_of(const testing::TestParamInfo<Case>& tested) { return tested.
 INSTANTIATE_TEST_SUITE_P(Models, StepOracle, testing::ValuesIn(kModels), name_of);
 INSTANTIATE_TEST_SUITE_P(MovingRows, StepOracle, testing::ValuesIn(kRows), name_of);
 INSTANTIATE_TEST_SUITE_P(MovingQueries, StepOracle, testing::ValuesIn(kQueries), name_of);
+
+// A binary cross entropy weighs no triples.
+std::vector<Case> weighted_queries() {
+  std::vector<Case> cases = kQueries;
+  std::erase_if(cases, [](const Case& tested) { return tested.name.find("Binary") != std::string::npos; });
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(Models, WeightedStepOracle, testing::ValuesIn(kModels), name_of);
+INSTANTIATE_TEST_SUITE_P(MovingRows, WeightedStepOracle, testing::ValuesIn(kRows), name_of);
+INSTANTIATE_TEST_SUITE_P(MovingQueries, WeightedStepOracle, testing::ValuesIn(weighted_queries()), name_of);
 
 }  // namespace
 }  // namespace tessera

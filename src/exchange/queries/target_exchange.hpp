@@ -14,7 +14,8 @@ namespace tessera::exchange {
 
 /// One target of a query.
 struct QueryTarget {
-  std::uint64_t entity;    ///< global id
+  std::uint32_t entity;    ///< global id: a graph has at most 2^32 entities
+  float weight;            ///< 1 where the graph has no weights
   std::uint32_t query;     ///< index among the queries of the step
   std::uint32_t relation;  ///< directed
 };

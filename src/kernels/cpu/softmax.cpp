@@ -98,8 +98,8 @@ RowResult cross_entropy_row(float* logits, std::size_t count, float target, floa
 void cross_entropy(Matrix logits, const TargetLosses& targets, float shift, float scale) {
   for (std::size_t i = 0; i < logits.rows; ++i) {
     const float target = targets.priors.empty() ? targets.scores[i] : targets.scores[i] + targets.priors[i];
-    const RowResult result = cross_entropy_row(logits.row(i), logits.cols, target, shift, scale);
-    targets.losses[i] = result.loss;
+    const RowResult result = cross_entropy_row(logits.row(i), logits.cols, target, shift, targets.count(i, scale));
+    targets.losses[i] = targets.count(i, result.loss);
     targets.weights[i] = result.target_weight;
   }
 }

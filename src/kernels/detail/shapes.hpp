@@ -56,7 +56,8 @@ inline void check_pair_gradients(const auto& of, const auto& query_gradients, co
 inline void check_losses(const auto& logits, const auto& targets) {
   TESSERA_ASSERT(targets.scores.size() == logits.rows && targets.losses.size() == logits.rows &&
                      targets.weights.size() == logits.rows &&
-                     (targets.priors.size() == 0 || targets.priors.size() == logits.rows),
+                     (targets.priors.size() == 0 || targets.priors.size() == logits.rows) &&
+                     (targets.times.size() == 0 || targets.times.size() == logits.rows),
                  "one target and one loss for each row of scores");
 }
 
@@ -222,7 +223,9 @@ inline void check_part_statistics(const auto& powers, const auto& sums, const au
   TESSERA_ASSERT(maxima.size() == out.size(), "one maximum score per query");
 }
 
-inline void check_terms(const auto& all, const auto& targets, const auto& terms) {
+inline void check_terms(const auto& loss, const auto& all, const auto& targets, const auto& terms) {
+  const std::size_t times = targets.times.size();
+  TESSERA_ASSERT(times == 0 || (loss.index() == 0 && times == targets.scores.size()), "softmax: times of each target");
   TESSERA_ASSERT(all.size() == terms.size() && targets.first.size() == terms.size() + 1,
                  "a statistic and a run of targets for each query");
   TESSERA_ASSERT(targets.scores.size() == targets.weights.size(), "a weight for each target");

@@ -49,8 +49,10 @@ class ReferenceNegativeLosses final : public NegativeLosses {
     std::visit(
         [&](const auto& of) {
           for (std::size_t i = 0; i < scores.rows; ++i) {
-            const RowResult result = weigh_row(of, {scores.row(i), scores.cols}, targets.scores[i]);
-            targets.losses[i] = result.loss;
+            auto of_query = of;
+            of_query.scale = targets.count(i, of.scale);
+            const RowResult result = weigh_row(of_query, {scores.row(i), scores.cols}, targets.scores[i]);
+            targets.losses[i] = targets.count(i, result.loss);
             targets.weights[i] = result.target_weight;
           }
         },

@@ -57,8 +57,9 @@ class ReferenceSoftmax final : public Softmax {
     detail::check_losses(logits, targets);
     for (std::size_t i = 0; i < logits.rows; ++i) {
       const double target = targets.priors.empty() ? targets.scores[i] : targets.scores[i] + targets.priors[i];
-      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, target, shift, scale);
-      targets.losses[i] = static_cast<float>(result.loss);
+      const double times = targets.times.empty() ? 1 : targets.times[i];
+      const RowResult result = cross_entropy_row({logits.row(i), logits.cols}, target, shift, scale * times);
+      targets.losses[i] = static_cast<float>(result.loss * times);
       targets.weights[i] = static_cast<float>(result.target_weight);
     }
   }

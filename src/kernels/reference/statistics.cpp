@@ -8,6 +8,20 @@
 namespace tessera::kernels::reference {
 namespace {
 
+/// Of targets first .. first + count - 1.
+template <class Loss>
+LossTerms weighted_terms(const Loss& of, const Statistic& all, const QueryTargets& targets, std::size_t first,
+                         std::size_t count) {
+  const auto times = targets.times.subspan(first, count);
+  const double score_sum = lane_sum<kTileLanes>(
+      count, [&](std::size_t k) { return counted_score(of, targets.scores[first + k], times[k]); });
+  const double counted = lane_sum<kTileLanes>(count, [&](std::size_t k) { return static_cast<double>(times[k]); });
+  const LossTerms terms = loss_terms(of, all, score_sum, counted);
+  for (std::size_t k = 0; k < count; ++k)
+    targets.weights[first + k] = static_cast<float>(terms.target_weight * static_cast<double>(times[k]));
+  return terms;
+}
+
 class ReferenceStatistics final : public Statistics {
  public:
   void of_part(ConstMatrix powers, ConstMatrix sums, std::span<const float> maxima, float shift,
@@ -34,12 +48,17 @@ class ReferenceStatistics final : public Statistics {
 
   void terms(const CandidateLoss& loss, std::span<const Statistic> all, const QueryTargets& targets,
              std::span<LossTerms> terms) const override {
-    detail::check_terms(all, targets, terms);
+    detail::check_terms(loss, all, targets, terms);
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const std::size_t first = targets.first[i];
       const std::size_t count = targets.first[i + 1] - first;
+      if (!targets.times.empty()) {
+        terms[i] = std::visit([&](const auto& of) { return weighted_terms(of, all[i], targets, first, count); }, loss);
+        continue;
+      }
       const double score_sum = target_score_sum(targets.scores.data() + first, count);
-      terms[i] = std::visit([&](const auto& of) { return loss_terms(of, all[i], score_sum, count); }, loss);
+      const auto once = static_cast<double>(count);
+      terms[i] = std::visit([&](const auto& of) { return loss_terms(of, all[i], score_sum, once); }, loss);
       std::fill_n(targets.weights.data() + first, count, static_cast<float>(terms[i].target_weight));
     }
   }

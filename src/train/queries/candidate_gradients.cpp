@@ -206,10 +206,10 @@ void CandidateGradients<kSpace>::add_targets(std::size_t p, ListRange of, const 
   const auto each = memory_.counting(of.size());
   kernels.rows.fill(0, out);
   kernels.targets.add_weighted(weighted_queries(update, p), memory_.one_by_one(of.size(), of.first), out, each);
-  penalise<kSpace>(
-      kernels, penalty.entities(scorer_),
-      {tables_.part(p).rows, update.lists.parts[p].targets.row.subspan(of.first, of.size()), memory_.ones(of.size())},
-      out, each);
+  const TargetLists<kSpace>& targets = update.lists.parts[p].targets;
+  const auto times = targets.times.empty() ? memory_.ones(of.size()) : targets.times.subspan(of.first, of.size());
+  penalise<kSpace>(kernels, penalty.entities(scorer_),
+                   {tables_.part(p).rows, targets.row.subspan(of.first, of.size()), times}, out, each);
 }
 
 template <Space kSpace>

@@ -338,8 +338,8 @@ void CandidateScores<kSpace>::weigh_queries(const Lists& lists, Vector<const Sta
     kernels.statistics.terms(loss_.binary_over(entities_, scale), statistics,
                              {target_scores(lists), first_target, target_weights}, terms);
   else
-    kernels.statistics.terms(loss_.softmax(scale), statistics, {target_scores(lists), first_target, target_weights},
-                             terms);
+    kernels.statistics.terms(loss_.softmax(scale), statistics,
+                             {target_scores(lists), first_target, target_weights, lists.times}, terms);
   for (const Part& part : parts_) {
     const Matrix factors = part.factors.columns(queries.first, queries.count);
     if (loss_.binary)

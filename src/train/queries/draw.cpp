@@ -41,6 +41,8 @@ PartDraw<kSpace>::PartDraw(const EngineSetup& setup, const graph::Part& part, co
       query_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),
       relation_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, uses.step_targets)),
       by_row_(uses.step_targets, setup.pool) {
+  if (uses.has_weights) times_ = setup.pool.allocate<float>(Tag::kBatch, uses.step_targets);
+  if (uses.has_weights) counts_.reserve(uses.step_targets);
   const bool samples = sizes.batch.candidates > 0;
   if (samples) occurrences_.emplace(occurrences_of(sizes, uses.step_targets), setup.pool);
   const std::uint64_t most =
@@ -66,6 +68,7 @@ void PartDraw<kSpace>::add_target(std::uint32_t row, std::uint32_t entry, const 
   row_[count_] = row;
   entry_[count_] = entry;
   query_[count_] = target.query;
+  if (uses_.has_weights) times_[count_] = target.weight;
   relation_[count_++] = target.relation;
 }
 
@@ -98,7 +101,7 @@ typename PartDraw<kSpace>::Indices PartDraw<kSpace>::put_slots(std::span<const s
 template <Space kSpace>
 void PartDraw<kSpace>::put_side(const Begin& begin, Writer& writer, sampling::QueryLists<kSpace>& side) {
   side_.put({batch_.position(), begin.query, begin.leaf, batch_.sources(), batch_.relations(), batch_.answers(),
-             batch_.by_relation()},
+             batch_.weights(), batch_.by_relation()},
             writer, side);
   side.source_ids = writer.put(batch_.by_source().ids());
   side.by_source = sampling::put_groups(batch_.by_source(), writer);
@@ -121,6 +124,7 @@ void PartDraw<kSpace>::put_targets(std::uint64_t queries, Writer& writer, Target
   lists.entry = writer.put(entry_.span().first(count_));
   lists.query = writer.put(query_.span().first(count_));
   if (uses_.predicts_relations) lists.relation = writer.put(relation_.span().first(count_));
+  if (uses_.has_weights) lists.times = writer.put_floats(std::span<const float>(times_.span().first(count_)));
   auto& offsets = scratch_[0];
   offsets.assign(queries + 1, 0);
   for (std::size_t k = 0; k < count_; ++k) ++offsets[query_[k] + 1];
@@ -134,11 +138,15 @@ void PartDraw<kSpace>::put_cells(Writer& writer, TargetLists<kSpace>& lists) {
   lists.ids = writer.put(by_row_.ids());
   lists.by_row = sampling::put_groups(by_row_, writer);
   lists.slots = put_slots(by_row_.ids(), writer);
-  auto& counts = scratch_[0];
-  counts.clear();
-  for (std::size_t u = 0; u < by_row_.size(); ++u)
-    counts.push_back(static_cast<std::uint32_t>(by_row_.positions_of(u).size()));
-  lists.counts = writer.put_floats(counts);
+  if (uses_.has_weights) {
+    put_weighted_counts(writer, lists);
+  } else {
+    auto& counts = scratch_[0];
+    counts.clear();
+    for (std::size_t u = 0; u < by_row_.size(); ++u)
+      counts.push_back(static_cast<std::uint32_t>(by_row_.positions_of(u).size()));
+    lists.counts = writer.put_floats(counts);
+  }
   for (auto& scratch : scratch_) scratch.clear();
   for (const std::uint32_t position : by_row_.positions()) {
     scratch_[0].push_back(query_[position]);
@@ -148,6 +156,17 @@ void PartDraw<kSpace>::put_cells(Writer& writer, TargetLists<kSpace>& lists) {
   lists.cell_query = writer.put(scratch_[0]);
   lists.cell_column = writer.put(scratch_[1]);
   lists.cell_entry = writer.put(scratch_[2]);
+}
+
+template <Space kSpace>
+void PartDraw<kSpace>::put_weighted_counts(Writer& writer, TargetLists<kSpace>& lists) {
+  counts_.clear();
+  for (std::size_t u = 0; u < by_row_.size(); ++u) {
+    double sum = 0;
+    for (const std::uint32_t position : by_row_.positions_of(u)) sum += static_cast<double>(times_[position]);
+    counts_.push_back(static_cast<float>(sum));
+  }
+  lists.counts = writer.put_floats(std::span<const float>(counts_));
 }
 
 template <Space kSpace>
@@ -181,10 +200,16 @@ void PartDraw<kSpace>::put_sampled(Writer& writer, const TargetLists<kSpace>& ta
 
 namespace {
 
+// Of the lists that are of no part.
+std::uint64_t step_words(std::uint64_t queries, std::uint64_t targets, bool has_weights) {
+  return queries + 1 + (has_weights ? targets : 0);
+}
+
 // The targets of a step are shared out to the parts.
 template <Space kSpace>
 std::uint64_t words_of(const graph::Shard& shard, const StepSizes& sizes) {
-  std::uint64_t words = sizes.queries + 1 + exchange::QueryExchangeDraw<kSpace>::words(shard, sizes.by_part);
+  std::uint64_t words = step_words(sizes.queries, sizes.targets, sizes.has_weights) +
+                        exchange::QueryExchangeDraw<kSpace>::words(shard, sizes.by_part);
   for (const PartSizes& part : sizes.own)
     words += PartDraw<kSpace>::words({part.batch.queries, 0, part.batch.candidates}, sizes.queries);
   return words + PartDraw<kSpace>::words({0, sizes.targets, 0}, 0);
@@ -201,16 +226,19 @@ StepDraw<kSpace>::StepDraw(const EngineSetup& setup, execution::Executor<kSpace>
       schedule_(item_schedule(setup)),
       part_queries_(setup.shard.parts.size()),
       part_relations_(setup.shard.parts.size()),
+      has_weights_(sizes.has_weights),
       first_target_(setup.pool.allocate<std::uint32_t>(Tag::kBatch, sizes.queries + 1)),
       exchange_words_(exchange::QueryExchangeDraw<kSpace>::words(setup.shard, sizes.by_part)),
       exchange_draw_(setup.shard, sizes.by_part, !sizes.predicts_relations, setup.pool),
       begins_(setup.shard.parts.size()),
       words_(setup.shard.parts.size() + 2),
       ring_(executor, setup.pool, words_of<kSpace>(setup.shard, sizes), setup.shard.parts.size() + 2) {
+  if (has_weights_) times_.reserve(sizes.targets);
   for (std::size_t p = 0; p < shard_.parts.size(); ++p) {
     typename PartDraw<kSpace>::Uses uses;
-    uses.side = {sizes.drops_relations, sizes.has_core, sizes.makes_all_operators};
+    uses.side = {sizes.drops_relations, sizes.has_core, sizes.makes_all_operators, sizes.has_weights};
     uses.predicts_relations = sizes.predicts_relations;
+    uses.has_weights = sizes.has_weights;
     uses.slot_rows = std::max<std::size_t>(1, executor.block_rows(sizes.own[p].rows, kTileRows));
     uses.step_queries = sizes.queries;
     uses.step_targets = sizes.targets;
@@ -237,7 +265,7 @@ std::uint64_t StepDraw<kSpace>::draw(std::uint32_t epoch, std::uint64_t step, st
 
 template <Space kSpace>
 void StepDraw<kSpace>::begin_lists(std::uint64_t step) {
-  words_.assign({exchange_.query_count() + 1, exchange_words_});
+  words_.assign({step_words(exchange_.query_count(), exchange_.targets().size(), has_weights_), exchange_words_});
   for (const auto& part : parts_) words_.push_back(PartDraw<kSpace>::words(part->share(), exchange_.query_count()));
   ring_.begin(step, words_);
 }
@@ -249,6 +277,7 @@ void StepDraw<kSpace>::put(StepLists<kSpace>& lists) {
   lists.sides.resize(parts_.size());
   lists.parts.resize(parts_.size());
   lists.first_target = ring_.writer(0).put(first_target_.span().first(lists.queries + 1));
+  if (has_weights_) put_times(lists);
   typename PartDraw<kSpace>::Begin begin;
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     const sampling::QueryBatch& batch = parts_[p]->batch();
@@ -264,6 +293,13 @@ void StepDraw<kSpace>::put(StepLists<kSpace>& lists) {
     parts_[p]->put(begins_[p], lists.queries, ring_.writer(2 + p), lists.sides[p], lists.parts[p]);
   });
   exchange_draw_.put({exchange_, first_target_.span(), part_relations_}, ring_.writer(1), lists.exchange);
+}
+
+template <Space kSpace>
+void StepDraw<kSpace>::put_times(StepLists<kSpace>& lists) {
+  times_.clear();
+  for (const exchange::QueryTarget& target : exchange_.targets()) times_.push_back(target.weight);
+  lists.times = ring_.writer(0).put_floats(std::span<const float>(times_));
 }
 
 // Which entries belong to which query (they are in its order) and, of those of this rank's parts, to which row.

@@ -31,6 +31,7 @@ class PartDraw {
   struct Uses {
     typename sampling::SideDraw<kSpace>::Uses side;
     bool predicts_relations = false;
+    bool has_weights = false;
     std::size_t slot_rows = 0;       ///< rows of a block of candidates
     std::uint64_t step_queries = 0;  ///< most of all parts in a step
     std::uint64_t step_targets = 0;
@@ -69,6 +70,7 @@ class PartDraw {
   void put_dense_slots(Writer& writer, sampling::QueryLists<kSpace>& side);
   void put_targets(std::uint64_t queries, Writer& writer, TargetLists<kSpace>& lists);
   void put_cells(Writer& writer, TargetLists<kSpace>& lists);
+  void put_weighted_counts(Writer& writer, TargetLists<kSpace>& lists);
   void put_sampled(Writer& writer, const TargetLists<kSpace>& targets, SampledLists<kSpace>& lists);
   Indices put_slots(std::span<const std::uint32_t> rows, Writer& writer);
 
@@ -83,9 +85,11 @@ class PartDraw {
   memory::Buffer<std::uint32_t> entry_;
   memory::Buffer<std::uint32_t> query_;
   memory::Buffer<std::uint32_t> relation_;
+  memory::Buffer<float> times_;
   exchange::Groups by_row_;
   std::optional<exchange::Groups> occurrences_;  // occurrences of sampled candidates
   std::vector<std::uint32_t> scratch_[3];
+  std::vector<float> counts_;
 };
 
 /// Draws the steps of a rank and makes their lists, a step ahead of the kernels.
@@ -105,6 +109,7 @@ class StepDraw {
   void find_targets();
   void begin_lists(std::uint64_t step);
   void put(StepLists<kSpace>& lists);
+  void put_times(StepLists<kSpace>& lists);
 
   const graph::Shard& shard_;
   exchange::TargetExchange& exchange_;
@@ -113,7 +118,9 @@ class StepDraw {
   std::vector<std::unique_ptr<PartDraw<kSpace>>> parts_;
   std::vector<exchange::TargetExchange::PartQueries> part_queries_;
   std::vector<std::span<const std::uint32_t>> part_relations_;
+  bool has_weights_;
   memory::Buffer<std::uint32_t> first_target_;
+  std::vector<float> times_;  // weights of the targets of the step
   std::uint64_t exchange_words_;
   exchange::QueryExchangeDraw<kSpace> exchange_draw_;
   std::vector<typename PartDraw<kSpace>::Begin> begins_;

@@ -29,10 +29,11 @@ struct TargetLists {
   Indices query;
   Indices relation;
   Indices query_offsets;  ///< [queries of the step + 1]: targets by query
+  Floats times;           ///< weights of their triples; empty where triples have no weights
   // By row.
   Indices ids;  ///< distinct rows
   kernels::BasicSegments<kSpace> by_row;
-  Floats counts;  ///< targets of each distinct row
+  Floats counts;  ///< targets of each distinct row, by weight
   Indices slots;  ///< distinct rows, counted from the beginning of their block
   // By row, where all rows are candidates: query, column in the block, entry.
   Indices cell_query;
@@ -66,6 +67,7 @@ struct StepLists {
   std::uint64_t queries = 0;
   std::uint64_t targets = 0;
   typename execution::ListWriter<kSpace>::Indices first_target;  ///< [queries + 1]
+  typename execution::ListWriter<kSpace>::Floats times;          ///< [targets] weights; empty where triples have none
   std::vector<sampling::QueryLists<kSpace>> sides;               ///< by owned part
   std::vector<PartLists<kSpace>> parts;                          ///< by owned part
   exchange::QueryExchangeLists<kSpace> exchange;

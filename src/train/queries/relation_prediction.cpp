@@ -111,7 +111,11 @@ void RelationPrediction<kSpace>::compute_targets(std::size_t p, const TargetList
   kernels.targets.fill(-std::numeric_limits<float>::infinity(), {each, each, memory_.counting(count, 1), relations},
                        weights);
   kernels.softmax.cross_entropy(weights,
-                                {scores, vector_of(losses_.columns(list.first + first, count), count), target_weights},
+                                {scores,
+                                 vector_of(losses_.columns(list.first + first, count), count),
+                                 target_weights,
+                                 {},
+                                 list.times.empty() ? list.times : list.times.subspan(first, count)},
                                 0, step.weight * step.scale);
   kernels.targets.write(target_weights, right, weights);
 

@@ -71,9 +71,11 @@ StepSizes step_sizes(const EngineSetup& setup, const sampling::StepSchedule& sch
     sizes.targets += targets;
   }
   const std::uint64_t sampled = sampled_per_part(setup.job, manifest.part_count());
+  sizes.has_weights = setup.shard.has_weights();
   for (const graph::Part& part : setup.shard.parts) {
     const std::size_t p = part.id().index();
-    sizes.own.push_back({{sizes.by_part.queries[p], sizes.by_part.targets[p], sampled}, part.rows()});
+    sizes.own.push_back(
+        {{sizes.by_part.queries[p], sizes.by_part.targets[p], sampled, sizes.has_weights}, part.rows()});
   }
   const model::Parameters& parameters = setup.parameters;
   sizes.dim = parameters.dim();

@@ -36,6 +36,7 @@ struct StepSizes {
   bool has_core = false;
   bool predicts_relations = false;
   bool drops_relations = false;
+  bool has_weights = false;  ///< of training triples
   /// With a core: every step makes the operators of all relations, by one product. Follows from numbers that are the
   /// same on any number of ranks, as then the products are.
   bool makes_all_operators = false;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 namespace tessera::train {
@@ -46,8 +47,16 @@ class RoundQueries {
 
   graph::QueryColumns take() {
     columns_.relation_offsets.assign(2 * round_.whole.relation_count + 1, 0);
-    part_.queries(Split::kTrain).for_each_chunk([&](RelationId relation, auto sources, auto targets) {
-      for (std::size_t i = 0; i < sources.size(); ++i) consider(relation, sources[i], targets[i]);
+    const graph::QuerySet& queries = part_.queries(Split::kTrain);
+    columns_.mean_weight = queries.has_weights() ? 1 : 0;  // they are divided by the mean already
+    std::uint64_t done = 0;
+    std::vector<float> weights;
+    queries.for_each_chunk([&](RelationId relation, auto sources, auto targets) {
+      weights.resize(queries.has_weights() ? sources.size() : 0);
+      if (!weights.empty()) queries.read_weights(done, weights);
+      for (std::size_t i = 0; i < sources.size(); ++i)
+        consider(relation, sources[i], targets[i], weights.empty() ? 0 : weights[i]);
+      done += sources.size();
     });
     end_list();
     for (std::size_t r = 0; r + 1 < columns_.relation_offsets.size(); ++r)
@@ -57,7 +66,7 @@ class RoundQueries {
   [[nodiscard]] const PartFigures& figures() const { return figures_; }
 
  private:
-  void consider(RelationId relation, std::uint32_t source, std::uint64_t target) {
+  void consider(RelationId relation, std::uint32_t source, std::uint64_t target, float weight) {
     const PartId owner = owner_of(target);
     const std::uint32_t slot = round_.slots[owner.index()];
     if (slot == kNoSlot) return;
@@ -69,14 +78,26 @@ class RoundQueries {
     list_ = list;
     ++columns_.relation_offsets[relation.index() + 1];
     columns_.sources.push_back(source);
+    if (columns_.mean_weight > 0) columns_.weights.push_back(weight);
     columns_.targets.push_back(round_.manifest.offsets[slot] + (target - round_.whole.offsets[owner.index()]));
     ++figures_.queries;
     if (owner != part_.id()) ++figures_.cut_queries;
   }
   // The targets of a list ascend in the whole graph. Here their parts have other places.
   void end_list() {
-    std::sort(columns_.targets.begin() + static_cast<std::ptrdiff_t>(list_begin_), columns_.targets.end());
+    if (columns_.weights.empty())
+      std::sort(columns_.targets.begin() + static_cast<std::ptrdiff_t>(list_begin_), columns_.targets.end());
+    else
+      sort_with_weights();
     list_begin_ = columns_.targets.size();
+  }
+  void sort_with_weights() {
+    std::vector<std::pair<std::uint64_t, float>> list;
+    for (std::size_t i = list_begin_; i < columns_.targets.size(); ++i)
+      list.emplace_back(columns_.targets[i], columns_.weights[i]);
+    std::sort(list.begin(), list.end());
+    for (std::size_t k = 0; k < list.size(); ++k)
+      std::tie(columns_.targets[list_begin_ + k], columns_.weights[list_begin_ + k]) = list[k];
   }
   // Most targets have the part of the target before.
   PartId owner_of(std::uint64_t target) {

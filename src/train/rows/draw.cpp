@@ -22,7 +22,7 @@ RowsPartDraw<kSpace>::RowsPartDraw(const graph::Shard& shard, const RowsSizes& s
       part_(shard.parts[own_part].id()),
       round_(sizes.round),
       rows_(shard.parts[own_part].rows()),
-      side_({sizes.drops_relations, sizes.has_core, sizes.makes_all_operators}, sizes.own[own_part]),
+      side_({sizes.drops_relations, sizes.has_core, sizes.makes_all_operators, sizes.has_weights}, sizes.own[own_part]),
       arriving_(arriving, pool) {
   for (auto& scratch : scratch_) scratch.reserve(sizes.occurrences(own_part) + 1);
   if (round_.places > 0) priors_.reserve(std::max(sizes.own[own_part], sizes.negatives));
@@ -46,8 +46,10 @@ void RowsPartDraw<kSpace>::put(const Drawn& drawn, Writer& writer, const Lists& 
              batch.source_rows(),
              batch.relations(),
              {},
+             batch.weights(),
              batch.by_relation()},
             writer, lists.side);
+  if (!batch.weights().empty()) lists.part.times = lists.side.answers;
   lists.part.targets = writer.put(batch.target_rows());
   lists.part.negatives = writer.put(batch.negative_rows());
   put_priors(batch, writer, lists.part);
@@ -135,8 +137,9 @@ RowsDraw<kSpace>::RowsDraw(const EngineSetup& setup, execution::Executor<kSpace>
                          setup.pool);
     parts_.push_back(std::make_unique<RowsPartDraw<kSpace>>(shard_, sizes, p, totals.arriving_at[p], setup.pool));
     for (std::size_t slot = 0; slot < kSlots; ++slot) {
-      batches_.at(slot).push_back(
-          std::make_unique<sampling::RowBatch>(shard_.manifest, part.id(), sizes.own[p], sizes.negatives, setup.pool));
+      batches_.at(slot).push_back(std::make_unique<sampling::RowBatch>(
+          shard_.manifest, part.id(), sampling::RowBatch::Sizes{sizes.own[p], sizes.negatives, sizes.has_weights},
+          setup.pool));
       requests_.at(slot).push_back(&batches_.at(slot).back()->rows());
     }
   }

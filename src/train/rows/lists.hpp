@@ -27,6 +27,8 @@ struct RowsPartLists {
   /// sampling::Round::prior(); empty where all parts are in memory.
   typename execution::ListWriter<kSpace>::Floats target_priors;
   typename execution::ListWriter<kSpace>::Floats negative_priors;
+  /// What the loss of each query is multiplied by; empty where triples have no weights.
+  typename execution::ListWriter<kSpace>::Floats times;
   /// Uses of each distinct row: sources 0 .. n-1, targets n .. 2n-1, negatives from 2n on.
   Segments by_row;
   /// Gradients that arrive, by own row: RowDemand::asked().

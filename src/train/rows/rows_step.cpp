@@ -152,7 +152,8 @@ void RowsStep<kSpace>::weigh(const Lists& lists, std::size_t p, const Block& blo
   objective_.loss.template apply<kSpace>(
       kernels, weights, penalty(lists).scale,
       {of_targets, part.losses.subspan(block.first, block.count), scratch.weights.subspan(0, block.count),
-       has_priors ? of.target_priors.subspan(block.first, block.count) : of.target_priors});
+       has_priors ? of.target_priors.subspan(block.first, block.count) : of.target_priors,
+       of.times.empty() ? of.times : of.times.subspan(block.first, block.count)});
   if (needs_scores) kernels.distances.to_coefficients(scratch.scores.block(0, block.count), weights);
 }
 

@@ -82,6 +82,7 @@ RowsSizes rows_sizes(const EngineSetup& setup) {
   sizes.gradient_dim = relation_gradient_dim(parameters);
   sizes.has_core = parameters.scorer().has_core();
   sizes.drops_relations = setup.job.dropout.relation > 0;
+  sizes.has_weights = setup.shard.has_weights();
   std::size_t distinct = 0;
   for (const std::uint64_t queries : sizes.queries) distinct += std::min<std::size_t>(queries, sizes.relations);
   sizes.makes_all_operators = distinct >= sizes.relations;

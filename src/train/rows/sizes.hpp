@@ -29,6 +29,7 @@ struct RowsSizes {
   std::size_t gradient_dim = 0;                           ///< dim of a relation's gradient
   bool has_core = false;
   bool drops_relations = false;
+  bool has_weights = false;          ///< of training triples
   bool makes_all_operators = false;  ///< follows from numbers that are the same on any number of ranks
 
   [[nodiscard]] std::uint64_t largest_own() const;

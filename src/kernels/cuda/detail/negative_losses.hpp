@@ -20,6 +20,7 @@ struct NegativeRows {
   std::size_t rows;
   std::size_t cols;
   const float* target_scores;
+  const float* target_times;  // null: once
   float* losses;
   float* target_weights;
   template <Space kSpace>
@@ -28,9 +29,19 @@ struct NegativeRows {
         rows(of.rows),
         cols(of.cols),
         target_scores(targets.scores.data()),
+        target_times(targets.times.data()),
         losses(targets.losses.data()),
         target_weights(targets.weights.data()) {}
 
+  [[nodiscard]] TESSERA_HOST_DEVICE float times(LaneAt at) const {
+    return target_times == nullptr ? 1.0F : target_times[at.row];
+  }
+  /// The loss of a row: its weights are multiplied by times().
+  template <class Loss>
+  [[nodiscard]] TESSERA_HOST_DEVICE Loss of_row(Loss of, LaneAt at) const {
+    of.scale *= times(at);
+    return of;
+  }
   [[nodiscard]] TESSERA_HOST_DEVICE unsigned pieces() const {
     return static_cast<unsigned>((cols + kPieceColumns - 1) / kPieceColumns);
   }
@@ -78,7 +89,7 @@ struct MarginBody {
       if (at.lane == 0) registers.loss = in.add_terms(at, phase / 2, shared.pieces, registers.loss);
       return;
     }
-    const float each = of.each(in.cols);
+    const float each = in.of_row(of, at).each(in.cols);
     in.find_terms(at, phase / 2, shared.pieces, [&](float& score) {
       const NegativeTerm term = of.term(score, in.target_scores[at.row], each);
       score = term.weight;
@@ -91,8 +102,9 @@ struct MarginBody {
  private:
   TESSERA_HOST_DEVICE void finish(LaneAt at, const Shared& shared, const Registers& registers) const {
     if (at.lane != 0) return;
-    in.losses[at.row] = static_cast<float>(registers.loss / static_cast<double>(in.cols));
-    in.target_weights[at.row] = -of.each(in.cols) * static_cast<float>(sum_tree(shared.active.at[at.slot]));
+    in.losses[at.row] = static_cast<float>(registers.loss / static_cast<double>(in.cols)) * in.times(at);
+    in.target_weights[at.row] =
+        -in.of_row(of, at).each(in.cols) * static_cast<float>(sum_tree(shared.active.at[at.slot]));
   }
 };
 
@@ -126,8 +138,8 @@ struct SelfAdversarialBody {
     if (of_powers) {
       shared.totals[at.slot] = registers.sum;
     } else {
-      in.losses[at.row] = static_cast<float>(registers.sum);
-      in.target_weights[at.row] = of.target_weight(in.target_scores[at.row]);
+      in.losses[at.row] = static_cast<float>(registers.sum) * in.times(at);
+      in.target_weights[at.row] = in.of_row(of, at).target_weight(in.target_scores[at.row]);
     }
   }
 
@@ -153,8 +165,9 @@ struct SelfAdversarialBody {
   }
   TESSERA_HOST_DEVICE void find_losses(LaneAt at, unsigned piece, Shared& shared) const {
     const float below = reference(at, shared);
+    const SelfAdversarialLoss of_row = in.of_row(of, at);
     in.find_terms(at, piece, shared.pieces, [&](float& score) {
-      const NegativeTerm term = of.term(score, below, shared.totals[at.slot]);
+      const NegativeTerm term = of_row.term(score, below, shared.totals[at.slot]);
       score = term.weight;
       return term.loss;
     });

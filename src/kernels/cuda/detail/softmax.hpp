@@ -62,6 +62,7 @@ struct CrossEntropyBody {
   SoftmaxRows in;
   const float* target_scores;
   const float* target_priors;  // null: none
+  const float* target_times;   // null: once
   float shift;
   float scale;
   float* losses;
@@ -79,6 +80,8 @@ struct CrossEntropyBody {
 
  private:
   TESSERA_HOST_DEVICE void finish(LaneAt at, float sum, float maximum) const {
+    const float times = target_times == nullptr ? 1.0F : target_times[at.row];
+    const float scale_of_row = scale * times;
     const float target = target_scores[at.row] + (target_priors == nullptr ? 0.0F : target_priors[at.row]);
     const float ahead = (target - maximum) - shift;  // how far the target is before the best candidate
     const float reference = ahead > 0 ? ahead : 0;
@@ -88,10 +91,10 @@ struct CrossEntropyBody {
     const float total = target_power + others;
     if (at.lane == 0) {
       const double all = static_cast<double>(target_power) + static_cast<double>(others);
-      losses[at.row] = static_cast<float>(log(all) - static_cast<double>(ahead - reference));
-      target_weights[at.row] = scale * -(others / total);
+      losses[at.row] = static_cast<float>(log(all) - static_cast<double>(ahead - reference)) * times;
+      target_weights[at.row] = scale_of_row * -(others / total);
     }
-    const float factor = scale * candidate_power / total;
+    const float factor = scale_of_row * candidate_power / total;
     for (std::size_t j = at.lane; j < in.cols; j += kLanes) in.logits.row(at.row)[j] *= factor;
   }
 };
@@ -206,8 +209,8 @@ class GridSoftmax final : public BasicSoftmax<Launcher::kSpace> {
                      float scale) const override {
     kernels::detail::check_losses(logits, targets);
     launch_(blocks_of(kLaneRows, logits.rows),
-            CrossEntropyBody{rows_of(logits), targets.scores.data(), targets.priors.data(), shift, scale,
-                             targets.losses.data(), targets.weights.data()});
+            CrossEntropyBody{rows_of(logits), targets.scores.data(), targets.priors.data(), targets.times.data(), shift,
+                             scale, targets.losses.data(), targets.weights.data()});
   }
 
   void add_to_columns(Vector<Launcher::kSpace, const float> values, Matrix logits) const override {

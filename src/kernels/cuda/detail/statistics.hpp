@@ -81,11 +81,15 @@ struct AddStatistic {
 template <class Loss>
 struct QueryTermsBody {
   static constexpr unsigned kThreads = kLaneThreads;
-  using Shared = LaneValues<double>;
+  struct Shared {
+    LaneValues<double> scores;
+    LaneValues<double> counts;
+  };
   struct Registers {};
   Loss of;
   const Statistic* all;
   const float* target_scores;
+  const float* target_times;  // null: each counts once
   const std::uint32_t* first_target;
   std::size_t queries;
   LossTerms* terms;
@@ -99,14 +103,25 @@ struct QueryTermsBody {
     const std::uint32_t end = first_target[at.row + 1];
     if (phase == 0) {
       double sum = 0;
-      for (std::size_t e = first + at.lane; e < end; e += kLanes) sum += static_cast<double>(target_scores[e]);
-      shared.at[at.slot][at.lane] = sum;
+      double count = 0;
+      for (std::size_t e = first + at.lane; e < end; e += kLanes) {
+        sum += counted_score(of, target_scores[e], times(e));
+        count += static_cast<double>(times(e));
+      }
+      shared.scores.at[at.slot][at.lane] = sum;
+      shared.counts.at[at.slot][at.lane] = count;
       return;
     }
-    const LossTerms own = loss_terms(of, all[at.row], sum_tree(shared.at[at.slot]), end - first);
+    const LossTerms own =
+        loss_terms(of, all[at.row], sum_tree(shared.scores.at[at.slot]), sum_tree(shared.counts.at[at.slot]));
     for (std::size_t e = first + at.lane; e < end; e += kLanes)
-      target_weights[e] = static_cast<float>(own.target_weight);
+      target_weights[e] = static_cast<float>(own.target_weight * static_cast<double>(times(e)));
     if (at.lane == 0) terms[at.row] = own;
+  }
+
+ private:
+  [[nodiscard]] TESSERA_HOST_DEVICE float times(std::size_t target) const {
+    return target_times == nullptr ? 1.0F : target_times[target];
   }
 };
 
@@ -155,12 +170,12 @@ class GridStatistics final : public BasicStatistics<Launcher::kSpace> {
 
   void terms(const CandidateLoss& loss, Vector<const Statistic> all, const BasicQueryTargets<Launcher::kSpace>& targets,
              Vector<LossTerms> terms) const override {
-    kernels::detail::check_terms(all, targets, terms);
+    kernels::detail::check_terms(loss, all, targets, terms);
     std::visit(
         [&]<class Loss>(const Loss& of) {
           launch_(blocks_of(kLaneRows, terms.size()),
-                  QueryTermsBody<Loss>{of, all.data(), targets.scores.data(), targets.first.data(), terms.size(),
-                                       terms.data(), targets.weights.data()});
+                  QueryTermsBody<Loss>{of, all.data(), targets.scores.data(), targets.times.data(),
+                                       targets.first.data(), terms.size(), terms.data(), targets.weights.data()});
         },
         loss);
   }
