@@ -204,12 +204,13 @@ def figures(run, split="test"):
 
 
 def predictions(path):
-    """A row per answer of a file that `tessera predict --query ... -o FILE.h5` wrote."""
+    """A row per answer of a file that `tessera predict --query ... -o FILE.h5` wrote, with the attributes shown of each answer."""
     with h5py.File(path) as file:
         names = {kind: dict(zip(file[f"{kind}/id"][:].tolist(), names_by_offsets(file[kind]))) for kind in ("entities", "relations")}
         columns = {name: [] for name in ("head", "relation", "tail", "asked", "score", "rank", "known")}
         queries = {name: file[f"queries/{name}"][:].tolist() for name in file["queries"]}
         answers = {name: file[f"answers/{name}"][:] for name in file["answers"]}
+        shown = dict(shown_values(group) for group in file.get("shown", {}).values())
     for q, (entity, side) in enumerate(zip(queries["entity"], queries["side"])):
         for k in range(queries["answers"][q]):
             answer = int(answers["entity"][q, k])
@@ -220,7 +221,17 @@ def predictions(path):
             row = (head, relation, tail, SIDES[side], answers["score"][q, k], k + 1, SPLITS[answers["known_in"][q, k]])
             for column, value in zip(columns.values(), row):
                 column.append(value)
+            for name, of in shown.items():
+                columns.setdefault(name, []).append("; ".join(of.get(answer, ())) if side != 2 else "")
     return frame(columns)
+
+
+def shown_values(group):
+    """The name of an attribute, and the values of each entity by its id."""
+    of = {}
+    for entity, value in zip(group["entity"][:].tolist(), names_by_offsets(group, "value_")):
+        of.setdefault(entity, []).append(value)
+    return text(group.attrs["name"]), of
 
 
 def table(path):

@@ -111,7 +111,22 @@ Ranks sort_all_names(Collected& collected, const ImportOptions& options, const S
   return ranks;
 }
 
+// What a wrong column looks like.
+void warn_of_columns(const ImportResult& result) {
+  constexpr std::uint64_t kEnough = 100;  // triples that say something
+  constexpr std::uint64_t kFew = 10;
+  const std::uint64_t triples = result.counts.triples_read;
+  if (triples < kEnough) return;
+  if (result.entities.size() < kFew)
+    log::warning("{} triples have {} entities only; are --head and --tail the right columns?",
+                 text::with_thousands(triples), result.entities.size());
+  if (result.relations.size() > triples / 2)
+    log::warning("{} triples have {} relations; is --relation the right column?", text::with_thousands(triples),
+                 text::with_thousands(result.relations.size()));
+}
+
 void log_summary(const ImportResult& result) {
+  warn_of_columns(result);
   if (result.counts.attributes_dropped > 0)
     log::warning("{} attribute values of entities without a triple were left out; --keep-isolated keeps them",
                  text::with_thousands(result.counts.attributes_dropped));

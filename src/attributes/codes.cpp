@@ -155,6 +155,7 @@ std::vector<Interval> intervals(const Code& code, const Comparison& comparison) 
     case Relation::kAtMost: return {before(true)};
     case Relation::kAbove: return {from(true)};
     case Relation::kAtLeast: return {from(false)};
+    case Relation::kContains: break;  // of texts alone
   }
   return {};
 }

@@ -12,7 +12,8 @@
 
 namespace tessera::attributes {
 
-enum class Relation : std::uint8_t { kEqual, kNotEqual, kBelow, kAtMost, kAbove, kAtLeast };
+/// kContains: of texts alone; the case of ASCII letters does not matter.
+enum class Relation : std::uint8_t { kEqual, kNotEqual, kBelow, kAtMost, kAbove, kAtLeast, kContains };
 
 /// Of a date, in days.
 struct Date {

@@ -33,7 +33,7 @@ bool is_keyword(std::string_view word, std::string_view keyword) {
 /// Recursive descent over the text:
 ///   any := all ("or" all)*            all := one ("and" one)*
 ///   one := "not" one | "(" any ")" | "exists" NAME | NAME OPERATOR VALUE | NAME ["not"] "in" "(" VALUE ("," VALUE)*
-///   ")"
+///   ")" | NAME ["not"] "contains" TEXT
 class ConditionParser {
  public:
   using Node = Condition::Node;
@@ -157,15 +157,21 @@ class ConditionParser {
       do node.any_of.emplace_back(Relation::kEqual, parse_value(node.attribute));
       while (take(","));
       if (!take(")")) expected("',' or ')'");
-      if (!is_negated) return node;
-      Node negation{Kind::kNot, 0, {}, {}};
-      negation.children.push_back(std::move(node));
-      return negation;
+      return is_negated ? negated(std::move(node)) : node;
     }
-    if (is_negated) expected("'in'");
+    if (take_keyword("contains")) {
+      node.any_of.emplace_back(Relation::kContains, parse_part(node.attribute));
+      return is_negated ? negated(std::move(node)) : node;
+    }
+    if (is_negated) expected("'in' or 'contains'");
     const Relation relation = parse_relation();
     node.any_of.emplace_back(relation, parse_value(node.attribute));
     return node;
+  }
+  static Node negated(Node node) {
+    Node negation{Kind::kNot, 0, {}, {}};
+    negation.children.push_back(std::move(node));
+    return negation;
   }
   Relation parse_relation() {
     for (const auto& [symbol, relation] :
@@ -173,7 +179,7 @@ class ConditionParser {
           std::pair("==", Relation::kEqual), std::pair("=", Relation::kEqual), std::pair("<", Relation::kBelow),
           std::pair(">", Relation::kAbove)})
       if (take(symbol)) return relation;
-    expected("one of = != < <= > >= in");
+    expected("one of = != < <= > >= in contains");
   }
 
   Constant parse_value(std::size_t attribute) {
@@ -186,6 +192,16 @@ class ConditionParser {
       expected("a number, a date or a text in quotes");
     while (at_ < text_.size() && (is_of_name(text_[at_]) || text_[at_] == '+')) ++at_;
     return of_type(attribute, std::string(text_.substr(start, at_ - start)), false, start);
+  }
+  /// What a text contains.
+  Constant parse_part(std::size_t attribute) {
+    skip_space();
+    const std::size_t start = at_;
+    if (schema_.types[attribute] != Type::kText)
+      refuse(start, fmt::format("'{}' is a {}; 'contains' is for texts", schema_.names[attribute],
+                                name(schema_.types[attribute])));
+    if (at_ == text_.size() || (text_[at_] != '"' && text_[at_] != '\'')) expected("a text in quotes");
+    return parse_text();
   }
   /// A quote inside is doubled.
   std::string parse_text() {

@@ -4,6 +4,7 @@
 #include "cli/command.hpp"
 #include "core/error.hpp"
 #include "graph/graph_reader.hpp"
+#include "predict/graph_names.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -22,25 +23,16 @@ struct Options {
   bool json = false;
 };
 
-std::uint64_t find_entity(const graph::GraphReader& reader, const std::string& name) {
-  constexpr std::size_t kSuggestions = 3;
-  const storage::StringBlocks names = reader.entity_names();
-  if (const auto found = names.find(name)) return *found;
-  std::string near;
-  for (const std::string& other : names.nearest(name, kSuggestions))
-    near += fmt::format("{}'{}'", near.empty() ? "" : ", ", other);
-  fail(ExitStatus::kUsage, "entity '{}' is not in the graph; the nearest names are {}", name, near);
-}
-
 void print_value(const std::string& attribute, const std::string& value, const std::string& datatype) {
   std::printf("%s\t%s%s%s\n", attribute.c_str(), value.c_str(), datatype.empty() ? "" : "\t", datatype.c_str());
 }
 
 void print_entity(const Options& options) {
   const graph::GraphReader reader(options.graph);
-  const std::uint64_t entity = find_entity(reader, options.entity);
+  const predict::GraphNames names(options.graph, reader);
+  const std::uint64_t entity = names.find_entity(options.entity, {"--entity", ExitStatus::kUsage});
   const attributes::Table table(reader.file(), reader.entity_count());
-  Json out = {{"entity", options.entity}, {"attributes", Json::object()}};
+  Json out = {{"entity", names.entity(entity)}, {"attributes", Json::object()}};
   for (std::size_t k = 0; k < table.schema().size(); ++k) {
     const attributes::Column& column = table.column(k);
     const attributes::ValueRange range = column.find(entity);
@@ -60,7 +52,7 @@ Command add_attributes(const Parser& parser) {
   parser.add("graph", options->graph, "The graph folder").required();
   parser
       .add("--entity", options->entity,
-           "The entity whose attributes are printed: attribute, value, datatype or @language")
+           "The entity, by name or label, whose attributes are printed: attribute, value, datatype or @language")
       .required()
       .type_name("NAME");
   parser.add_flag("--json", options->json, "Print JSON");

@@ -59,11 +59,25 @@ std::string version_text() {
   return fmt::format("tessera {} ({})", provenance.version, provenance.git_commit);
 }
 
+// " (did you mean '--head'?)" for the first of the words that is almost an option of the command.
+std::string near_option(const CLI::App& command, const std::vector<std::string>& words) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (const std::string& word : words) {
+    if (!word.starts_with("--")) continue;
+    const std::string guess = text::nearest(word.substr(0, word.find('=')), known);
+    if (!guess.empty()) return fmt::format(" (did you mean '{}'?)", guess);
+  }
+  return "";
+}
+
 // One line that says what is wrong and where help is.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   if (!chosen.empty())
-    return fmt::format("{}; 'tessera {} --help' says more", error.what(), chosen.front()->get_name());
+    return fmt::format("{}{}; 'tessera {} --help' says more", error.what(),
+                       near_option(*chosen.front(), app.remaining(true)), chosen.front()->get_name());
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(command->get_name());

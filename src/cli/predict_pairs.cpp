@@ -42,8 +42,7 @@ void predict_pairs(comm::Communicator& comm, const PredictOptions& options) {
   comm::on_root(comm, [&] {
     names = std::make_unique<predict::Names>(job.data.graph, partition);
     relation = names->find_relation(options.relation, {"--relation", ExitStatus::kUsage});
-    const auto show = predict::with_label(job.data.graph, options.show);
-    if (!show.empty()) shown = std::make_unique<predict::ShownAttributes>(job.data.graph, show, *model.context.pool);
+    shown = predict::show_with_label(job.data.graph, options.show, *model.context.pool);
   });
   comm.broadcast_values(std::span(&relation, 1), Rank(0));
   const auto heads = choose_entities(comm, model.context, options.heads);

@@ -10,6 +10,7 @@
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
+#include "graph/graph_writer.hpp"
 #include "memory/budget.hpp"
 #include "model/row_formats.hpp"
 #include "storage/checksum.hpp"
@@ -108,6 +109,8 @@ Job job_of_run(comm::Communicator& comm, const std::string& run, const std::vect
     const std::optional<Job> named = named_job(run, overrides);
     const std::string folder = named ? named->run.folder : run;
     const std::filesystem::path file = std::filesystem::path(folder) / kJobFile;
+    if (std::filesystem::exists(std::filesystem::path(folder) / graph::kGraphFile))
+      fail(ExitStatus::kMissingInput, "'{}' is a graph, not a run; 'tessera train' makes runs of it", folder);
     if (!std::filesystem::exists(file))
       fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no {}", folder, kJobFile);
     Job job = read_job(file, overrides);

@@ -31,6 +31,7 @@ struct Options {
   std::string run;
   std::string triples;
   std::vector<std::string> overrides;
+  std::vector<std::string> show;
   TableOutput output;
   std::optional<std::uint64_t> epoch;
   bool no_ranks = false;
@@ -38,7 +39,7 @@ struct Options {
 
 constexpr std::uint64_t kTriplesAtOnce = std::uint64_t{1} << 18U;
 
-std::vector<tables::Column> columns_of(bool has_ranks, bool is_calibrated) {
+std::vector<tables::Column> columns_of(bool has_ranks, bool is_calibrated, const predict::ShownAttributes* shown) {
   std::vector<tables::Column> columns = {{"head", tables::Type::kText, "name of the head"},
                                          {"relation", tables::Type::kText, "name of the relation"},
                                          {"tail", tables::Type::kText, "name of the tail"},
@@ -50,18 +51,23 @@ std::vector<tables::Column> columns_of(bool has_ranks, bool is_calibrated) {
     columns.push_back({"head_rank", tables::Type::kDouble, "rank of the head, likewise"});
   }
   columns.push_back({"known", tables::Type::kText, "split that has the triple; empty: none"});
+  if (shown != nullptr) {
+    const std::vector<tables::Column> of_ends = predict::end_columns(shown->names());
+    columns.insert(columns.end(), of_ends.begin(), of_ends.end());
+  }
   return columns;
 }
 
 /// Triples by name that are read, scored and written on rank 0, some at a time.
 class Scoring {
  public:
-  Scoring(const Options& options, const Job& job, std::uint64_t epoch)
+  Scoring(const Options& options, const Job& job, std::uint64_t epoch, memory::Pool& pool)
       : options_(options),
         names_(job.data.graph, graph::partition_folder(job.data.graph, job.data.parts)),
         calibration_(predict::Calibration::find(job.run.folder, epoch)),
         list_(options.triples, names_),
-        table_(options.output.open(columns_of(!options.no_ranks, calibration_.has_value()))) {
+        shown_(predict::show_with_label(job.data.graph, options.show, pool)),
+        table_(options.output.open(columns_of(!options.no_ranks, calibration_.has_value(), shown_.get()))) {
     if (calibration_)
       log::info("probabilities are for lists of which a share of {} is true (tessera calibrate --base-rate)",
                 calibration_->base_rate());
@@ -80,6 +86,8 @@ class Scoring {
         row.emplace_back(score.head_rank);
       }
       row.push_back(predict::known_cell(predict::known_in(score.known_in)));
+      predict::add_shown(row, shown_.get(), named.head_id);
+      predict::add_shown(row, shown_.get(), named.tail_id);
       table_->append(row);
     }
     count_ += scores.size();
@@ -97,6 +105,7 @@ class Scoring {
   predict::Names names_;
   std::optional<predict::Calibration> calibration_;
   predict::TripleList list_;
+  std::unique_ptr<predict::ShownAttributes> shown_;
   std::unique_ptr<tables::TableWriter> table_;
   std::uint64_t count_ = 0;
 };
@@ -124,17 +133,17 @@ void score_list(evaluate::Ranking& ranking, const search::Ranks& ranks, Scoring*
 }
 
 /// Collective. On rank 0.
-std::unique_ptr<Scoring> open_list(comm::Communicator& comm, const Options& options, const Job& job,
+std::unique_ptr<Scoring> open_list(comm::Communicator& comm, const Options& options, const RunContext& context,
                                    std::uint64_t epoch) {
   std::unique_ptr<Scoring> scoring;
-  comm::on_root(comm, [&] { scoring = std::make_unique<Scoring>(options, job, epoch); });
+  comm::on_root(comm, [&] { scoring = std::make_unique<Scoring>(options, context.job, epoch, *context.pool); });
   return scoring;
 }
 
 void score_by_graph_model(comm::Communicator& comm, const Job& job, const Options& options) {
   GraphModel model = open_graph_model(comm, job, options.epoch);
   const search::Ranks ranks{comm, model.context.shard, model.context.host};
-  const std::unique_ptr<Scoring> scoring = open_list(comm, options, job, 0);
+  const std::unique_ptr<Scoring> scoring = open_list(comm, options, model.context, 0);
   evaluate::ScoresRanking ranking(ranks, *model.scores, ranking_options(options));
   score_list(ranking, ranks, scoring.get());
 }
@@ -147,7 +156,7 @@ void score_run(comm::Communicator& comm, const Options& options) {
   ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
   const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};
   const std::unique_ptr<memory::DevicePool> device_pool = open_device_pool(comm, devices);
-  const std::unique_ptr<Scoring> scoring = open_list(comm, options, job, model.epoch);
+  const std::unique_ptr<Scoring> scoring = open_list(comm, options, model.context, model.epoch);
   evaluate::Evaluator evaluator(setup, ranking_options(options), make_ranker(device_pool.get(), job));
   score_list(evaluator, setup, scoring.get());
 }
@@ -164,12 +173,15 @@ Command add_score(const Parser& parser) {
       .required();
   parser.add("overrides", options->overrides, "key=value for the job of the run, for example data.graph=FOLDER");
   parser.add_flag("--no-ranks", options->no_ranks, "Scores only, which takes much less time");
+  parser.add("--show", options->show, "Attributes of head and tail to show beside; several with commas")
+      .cut_at(',')
+      .type_name("NAME");
   add_table_output(parser, options->output);
   parser.add("--epoch", options->epoch, "Checkpoint to use (default: the best by validation, else the newest)")
       .check(whole_number(0));
   parser.epilogue(
       "The score is that of (head, relation, ?) with the tail. Ranks are among all entities, known answers left out.\n"
-      "After 'tessera calibrate RUN' the table has a probability, too.\n"
+      "After 'tessera calibrate RUN' the table has a probability, too. Labels are shown where the graph has them.\n"
       "Examples:\n"
       "  tessera score RUN triples.tsv -o scores.csv\n"
       "  printf 'dog.n.01\\thypernym\\tcat.n.01\\n' | tessera score RUN -\n");

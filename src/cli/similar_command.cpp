@@ -75,9 +75,7 @@ void similar_run(comm::Communicator& comm, const Options& options) {
     named.names = std::make_unique<predict::Names>(job.data.graph, partition);
     for (std::size_t i = 0; i < entities.size(); ++i)
       entities[i] = named.names->global_id(named.names->find_entity(options.names[i], {"NAME", ExitStatus::kUsage}));
-    const auto show = predict::with_label(job.data.graph, options.show);
-    if (!show.empty())
-      named.shown = std::make_unique<predict::ShownAttributes>(job.data.graph, show, *model.context.pool);
+    named.shown = predict::show_with_label(job.data.graph, options.show, *model.context.pool);
   });
   comm.broadcast_values(std::span(entities), Rank(0));
   const auto among = choose_entities(comm, model.context, options.among);

@@ -9,11 +9,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
 namespace tessera::graph {
 namespace {
 
 using Member = std::uint64_t PartFigures::*;
+
+constexpr std::string_view kPartsPrefix = "parts-";
 
 double balance(std::span<const PartFigures> figures, Member member) {
   std::uint64_t sum = 0;
@@ -94,7 +97,7 @@ double row_balance(std::span<const PartFigures> figures) { return balance(figure
 double query_balance(std::span<const PartFigures> figures) { return balance(figures, &PartFigures::queries); }
 
 std::filesystem::path partition_folder(const std::filesystem::path& graph_folder, std::uint64_t parts) {
-  return graph_folder / fmt::format("parts-{}", parts);
+  return graph_folder / fmt::format("{}{}", kPartsPrefix, parts);
 }
 
 void write_manifest(const std::filesystem::path& folder, const PartitionManifest& manifest) {
@@ -111,9 +114,23 @@ void write_manifest(const std::filesystem::path& folder, const PartitionManifest
   file.close();
 }
 
+namespace {
+
+// `folder` is DATA.kg/parts-P.
+[[noreturn]] void refuse_missing(const std::filesystem::path& folder) {
+  const std::filesystem::path graph = folder.parent_path();
+  if (!graph.empty() && !std::filesystem::is_directory(graph))
+    fail(ExitStatus::kMissingInput, "graph '{}' does not exist; 'tessera import' makes it", graph.string());
+  const std::string name = folder.filename().string();
+  const std::string parts = name.starts_with(kPartsPrefix) ? name.substr(kPartsPrefix.size()) : std::string("P");
+  fail(ExitStatus::kMissingInput, "partition '{}' does not exist; 'tessera partition {} --parts {}' makes it",
+       folder.string(), graph.string(), parts);
+}
+
+}  // namespace
+
 PartitionManifest read_manifest(const std::filesystem::path& folder, bool with_ids) {
-  if (!std::filesystem::is_directory(folder))
-    fail(ExitStatus::kMissingInput, "partition '{}' does not exist; 'tessera partition' makes it", folder.string());
+  if (!std::filesystem::is_directory(folder)) refuse_missing(folder);
   const auto file = storage::FileReader::open_verified(folder / kManifestFile, kPartitionKind, kPartitionVersion);
   PartitionManifest manifest;
   manifest.method = file.string("/", "method");

@@ -34,6 +34,13 @@ std::vector<tables::Column> answer_columns(const std::vector<std::string>& shown
 
 std::vector<tables::Column> pair_columns(const std::vector<std::string>& shown) {
   std::vector<tables::Column> columns = triple_columns();
+  const std::vector<tables::Column> of_ends = end_columns(shown);
+  columns.insert(columns.end(), of_ends.begin(), of_ends.end());
+  return columns;
+}
+
+std::vector<tables::Column> end_columns(const std::vector<std::string>& shown) {
+  std::vector<tables::Column> columns;
   for (const char* end : {"head", "tail"})
     for (const std::string& name : shown)
       columns.push_back(

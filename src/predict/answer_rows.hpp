@@ -19,8 +19,10 @@ std::vector<tables::Column> answer_columns(const std::vector<std::string>& shown
 void append_rows(tables::TableWriter& table, const Prediction& prediction);
 
 /// Columns of a table of pairs: head, relation, tail, score, rank, known, then the attributes of the head and of the
-/// tail ("head_label", "tail_label").
+/// tail, as end_columns() names them.
 std::vector<tables::Column> pair_columns(const std::vector<std::string>& shown);
+/// Columns of attributes of the head, then of the tail: "head_label", "tail_label".
+std::vector<tables::Column> end_columns(const std::vector<std::string>& shown);
 
 /// The split that has a triple as a cell; nothing when none has.
 tables::Cell known_cell(KnownIn known);

@@ -83,4 +83,10 @@ std::vector<std::string> with_label(const std::filesystem::path& graph_folder, c
   return shown;
 }
 
+std::unique_ptr<ShownAttributes> show_with_label(const std::filesystem::path& graph_folder,
+                                                 const std::vector<std::string>& asked, memory::Pool& pool) {
+  const std::vector<std::string> shown = with_label(graph_folder, asked);
+  return shown.empty() ? nullptr : std::make_unique<ShownAttributes>(graph_folder, shown, pool);
+}
+
 }  // namespace tessera::predict

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -43,5 +44,8 @@ class ShownAttributes {
 /// The attributes that are shown where `asked` are asked for: these, and before them `label`, if the graph has labels.
 /// Throws Error as GraphReader does.
 std::vector<std::string> with_label(const std::filesystem::path& graph_folder, const std::vector<std::string>& asked);
+/// Those, read; null when there are none. Throws as ShownAttributes does, too.
+std::unique_ptr<ShownAttributes> show_with_label(const std::filesystem::path& graph_folder,
+                                                 const std::vector<std::string>& asked, memory::Pool& pool);
 
 }  // namespace tessera::predict

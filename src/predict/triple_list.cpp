@@ -43,7 +43,7 @@ void TripleList::next(std::uint64_t most, std::vector<Triple>& triples) {
     const std::uint32_t relation = graph_.find_relation(words[columns_[1]], place);
     const std::uint64_t tail = graph_.find_entity(words[columns_[2]], place);
     triples.push_back({graph_.global_id(head), RelationId(relation), graph_.global_id(tail)});
-    named_.push_back({graph_.entity(head), graph_.relation(relation), graph_.entity(tail)});
+    named_.push_back({graph_.entity(head), graph_.relation(relation), graph_.entity(tail), head, tail});
   }
 }
 

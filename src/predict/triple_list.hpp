@@ -19,6 +19,8 @@ struct NamedTriple {
   std::string head;
   std::string relation;
   std::string tail;
+  std::uint64_t head_id = 0;  ///< original ids
+  std::uint64_t tail_id = 0;
 };
 
 /// Triples by name in a UTF-8 text file or pipe, read some at a time: head, relation, tail with tabs between. A first

@@ -149,7 +149,7 @@ AtomicFolder::AtomicFolder(const std::filesystem::path& final_path)
     : final_(followed(final_path)), temporary_(fresh_temporary(final_)) {
   std::error_code error;
   if (std::filesystem::exists(final_, error))
-    fail(ExitStatus::kUsage, "'{}' exists already; remove it or choose another name", final_.string());
+    fail(ExitStatus::kUsage, "'{}' exists already; remove it first, or choose another place", final_.string());
   std::filesystem::remove_all(temporary_.path(), error);
   std::filesystem::create_directories(temporary_.path(), error);
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", temporary_.path().string(), error.message());

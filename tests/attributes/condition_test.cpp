@@ -6,6 +6,8 @@
 #include "../support/graph_fixture.hpp"
 #include "column_support.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <functional>
 #include <map>
 #include <random>
@@ -166,6 +168,30 @@ TEST(Condition, SelectsWhatBruteForceSelects) {
   }
 }
 
+// Texts in a dictionary (kind) and in blocks (label).
+TEST(Condition, ContainsFindsPartsOfTexts) {
+  const StoredAttributes stored(made_attributes(1));
+  const auto count = [&](const std::string& text) {
+    std::uint64_t selected = 0;
+    for (const std::uint64_t word : Condition::parse(text, stored.table().schema()).select(stored.table()))
+      selected += static_cast<std::uint64_t>(std::popcount(word));
+    return selected;
+  };
+  const auto expected = [&](const std::string& name, const std::string& part) {
+    const auto& values = stored.plain().at(name).of;
+    return static_cast<std::uint64_t>(std::count_if(
+        values.begin(), values.end(), [&](const auto& v) { return v.second.find(part) != std::string::npos; }));
+  };
+  EXPECT_GT(expected("label", "number 1"), 0U);
+  EXPECT_EQ(count("label contains 'NUMBER 1'"), expected("label", "number 1"));
+  EXPECT_EQ(count("label contains '\"entity\"'"), kEntities);
+  EXPECT_EQ(count("kind contains 'la'"), expected("kind", "Place"));
+  EXPECT_EQ(count("kind contains 'Œ'"), expected("kind", "Œ"));
+  EXPECT_EQ(count("kind not contains 'Œ'"), kEntities - expected("kind", "Œ"));
+  EXPECT_EQ(count("kind contains ''"), kEntities);
+  EXPECT_EQ(count("nobody contains ''"), 0U);
+}
+
 TEST(Condition, ReadsOnlyWhatItNames) {
   const StoredAttributes stored(made_attributes(1));
   const Condition condition =
@@ -196,7 +222,7 @@ TEST(Condition, MistakesAreExplained) {
   };
   for (const Case& c : std::vector<Case>{
            {"", {"column 1", "the name of an attribute was expected", "ends"}},
-           {"kind", {"column 5", "one of = != < <= > >= in was expected"}},
+           {"kind", {"column 5", "one of = != < <= > >= in contains was expected"}},
            {"kind = ", {"column 8", "a number, a date or a text in quotes"}},
            {"kind = Person", {"column 8", "in quotes", "not 'Person'"}},
            {"kind = 'Person", {"column 8", "no ' at its end"}},
@@ -214,8 +240,10 @@ TEST(Condition, MistakesAreExplained) {
            {"born > 1950-02-30", {"'1950-02-30' is neither"}},
            {"height in 3", {"column 11", "'(' was expected"}},
            {"height in (3", {"',' or ')'"}},
-           {"height not 3", {"column 12", "'in' was expected"}},
+           {"height not 3", {"column 12", "'in' or 'contains' was expected"}},
            {"mixed > 1", {"'mixed' is a text"}},
+           {"height contains '1'", {"column 17", "'height' is a number", "'contains' is for texts"}},
+           {"kind contains 1", {"column 15", "a text in quotes was expected"}},
            {"`height > 3", {"no '`' at its end"}},
            {"Œuvre > 3", {"column 1", "'Œuvre'"}},
            {"kind = 'Œ' and x", {"column 16", "'x'"}}}) {

@@ -134,6 +134,10 @@ class Asking(ProgramTest):
         self.assertEqual(self.succeed(*words, "entity no. 7", "r2", "--json"), self.succeed(*words, "e007", "r2", "--json"))
         self.assertEqual(self.table("similar", "run", "entity no. 7"), self.table("similar", "run", "e007"))
         self.refuse(USAGE, *words, "twice", "r2", says=["'twice'", "2 entities", "'e058', 'e059'"])
+        attributes = ["attributes", "data.kg", "--entity"]
+        self.assertEqual(self.succeed(*attributes, "entity no. 7"), self.succeed(*attributes, "e007"))
+        self.refuse(USAGE, *attributes, "twice", says=["--entity", "2 entities"])
+        self.refuse(USAGE, *attributes, "e0077", says=["did you mean 'e007'"])
 
     def test_queries_from_a_pipe(self):
         text = b"\xef\xbb\xbf# a comment\ne007\tr2\r\n\n?\tr1\te005\ne007\t?\te009"
@@ -167,6 +171,9 @@ class Asking(ProgramTest):
         scored = self.table("score", "run", "asked.tsv", "--no-ranks")
         self.assertEqual([row["score"] for row in scored], [row["score"] for row in rows])
         self.assertNotIn("tail_rank", scored[0])
+        self.assertEqual([row["tail_label"] for row in rows], [self.label(tail) for _, _, tail in asked])
+        shown = self.table("score", "run", "asked.tsv", "--no-ranks", "--show", "type")
+        self.assertEqual([row["head_type"] for row in shown], [TYPES[int(head[1:]) % 3] for head, _, _ in asked])
 
     def test_type_constrained_ranks(self):
         """Among the entities that any split has at that end of the relation."""
@@ -274,6 +281,7 @@ class Asking(ProgramTest):
         self.refuse(BAD_DATA, "score", "run", self.write("none.tsv", "# nothing\n"), says=["no triples"])
         self.refuse(USAGE, "similar", "run", "e0100", says=["'e0100'", "did you mean"])
         self.refuse(USAGE, "calibrate", "run", "--base-rate", "1", says=["--base-rate"])
+        self.refuse(USAGE, *pairs, "--head-type", "Drug", says=["--head-type", "did you mean '--heads-type'?"])
 
 
 if __name__ == "__main__":

@@ -143,7 +143,8 @@ class BadJob(ProgramTest):
         self.refuse(MISSING, "train", "nowhere.toml", says=["nowhere.toml"])
 
     def test_no_such_partition(self):
-        self.refuse_job(MISSING, ["parts-5"], **{"data.parts": 5})
+        self.refuse_job(MISSING, ["parts-5", "'tessera partition data.kg --parts 5' makes it"], **{"data.parts": 5})
+        self.refuse_job(MISSING, ["graph 'nowhere.kg'", "tessera import"], **{"data.graph": '"nowhere.kg"'})
 
     def test_odd_dim_for_complex(self):
         self.refuse_job(USAGE, ["multiple of 2"], **{"model.dim": 15})
@@ -222,7 +223,8 @@ class BadJob(ProgramTest):
 
     def test_evaluating_what_is_not_a_run(self):
         self.refuse(MISSING, "evaluate", "nowhere", says=["nowhere"])
-        self.refuse(MISSING, "evaluate", "data.kg", says=["job.toml"])
+        self.refuse(MISSING, "evaluate", "data.kg", says=["'data.kg' is a graph, not a run"])
+        self.refuse(MISSING, "evaluate", self.folder, says=["not a run folder", "job.toml"])
 
     def test_a_device_for_ranking_that_this_program_cannot_use(self):
         self.succeed("train", self.write_job())

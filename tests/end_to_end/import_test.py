@@ -6,11 +6,22 @@ import csv
 import gzip
 import io
 import os
+import pickle
+import shlex
+import shutil
 import subprocess
+import sys
+import unittest
+import zipfile
 from pathlib import Path
 
 import support
 from support import ProgramTest
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("TESSERA_DATA", ROOT.parent / "shared" / "data"))
@@ -95,6 +106,14 @@ class Tables(ImportTest):
         refuse(USAGE, *self.columns(), "--entities", nodes, says=["--id"])
         refuse(USAGE, *self.columns(), "--entities", nodes, "--id", "kee", says=["n.csv", "did you mean 'key'?"])
         refuse(USAGE, *self.columns(), "--type", "class", says=["--entities"])
+
+    def test_wrong_columns_are_suspected(self):
+        rows = "".join(f"x{i},y{i % 7},{i % 2},{1 - i % 2}\n" for i in range(200))
+        self.write("e.csv", "a,b,c,d\n" + rows)
+        log = self.import_graph("e.csv", "--head", "c", "--relation", "b", "--tail", "d", *WHOLE, name="few.kg")
+        self.assertIn("200 triples have 2 entities only; are --head and --tail", log)
+        log = self.import_graph("e.csv", "--head", "b", "--relation", "a", "--tail", "c", *WHOLE, name="many.kg")
+        self.assertIn("200 triples have 200 relations; is --relation the right column?", log)
 
     def test_bad_tables_of_entities(self):
         edges = self.write("e.csv", self.EDGES)
@@ -210,6 +229,53 @@ class OtherPrograms(ImportTest):
                 text = "id\tlabel\n" + self.lines(enumerate(names), (0, 1))
                 self.write(f"pk/{name}/{kind}_to_id.tsv.gz", gzip.compress(text.encode()))
         self.check(self.import_graph("pk"), "PyKEEN")
+
+    def write_ogb(self, save):
+        """An OGB folder whose splits are dictionaries of arrays, with the negatives that OGB adds."""
+        (self.folder / "ogb/split/time").mkdir(parents=True)
+        (self.folder / "ogb/mapping").mkdir()
+        for name, rows in (("train", self.TRAIN), ("test", self.TEST)):
+            columns = {key: numpy.array([row[i] for row in rows]) for i, key in enumerate(("head", "relation", "tail"))}
+            save({**columns, "head_neg": numpy.zeros((len(rows), 2), "i8")}, self.folder / f"ogb/split/time/{name}.pt")
+        for file, head, of in (("nodeidx2entityid", "node idx,entity id", self.NAMES),
+                               ("reltype2relid", "reltype,rel id", self.RELATIONS)):
+            text = f"{head}\n" + self.lines(enumerate(of), (0, 1), ",")
+            self.write(f"ogb/mapping/{file}.csv.gz", gzip.compress(text.encode()))
+
+    def check_ogb(self, save):
+        self.write_ogb(save)
+        converted = subprocess.run([sys.executable, ROOT / "tools/ogb_splits.py", "ogb", "tsv"], cwd=self.folder, check=True,
+                                   capture_output=True, text=True).stdout.splitlines()
+        self.assertEqual(converted[0], f"{len(self.TRAIN)} triples in tsv/train.tsv")
+        command = shlex.split(converted[-1])
+        self.assertEqual((command[:2], command[-2:]), (["tessera", "import"], ["-o", "data.kg"]))
+        log = self.import_graph(*command[2:-2])
+        self.assertIn("3 entities, 2 relations; 3 train, 0 valid, 1 test", log)
+        self.succeed("attributes", "data.kg", "--entity", "new york")
+
+    @unittest.skipIf(numpy is None, "numpy is missing")
+    def test_ogb(self):
+        def save(split, path):
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("archive/data.pkl", pickle.dumps(split, protocol=2))
+
+        self.check_ogb(save)
+        self.write("ogb/split/time/valid.pt", pickle.dumps(print))
+        failed = subprocess.run([sys.executable, ROOT / "tools/ogb_splits.py", "ogb", "x"], cwd=self.folder, capture_output=True, text=True)
+        self.assertNotEqual(failed.returncode, 0)
+        self.assertIn("asks for builtins.print", failed.stderr)
+
+    def test_ogb_as_torch_saves_it(self):
+        try:
+            import torch
+        except ImportError as missing:
+            self.skipTest(str(missing))
+        for tensors, zipped in ((False, True), (True, True), (False, False)):
+            with self.subTest(tensors=tensors, zipped=zipped):
+                for folder in ("ogb", "tsv", "data.kg"):
+                    shutil.rmtree(self.folder / folder, ignore_errors=True)
+                self.check_ogb(lambda split, path: torch.save(
+                    {k: torch.from_numpy(v) if tensors else v for k, v in split.items()}, path, _use_new_zipfile_serialization=zipped))
 
     def test_a_list_of_names(self):
         names = self.write("nodeidx2entityid.csv", "node idx,entity id\n0,Q1\n1,Q2\n2,Q3\n")

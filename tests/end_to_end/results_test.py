@@ -75,6 +75,7 @@ class Results(ProgramTest):
         for row, line in zip(rows_of(tessera_results.predictions(self.folder / "answers.h5")), lines, strict=True):
             self.assertEqual([row[k] for k in ("head", "relation", "tail", "rank", "known")],
                              [line[k] or "" for k in ("head", "relation", "tail", "rank", "known")])
+            self.assertEqual(row["label"], line["label"] or "")
         for ending in ("h5", "csv", "tsv", "jsonl"):
             self.succeed("predict", "run", "--relation", "r1", "-k", 5, "-o", f"pairs.{ending}")
         tables = [rows_of(tessera_results.table(self.folder / f"pairs.{ending}")) for ending in ("h5", "csv", "tsv", "jsonl")]

@@ -101,9 +101,20 @@ class Commands(ProgramTest):
         one = self.succeed("predict", "model", "--query", "?", "r1", "e007", "--json")
         self.assertEqual(self.succeed("predict", "model", "--query", "?", "r1", "e007", "--json", ranks=3), one)
 
+    def test_probabilities(self):
+        self.model()
+        self.assertIn("calibration error", self.succeed("calibrate", "model"))
+        curve = (self.folder / "model/calibration.json").read_bytes()
+        self.succeed("calibrate", "model", ranks=3)
+        self.assertEqual((self.folder / "model/calibration.json").read_bytes(), curve)
+        rows = [json.loads(line) for line in self.succeed(
+            "score", "model", self.write("list.tsv", "e000\tr1\te007\ne003\tr2\te020\n"), "--format", "jsonl").splitlines()]
+        self.assertEqual(sorted(rows, key=lambda row: row["score"]), sorted(rows, key=lambda row: row["probability"]))
+        self.assertTrue(all(0 < row["probability"] < 1 for row in rows))
+
     def test_refuses_what_needs_vectors(self):
         self.model()
-        for words in (["similar", "model", "e001"], ["export", "model", "-o", "out"], ["calibrate", "model"],
+        for words in (["similar", "model", "e001"], ["export", "model", "-o", "out"],
                       ["predict", "model", "--relation", "r1"], ["train", "model/job.toml"],
                       ["plan", "model/job.toml"], ["predict", "model", "--query", "e001", "r1", "--among", "list"],
                       ["evaluate", "model", "--candidates-where", "x > 1"]):

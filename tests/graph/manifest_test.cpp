@@ -103,7 +103,7 @@ TEST_F(Manifest, FiguresForPeople) {
 }
 
 TEST_F(Manifest, WhatIsNotThere) {
-  test::expect_error(ExitStatus::kMissingInput, {"parts-9", "'tessera partition' makes it"},
+  test::expect_error(ExitStatus::kMissingInput, {"parts-9", "'tessera partition", "--parts 9' makes it"},
                      [&] { graph::read_manifest(folder() / "parts-9", false); });
   test::expect_error(ExitStatus::kMissingInput, {"manifest.h5", "does not exist"},
                      [&] { graph::read_manifest(folder(), false); });

@@ -129,7 +129,7 @@ TEST(Shard, KnowsTheOwnerOfEveryEntity) {
 TEST(Shard, WhatIsMissing) {
   const test::StoredGraph stored(test::random_graph({}), 2);
   memory::Pool pool(std::uint64_t{1} << 24U);
-  test::expect_error(ExitStatus::kMissingInput, {"parts-5", "'tessera partition' makes it"},
+  test::expect_error(ExitStatus::kMissingInput, {"parts-5", "'tessera partition", "--parts 5' makes it"},
                      [&] { graph::load_shard(stored.folder() / "parts-5", Rank(0), Placement(5, 1), pool); });
   test::expect_error(ExitStatus::kUsage, {"3 ranks cannot share 2 parts"},
                      [&] { (void)stored.load(Rank(0), 3, pool); });
