@@ -13,7 +13,7 @@ prepare() {
   batch_file=$1
   tessera=${TESSERA_BIN:-tessera}
   [[ $# -gt 2 ]] || die 64 "usage: sbatch slurm/$1 $2"
-  [[ -r $3 ]] || die 66 "the job file '$3' cannot be read in $PWD"
+  [[ -r $3 ]] || die 66 "the file '$3' cannot be read in $PWD"
   command -v "$tessera" >/dev/null || die 69 "'$tessera' is no program here; set TESSERA_BIN"
   # srun does not pass --cpus-per-task on by itself since Slurm 22.05.
   export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}

@@ -56,6 +56,7 @@ Commands add_commands(CommandLine& line) {
   add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
   add("plan", "Say how much memory the stages of a job take, and what would make it fit", add_plan);
   add("train", "Train the model that a job file describes", add_train);
+  add("search", "Train a job with many settings and say which are best", add_search);
   add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
   add("compare", "Say how much better one evaluation is than another of the same queries", add_compare);
   add("predict", "Find the best answers to queries, or the best pairs of a relation", add_predict);

@@ -47,6 +47,7 @@ Command add_train(const Parser& parser);
 Command add_evaluate(const Parser& parser);
 Command add_compare(const Parser& parser);
 Command add_predict(const Parser& parser);
+Command add_search(const Parser& parser);
 Command add_score(const Parser& parser);
 Command add_calibrate(const Parser& parser);
 Command add_similar(const Parser& parser);

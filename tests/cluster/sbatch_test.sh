@@ -84,7 +84,7 @@ expect_end "$job" FAILED 64:0
 expect_log "$job" "usage: sbatch slurm/train.sbatch JOB.toml" 1
 job=$(submit "${small[@]}" evaluate absent.toml)
 expect_end "$job" FAILED 66:0
-expect_log "$job" "the job file 'absent.toml' cannot be read" 1
+expect_log "$job" "the file 'absent.toml' cannot be read" 1
 job=$(TESSERA_BIN=/nowhere/tessera submit "${small[@]}" predict job.toml)
 expect_end "$job" FAILED 69:0
 expect_log "$job" "'/nowhere/tessera' is no program here; set TESSERA_BIN" 1
