@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.hpp"
+#include "cli/recipe.hpp"
 #include "cli/table_output.hpp"
 #include "core/log.hpp"
 #include "tuning/worker.hpp"
@@ -62,7 +63,7 @@ std::string own_path() { return std::filesystem::read_symlink("/proc/self/exe").
 void search(const Options& options) {
   for (const int signal : {SIGUSR1, SIGUSR2, SIGTERM}) std::signal(signal, request_stop);
   options.output.check();
-  const tuning::Search search = tuning::read_search(options.file);
+  const tuning::Search search = tuning::read_search(options.file, read_training_job);
   tuning::Worker worker(search, options.file, own_path());
   std::string epochs;
   for (const std::uint64_t count : tuning::round_epochs(search))

@@ -5,6 +5,7 @@
 #include "cli/device_context.hpp"
 #include "cli/graph_model.hpp"
 #include "cli/planning.hpp"
+#include "cli/recipe.hpp"
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
@@ -14,6 +15,7 @@
 #include "search/setup.hpp"
 #include "storage/checksum.hpp"
 #include "train/loop/job_rules.hpp"
+#include "train/loop/metrics_log.hpp"
 #include "train/loop/placement.hpp"
 #include "train/loop/run_lock.hpp"
 #include "train/loop/step_speed.hpp"
@@ -158,6 +160,19 @@ void print_outcome(const train::Outcome& outcome, const Job& job, const std::opt
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
 }
 
+void warn_of_overfitting(const train::Outcome& outcome, const Job& job) {
+  constexpr std::uint64_t kEnough = 3;  // validations that say something
+  std::vector<std::uint64_t> validated;
+  for (const train::EpochRecord& record :
+       train::read_metrics(std::filesystem::path(job.run.folder) / train::kMetricsLog))
+    if (record.validation_mrr) validated.push_back(record.epoch);
+  if (validated.size() < kEnough || outcome.state.best_epoch != validated.front()) return;
+  log::warning(
+      "the first validation, after epoch {}, was the best of {}: the model overfits. Try a larger regulariser.weight, "
+      "dropout, or a smaller optimiser.learning_rate; 'tessera search' tries many",
+      validated.front(), validated.size());
+}
+
 // What a job leaves to the program stays as it was decided when the run started: this machine may suggest another
 // value.
 void keep_decisions_of_run(Job& job) {
@@ -170,8 +185,13 @@ void keep_decisions_of_run(Job& job) {
 }
 
 // Collective. Reads the job and refuses one that cannot be trained.
-Job read_training_job(comm::Communicator& comm, const Options& options) {
-  Job job = read_job_together(comm, options.job_file, options.overrides);
+Job open_training_job(comm::Communicator& comm, const Options& options) {
+  Job job = comm::together(comm, [&] { return read_training_job(options.job_file, options.overrides); });
+  comm::on_root(comm, [&] {
+    const std::vector<std::string> recipe = recipe_of(options.job_file, options.overrides);
+    if (!recipe.empty())
+      log::info("'{}' leaves the model and its training to the program: {}", options.job_file, fmt::join(recipe, " "));
+  });
   require_vectors(job, "'train' makes vectors");
   comm::together(comm, [&] {
     if (checkpoint::is_exported(job.run.folder))
@@ -269,7 +289,7 @@ train::TrainerHooks make_hooks(const Devices& devices, const std::optional<Devic
 
 void train(comm::Communicator& comm, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
-  Job job = read_training_job(comm, options);
+  Job job = open_training_job(comm, options);
   const Devices devices = open_devices(comm, job, train::against_device(job));
   comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);
@@ -306,6 +326,7 @@ void train(comm::Communicator& comm, const Options& options) {
   if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
     describe_peaks(context, device_pool.get(), device_use);
+    warn_of_overfitting(outcome, job);
     print_outcome(outcome, job, device_use, options.json);
   }
   if (outcome.stopped_on_request)

@@ -27,7 +27,7 @@ void require(const std::string& value, const char* key, const std::string& file)
 }
 
 /// Every job must be one that `tessera train` reads; keys of the search itself are not tried.
-void check_settings(const Search& search, const std::string& file) {
+void check_settings(const Search& search, const JobReader& read_job, const std::string& file) {
   for (const Settings& settings : search.settings) {
     for (const std::string& setting : settings)
       for (const char* key : {"run.folder=", "train.epochs=", "data.graph="})
@@ -45,7 +45,7 @@ bool is_better(const Result& a, const Result& b) {
 
 }  // namespace
 
-Search read_search(const std::filesystem::path& file) {
+Search read_search(const std::filesystem::path& file, const JobReader& read_job) {
   ConfigValues values = read_toml_file(file);
   const Space space = Space::read(values, file.string());
   std::erase_if(values, [](const auto& value) { return value.first.starts_with("space."); });
@@ -55,7 +55,7 @@ Search read_search(const std::filesystem::path& file) {
   reader.reject_unknown();
   require(search.job_file, "search.job", file.string());
   require(search.folder, "search.folder", file.string());
-  search.job = read_job(search.job_file);
+  search.job = read_job(search.job_file, {});
   if (search.job.validate.every == 0)
     fail(ExitStatus::kUsage, "'{}': validate.every is 0, and a search compares validations", search.job_file);
   if (search.method == "grid") {
@@ -64,7 +64,7 @@ Search read_search(const std::filesystem::path& file) {
     for (std::uint64_t trial = 0; trial < search.trials; ++trial)
       search.settings.push_back(space.draw(search.seed, trial));
   }
-  check_settings(search, file.string());
+  check_settings(search, read_job, file.string());
   return search;
 }
 

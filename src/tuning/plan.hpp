@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,9 +29,12 @@ struct Search {
   std::vector<Settings> settings;  ///< of each trial
 };
 
-/// Throws Error: kUsage with file and line for a mistake in the file, and for settings that no job can have,
+/// Reads a job file with settings, key=value each.
+using JobReader = std::function<Job(const std::string& file, const Settings& settings)>;
+
+/// Throws Error: kUsage with file and line for a mistake in the file, and for settings that no job can have;
 /// kMissingInput.
-Search read_search(const std::filesystem::path& file);
+Search read_search(const std::filesystem::path& file, const JobReader& read_job);
 
 /// What came of training a trial up to some epochs.
 struct Result {

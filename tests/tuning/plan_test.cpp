@@ -28,7 +28,7 @@ class SearchFile : public testing::Test {
   [[nodiscard]] Search read(const std::string& search, const std::string& space) const {
     const auto job = write("job.toml", "[data]\ngraph = \"g\"\n[run]\nfolder = \"r\"\n[train]\nepochs = 27\n");
     const std::string head = "[search]\njob = \"" + job.string() + "\"\nfolder = \"s\"\n";
-    return read_search(write("search.toml", head + search + "\n[space]\n" + space + "\n"));
+    return read_search(write("search.toml", head + search + "\n[space]\n" + space + "\n"), read_job);
   }
   test::TemporaryFolder folder_;
 };
@@ -57,7 +57,7 @@ TEST_F(SearchFile, DrawsAreInTheirRanges) {
   ASSERT_EQ(counts.size(), 5U);  // dim 8, 16; 4, 5, 6 negatives
   for (const char* count : {"negatives.count=4", "negatives.count=5", "negatives.count=6"})
     EXPECT_NEAR(counts[count], 2000.0 / 3, 90) << count;  // four standard deviations
-  EXPECT_NEAR(small, 1000, 90);                         // a logarithmic range: half of it is below its geometric mean
+  EXPECT_NEAR(small, 1000, 90);                           // a logarithmic range: half of it is below its geometric mean
   const Search again = read("method = \"random\"\ntrials = 5",
                             "model.dim = [8, 16]\nnegatives.count = { from = 4, to = 6 }\n"
                             "optimiser.learning_rate = { from = 0.01, to = 1.0, log = true }");
