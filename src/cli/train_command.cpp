@@ -343,7 +343,10 @@ Command add_train(const Parser& parser) {
   parser.add_flag("--resume", options->resume,
                   "Continue from the newest checkpoint of the run folder, if there is one");
   parser.add_flag("--json", options->json, "Print the outcome as JSON");
-  parser.epilogue("Keys of a job file and their defaults:\n\n" + to_toml(Job{}));
+  parser.epilogue(
+      "'tessera train --help KEY' explains a key, a table of keys ('negatives') or a word ('KvsAll').\n"
+      "Keys of a job file and their defaults:\n\n" +
+      to_toml(Job{}));
   return {[options](comm::Communicator& comm) { train(comm, *options); }, true, Interrupts::kOwnTerm,
           stop_on_interrupt};
 }
