@@ -62,7 +62,10 @@ std::vector<KeyText> read_reference() {
   std::istringstream lines{std::string(detail::job_reference())};
   for (std::string line; std::getline(lines, line);) {
     const std::vector<std::string> row = line.starts_with("| `") ? cells(line) : std::vector<std::string>();
-    if (row.size() == 3 && row[0].find('.') != std::string::npos && row[0].find(' ') == std::string::npos)
+    const auto is_new = [&] {
+      return std::none_of(keys.begin(), keys.end(), [&](const KeyText& text) { return text.key == plain(row[0]); });
+    };
+    if (row.size() == 3 && row[0].find('.') != std::string::npos && row[0].find(' ') == std::string::npos && is_new())
       keys.push_back({plain(row[0]), plain(row[1]), plain(row[2]), ""});
     const std::string key = key_of_paragraph(line);
     const auto found = std::find_if(keys.begin(), keys.end(), [&](const KeyText& text) { return text.key == key; });
