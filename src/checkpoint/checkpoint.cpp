@@ -10,6 +10,8 @@
 #include "storage/atomic.hpp"
 #include "storage/hdf5.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>

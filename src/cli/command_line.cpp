@@ -8,7 +8,7 @@
 #include "core/provenance.hpp"
 #include "core/text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include <sstream>

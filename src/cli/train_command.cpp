@@ -22,6 +22,8 @@
 #include "train/loop/trainer.hpp"
 #include "train/rounds/rounds_engine.hpp"
 
+#include <fmt/ranges.h>
+
 #include <atomic>
 #include <csignal>
 #include <cstdio>

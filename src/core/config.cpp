@@ -5,6 +5,8 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 
+#include <fmt/ranges.h>
+
 #include <toml++/toml.h>
 
 #include <algorithm>
