@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <ctime>
 #include <utility>
 
@@ -29,6 +30,11 @@ void set_command_line(std::string value) {
 std::string host_name() {
   std::array<char, 256> host{};
   return gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "unknown";
+}
+
+std::string job_id() {
+  const char* id = std::getenv("SLURM_JOB_ID");  // NOLINT(concurrency-mt-unsafe): nothing changes the environment
+  return id == nullptr ? "" : text::escaped(id);
 }
 
 Provenance current_provenance() {

@@ -22,6 +22,9 @@ void set_command_line(std::string command_line);
 /// The name of this host.
 std::string host_name();
 
+/// The id that the queue of a cluster gave this job; empty outside one. Bytes that are not UTF-8 are escaped.
+std::string job_id();
+
 /// The provenance of a file that is written now.
 Provenance current_provenance();
 
