@@ -51,9 +51,10 @@ LAYERS = {
         "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
         "partition",
     ],
+    "report": ["core", "memory", "storage", "graph", "checkpoint", "train", "evaluate"],
     "cli": [
         "core", "device", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
-        "search", "evaluate", "predict", "propagation", "exports", "partition", "foreign", "plan",
+        "search", "evaluate", "predict", "propagation", "exports", "partition", "foreign", "plan", "report",
     ],
 }
 
@@ -75,7 +76,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["tables", "foreign", "train", "evaluate", "predict", "exports", "plan", "cli"]),
+    (r"nlohmann/.*", ["tables", "foreign", "train", "evaluate", "predict", "exports", "plan", "report", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"raptor2\.h|serd/.*", ["partition"]),
