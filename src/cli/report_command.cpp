@@ -8,6 +8,7 @@
 #include "tables/table.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,10 +27,18 @@ struct Options {
   bool json = false;
 };
 
-void report(const comm::Communicator& comm, const Options& options) {
+// Before any work. The ending keeps files of a run from being written over.
+void check_output(const Options& options) {
   if (options.output.empty() && !options.json)
     fail(ExitStatus::kUsage, "name the page with --output FILE.html, or ask for the figures with --json");
   tables::check_output(options.output);
+  const std::string ending = std::filesystem::path(options.output).extension().string();
+  if (!options.output.empty() && ending != ".html" && ending != ".htm")
+    fail(ExitStatus::kUsage, "'{}' does not end in .html: --output names an HTML page", options.output);
+}
+
+void report(const comm::Communicator& comm, const Options& options) {
+  check_output(options);
   report::EvaluationOptions evaluation;
   evaluation.split = find_split(options.split);
   evaluation.relations = options.relations;

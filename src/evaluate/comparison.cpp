@@ -8,6 +8,7 @@
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <numeric>
 #include <utility>
@@ -136,7 +137,8 @@ Comparison compare(const StoredEvaluation& first, const StoredEvaluation& second
     out.worse += second.ranks[i] > first.ranks[i] ? 1 : 0;
   }
   if (options.resamples == 0 || triples.empty()) return out;
-  const std::vector<double> means = detail::resampled(triples, options.resamples, threads);
+  std::vector<double> means = detail::resampled(triples, options.resamples, threads);
+  std::replace_if(means.begin(), means.end(), [](double mean) { return std::isnan(mean); }, 0.0);
   out.difference = interval_of(means);
   count_signs(means, out);
   return out;

@@ -4,6 +4,9 @@
 
 #include "evaluate/detail/triple_resamples.hpp"
 
+#include <cmath>
+#include <utility>
+
 namespace tessera::evaluate {
 
 std::vector<GroupMean> group_means(const GroupedValues& values, BootstrapOptions options, std::size_t threads) {
@@ -19,7 +22,9 @@ std::vector<GroupMean> group_means(const GroupedValues& values, BootstrapOptions
   for (std::size_t group = 0; group < means.size(); ++group) {
     if (means[group].queries == 0) continue;
     means[group].mean /= static_cast<double>(means[group].queries);
-    means[group].interval = interval_of(detail::resampled(triples[group], options.resamples, threads));
+    std::vector<double> resamples = detail::resampled(triples[group], options.resamples, threads);
+    std::erase_if(resamples, [](double mean) { return std::isnan(mean); });  // no triple of the group was drawn
+    means[group].interval = interval_of(std::move(resamples));
   }
   return means;
 }

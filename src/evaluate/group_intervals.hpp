@@ -28,7 +28,8 @@ struct GroupMean {
   Interval interval;
 };
 
-/// The Poisson bootstrap over triples, as compare() does it, within each group. Deterministic: threads change no bit.
+/// The Poisson bootstrap over triples, as compare() does it, within each group; resamples without a
+/// triple of the group count for nothing. Deterministic: threads change no bit.
 std::vector<GroupMean> group_means(const GroupedValues& values, BootstrapOptions options, std::size_t threads);
 
 }  // namespace tessera::evaluate

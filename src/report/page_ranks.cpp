@@ -22,6 +22,9 @@ bool is_any_evaluated(const Report& report) {
 std::string in_words(std::string figure) {
   constexpr const char* kHits = "hits_at_";
   if (figure.starts_with(kHits)) return "Hits@" + figure.substr(std::string(kHits).size());
+  if (figure == "mrr_standard_error") return "standard error of the MRR";
+  if (figure == "z_mrr") return "z of the MRR";
+  if (figure == "z_mean_rank") return "z of the mean rank";
   if (figure == "adjusted_mrr") return "MRR, adjusted for chance";
   if (figure == "adjusted_mean_rank_index") return "mean rank index, adjusted for chance";
   std::replace(figure.begin(), figure.end(), '_', ' ');
@@ -215,7 +218,8 @@ void draw_groups(Html& html, const Report& report) {
   const EvaluationFigures& some = *std::find_if(report.runs.begin(), report.runs.end(), has_evaluation)->evaluation;
   html.element("p",
                fmt::format("{} of {} relations, those with the most queries. A relation is N on a side with 1.5 answers "
-                           "or more on average. Intervals hold 95 % of {} bootstrap resamples of the triples.",
+                           "or more on average. Intervals hold 95 % of {} bootstrap resamples of the triples; those of groups with few queries are too "
+                           "narrow.",
                            text::with_thousands(some[Grouping::kRelation].size()), text::with_thousands(some.relations),
                            text::with_thousands(report.options.resamples)),
                {{"class", "soft"}});

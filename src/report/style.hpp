@@ -33,7 +33,7 @@ figure{margin:0 0 12px;min-width:0;max-width:560px}
 figcaption{margin-bottom:4px}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}
-svg.inline{width:100px;height:12px;min-width:60px}
+svg.inline{display:inline-block;vertical-align:middle;width:100px;height:12px;margin-left:8px}
 .grid{stroke:var(--grid);stroke-width:1}
 .curve{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
 .dot,.bar{fill:var(--c)}

@@ -28,7 +28,7 @@ std::array<double, kPerDraw> resample(const std::vector<TripleSum>& triples, std
       values.at(i) += counts.at(i) * triple.value;
     }
   }
-  for (std::size_t i = 0; i < kPerDraw; ++i) values.at(i) = queries.at(i) > 0 ? values.at(i) / queries.at(i) : 0;
+  for (std::size_t i = 0; i < kPerDraw; ++i) values.at(i) /= queries.at(i);  // 0 / 0 of an empty one
   return values;
 }
 

@@ -21,7 +21,7 @@ struct TripleSum {
 /// Adds the value of a query. Queries come in ascending order: those of a triple follow each other.
 void add_query(std::vector<TripleSum>& triples, const StoredQuery& query, double value, std::uint64_t seed);
 
-/// The mean value of the queries in each resample; of an empty resample, 0. Threads change no bit.
+/// The mean value of the queries in each resample; of an empty resample, NaN. Threads change no bit.
 std::vector<double> resampled(const std::vector<TripleSum>& triples, std::uint64_t resamples, std::size_t threads);
 
 }  // namespace tessera::evaluate::detail
