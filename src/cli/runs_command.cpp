@@ -71,7 +71,9 @@ void list(const Options& options) {
 Command add_runs(const Parser& parser) {
   const auto options = std::make_shared<Options>();
   parser.add("folder", options->folder, "The folder that is searched for run folders").show_default();
-  parser.add("--sort", options->sort, "name, model, state, epochs, valid_mrr, test_mrr or changed; the best or newest first")
+  parser
+      .add("--sort", options->sort,
+           "name, model, state, epochs, valid_mrr, test_mrr or changed; the best or newest first")
       .check(one_of(report::sort_keys()))
       .show_default();
   parser.add_flag("--json", options->json, "Print JSON");

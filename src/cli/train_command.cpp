@@ -319,7 +319,8 @@ void train(comm::Communicator& comm, const Options& options) {
   train::Trainer trainer(engine_setup, *engine, options.resume);
   if (comm.is_root()) describe(context, parameters, *engine);
   const std::optional<DeviceMemory> device_memory = plan_device_memory(comm, devices, device_pool.get());
-  record_start(comm, {job, plan::Stage::kTrain, shares.placement, context.pool->budget_bytes(), devices.own.has_value()},
+  record_start(comm,
+               {job, plan::Stage::kTrain, shares.placement, context.pool->budget_bytes(), devices.own.has_value()},
                items, shares, trainer.position());
   can_save = true;
   const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));

@@ -138,7 +138,8 @@ Comparison compare(const StoredEvaluation& first, const StoredEvaluation& second
   }
   if (options.resamples == 0 || triples.empty()) return out;
   std::vector<double> means = detail::resampled(triples, options.resamples, threads);
-  std::replace_if(means.begin(), means.end(), [](double mean) { return std::isnan(mean); }, 0.0);
+  std::replace_if(
+      means.begin(), means.end(), [](double mean) { return std::isnan(mean); }, 0.0);
   out.difference = interval_of(means);
   count_signs(means, out);
   return out;

@@ -34,8 +34,8 @@ struct StoredEvaluation {
   std::string candidate_set;
   std::string candidate_digest;  ///< empty: all entities
   std::string graph_digest;
-  std::vector<StoredQuery> queries;  ///< ascending, whatever partition the file is from
-  std::vector<double> ranks;         ///< ranks of each query, realistic tie rule
+  std::vector<StoredQuery> queries;           ///< ascending, whatever partition the file is from
+  std::vector<double> ranks;                  ///< ranks of each query, realistic tie rule
   std::vector<std::uint32_t> target_degrees;  ///< of each query: training triples that have the target
 };
 

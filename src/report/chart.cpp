@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace tessera::report {
@@ -36,8 +37,9 @@ struct Scale {
 std::string view_box(double width, double height) { return fmt::format("0 0 {:g} {:g}", width, height); }
 
 void line(Html& html, Point from, Point to, const std::string& classes) {
-  html.shape("line", {{"x1", pixels(from.x)}, {"y1", pixels(from.y)}, {"x2", pixels(to.x)}, {"y2", pixels(to.y)},
-                      {"class", classes}});
+  html.shape(
+      "line",
+      {{"x1", pixels(from.x)}, {"y1", pixels(from.y)}, {"x2", pixels(to.x)}, {"y2", pixels(to.y)}, {"class", classes}});
 }
 
 void label(Html& html, Point at, const std::string& anchor, const std::string& text) {
@@ -69,7 +71,8 @@ void draw_axes(Html& html, const LineChart& chart, const Scale& x, const Scale& 
     line(html, {kLeft, y(tick)}, {kWidth - kRight, y(tick)}, "grid");
     label(html, {kLeft - 6, y(tick) + 4}, "end", number(tick));
   }
-  for (const double tick : ticks(x.low, x.high, 5)) label(html, {x(tick), kLineHeight - kBottom + 14}, "middle", number(tick));
+  for (const double tick : ticks(x.low, x.high, 5))
+    label(html, {x(tick), kLineHeight - kBottom + 14}, "middle", number(tick));
   label(html, {(kLeft + kWidth - kRight) / 2, kLineHeight - 4}, "middle", chart.x_label);
 }
 
@@ -81,8 +84,9 @@ void draw_line(Html& html, const Line& some, const Scale& x, const Scale& y) {
   html.shape("polyline", {{"points", path}, {"class", "curve " + colour(some.run)}});
   if (some.points.size() > kMostDots) return;
   for (const Point& point : some.points)
-    html.shape("circle", {{"cx", pixels(x(point.x))}, {"cy", pixels(y(point.y))}, {"r", "2.2"},
-                          {"class", "dot " + colour(some.run)}});
+    html.shape(
+        "circle",
+        {{"cx", pixels(x(point.x))}, {"cy", pixels(y(point.y))}, {"r", "2.2"}, {"class", "dot " + colour(some.run)}});
 }
 
 double largest(const RowChart& chart) {
@@ -95,18 +99,22 @@ double largest(const RowChart& chart) {
 
 constexpr double kMarkHeight = 13;
 constexpr double kRowGap = 7;
-constexpr double kLabelWidth = 84;
+constexpr double kLabelWidth = 92;
 constexpr double kTextWidth = 62;
 
 void draw_mark(Html& html, const Mark& mark, const Scale& x, double y) {
   const double middle = y + kMarkHeight / 2;
   if (mark.low && mark.high) {
     line(html, {x(*mark.low), middle}, {x(*mark.high), middle}, "interval " + colour(mark.run));
-    html.shape("circle", {{"cx", pixels(x(mark.value))}, {"cy", pixels(middle)}, {"r", "3.5"},
-                          {"class", "dot " + colour(mark.run)}});
+    html.shape(
+        "circle",
+        {{"cx", pixels(x(mark.value))}, {"cy", pixels(middle)}, {"r", "3.5"}, {"class", "dot " + colour(mark.run)}});
   } else {
-    html.shape("rect", {{"x", pixels(x(0))}, {"y", pixels(y + 1.5)}, {"width", pixels(std::max(0.0, x(mark.value) - x(0)))},
-                        {"height", pixels(kMarkHeight - 3)}, {"class", "bar " + colour(mark.run)}});
+    html.shape("rect", {{"x", pixels(x(0))},
+                        {"y", pixels(y + 1.5)},
+                        {"width", pixels(std::max(0.0, x(mark.value) - x(0)))},
+                        {"height", pixels(kMarkHeight - 3)},
+                        {"class", "bar " + colour(mark.run)}});
   }
   if (mark.target) line(html, {x(*mark.target), y}, {x(*mark.target), y + kMarkHeight}, "target");
   label(html, {kWidth - 2, middle + 4}, "end", mark.text);
@@ -122,7 +130,9 @@ std::vector<double> ticks(double low, double high, std::size_t count) {
   const double power = std::pow(10.0, std::floor(std::log10(rough)));
   const double step = power * (rough / power <= 1 ? 1 : rough / power <= 2 ? 2 : rough / power <= 5 ? 5 : 10);
   std::vector<double> out;
-  for (double i = std::ceil(low / step); i * step <= high + 1e-9 * step; ++i) out.push_back(i * step);
+  const auto first = static_cast<std::int64_t>(std::ceil(low / step));
+  const auto last = static_cast<std::int64_t>(std::floor(high / step + 1e-9));
+  for (std::int64_t i = first; i <= last; ++i) out.push_back(static_cast<double>(i) * step);
   return out;
 }
 
@@ -163,12 +173,14 @@ void draw_inline(Html& html, const Mark& mark) {
   constexpr double kInlineWidth = 100;
   constexpr double kInlineHeight = 12;
   const Scale x{0, 1, 4, kInlineWidth - 4};
-  const auto svg = html.open("svg", {{"viewBox", view_box(kInlineWidth, kInlineHeight)}, {"class", "inline"},
-                                     {"aria-hidden", "true"}});
+  const auto svg = html.open(
+      "svg", {{"viewBox", view_box(kInlineWidth, kInlineHeight)}, {"class", "inline"}, {"aria-hidden", "true"}});
   line(html, {x(0), kInlineHeight / 2}, {x(1), kInlineHeight / 2}, "grid");
   line(html, {x(mark.low.value_or(mark.value)), kInlineHeight / 2},
        {x(mark.high.value_or(mark.value)), kInlineHeight / 2}, "interval " + colour(mark.run));
-  html.shape("circle", {{"cx", pixels(x(mark.value))}, {"cy", pixels(kInlineHeight / 2)}, {"r", "3.5"},
+  html.shape("circle", {{"cx", pixels(x(mark.value))},
+                        {"cy", pixels(kInlineHeight / 2)},
+                        {"r", "3.5"},
                         {"class", "dot " + colour(mark.run)}});
 }
 

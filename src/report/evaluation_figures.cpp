@@ -153,8 +153,7 @@ void add_groups(const storage::FileReader& file, const RelationNames& names, con
                    [](const auto& a, const auto& b) { return a.mrr.queries > b.mrr.queries; });
   out.relations = relations.size();
   relations.resize(std::min<std::size_t>(relations.size(), options.relations));
-  for (GroupFigures& group : relations)
-    group.relation_class = label_of(Grouping::kClass, classes.at(group.key), names);
+  for (GroupFigures& group : relations) group.relation_class = label_of(Grouping::kClass, classes.at(group.key), names);
   for (const Grouping grouping : evaluate::kGroupings)
     out.groups.at(static_cast<std::size_t>(grouping)) = index_groups(grouping, out, classes);
   add_intervals(out, options);
@@ -164,13 +163,10 @@ void add_groups(const storage::FileReader& file, const RelationNames& names, con
 std::vector<RankRange> histogram_of(const std::vector<double>& ranks) {
   std::vector<RankRange> out;
   const double most = ranks.empty() ? 0 : *std::max_element(ranks.begin(), ranks.end());
-  double last = 0;
-  for (double power = 1; last < most; power *= 10)
-    for (const double next : {power, 3 * power}) {
-      if (last >= most) break;
-      out.push_back({last + 1, next, 0});
-      last = next;
-    }
+  for (std::uint64_t power = 1; out.empty() || out.back().last < most; power *= 10)
+    for (const std::uint64_t last : {power, 3 * power})
+      if (out.empty() || out.back().last < most)
+        out.push_back({out.empty() ? 1 : out.back().last + 1, static_cast<double>(last), 0});
   for (const double rank : ranks)
     for (RankRange& range : out)
       if (rank <= range.last) {
@@ -201,8 +197,7 @@ EvaluationFigures read_evaluation_figures(const std::filesystem::path& path, con
                                           const EvaluationOptions& options) {
   EvaluationFigures out;
   out.stored = evaluate::read_evaluation(path);
-  const auto file =
-      storage::FileReader::open_verified(path, evaluate::kEvaluationKind, evaluate::kEvaluationVersion);
+  const auto file = storage::FileReader::open_verified(path, evaluate::kEvaluationKind, evaluate::kEvaluationVersion);
   add_headline(file, out);
   add_groups(file, names, options, out);
   out.histogram = histogram_of(out.stored.ranks);

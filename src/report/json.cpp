@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/config.hpp"
 #include "core/text.hpp"
+#include "memory/tag.hpp"
 #include "report/report.hpp"
 
 #include <fmt/format.h>
@@ -124,11 +125,12 @@ Json times_of(const RunFigures& run) {
 Json partition_of(const RunFigures& run) {
   if (!run.partition) return {};
   const graph::PartitionManifest& partition = *run.partition;
-  Json out = {{"parts", partition.part_count()},
-              {"method", partition.method},
-              {"cut", graph::cut_fraction(partition.figures)},
-              {"random_cut", partition.random_figures.empty() ? Json() : Json(graph::cut_fraction(partition.random_figures))},
-              {"by_part", Json::array()}};
+  Json out = {
+      {"parts", partition.part_count()},
+      {"method", partition.method},
+      {"cut", graph::cut_fraction(partition.figures)},
+      {"random_cut", partition.random_figures.empty() ? Json() : Json(graph::cut_fraction(partition.random_figures))},
+      {"by_part", Json::array()}};
   for (const graph::PartFigures& part : partition.figures)
     out["by_part"].push_back({{"rows", part.rows},
                               {"queries", part.queries},
@@ -146,10 +148,12 @@ Json json_of(const train::Start& start) {
               {"ranks", Json::array()}};
   for (const train::RankShare& rank : start.ranks)
     out["ranks"].push_back({{"computes_with", rank.computes_with}, {"parts", rank.parts}});
-  for (const auto& [key, value] :
-       {std::pair{"time", at.program.time_utc}, {"host", at.program.host}, {"job_id", at.job_id},
-        {"tessera_version", at.program.version}, {"git_commit", at.program.git_commit},
-        {"command_line", at.program.command_line}})
+  for (const auto& [key, value] : {std::pair{"time", at.program.time_utc},
+                                   {"host", at.program.host},
+                                   {"job_id", at.job_id},
+                                   {"tessera_version", at.program.version},
+                                   {"git_commit", at.program.git_commit},
+                                   {"command_line", at.program.command_line}})
     if (!value.empty()) out[key] = value;
   return out;
 }

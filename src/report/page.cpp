@@ -95,11 +95,12 @@ void draw_differences(Html& html, const Report& report) {
       table.rows.push_back(difference_row(report.runs[difference.second], difference, report.resamples));
   if (!table.rows.empty()) {
     draw(html, table);
-    html.element("p",
-                 fmt::format("Both runs are compared query by query. Intervals and the two-sided p are from {} bootstrap "
-                             "resamples of the triples, the same for both.",
-                             text::with_thousands(report.resamples)),
-                 {{"class", "soft"}});
+    html.element(
+        "p",
+        fmt::format("Both runs are compared query by query. Intervals and the two-sided p are from {} bootstrap "
+                    "resamples of the triples, the same for both.",
+                    text::with_thousands(report.resamples)),
+        {{"class", "soft"}});
   }
   for (const Difference& difference : report.differences)
     if (!difference.comparison)
@@ -124,14 +125,13 @@ std::string to_html(const Report& report) {
     {
       const auto header = html.open("header");
       html.element("h1", "Tessera report");
-      const Job& job = report.runs.front().job;
-      html.element("p", fmt::format("{} on {}", title_of(report), job.data.graph), {{"class", "soft"}});
+      const std::filesystem::path graph = report.runs.front().job.data.graph;
+      html.element("p", fmt::format("{} on {}", title_of(report), graph.filename().string()), {{"class", "soft"}});
     }
     {
       const auto main = html.open("main");
-      for (const auto draw_section :
-           {draw_cards, draw_differences, draw_learning, draw_ranks, draw_groups, draw_memory, draw_times,
-            draw_partition, draw_settings, draw_environment})
+      for (const auto draw_section : {draw_cards, draw_differences, draw_learning, draw_ranks, draw_groups, draw_memory,
+                                      draw_times, draw_partition, draw_settings, draw_environment})
         draw_section(html, report);
     }
     const Provenance now = current_provenance();

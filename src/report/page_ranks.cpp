@@ -42,7 +42,8 @@ Table figure_table(const Report& report) {
   add("MRR", [](const auto& e) { return fixed(e.mrr); });
   add("95 % interval", [](const auto& e) { return e.interval ? interval(*e.interval) : nothing(); });
   for (std::size_t i = 0; i < evaluate::figures({}).size() - 1; ++i) {
-    const std::string figure = std::find_if(report.runs.begin(), report.runs.end(), has_evaluation)->evaluation->figures[i].first;
+    const std::string figure =
+        std::find_if(report.runs.begin(), report.runs.end(), has_evaluation)->evaluation->figures[i].first;
     const bool is_rank = figure.ends_with("mean_rank") || figure.starts_with("z_");
     add(in_words(figure), [&](const auto& e) { return fixed(e.figures[i].second, is_rank ? 2 : 4); });
   }
@@ -56,10 +57,9 @@ Table figure_table(const Report& report) {
 }
 
 std::string range_in_words(const RankRange& range) {
-  return range.first == range.last
-             ? text::with_thousands(static_cast<std::uint64_t>(range.last))
-             : fmt::format("{}-{}", text::with_thousands(static_cast<std::uint64_t>(range.first)),
-                           text::with_thousands(static_cast<std::uint64_t>(range.last)));
+  return range.first == range.last ? text::with_thousands(static_cast<std::uint64_t>(range.last))
+                                   : fmt::format("{}-{}", text::with_thousands(static_cast<std::uint64_t>(range.first)),
+                                                 text::with_thousands(static_cast<std::uint64_t>(range.last)));
 }
 
 /// The longest histogram of the runs: the ranges of all others are its first ones.
@@ -111,7 +111,8 @@ std::vector<GroupRow> group_rows(const Report& report, Grouping grouping) {
     }
   }
   if (grouping != Grouping::kRelation)
-    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first->key < b.first->key; });
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const auto& a, const auto& b) { return a.first->key < b.first->key; });
   return rows;
 }
 
@@ -121,7 +122,8 @@ const GroupFigures* figures_of(const Report& report, Grouping grouping, const Gr
 }
 
 Mark mark_of(std::size_t run, const GroupFigures& group) {
-  return {run, group.mrr.mean, group.mrr.interval.low, group.mrr.interval.high, {}, fmt::format("{:.4f}", group.mrr.mean)};
+  return {
+      run, group.mrr.mean, group.mrr.interval.low, group.mrr.interval.high, {}, fmt::format("{:.4f}", group.mrr.mean)};
 }
 
 void draw_group_chart(Html& html, const Report& report, Grouping grouping, const std::string& title) {
@@ -129,7 +131,8 @@ void draw_group_chart(Html& html, const Report& report, Grouping grouping, const
   for (const GroupRow& group : group_rows(report, grouping)) {
     ChartRow& row = chart.rows.emplace_back(ChartRow{group.first->label, {}});
     for (std::size_t r = 0; r < report.runs.size(); ++r)
-      if (const GroupFigures* figures = figures_of(report, grouping, group, r)) row.marks.push_back(mark_of(r, *figures));
+      if (const GroupFigures* figures = figures_of(report, grouping, group, r))
+        row.marks.push_back(mark_of(r, *figures));
   }
   draw(html, chart);
 }
@@ -162,7 +165,8 @@ std::vector<Cell> group_cells(const Report& report, Grouping grouping, const Gro
     cells.push_back(interval(figures->mrr.interval));
     cells.back().mark = mark_of(r, *figures);
     if (report.runs.size() > 1) continue;
-    for (const double value : {figures->tail_mrr, figures->head_mrr, figures->hits_at_10}) cells.push_back(fixed(value));
+    for (const double value : {figures->tail_mrr, figures->head_mrr, figures->hits_at_10})
+      cells.push_back(fixed(value));
   }
   add_difference_cells(report, grouping, group, cells);
   return cells;
@@ -216,13 +220,15 @@ void draw_groups(Html& html, const Report& report) {
   draw_folded(html, "by degree", group_table(report, Grouping::kDegree, "degree"));
   draw(html, group_table(report, Grouping::kRelation, "relation"));
   const EvaluationFigures& some = *std::find_if(report.runs.begin(), report.runs.end(), has_evaluation)->evaluation;
-  html.element("p",
-               fmt::format("{} of {} relations, those with the most queries. A relation is N on a side with 1.5 answers "
-                           "or more on average. Intervals hold 95 % of {} bootstrap resamples of the triples; those of groups with few queries are too "
-                           "narrow.",
-                           text::with_thousands(some[Grouping::kRelation].size()), text::with_thousands(some.relations),
-                           text::with_thousands(report.options.resamples)),
-               {{"class", "soft"}});
+  html.element(
+      "p",
+      fmt::format("{} of {} relations, those with the most queries. A relation is N on a side with 1.5 answers "
+                  "or more on average. Intervals hold 95 % of {} bootstrap resamples of the triples; those of groups "
+                  "with few queries are too "
+                  "narrow.",
+                  text::with_thousands(some[Grouping::kRelation].size()), text::with_thousands(some.relations),
+                  text::with_thousands(report.options.resamples)),
+      {{"class", "soft"}});
 }
 
 }  // namespace tessera::report

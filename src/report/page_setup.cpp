@@ -67,8 +67,8 @@ void draw_part_sizes(Html& html, const Report& report) {
     RowChart chart{fmt::format("entities of each part, {}", run.name), {}};
     for (std::size_t p = 0; p < run.partition->figures.size(); ++p) {
       const std::uint64_t rows = run.partition->figures[p].rows;
-      chart.rows.push_back({fmt::format("part {}", p),
-                            {{r, static_cast<double>(rows), {}, {}, {}, text::with_thousands(rows)}}});
+      chart.rows.push_back(
+          {fmt::format("part {}", p), {{r, static_cast<double>(rows), {}, {}, {}, text::with_thousands(rows)}}});
     }
     draw(html, chart);
   }
@@ -82,7 +82,8 @@ std::vector<ConfigLine> settings_of(Job job) {
 
 /// The settings of the runs, all or those that are not the defaults or differ between runs.
 Table settings_table(const Report& report, bool are_all) {
-  Table table{are_all ? "all-settings" : "settings", run_columns(report, "setting", [](const auto&) { return true; }), {}};
+  Table table{
+      are_all ? "all-settings" : "settings", run_columns(report, "setting", [](const auto&) { return true; }), {}};
   const std::vector<ConfigLine> defaults = settings_of(Job{});
   std::vector<std::vector<ConfigLine>> settings;
   for (const RunFigures& run : report.runs) settings.push_back(settings_of(run.job));
@@ -119,15 +120,27 @@ std::string hardware_of(const train::Start& start) {
 
 void draw_starts(Html& html, const RunFigures& run, std::size_t index) {
   Table table{fmt::format("starts-{}", index),
-              {{"start after"}, {"time"}, {"host"}, {"job"}, {"ranks"}, {"parts of each"}, {"tessera"}, {"command", std::nullopt, true}},
+              {{"start after"},
+               {"time"},
+               {"host"},
+               {"job"},
+               {"ranks"},
+               {"parts of each"},
+               {"tessera"},
+               {"command", std::nullopt, true}},
               {}};
   for (const train::Start& start : run.starts) {
     const train::Circumstances& at = start.circumstances;
     const auto known = [](const std::string& text) { return text.empty() ? nothing() : Cell{text}; };
-    table.rows.push_back({words(in_words(start.after)), known(at.program.time_utc), known(at.program.host),
-                          known(at.job_id), {hardware_of(start)}, {start.placement},
-                          known(at.program.version.empty() ? "" : fmt::format("{} ({})", at.program.version, at.program.git_commit)),
-                          words(at.program.command_line)});
+    table.rows.push_back(
+        {words(in_words(start.after)),
+         known(at.program.time_utc),
+         known(at.program.host),
+         known(at.job_id),
+         {hardware_of(start)},
+         {start.placement},
+         known(at.program.version.empty() ? "" : fmt::format("{} ({})", at.program.version, at.program.git_commit)),
+         words(at.program.command_line)});
   }
   draw(html, table);
 }

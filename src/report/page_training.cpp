@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Tessera authors
 // SPDX-License-Identifier: Apache-2.0
 #include "core/text.hpp"
+#include "memory/tag.hpp"
 #include "report/page_parts.hpp"
 
 #include <fmt/format.h>
@@ -12,9 +13,7 @@ namespace {
 
 bool has_epochs(const RunFigures& run) { return !run.epochs.empty(); }
 
-bool is_any_trained(const Report& report) {
-  return std::any_of(report.runs.begin(), report.runs.end(), has_epochs);
-}
+bool is_any_trained(const Report& report) { return std::any_of(report.runs.begin(), report.runs.end(), has_epochs); }
 
 void draw_epochs(Html& html, const RunFigures& run, std::size_t index) {
   Table table{fmt::format("epochs-{}", index),
@@ -23,11 +22,13 @@ void draw_epochs(Html& html, const RunFigures& run, std::size_t index) {
   for (const train::EpochRecord& epoch : run.epochs) {
     const auto hits = std::find_if(epoch.validation_hits.begin(), epoch.validation_hits.end(),
                                    [](const auto& some) { return some.k == 10; });
-    table.rows.push_back({whole(epoch.epoch), fixed(epoch.loss),
+    table.rows.push_back({whole(epoch.epoch),
+                          fixed(epoch.loss),
                           epoch.validation_mrr ? fixed(*epoch.validation_mrr) : nothing(),
                           hits == epoch.validation_hits.end() ? nothing() : fixed(hits->share),
                           {fmt::format("{:.4g}", epoch.learning_rate), fmt::format("{}", epoch.learning_rate)},
-                          fixed(epoch.seconds, 2), whole(static_cast<std::uint64_t>(epoch.triples_per_second)),
+                          fixed(epoch.seconds, 2),
+                          whole(static_cast<std::uint64_t>(epoch.triples_per_second)),
                           {epoch.end.time_utc.empty() ? "–" : epoch.end.time_utc}});
   }
   draw_folded(html, fmt::format("epochs of {}", run.name), table);
@@ -148,7 +149,8 @@ void draw_times(Html& html, const Report& report) {
     }
   }
   table.rows.push_back(time_cells(report, "training", [](const RunTimes& t) { return t.training_seconds; }));
-  table.rows.push_back(time_cells(report, "stopped for checkpoints", [](const RunTimes& t) { return t.saving_seconds; }));
+  table.rows.push_back(
+      time_cells(report, "stopped for checkpoints", [](const RunTimes& t) { return t.saving_seconds; }));
   const auto charts = html.open("div", {{"class", "charts"}});
   draw(html, chart);
   draw(html, table);

@@ -38,8 +38,7 @@ Difference difference_of(const Report& report, std::size_t second) {
   const EvaluationFigures& a = *report.runs.front().evaluation;
   const EvaluationFigures& b = *report.runs[second].evaluation;
   try {
-    out.comparison =
-        evaluate::compare(a.stored, b.stored, {.resamples = report.resamples}, report.options.threads);
+    out.comparison = evaluate::compare(a.stored, b.stored, {.resamples = report.resamples}, report.options.threads);
     add_groups(a, b, report.options, out);
   } catch (const Error& error) {
     if (error.status() != ExitStatus::kUsage) throw;

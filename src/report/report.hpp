@@ -14,9 +14,9 @@ namespace tessera::report {
 
 /// How much better a run is than the first one, query by query.
 struct Difference {
-  std::size_t second = 0;                           ///< index of the run
-  std::optional<evaluate::Comparison> comparison;   ///< none: they cannot be compared
-  std::string why_not;                              ///< in that case
+  std::size_t second = 0;                              ///< index of the run
+  std::optional<evaluate::Comparison> comparison;      ///< none: they cannot be compared
+  std::string why_not;                                 ///< in that case
   std::array<std::vector<evaluate::GroupMean>, 3> by;  ///< by groups of the first run, in their order
 };
 

@@ -55,10 +55,10 @@ RelationNames names_of(const graph::GraphReader& reader) {
 std::optional<graph::GraphReader> find_graph(RunFigures& run) {
   const std::string& graph = run.job.data.graph;
   if (fs::exists(graph)) return graph::GraphReader(graph);
-  run.missing[Section::kData] =
-      fmt::format("The graph '{}' is not there: its sizes and the names of relations are missing; 'tessera import' "
-                  "makes graphs.",
-                  graph);
+  run.missing[Section::kData] = fmt::format(
+      "The graph '{}' is not there: its sizes and the names of relations are missing; 'tessera import' "
+      "makes graphs.",
+      graph);
   return std::nullopt;
 }
 
@@ -139,7 +139,7 @@ const train::Start* RunFigures::planned_start() const {
 fs::path run_folder_of(const fs::path& run) {
   if (!fs::exists(run))
     fail(ExitStatus::kMissingInput, "'{}' does not exist; name a run folder or its job file", run.string());
-  const fs::path folder = fs::is_directory(run) ? run : fs::path(read_job(run).run.folder);
+  fs::path folder = fs::is_directory(run) ? run : fs::path(read_job(run).run.folder);
   if (!fs::exists(folder / kJobFile))
     fail(ExitStatus::kMissingInput, "'{}' is not a run folder: it has no {}", folder.string(), kJobFile);
   return folder;

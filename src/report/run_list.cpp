@@ -39,7 +39,8 @@ void find_runs(const fs::path& folder, std::vector<fs::path>& found) {
     return;
   }
   std::error_code error;
-  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
     std::error_code ignored;
     const bool is_hidden = entry->path().filename().string().starts_with(".");
     if (!is_hidden && !entry->is_symlink(ignored) && entry->is_directory(ignored)) find_runs(entry->path(), found);

@@ -29,7 +29,7 @@ section{padding:16px;margin:16px 0}
 .card .big{font-size:32px;font-weight:650;line-height:1.2;margin:6px 0 2px}
 .card .big small{font-size:14px;font-weight:400;color:var(--soft)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:16px 32px}
-figure{margin:0 0 12px;min-width:0;max-width:560px}
+figure{margin:0 0 12px;min-width:0;max-width:500px}
 figcaption{margin-bottom:4px}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}
@@ -39,13 +39,15 @@ svg.inline{display:inline-block;vertical-align:middle;width:100px;height:12px;ma
 .dot,.bar{fill:var(--c)}
 .interval{stroke:var(--c);stroke-width:2.5;stroke-opacity:.55;stroke-linecap:round}
 .target{stroke:var(--text);stroke-width:2}
-.scroll{overflow-x:auto;margin-bottom:10px}
+.scroll{overflow:auto;max-height:640px;margin-bottom:10px}
+@media print{.scroll{max-height:none}}
 table{border-collapse:collapse;font-size:13.5px;font-variant-numeric:tabular-nums}
 th,td{padding:4px 12px 4px 0;text-align:right;vertical-align:top;border-bottom:1px solid var(--rule);white-space:nowrap}
 th{font-weight:600;color:var(--soft)}
+thead th{position:sticky;top:0;background:var(--card)}
 tbody th{color:var(--text);font-weight:400}
 th:first-child,td.text,th.text{text-align:left;white-space:normal;overflow-wrap:anywhere}
-th:first-child{min-width:110px;max-width:380px}
+th:first-child{min-width:150px;max-width:380px}
 td.text{min-width:150px;max-width:520px}
 .run::before{content:"";display:inline-block;width:10px;height:10px;border-radius:5px;background:var(--c);margin-right:6px}
 .legend{display:flex;flex-wrap:wrap;gap:2px 18px;margin:0 0 10px;font-size:13px;overflow-wrap:anywhere}

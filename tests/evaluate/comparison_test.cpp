@@ -203,7 +203,8 @@ TEST(GroupMeansTest, ResamplesWithoutATripleOfTheGroupCountForNothing) {
   const StoredEvaluation evaluation = made_up(1, 1);
   const std::vector<double> values = reciprocals(evaluation);
   const std::vector<std::uint32_t> groups(2, 0);
-  const GroupMean group = group_means({evaluation.queries, values, groups, 1}, {.resamples = 100, .seed = 1}, 1).front();
+  const GroupMean group =
+      group_means({evaluation.queries, values, groups, 1}, {.resamples = 100, .seed = 1}, 1).front();
   EXPECT_DOUBLE_EQ(group.interval.low, group.mean);
   EXPECT_DOUBLE_EQ(group.interval.high, group.mean);
 }

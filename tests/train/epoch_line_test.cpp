@@ -29,9 +29,10 @@ TEST(EpochLineTest, HasTheTimeLeftAndTheLastValidationWithItsFilter) {
   std::vector<EpochRecord> records = {record(1)};
   EXPECT_EQ(epoch_line(records, {4, 0, 90}), "epoch 1 of 4: loss 2.5000, 12,345 triples/s, 1 min 30 s left");
   records.push_back(record(2, 0.25));
-  EXPECT_EQ(epoch_line(records, {4, 2, 60}),
-            "epoch 2 of 4: loss 2.5000, 12,345 triples/s, 1 min 00 s left, validation MRR 0.2500 (filter: train, valid; "
-            "the best)");
+  EXPECT_EQ(
+      epoch_line(records, {4, 2, 60}),
+      "epoch 2 of 4: loss 2.5000, 12,345 triples/s, 1 min 00 s left, validation MRR 0.2500 (filter: train, valid; "
+      "the best)");
   records.push_back(record(3));
   EXPECT_EQ(epoch_line(records, {4, 2, 0}),
             "epoch 3 of 4: loss 2.5000, 12,345 triples/s, validation MRR 0.2500 after epoch 2 (filter: train, valid)");

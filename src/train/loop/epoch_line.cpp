@@ -36,8 +36,9 @@ double TimeLeft::seconds(double epochs_done, double elapsed) const {
 
 std::string epoch_line(std::span<const EpochRecord> records, const Standing& standing) {
   const EpochRecord& record = records.back();
-  std::string line = fmt::format("epoch {} of {}: loss {:.4f}, {} triples/s", record.epoch, standing.epochs, record.loss,
-                                 text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
+  std::string line =
+      fmt::format("epoch {} of {}: loss {:.4f}, {} triples/s", record.epoch, standing.epochs, record.loss,
+                  text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
   if (standing.seconds_left > 0) line += fmt::format(", {} left", text::duration(standing.seconds_left));
   const EpochRecord* validated = find_last_validation(records);
   if (validated == nullptr) return line;

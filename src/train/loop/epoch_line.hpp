@@ -35,8 +35,8 @@ struct Standing {
   double seconds_left = 0;
 };
 
-/// "epoch 4 of 100: loss 5.1234, 250,000 triples/s, 3 min 12 s left, validation MRR 0.3120 after epoch 2 (filter: train,
-/// valid)", of the last record.
+/// "epoch 4 of 100: loss 5.1234, 250,000 triples/s, 3 min 12 s left, validation MRR 0.3120 after epoch 2 (filter:
+/// train, valid)", of the last record.
 std::string epoch_line(std::span<const EpochRecord> records, const Standing& standing);
 
 /// "validation MRR 0.3120 after epoch 2 (filter: train, valid)" of the last validation; empty without one.

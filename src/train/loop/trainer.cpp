@@ -305,8 +305,8 @@ void Trainer::log_epoch(Progress& progress) const {
   const EpochRecord& record = metrics_->records().back();
   progress.set_standing(last_validation(metrics_->records()));
   progress.finish();  // the line that a terminal shows makes room
-  log::info("{}", epoch_line(metrics_->records(),
-                             {job_.train.epochs, state_.best_epoch, time_left_.seconds(epochs_done())}));
+  log::info("{}",
+            epoch_line(metrics_->records(), {job_.train.epochs, state_.best_epoch, time_left_.seconds(epochs_done())}));
   std::string stages;
   for (std::size_t stage = 0; stage < kStageCount; ++stage)
     stages += fmt::format("{}{} {:.2f} s", stages.empty() ? "" : ", ", name(static_cast<Stage>(stage)),
