@@ -15,11 +15,22 @@ bool has_epochs(const RunFigures& run) { return !run.epochs.empty(); }
 
 bool is_any_trained(const Report& report) { return std::any_of(report.runs.begin(), report.runs.end(), has_epochs); }
 
+// Of very many epochs, every tenth or so, and the last one.
+constexpr std::size_t kMostEpochs = 2000;
+std::size_t epoch_step(const RunFigures& run) {
+  return std::max<std::size_t>(1, (run.epochs.size() + kMostEpochs - 1) / kMostEpochs);
+}
+bool is_shown(const RunFigures& run, std::size_t index) {
+  return index % epoch_step(run) == 0 || index + 1 == run.epochs.size();
+}
+
 void draw_epochs(Html& html, const RunFigures& run, std::size_t index) {
   Table table{fmt::format("epochs-{}", index),
               {{"epoch"}, {"loss"}, {"validation MRR"}, {"Hits@10"}, {"rate"}, {"seconds"}, {"triples/s"}, {"ended"}},
               {}};
-  for (const train::EpochRecord& epoch : run.epochs) {
+  for (std::size_t i = 0; i < run.epochs.size(); ++i) {
+    if (!is_shown(run, i)) continue;
+    const train::EpochRecord& epoch = run.epochs[i];
     const auto hits = std::find_if(epoch.validation_hits.begin(), epoch.validation_hits.end(),
                                    [](const auto& some) { return some.k == 10; });
     table.rows.push_back({whole(epoch.epoch),
@@ -31,7 +42,8 @@ void draw_epochs(Html& html, const RunFigures& run, std::size_t index) {
                           whole(static_cast<std::uint64_t>(epoch.triples_per_second)),
                           {epoch.end.time_utc.empty() ? "–" : epoch.end.time_utc}});
   }
-  draw_folded(html, fmt::format("epochs of {}", run.name), table);
+  const std::string which = epoch_step(run) > 1 ? fmt::format(", one of {}", epoch_step(run)) : "";
+  draw_folded(html, fmt::format("epochs of {}{}", run.name, which), table);
 }
 
 void draw_curves(Html& html, const Report& report) {
@@ -40,8 +52,10 @@ void draw_curves(Html& html, const Report& report) {
   for (std::size_t r = 0; r < report.runs.size(); ++r) {
     Line& losses = loss.lines.emplace_back(Line{r, {}});
     Line& validations = mrr.lines.emplace_back(Line{r, {}});
-    for (const train::EpochRecord& epoch : report.runs[r].epochs) {
-      losses.points.push_back({static_cast<double>(epoch.epoch), epoch.loss});
+    const RunFigures& run = report.runs[r];
+    for (std::size_t i = 0; i < run.epochs.size(); ++i) {
+      const train::EpochRecord& epoch = run.epochs[i];
+      if (is_shown(run, i)) losses.points.push_back({static_cast<double>(epoch.epoch), epoch.loss});
       if (epoch.validation_mrr) validations.points.push_back({static_cast<double>(epoch.epoch), *epoch.validation_mrr});
     }
   }

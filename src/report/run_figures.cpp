@@ -25,9 +25,7 @@ Job read_run_job(const fs::path& folder) {
 }
 
 void add_training(RunFigures& run) {
-  const checkpoint::CheckpointStore store(run.folder);
-  const auto positions = store.positions();
-  if (!positions.empty()) run.state = store.read_state(positions.back());
+  run.state = newest_state(run.folder);
   run.epochs = train::read_metrics(run.folder / train::kMetricsLog);
   run.starts = train::read_starts(run.folder / train::kStartsLog);
   const std::string job = (run.folder / kJobFile).string();
@@ -134,6 +132,19 @@ const train::Start* RunFigures::planned_start() const {
   const auto found = std::find_if(starts.rbegin(), starts.rend(),
                                   [](const auto& start) { return start.circumstances.planned_bytes.has_value(); });
   return found == starts.rend() ? nullptr : &*found;
+}
+
+std::optional<checkpoint::RunState> newest_state(const fs::path& folder) {
+  const checkpoint::CheckpointStore store(folder);
+  for (int tries = 3;; --tries) {
+    const auto positions = store.positions();
+    if (positions.empty()) return std::nullopt;
+    try {
+      return store.read_state(positions.back());
+    } catch (const Error&) {
+      if (tries == 1) throw;  // else it may have been removed for a newer one
+    }
+  }
 }
 
 fs::path run_folder_of(const fs::path& run) {

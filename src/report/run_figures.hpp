@@ -63,6 +63,10 @@ struct RunFigures {
 /// damaged file.
 RunFigures read_run(const std::filesystem::path& run, const EvaluationOptions& options);
 
+/// The state in the newest checkpoint of a run; nothing without one. Training may write and remove checkpoints
+/// meanwhile. Throws Error(kBadData).
+std::optional<checkpoint::RunState> newest_state(const std::filesystem::path& folder);
+
 /// The folder that `run` names. Throws Error(kMissingInput).
 std::filesystem::path run_folder_of(const std::filesystem::path& run);
 

@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "core/provenance.hpp"
 #include "evaluate/rank_file.hpp"
+#include "report/run_figures.hpp"
 #include "train/loop/metrics_log.hpp"
 #include "train/loop/placement.hpp"
 #include "train/loop/run_lock.hpp"
@@ -67,9 +68,7 @@ void add_epochs(const fs::path& folder, ListedRun& run) {
 }
 
 void add_state(const fs::path& folder, ListedRun& run) {
-  const checkpoint::CheckpointStore store(folder);
-  const auto positions = store.positions();
-  if (!positions.empty()) run.state = store.read_state(positions.back()).finished ? "finished" : "stopped";
+  if (const auto state = newest_state(folder)) run.state = state->finished ? "finished" : "stopped";
 }
 
 void add_test(const fs::path& folder, ListedRun& run) {
