@@ -59,6 +59,8 @@ Commands add_commands(CommandLine& line) {
   add("search", "Train a job with many settings and say which are best", add_search);
   add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
   add("compare", "Say how much better one evaluation is than another of the same queries", add_compare);
+  add("report", "Show one run, or some side by side, as an HTML page", add_report);
+  add("runs", "List the runs beneath a folder", add_runs);
   add("predict", "Find the best answers to queries, or the best pairs of a relation", add_predict);
   add("score", "Score and rank the triples of a list", add_score);
   add("calibrate", "Learn from the valid split how scores become probabilities", add_calibrate);

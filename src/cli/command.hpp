@@ -46,6 +46,8 @@ Command add_plan(const Parser& parser);
 Command add_train(const Parser& parser);
 Command add_evaluate(const Parser& parser);
 Command add_compare(const Parser& parser);
+Command add_report(const Parser& parser);
+Command add_runs(const Parser& parser);
 Command add_predict(const Parser& parser);
 Command add_search(const Parser& parser);
 Command add_score(const Parser& parser);

@@ -10,6 +10,7 @@
 #include "cli/run_context.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
+#include "core/provenance.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
 #include "search/setup.hpp"
@@ -58,6 +59,8 @@ bool stop_on_interrupt() {
   return true;
 }
 
+constexpr evaluate::Filter kValidationFilter = evaluate::Filter::kTrainValid;
+
 struct Options {
   std::string job_file;
   std::vector<std::string> overrides;
@@ -67,7 +70,7 @@ struct Options {
 
 evaluate::Options validation_options(const Job& job) {
   evaluate::Options options;
-  options.filter = evaluate::Filter::kTrainValid;
+  options.filter = kValidationFilter;
   options.max_triples = job.validate.max_triples;
   return options;
 }
@@ -157,8 +160,8 @@ void print_outcome(const train::Outcome& outcome, const Job& job, const std::opt
                 static_cast<unsigned long long>(outcome.state.partial.segments));
   if (outcome.state.epoch > 0) std::printf("loss              %.6f\n", outcome.final_loss);
   if (outcome.state.best_epoch > 0)
-    std::printf("validation MRR    %.4f after epoch %llu (the best)\n", outcome.state.best_mrr,
-                static_cast<unsigned long long>(outcome.state.best_epoch));
+    std::printf("validation MRR    %.4f after epoch %llu (filter: %s; the best)\n", outcome.state.best_mrr,
+                static_cast<unsigned long long>(outcome.state.best_epoch), evaluate::name(kValidationFilter));
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
 }
 
@@ -285,8 +288,25 @@ train::TrainerHooks make_hooks(const Devices& devices, const std::optional<Devic
   if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
   if (links != nullptr) hooks.device_bytes_sent = [links] { return links->bytes_sent(); };
   hooks.stop = &stop_requested;
-  if (evaluator != nullptr) hooks.validation_mrr = [evaluator] { return evaluator->run(graph::Split::kValid).mrr(); };
+  if (evaluator == nullptr) return hooks;
+  hooks.validation = [evaluator] {
+    const evaluate::Metrics metrics = evaluator->run(graph::Split::kValid);
+    train::Validation validation{metrics.mrr()};
+    for (const std::uint32_t k : evaluate::kHitsAt)
+      validation.hits.push_back({k, metrics.all[evaluate::TieRule::kRealistic].hits_at(k)});
+    return validation;
+  };
+  hooks.validation_filter = evaluate::name(kValidationFilter);
   return hooks;
+}
+
+// Collective.
+void record_start(comm::Communicator& comm, const Starting& starting, const std::vector<sampling::ItemCount>& items,
+                  const train::PartsGivenOut& shares, const checkpoint::Position& after) {
+  const auto planned = planned_bytes(comm, starting, items);
+  comm::on_root(comm, [&] {
+    train::record_start(starting.job.run.folder, after, shares, {current_provenance(), job_id(), planned});
+  });
 }
 
 void train(comm::Communicator& comm, const Options& options) {
@@ -321,7 +341,9 @@ void train(comm::Communicator& comm, const Options& options) {
   train::Trainer trainer(engine_setup, *engine, options.resume);
   if (comm.is_root()) describe(context, parameters, *engine);
   const std::optional<DeviceMemory> device_memory = plan_device_memory(comm, devices, device_pool.get());
-  comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.position(), shares); });
+  record_start(comm,
+               {job, plan::Stage::kTrain, shares.placement, context.pool->budget_bytes(), devices.own.has_value()},
+               items, shares, trainer.position());
   can_save = true;
   const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));
   can_save = false;

@@ -45,6 +45,7 @@ std::string Progress::line(std::uint64_t done, double seconds, const std::string
   if (total_ > 0 && rate > 0)
     line += fmt::format(", {} left", text::duration(static_cast<double>(total_ - std::min(done, total_)) / rate));
   if (!note.empty()) line += ", " + note;
+  if (!standing_.empty()) line += ", " + standing_;
   return line;
 }
 

@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 namespace tessera::storage {
@@ -47,7 +49,10 @@ bool FileLock::acquire(const std::filesystem::path& path, bool waits) {
     descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (descriptor_ < 0) return true;
     const int error = lock(descriptor_, waits ? LOCK_EX : LOCK_EX | LOCK_NB);
-    if (error == EWOULDBLOCK) return false;
+    if (error == EWOULDBLOCK) {
+      close(std::exchange(descriptor_, -1));
+      return false;
+    }
     if (error != 0)
       log::warning("'{}' cannot be locked ({}): start no second process that writes to this folder", path.string(),
                    std::strerror(error));
@@ -66,9 +71,20 @@ FileLock FileLock::wait(const std::filesystem::path& path) {
 }
 
 std::optional<FileLock> FileLock::try_lock(const std::filesystem::path& path) {
+  constexpr auto kLook = std::chrono::milliseconds(20);  // is_held() holds it for less
   FileLock held;
-  if (!held.acquire(path, false)) return std::nullopt;
-  return held;
+  if (held.acquire(path, false)) return held;
+  std::this_thread::sleep_for(kLook);
+  if (held.acquire(path, false)) return held;
+  return std::nullopt;
+}
+
+bool FileLock::is_held(const std::filesystem::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool is_held = lock(descriptor, LOCK_SH | LOCK_NB) == EWOULDBLOCK;
+  close(descriptor);
+  return is_held;
 }
 
 std::string FileLock::holder(const std::filesystem::path& path) {

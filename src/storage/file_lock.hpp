@@ -20,6 +20,8 @@ class FileLock {
   static FileLock wait(const std::filesystem::path& path);
   /// Empty when another process holds it. The file says which: "process PID on HOST, since TIME".
   static std::optional<FileLock> try_lock(const std::filesystem::path& path);
+  /// Whether a process holds it now. Changes nothing, and needs no right to write.
+  static bool is_held(const std::filesystem::path& path);
   /// What the process that holds it has written.
   static std::string holder(const std::filesystem::path& path);
 

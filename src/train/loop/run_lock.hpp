@@ -12,4 +12,7 @@ namespace tessera::train {
 /// lock lies beside the folder or, where nobody may write there, in it. Throws Error(kUsage) that names who holds it.
 storage::FileLock lock_run(const std::filesystem::path& run_folder);
 
+/// Whether a training holds the lock of a run folder now.
+bool is_training(const std::filesystem::path& run_folder);
+
 }  // namespace tessera::train

@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/fault.hpp"
 #include "core/log.hpp"
+#include "core/provenance.hpp"
 #include "core/text.hpp"
 #include "model/own_rows.hpp"
 #include "storage/atomic.hpp"
@@ -109,6 +110,11 @@ bool Trainer::no_longer_improves() const {
   return job_.validate.patience > 0 && state_.checks_since_best >= job_.validate.patience;
 }
 
+double Trainer::epochs_done() const {
+  const auto segments = static_cast<double>(std::max<std::uint64_t>(1, state_.partial.segments));
+  return static_cast<double>(state_.epoch) + static_cast<double>(state_.partial.segment) / segments;
+}
+
 // All epochs are done, or validation no longer improves. An epoch that was begun is completed.
 bool Trainer::is_at_end() const {
   return is_between_epochs() && (state_.epoch >= job_.train.epochs || no_longer_improves());
@@ -120,6 +126,7 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
     state_.finished = true;
     save(false);
   }
+  time_left_ = TimeLeft(epochs_done(), job_.train.epochs);
   const std::uint64_t triples = shard_.manifest.query_count() / 2;
   const std::uint64_t before = triples * state_.epoch + state_.partial.sums.terms / 2;
   Progress progress("training", triples * job_.train.epochs, "triples", !comm_.is_root(), before);
@@ -157,7 +164,7 @@ void Trainer::train_segment(Progress& progress, const TrainerHooks& hooks) {
   saves_.segment_took(seconds);
   bytes_sent_ += bytes_sent() - sent_before;
   stages_ += engine_.stage_times();
-  if (is_last) end_epoch(hooks);
+  if (is_last) end_epoch(progress, hooks);
 }
 
 // Collective. Adds what the ranks sent, and where their time went, to the epoch.
@@ -167,7 +174,7 @@ void Trainer::collect_use() {
   state_.partial.stages += longest(std::exchange(stages_, {}));
 }
 
-void Trainer::end_epoch(const TrainerHooks& hooks) {
+void Trainer::end_epoch(Progress& progress, const TrainerHooks& hooks) {
   collect_use();
   const checkpoint::PartialEpoch epoch = std::exchange(state_.partial, {});
   EpochRecord record;
@@ -183,9 +190,10 @@ void Trainer::end_epoch(const TrainerHooks& hooks) {
   record.stages = epoch.stages;
   if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
   last_loss_ = record.loss;
-  if (hooks.validation_mrr && is_due(job_.validate.every)) validate(hooks, record);
+  if (hooks.validation && is_due(job_.validate.every)) validate(hooks, record);
   if (hooks.device_use) record.device_use = largest(hooks.device_use());
   this->record(record);
+  if (comm_.is_root()) log_epoch(progress);
 }
 
 // Collective. One of the ranks was asked to stop; rank 0 also tells all whether its clock asks for a checkpoint. Where
@@ -246,8 +254,11 @@ void Trainer::require_finite_rows() {
 }
 
 void Trainer::validate(const TrainerHooks& hooks, EpochRecord& record) {
-  const double mrr = hooks.validation_mrr();
+  Validation validation = hooks.validation();
+  const double mrr = validation.mrr;
   record.validation_mrr = mrr;
+  record.validation_hits = std::move(validation.hits);
+  record.validation_filter = hooks.validation_filter;
   if (mrr > state_.best_mrr) {
     state_.best_mrr = mrr;
     state_.best_epoch = state_.epoch;
@@ -283,16 +294,19 @@ void Trainer::record(EpochRecord record) {
   comm_.all_reduce(peaks, comm::Reduction::kMax);
   for (std::size_t tag = 0; tag < peaks.size(); ++tag) record.peak_bytes[tag] = static_cast<std::uint64_t>(peaks[tag]);
   comm::on_root(comm_, [&] {
+    const Provenance now = current_provenance();
+    record.end = {now.time_utc, now.host, job_id()};
     fault_point("metrics.append", comm_.rank());
     metrics_->append(record);
   });
-  if (!comm_.is_root()) return;
-  std::string line = fmt::format("epoch {}: loss {:.4f}, {} triples/s", record.epoch, record.loss,
-                                 text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
-  if (record.validation_mrr)
-    line += fmt::format(", validation MRR {:.4f}{}", *record.validation_mrr,
-                        state_.best_epoch == record.epoch ? " (best)" : "");
-  log::info("{}", line);
+}
+
+void Trainer::log_epoch(Progress& progress) const {
+  const EpochRecord& record = metrics_->records().back();
+  progress.set_standing(last_validation(metrics_->records()));
+  progress.finish();  // the line that a terminal shows makes room
+  log::info("{}",
+            epoch_line(metrics_->records(), {job_.train.epochs, state_.best_epoch, time_left_.seconds(epochs_done())}));
   std::string stages;
   for (std::size_t stage = 0; stage < kStageCount; ++stage)
     stages += fmt::format("{}{} {:.2f} s", stages.empty() ? "" : ", ", name(static_cast<Stage>(stage)),

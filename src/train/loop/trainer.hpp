@@ -11,6 +11,7 @@
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
 #include "train/engine.hpp"
+#include "train/loop/epoch_line.hpp"
 #include "train/loop/metrics_log.hpp"
 #include "train/loop/save_times.hpp"
 
@@ -25,12 +26,20 @@
 
 namespace tessera::train {
 
+/// The figures of a validation.
+struct Validation {
+  double mrr = 0;
+  std::vector<HitsAt> hits = {};
+};
+
 /// Functions that a training run calls. Training does not know how models are evaluated, or how a program is told to
 /// stop.
 struct TrainerHooks {
-  /// Collective. Returns the validation MRR, the same on every rank. Where the parameters keep averages, it is the MRR
-  /// of the averages. Empty: no validation.
-  std::function<double()> validation_mrr;
+  /// Collective. Returns the figures of a validation, the same on every rank. Where the parameters keep averages, they
+  /// are those of the averages. Empty: no validation.
+  std::function<Validation()> validation;
+  /// Splits whose known answers it leaves out, as logs name them.
+  std::string validation_filter;
   /// Returns the device memory of this rank so far. Empty on all ranks where no rank has a device.
   std::function<memory::DeviceUse()> device_use;
   /// Bytes that this rank handed to other ranks' devices since the start, beside those of the communicator. Empty:
@@ -70,9 +79,10 @@ class Trainer {
   void check_state() const;
   void train_segment(Progress& progress, const TrainerHooks& hooks);
   void collect_use();
-  void end_epoch(const TrainerHooks& hooks);
+  void end_epoch(Progress& progress, const TrainerHooks& hooks);
   [[nodiscard]] bool is_between_epochs() const { return state_.partial.segment == 0; }
   [[nodiscard]] bool is_at_end() const;
+  [[nodiscard]] double epochs_done() const;
   bool is_stop_asked(const TrainerHooks& hooks);
   void take_parameters();
   void require_finite_rows();
@@ -83,6 +93,7 @@ class Trainer {
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   [[nodiscard]] StageTimes longest(const StageTimes& times);
   void record(EpochRecord record);
+  void log_epoch(Progress& progress) const;
   [[nodiscard]] bool must_save() const;
   void prepare_saving(memory::Pool& pool);
   std::vector<checkpoint::PartToSave> parts_to_save(bool is_behind);
@@ -108,6 +119,7 @@ class Trainer {
   std::uint64_t bytes_sent_ = 0;       // by this rank, since collect_use()
   StageTimes stages_;                  // likewise
   SaveTimes saves_;
+  TimeLeft time_left_;
   std::optional<checkpoint::TableCopy> copy_;   // of the parts of this rank, where training changes them
   bool saves_behind_ = false;                   // checkpoints are written while training goes on; the same on all ranks
   std::vector<checkpoint::SavedFile> saved_;    // the files of this rank in the newest checkpoint of this session
