@@ -33,6 +33,7 @@ using Commands = std::map<std::string, Command>;
 
 // The ranks that were started together, or this process alone.
 struct World {
+  comm::Launch launch = comm::MpiSession::launch();
   std::optional<comm::MpiSession> session;
   std::unique_ptr<comm::Communicator> comm;
   World() {
@@ -71,6 +72,21 @@ Commands add_commands(CommandLine& line) {
 void report(const std::string& message) {
   std::fprintf(stderr, "tessera: %s\n", message.c_str());
   std::fflush(stderr);
+}
+
+// Each of several tasks would do the whole work, and write the same files.
+bool is_one_of_lone_tasks(const World& world) {
+  const char* alone = std::getenv("TESSERA_ALONE");  // NOLINT(concurrency-mt-unsafe): read once at start
+  return world.comm->size() == 1 && world.launch.tasks > 1 && (alone == nullptr || *alone == '\0');
+}
+
+int refuse_lone_tasks(const comm::Launch& launch) {
+  if (launch.task == 0)
+    report(fmt::format("{0} started {1} tasks, but MPI makes each of them a world of its own. This program uses {2}: start it "
+                       "with the mpirun of this MPI, or, if Slurm and this MPI have PMIx, with 'srun --mpi=pmix'. For {1} "
+                       "programs that do not belong together, set TESSERA_ALONE=1",
+                       launch.by, launch.tasks, comm::MpiSession::library()));
+  return static_cast<int>(ExitStatus::kUsage);
 }
 
 // Runs the command; every failure becomes one message and an exit status. A rank that fails alone ends all of them.
@@ -122,6 +138,7 @@ std::unique_ptr<Interruption> start_interruption(const Command& command) {
 int dispatch(const Command& command, const CommandLine::Result& parsed) {
   const auto interruption = start_interruption(command);  // before any other thread is started
   const World world;
+  if (is_one_of_lone_tasks(world)) return refuse_lone_tasks(world.launch);
   comm::Communicator& comm = *world.comm;
   const Verbosity verbosity = parsed.quiet     ? Verbosity::kQuiet
                               : parsed.verbose ? Verbosity::kVerbose

@@ -95,6 +95,19 @@ void sync_path(const std::filesystem::path& path) {
   if (status != 0) fail(ExitStatus::kIo, "'{}' cannot be flushed to disk: {}", path.string(), std::strerror(reason));
 }
 
+void require_writable(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  std::filesystem::path there = std::filesystem::weakly_canonical(std::filesystem::absolute(folder), ignored);
+  while (!std::filesystem::is_directory(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  const Temporary probe(fresh_temporary(there / "probe"));
+  const int descriptor = open(probe.path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const std::string block(4096, ' ');
+  const bool is_written = descriptor >= 0 && write(descriptor, block.data(), block.size()) > 0 && fsync(descriptor) == 0;
+  const int reason = errno;
+  if (descriptor >= 0) close(descriptor);
+  if (!is_written) fail(ExitStatus::kIo, "nothing can be written in '{}': {}", there.string(), std::strerror(reason));
+}
+
 void require_space(const std::filesystem::path& folder, std::uint64_t bytes) {
   std::error_code error;
   const auto space = std::filesystem::space(folder, error);

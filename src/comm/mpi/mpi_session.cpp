@@ -8,9 +8,27 @@
 
 #include <mpi.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <string>
 
 namespace tessera::comm {
+namespace {
+
+/// The variables by which a launcher numbers its tasks.
+struct LauncherVariables {
+  const char* by;
+  const char* tasks;
+  const char* task;
+};
+
+// The launchers of MPI libraries first: their tasks may be started by the daemons of a step of Slurm.
+constexpr std::array<LauncherVariables, 3> kLaunchers{{{"mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+                                                       {"mpiexec", "PMI_SIZE", "PMI_RANK"},
+                                                       {"srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}}};
+
+}  // namespace
 
 MpiSession::MpiSession() {
   int provided = MPI_THREAD_SINGLE;
@@ -34,6 +52,24 @@ bool MpiSession::started_by_launcher() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"})
     if (std::getenv(name) != nullptr) return true;  // NOLINT(concurrency-mt-unsafe): read once at start
   return false;
+}
+
+Launch MpiSession::launch() {
+  for (const LauncherVariables& launcher : kLaunchers) {
+    const char* tasks = std::getenv(launcher.tasks);  // NOLINT(concurrency-mt-unsafe): read once at start
+    const char* task = std::getenv(launcher.task);    // NOLINT(concurrency-mt-unsafe): likewise
+    if (tasks != nullptr && task != nullptr) return {launcher.by, std::atoi(tasks), std::atoi(task)};
+  }
+  return {};
+}
+
+std::string MpiSession::library() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  if (MPI_Get_library_version(text.data(), &length) != MPI_SUCCESS) return "an unknown library";
+  std::string line(text.data(), std::find_if(text.begin(), text.end(), [](char c) { return c == 0 || c == ',' || c == '\n'; }));
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  return line;
 }
 
 }  // namespace tessera::comm

@@ -6,8 +6,16 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 namespace tessera::comm {
+
+/// What the environment says about the tasks that were started together.
+struct Launch {
+  std::string by;  ///< what started them; empty: nothing that is known
+  int tasks = 1;
+  int task = 0;  ///< number of this one
+};
 
 /// Initialises MPI (funneled threads) and finalises it. At most one per process. The library's communicators are
 /// duplicates of the one that is handed to them.
@@ -26,6 +34,10 @@ class MpiSession {
 
   /// True when a launcher (mpirun, srun with PMIx or PMI) started this process.
   static bool started_by_launcher();
+  /// To be asked before the session is made.
+  static Launch launch();
+  /// "Open MPI v4.1.4", "MPICH Version: 4.0.2".
+  static std::string library();
 };
 
 }  // namespace tessera::comm

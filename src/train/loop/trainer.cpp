@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -36,6 +37,20 @@ Trainer::Trainer(const EngineSetup& setup, Engine& engine, bool resume)
       saves_(text::parse_duration(job_.checkpoint.every, "checkpoint.every")) {
   open_run_folder(resume);
   prepare_saving(setup.pool);
+  if (comm_.is_root()) recall_times();
+}
+
+// On rank 0. Metrics hold the time of all checkpoints since the epoch before.
+void Trainer::recall_times() {
+  double segment = state_.partial.longest_seconds;
+  double save = 0;
+  if (!metrics_->records().empty()) {
+    const EpochRecord& last = metrics_->records().back();
+    const double every = text::parse_duration(job_.checkpoint.every, "checkpoint.every");
+    segment = std::max(segment, last.longest_segment_seconds);
+    save = last.saves.writing / (every > 0 ? std::max(1.0, std::floor(last.seconds / every)) : 1);
+  }
+  saves_.start_from(segment, save);
 }
 
 // Nothing is written before everything is known to fit: a refused --resume leaves the run as it was.
@@ -118,7 +133,7 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
   Outcome outcome;
   if (state_.epoch == 0 && job_.train.epochs == 0) {  // the initial parameters are a model too
     state_.finished = true;
-    save(false);
+    save(hooks, false);
   }
   const std::uint64_t triples = shard_.manifest.query_count() / 2;
   const std::uint64_t before = triples * state_.epoch + state_.partial.sums.terms / 2;
@@ -128,7 +143,7 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
     state_.finished = is_at_end();
     outcome.stopped_on_request = is_stop_asked(hooks) && !state_.finished;
     const bool goes_on = !outcome.stopped_on_request && !state_.finished;
-    if (!goes_on || must_save()) save(goes_on);
+    if (!goes_on || must_save()) save(hooks, goes_on);
   }
   progress.finish();
   outcome.stopped_early = no_longer_improves();
@@ -185,7 +200,7 @@ void Trainer::end_epoch(const TrainerHooks& hooks) {
   last_loss_ = record.loss;
   if (hooks.validation_mrr && is_due(job_.validate.every)) validate(hooks, record);
   if (hooks.device_use) record.device_use = largest(hooks.device_use());
-  this->record(record);
+  this->record(hooks, record);
 }
 
 // Collective. One of the ranks was asked to stop; rank 0 also tells all whether its clock asks for a checkpoint. Where
@@ -276,7 +291,7 @@ void Trainer::lower_rate_on_plateau() {
               job_.optimiser.learning_rate * state_.rate_factor);
 }
 
-void Trainer::record(EpochRecord record) {
+void Trainer::record(const TrainerHooks& hooks, EpochRecord record) {
   std::array<std::int64_t, memory::kTagCount> peaks{};
   for (std::size_t tag = 0; tag < peaks.size(); ++tag)
     peaks[tag] = static_cast<std::int64_t>(pool_.use(static_cast<memory::Tag>(tag)).peak_bytes);
@@ -284,6 +299,7 @@ void Trainer::record(EpochRecord record) {
   for (std::size_t tag = 0; tag < peaks.size(); ++tag) record.peak_bytes[tag] = static_cast<std::uint64_t>(peaks[tag]);
   comm::on_root(comm_, [&] {
     fault_point("metrics.append", comm_.rank());
+    if (hooks.require_folder) hooks.require_folder();
     metrics_->append(record);
   });
   if (!comm_.is_root()) return;
@@ -323,9 +339,12 @@ std::vector<checkpoint::PartToSave> Trainer::parts_to_save(bool is_behind) {
 }
 
 // Collective. With `goes_on`, training may go on before the checkpoint is whole.
-void Trainer::save(bool goes_on) {
+void Trainer::save(const TrainerHooks& hooks, bool goes_on) {
   const auto start = std::chrono::steady_clock::now();
   finish_saving();
+  comm::on_root(comm_, [&] {
+    if (hooks.require_folder) hooks.require_folder();
+  });
   take_parameters();
   if (!is_between_epochs()) collect_use();
   const bool is_behind = goes_on && saves_behind_;
