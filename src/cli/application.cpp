@@ -26,7 +26,13 @@
 namespace tessera::cli {
 namespace {
 
-constexpr std::chrono::seconds kDefaultWatchdog{120};
+// How long ranks wait for each other before the job's own limit is known, and at the end.
+std::chrono::seconds start_limit() {
+  constexpr long kDefault = 120;
+  const char* text = std::getenv("TESSERA_START_SECONDS");  // NOLINT(concurrency-mt-unsafe): read once at start
+  const long seconds = text == nullptr ? kDefault : std::strtol(text, nullptr, 10);
+  return std::chrono::seconds(seconds > 0 ? seconds : kDefault);
+}
 
 // The commands by name.
 using Commands = std::map<std::string, Command>;
@@ -38,8 +44,8 @@ struct World {
   std::unique_ptr<comm::Communicator> comm;
   World() {
     if (comm::MpiSession::started_by_launcher()) {
-      session.emplace();
-      comm = session->world(kDefaultWatchdog);
+      session.emplace(start_limit());
+      comm = session->world(start_limit());
     } else {
       comm = comm::make_self_communicator();
     }

@@ -82,9 +82,19 @@ void commit_as(Temporary& temporary, const std::filesystem::path& final_path) {
   fault_point("atomic.commit", Rank(0));
   rename_or_fail(temporary.path(), final_path);
   temporary.release();
-  sync_path(folder_of(final_path));
+  try {
+    sync_path(folder_of(final_path));
+  } catch (const Error& error) {
+    fail(ExitStatus::kIo, "'{}' is whole, but may be lost with the power: {}", final_path.string(), error.what());
+  }
 }
 }  // namespace
+
+void fail_writing(const std::filesystem::path& file) {
+  const int reason = errno;
+  fail(ExitStatus::kIo, "writing '{}' failed{}{}", file.string(), reason == 0 ? "" : ": ",
+       reason == 0 ? "" : std::strerror(reason));
+}
 
 void sync_path(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -154,7 +164,7 @@ void write_text(const std::filesystem::path& path, std::string_view text) {
   std::ofstream out(file.temporary(), std::ios::binary);
   out << text;
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed: {}", file.temporary().string(), std::strerror(errno));
+  if (!out) fail_writing(file.temporary());
   file.commit();
 }
 

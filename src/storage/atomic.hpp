@@ -64,6 +64,9 @@ class AtomicFolder {
 /// Writes a file of text, whole or not at all. Throws Error(kIo).
 void write_text(const std::filesystem::path& path, std::string_view text);
 
+/// Throws Error(kIo): writing that file has just failed, for the reason that errno has.
+[[noreturn]] void fail_writing(const std::filesystem::path& file);
+
 /// Flushes a file or folder to disk. Throws Error(kIo).
 void sync_path(const std::filesystem::path& path);
 

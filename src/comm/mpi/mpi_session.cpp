@@ -10,8 +10,12 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <string>
+#include <thread>
 
 namespace tessera::comm {
 namespace {
@@ -28,18 +32,53 @@ constexpr std::array<LauncherVariables, 3> kLaunchers{{{"mpirun", "OMPI_COMM_WOR
                                                        {"mpiexec", "PMI_SIZE", "PMI_RANK"},
                                                        {"srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}}};
 
+/// Ends this process when it lives longer than `limit`. Low ranks come first, and the launcher ends the others then.
+class Deadline {
+ public:
+  Deadline(std::chrono::seconds limit, int task, const char* what)
+      : thread_([this, limit, task, what] {
+          const std::chrono::milliseconds later(std::min(1500 * task, 10000));
+          std::unique_lock lock(mutex_);
+          if (wake_.wait_for(lock, limit + later, [this] { return is_met_; })) return;
+          std::fprintf(stderr, "tessera: rank %d waited %lld s for %s of all ranks: a rank, a host or the network hangs; "
+                       "TESSERA_START_SECONDS sets the limit\n", task, static_cast<long long>(limit.count()), what);
+          std::_Exit(static_cast<int>(ExitStatus::kIo));
+        }) {}
+  ~Deadline() {
+    {
+      const std::scoped_lock lock(mutex_);
+      is_met_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool is_met_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
 }  // namespace
 
-MpiSession::MpiSession() {
+MpiSession::MpiSession(std::chrono::seconds limit) : limit_(limit), launch_(launch()) {
+  const Deadline deadline(limit_, launch_.task, "the start");
   int provided = MPI_THREAD_SINGLE;
   TESSERA_MPI_TRY(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
   if (provided < MPI_THREAD_FUNNELED)
     fail(ExitStatus::kInternal, "the MPI library grants no thread support (MPI_THREAD_FUNNELED is needed)");
 }
 
-MpiSession::~MpiSession() { (void)MPI_Finalize(); }
+MpiSession::~MpiSession() {
+  const Deadline deadline(limit_, launch_.task, "the end");
+  (void)MPI_Finalize();
+}
 
 std::unique_ptr<Communicator> MpiSession::world(std::chrono::seconds watchdog) const {
+  const Deadline deadline(limit_, launch_.task, "the start");
   return detail::make_mpi_communicator(MPI_COMM_WORLD, watchdog);
 }
 

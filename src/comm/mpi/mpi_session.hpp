@@ -18,10 +18,11 @@ struct Launch {
 };
 
 /// Initialises MPI (funneled threads) and finalises it. At most one per process. The library's communicators are
-/// duplicates of the one that is handed to them.
+/// duplicates of the one that is handed to them. MPI waits for all ranks at its start and its end, without a limit of
+/// its own: after `limit` this process says so and ends.
 class MpiSession {
  public:
-  MpiSession();
+  explicit MpiSession(std::chrono::seconds limit = std::chrono::seconds(120));
   ~MpiSession();
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
@@ -38,6 +39,10 @@ class MpiSession {
   static Launch launch();
   /// "Open MPI v4.1.4", "MPICH Version: 4.0.2".
   static std::string library();
+
+ private:
+  std::chrono::seconds limit_;
+  Launch launch_;
 };
 
 }  // namespace tessera::comm
