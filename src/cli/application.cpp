@@ -21,10 +21,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace tessera::cli {
 namespace {
+
+constexpr std::chrono::seconds kTimeOfLauncher{10};  // to end all ranks, when one of them has failed
 
 // How long ranks wait for each other before the job's own limit is known, and at the end.
 std::chrono::seconds start_limit() {
@@ -117,6 +120,9 @@ int execute(const Command& command, comm::Communicator& comm, const std::string&
   } catch (const comm::AgreedError& error) {
     if (comm.is_root()) report(error.what());
     return static_cast<int>(error.status());
+  } catch (const comm::SilenceError& error) {
+    if (error.is_known()) std::this_thread::sleep_for(kTimeOfLauncher);
+    return failed_alone(error.what(), error.status());
   } catch (const Error& error) {
     return failed_alone(error.what(), error.status());
   } catch (const std::bad_alloc&) {

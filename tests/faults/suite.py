@@ -22,6 +22,7 @@ CLUSTER = HERE.parent / "cluster" / "cluster.sh"
 WATCHDOG = 3
 SLACK = 8  # for launchers, and for cores that others use
 START = 6  # until a rank misses another one while all start or end
+MPIRUN = os.environ.get("TESSERA_MPIRUN", "mpirun")
 CRAWL = "train.step:0:1:crawl"
 
 JOB = {"data.graph": '"data.kg"', "data.parts": 8, "run.memory": '"256MiB"', "model.dim": 16, "train.epochs": 8,
@@ -61,7 +62,7 @@ class Bench:
         self.expected = self.finish("undisturbed", 1)
 
     def run(self, *words, ranks=0, status=0, **extra):
-        command = [*(["mpirun", "-n", ranks] if ranks else []), self.program, *words]
+        command = [*([MPIRUN, "-n", ranks] if ranks else []), self.program, *words]
         done = subprocess.run([str(word) for word in command], cwd=self.folder, env=settings(**extra), capture_output=True, timeout=180)
         if status is not None:
             require(done.returncode == status, f"'{words[0]}' ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
@@ -81,7 +82,7 @@ class Bench:
         wanted = {"LD_PRELOAD": self.shim, "TESSERA_SHIM": shim} if shim else {}
         wanted.update(extra, **({"TESSERA_FAULT": CRAWL} if crawl else {}))
         words = [f"{name}={value}" for name, value in wanted.items()]
-        return Started(["mpirun", "-n", ranks, *before, "env", *words, self.program, "train", "job.toml", f"run.folder={run}", "-q"],
+        return Started([MPIRUN, "-n", ranks, *before, "env", *words, self.program, "train", "job.toml", f"run.folder={run}", "-q"],
                        f"run.folder={run}", self.folder)
 
     def check(self, run, ranks, process, since, messages=(1, 1)):
@@ -282,7 +283,7 @@ def disk_full(bench):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", small], capture_output=True).returncode != 0:
         raise Skip("nothing can be mounted here")
     try:
-        process = Started(["mpirun", "-n", ranks, "env", f"TESSERA_FAULT={CRAWL}", bench.program, "train", "job.toml", f"run.folder=small/{run}",
+        process = Started([MPIRUN, "-n", ranks, "env", f"TESSERA_FAULT={CRAWL}", bench.program, "train", "job.toml", f"run.folder=small/{run}",
                            "checkpoint.keep=50", "-q"], f"run.folder=small/{run}", bench.folder)
         seconds = process.end(time.monotonic() + 6, WATCHDOG + SLACK)
         log = process.messages.read_text(errors="replace")

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace tessera::comm::detail {
@@ -198,13 +197,12 @@ class MpiCommunicator final : public Communicator {
     using std::chrono::milliseconds;
     constexpr milliseconds kNextRank{50};
     constexpr milliseconds kLongest{5000};
-    if (size_ > 1) {
-      if (has_other_given_up(std::min(kNextRank * rank_.value(), kLongest)))
-        std::this_thread::sleep_for(2 * kLongest);  // it ends all ranks
-      tell_others();
-    }
-    fail(ExitStatus::kIo, "waited {} s for {}{}: a rank or the network hangs; run.watchdog_seconds sets the limit",
-         watchdog_.count(), what, peer < 0 ? std::string() : fmt::format(" of rank {}", peer));
+    const bool is_known = size_ > 1 && has_other_given_up(std::min(kNextRank * rank_.value(), kLongest));
+    if (size_ > 1 && !is_known) tell_others();
+    throw SilenceError(
+        fmt::format("waited {} s for {}{}: a rank or the network hangs; run.watchdog_seconds sets the limit",
+                    watchdog_.count(), what, peer < 0 ? std::string() : fmt::format(" of rank {}", peer)),
+        is_known);
   }
 
   [[nodiscard]] bool has_other_given_up(std::chrono::milliseconds within) const {

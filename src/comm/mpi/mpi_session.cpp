@@ -35,11 +35,11 @@ constexpr std::array<LauncherVariables, 3> kLaunchers{{{"mpirun", "OMPI_COMM_WOR
 /// Ends this process when it lives longer than `limit`. Low ranks come first, and the launcher ends the others then.
 class Deadline {
  public:
-  Deadline(std::chrono::seconds limit, int task, const char* what)
-      : thread_([this, limit, task, what] {
+  Deadline(std::chrono::seconds limit, std::chrono::steady_clock::time_point start, int task, const char* what)
+      : thread_([this, limit, start, task, what] {
           const std::chrono::milliseconds later(std::min(1500 * task, 10000));
           std::unique_lock lock(mutex_);
-          if (wake_.wait_for(lock, limit + later, [this] { return is_met_; })) return;
+          if (wake_.wait_until(lock, start + limit + later, [this] { return is_met_; })) return;
           std::fprintf(stderr, "tessera: rank %d waited %lld s for %s of all ranks: a rank, a host or the network hangs; "
                        "TESSERA_START_SECONDS sets the limit\n", task, static_cast<long long>(limit.count()), what);
           std::_Exit(static_cast<int>(ExitStatus::kIo));
@@ -65,7 +65,7 @@ class Deadline {
 }  // namespace
 
 MpiSession::MpiSession(std::chrono::seconds limit) : limit_(limit), launch_(launch()) {
-  const Deadline deadline(limit_, launch_.task, "the start");
+  const Deadline deadline(limit_, start_, launch_.task, "the start");
   int provided = MPI_THREAD_SINGLE;
   TESSERA_MPI_TRY(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
   if (provided < MPI_THREAD_FUNNELED)
@@ -73,16 +73,24 @@ MpiSession::MpiSession(std::chrono::seconds limit) : limit_(limit), launch_(laun
 }
 
 MpiSession::~MpiSession() {
-  const Deadline deadline(limit_, launch_.task, "the end");
+  const Deadline deadline(limit_, std::chrono::steady_clock::now(), launch_.task, "the end");
   (void)MPI_Finalize();
 }
 
 std::unique_ptr<Communicator> MpiSession::world(std::chrono::seconds watchdog) const {
-  const Deadline deadline(limit_, launch_.task, "the start");
+  // The first one belongs to the start: ranks that are further than others have the same deadline.
+  const auto now = std::chrono::steady_clock::now();
+  const Deadline deadline(limit_, now - start_ < limit_ / 2 ? start_ : now, launch_.task, "the start");
   return detail::make_mpi_communicator(MPI_COMM_WORLD, watchdog);
 }
 
+// A launcher that cannot be reached leaves MPI_Abort waiting.
 void MpiSession::abort(int exit_status) {
+  static constexpr std::chrono::seconds kLongest{5};
+  std::thread([exit_status] {
+    std::this_thread::sleep_for(kLongest);
+    std::_Exit(exit_status);
+  }).detach();
   (void)MPI_Abort(MPI_COMM_WORLD, exit_status);
   std::_Exit(exit_status);
 }

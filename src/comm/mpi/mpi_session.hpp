@@ -41,6 +41,7 @@ class MpiSession {
   static std::string library();
 
  private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::seconds limit_;
   Launch launch_;
 };
