@@ -91,10 +91,11 @@ bool is_one_of_lone_tasks(const World& world) {
 
 int refuse_lone_tasks(const comm::Launch& launch) {
   if (launch.task == 0)
-    report(fmt::format("{0} started {1} tasks, but MPI makes each of them a world of its own. This program uses {2}: start it "
-                       "with the mpirun of this MPI, or, if Slurm and this MPI have PMIx, with 'srun --mpi=pmix'. For {1} "
-                       "programs that do not belong together, set TESSERA_ALONE=1",
-                       launch.by, launch.tasks, comm::MpiSession::library()));
+    report(fmt::format(
+        "{0} started {1} tasks, but MPI makes each of them a world of its own. This program uses {2}: start it "
+        "with the mpirun of this MPI, or, if Slurm and this MPI have PMIx, with 'srun --mpi=pmix'. For {1} "
+        "programs that do not belong together, set TESSERA_ALONE=1",
+        launch.by, launch.tasks, comm::MpiSession::library()));
   return static_cast<int>(ExitStatus::kUsage);
 }
 

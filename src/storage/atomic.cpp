@@ -112,7 +112,8 @@ void require_writable(const std::filesystem::path& folder) {
   const Temporary probe(fresh_temporary(there / "probe"));
   const int descriptor = open(probe.path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   const std::string block(4096, ' ');
-  const bool is_written = descriptor >= 0 && write(descriptor, block.data(), block.size()) > 0 && fsync(descriptor) == 0;
+  const bool is_written =
+      descriptor >= 0 && write(descriptor, block.data(), block.size()) > 0 && fsync(descriptor) == 0;
   const int reason = errno;
   if (descriptor >= 0) close(descriptor);
   if (!is_written) fail(ExitStatus::kIo, "nothing can be written in '{}': {}", there.string(), std::strerror(reason));

@@ -210,7 +210,8 @@ class MpiCommunicator final : public Communicator {
     int flag = 0;
     const Clock::time_point deadline = Clock::now() + within;
     do {
-      if (MPI_Iprobe(MPI_ANY_SOURCE, message_tag::kGivenUp, comm_, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
+      if (MPI_Iprobe(MPI_ANY_SOURCE, message_tag::kGivenUp, comm_, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+        return false;
       usleep(1000);
     } while (flag == 0 && Clock::now() < deadline);
     return flag != 0;
@@ -218,10 +219,11 @@ class MpiCommunicator final : public Communicator {
 
   // Nobody waits for these messages to arrive: some of the ranks hang.
   void tell_others() const {
-    static const char kNothing = 0;
+    static const char nothing = 0;
     for (int to = 0; to < size_; ++to) {
       MPI_Request request = MPI_REQUEST_NULL;
-      if (to != rank_.value() && MPI_Isend(&kNothing, 1, MPI_BYTE, to, message_tag::kGivenUp, comm_, &request) == MPI_SUCCESS)
+      if (to != rank_.value() &&
+          MPI_Isend(&nothing, 1, MPI_BYTE, to, message_tag::kGivenUp, comm_, &request) == MPI_SUCCESS)
         (void)MPI_Request_free(&request);
     }
     (void)has_other_given_up(std::chrono::milliseconds(30));  // the library sends while it is asked

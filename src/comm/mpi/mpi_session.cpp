@@ -32,16 +32,23 @@ constexpr std::array<LauncherVariables, 3> kLaunchers{{{"mpirun", "OMPI_COMM_WOR
                                                        {"mpiexec", "PMI_SIZE", "PMI_RANK"},
                                                        {"srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}}};
 
+int number(const char* text) { return static_cast<int>(std::strtol(text, nullptr, 10)); }
+
 /// Ends this process when it lives longer than `limit`. Low ranks come first, and the launcher ends the others then.
 class Deadline {
  public:
   Deadline(std::chrono::seconds limit, std::chrono::steady_clock::time_point start, int task, const char* what)
       : thread_([this, limit, start, task, what] {
-          const std::chrono::milliseconds later(std::min(1500 * task, 10000));
+          const auto deadline = start + limit + std::chrono::milliseconds(std::min(1500 * task, 10000));
           std::unique_lock lock(mutex_);
-          if (wake_.wait_until(lock, start + limit + later, [this] { return is_met_; })) return;
-          std::fprintf(stderr, "tessera: rank %d waited %lld s for %s of all ranks: a rank, a host or the network hangs; "
-                       "TESSERA_START_SECONDS sets the limit\n", task, static_cast<long long>(limit.count()), what);
+          if (wake_.wait_until(lock, deadline, [this] { return is_met_; })) return;
+          // This process itself was stopped: another one has said so, and the launcher continued this one to end it.
+          const bool was_stopped = std::chrono::steady_clock::now() > deadline + std::chrono::seconds(1);
+          if (was_stopped && wake_.wait_for(lock, std::chrono::seconds(10), [this] { return is_met_; })) return;
+          std::fprintf(stderr,
+                       "tessera: rank %d waited %lld s for %s of all ranks: a rank, a host or the network hangs; "
+                       "TESSERA_START_SECONDS sets the limit\n",
+                       task, static_cast<long long>(limit.count()), what);
           std::_Exit(static_cast<int>(ExitStatus::kIo));
         }) {}
   ~Deadline() {
@@ -105,7 +112,7 @@ Launch MpiSession::launch() {
   for (const LauncherVariables& launcher : kLaunchers) {
     const char* tasks = std::getenv(launcher.tasks);  // NOLINT(concurrency-mt-unsafe): read once at start
     const char* task = std::getenv(launcher.task);    // NOLINT(concurrency-mt-unsafe): likewise
-    if (tasks != nullptr && task != nullptr) return {launcher.by, std::atoi(tasks), std::atoi(task)};
+    if (tasks != nullptr && task != nullptr) return {launcher.by, number(tasks), number(task)};
   }
   return {};
 }
@@ -114,7 +121,8 @@ std::string MpiSession::library() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
   if (MPI_Get_library_version(text.data(), &length) != MPI_SUCCESS) return "an unknown library";
-  std::string line(text.data(), std::find_if(text.begin(), text.end(), [](char c) { return c == 0 || c == ',' || c == '\n'; }));
+  std::string line(text.data(),
+                   std::find_if(text.begin(), text.end(), [](char c) { return c == 0 || c == ',' || c == '\n'; }));
   std::replace(line.begin(), line.end(), '\t', ' ');
   return line;
 }

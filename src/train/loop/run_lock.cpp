@@ -165,8 +165,7 @@ void RunLock::require_held() const {
   if (!content || owner_of(*content) == owner_) return;
   fail(ExitStatus::kIo,
        "run folder '{}' was taken over by {}: this process gave no sign of life for {}; nothing more is saved",
-       run_folder_.string(), who_holds(content),
-       text::duration(std::chrono::duration<double>(beat_.patience).count()));
+       run_folder_.string(), who_holds(content), text::duration(std::chrono::duration<double>(beat_.patience).count()));
 }
 
 }  // namespace tessera::train

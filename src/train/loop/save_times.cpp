@@ -52,7 +52,8 @@ void SaveTimes::check_signal() {
   const double needed = stop_seconds() + kSlurmSeconds;
   if (signal_lead_ <= 0 || needed <= signal_lead_ || std::exchange(has_warned_, true)) return;
   log::warning(
-      "Slurm warns this job {} before its end (TESSERA_SIGNAL_LEAD), which is too late: a stop takes up to {}, and Slurm "
+      "Slurm warns this job {} before its end (TESSERA_SIGNAL_LEAD), which is too late: a stop takes up to {}, and "
+      "Slurm "
       "may be {} late; submit with --signal=B:USR1@{:.0f} and TESSERA_SIGNAL_LEAD={:.0f}, or lower train.segment_steps",
       text::duration(signal_lead_), text::duration(stop_seconds()), text::duration(kSlurmSeconds), std::ceil(needed),
       std::ceil(needed));

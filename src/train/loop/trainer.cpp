@@ -107,6 +107,7 @@ void Trainer::write_run_folder() {
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
   metrics_.emplace(folder, state_.epoch);
+  if (!metrics_->records().empty()) metrics_->rebuild_hdf5();  // a kill may have come between the checkpoint and this
   storage::write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
 }
 
