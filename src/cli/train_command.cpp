@@ -14,6 +14,7 @@
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
 #include "search/setup.hpp"
+#include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 #include "train/loop/job_rules.hpp"
 #include "train/loop/metrics_log.hpp"
@@ -189,6 +190,13 @@ void keep_decisions_of_run(Job& job) {
   if (job.train.segment_steps == 0) job.train.segment_steps = run.train.segment_steps;
 }
 
+// Known before the work starts, not after the first checkpoint.
+void require_writable(const comm::Communicator& comm, const Job& job) {
+  if (comm.rank_on_host() != 0) return;
+  if (comm.is_root()) storage::require_writable(job.run.folder);
+  if (!job.memory.folder.empty()) storage::require_writable(job.memory.folder);
+}
+
 // Collective. Reads the job and refuses one that cannot be trained.
 Job open_training_job(comm::Communicator& comm, const Options& options) {
   Job job = comm::together(comm, [&] { return read_training_job(options.job_file, options.overrides); });
@@ -205,6 +213,7 @@ Job open_training_job(comm::Communicator& comm, const Options& options) {
     if (options.resume) keep_decisions_of_run(job);
     if (job.memory.resident_parts != "all" && job.memory.queries == "auto") job.memory.queries = "stream";
     train::check_fit(job);
+    require_writable(comm, job);
     if (job.memory.resident_parts != "auto") train::require_resident_parts(job, comm.size());
   });
   const std::vector<std::string> idle = train::idle_settings(job);
@@ -283,8 +292,10 @@ std::unique_ptr<evaluate::Evaluator> make_evaluator(const search::Setup& setup, 
 
 // The arguments outlive the hooks.
 train::TrainerHooks make_hooks(const Devices& devices, const std::optional<DeviceMemory>& device_memory,
-                               const comm::DeviceCommunicator* links, evaluate::Evaluator* evaluator) {
+                               const comm::DeviceCommunicator* links, evaluate::Evaluator* evaluator,
+                               const std::optional<train::RunLock>& lock) {
   train::TrainerHooks hooks;
+  if (lock) hooks.require_folder = [&lock] { lock->require_held(); };
   if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
   if (links != nullptr) hooks.device_bytes_sent = [links] { return links->bytes_sent(); };
   hooks.stop = &stop_requested;
@@ -318,8 +329,8 @@ void train(comm::Communicator& comm, const Options& options) {
   const kernels::Backend& host_kernels = open_kernels(comm, job, devices);
   const train::PartsGivenOut shares = give_out_parts(comm, job, devices, host_kernels);
   RunContext context = open_context(comm, job, {plan::Stage::kTrain, shares.placement, devices.ranks > 0});
-  std::optional<storage::FileLock> lock;  // of rank 0, until the end: before anything is written
-  comm::on_root(comm, [&] { lock.emplace(train::lock_run(job.run.folder)); });
+  std::optional<train::RunLock> lock;  // of rank 0, until the end: before anything is written
+  comm::on_root(comm, [&] { lock.emplace(job.run.folder); });
   choose_exchange(comm, job, context, devices);
   const auto items = sampling::count_items(comm, context.shard, job);
   if (job.train.group_queries && devices.ranks == 0)  // only now are the items known
@@ -345,7 +356,7 @@ void train(comm::Communicator& comm, const Options& options) {
                {job, plan::Stage::kTrain, shares.placement, context.pool->budget_bytes(), devices.own.has_value()},
                items, shares, trainer.position());
   can_save = true;
-  const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));
+  const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get(), lock));
   can_save = false;
   if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;

@@ -36,16 +36,8 @@ bool has(const std::vector<Result>& results, std::size_t trial, std::uint64_t ep
 
 /// The training of a worker that was killed may still be saving. False when it was stopped.
 bool wait_for_run(const std::filesystem::path& run_folder, const std::atomic<bool>& stop) {
-  while (!stop) {
-    try {
-      const storage::FileLock nobody = train::lock_run(run_folder);
-      return true;
-    } catch (const Error& busy) {
-      log::info("waiting: {}", busy.what());
-      std::this_thread::sleep_for(std::chrono::seconds(1));
-    }
-  }
-  return false;
+  while (!stop && train::is_training(run_folder)) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  return !stop;
 }
 
 }  // namespace

@@ -60,10 +60,11 @@ class SearchTest(ProgramTest):
 
     def test_workers_and_ranks_change_nothing(self):
         self.succeed("search", self.search("alone"))
-        workers = [self.start("search", self.search("shared")) for _ in range(3)]
-        tables = [worker.communicate(timeout=120)[0] for worker in workers]
-        self.assertEqual([worker.returncode for worker in workers], [0, 0, 0])
-        self.assertEqual(len(set(tables)), 1)
+        file = self.search("shared")
+        workers = [self.start("search", file) for _ in range(3)]
+        ends = [worker.communicate(timeout=120) for worker in workers]
+        self.assertEqual([worker.returncode for worker in workers], [0, 0, 0], ends)
+        self.assertEqual(len({table for table, _ in ends}), 1)
         self.assertEqual(self.results("shared"), self.results("alone"))
         self.succeed("search", self.search("ranks", more='launch = "mpirun -n 2 --bind-to none"'))
         self.assertEqual(self.results("ranks"), self.results("alone"))

@@ -140,7 +140,7 @@ MetricsLog::MetricsLog(std::filesystem::path run_folder, std::uint64_t keep_epoc
   std::ofstream out(file.temporary());
   for (const EpochRecord& record : records_) out << to_line(record) << '\n';
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.temporary().string());
+  if (!out) storage::fail_writing(file.temporary());
   file.commit();
 }
 
@@ -149,7 +149,7 @@ void MetricsLog::append(const EpochRecord& record) {
   std::ofstream out(folder_ / kMetricsLog, std::ios::app);
   out << to_line(record) << '\n';
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", (folder_ / kMetricsLog).string());
+  if (!out) storage::fail_writing(folder_ / kMetricsLog);
 }
 
 void MetricsLog::rebuild_hdf5() const {

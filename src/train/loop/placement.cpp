@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "storage/atomic.hpp"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -173,7 +174,7 @@ void record_start(const std::filesystem::path& run_folder, const checkpoint::Pos
   std::ofstream out(file, std::ios::app);
   out << line.dump() << '\n';
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.string());
+  if (!out) storage::fail_writing(file);
 }
 
 std::vector<Start> read_starts(const std::filesystem::path& file) {

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -37,6 +38,20 @@ Trainer::Trainer(const EngineSetup& setup, Engine& engine, bool resume)
       saves_(text::parse_duration(job_.checkpoint.every, "checkpoint.every")) {
   open_run_folder(resume);
   prepare_saving(setup.pool);
+  if (comm_.is_root()) recall_times();
+}
+
+// On rank 0. Metrics hold the time of all checkpoints since the epoch before.
+void Trainer::recall_times() {
+  double segment = state_.partial.longest_seconds;
+  double save = 0;
+  if (!metrics_->records().empty()) {
+    const EpochRecord& last = metrics_->records().back();
+    const double every = text::parse_duration(job_.checkpoint.every, "checkpoint.every");
+    segment = std::max(segment, last.longest_segment_seconds);
+    save = last.saves.writing / (every > 0 ? std::max(1.0, std::floor(last.seconds / every)) : 1);
+  }
+  saves_.start_from(segment, save);
 }
 
 // Nothing is written before everything is known to fit: a refused --resume leaves the run as it was.
@@ -93,6 +108,7 @@ void Trainer::write_run_folder() {
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
   metrics_.emplace(folder, state_.epoch);
+  if (!metrics_->records().empty()) metrics_->rebuild_hdf5();  // a kill may have come between the checkpoint and this
   storage::write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
 }
 
@@ -124,7 +140,7 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
   Outcome outcome;
   if (state_.epoch == 0 && job_.train.epochs == 0) {  // the initial parameters are a model too
     state_.finished = true;
-    save(false);
+    save(hooks, false);
   }
   time_left_ = TimeLeft(epochs_done(), job_.train.epochs);
   const std::uint64_t triples = shard_.manifest.query_count() / 2;
@@ -135,7 +151,7 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
     state_.finished = is_at_end();
     outcome.stopped_on_request = is_stop_asked(hooks) && !state_.finished;
     const bool goes_on = !outcome.stopped_on_request && !state_.finished;
-    if (!goes_on || must_save()) save(goes_on);
+    if (!goes_on || must_save()) save(hooks, goes_on);
   }
   progress.finish();
   outcome.stopped_early = no_longer_improves();
@@ -192,7 +208,7 @@ void Trainer::end_epoch(Progress& progress, const TrainerHooks& hooks) {
   last_loss_ = record.loss;
   if (hooks.validation && is_due(job_.validate.every)) validate(hooks, record);
   if (hooks.device_use) record.device_use = largest(hooks.device_use());
-  this->record(record);
+  this->record(hooks, record);
   if (comm_.is_root()) log_epoch(progress);
 }
 
@@ -287,7 +303,7 @@ void Trainer::lower_rate_on_plateau() {
               job_.optimiser.learning_rate * state_.rate_factor);
 }
 
-void Trainer::record(EpochRecord record) {
+void Trainer::record(const TrainerHooks& hooks, EpochRecord record) {
   std::array<std::int64_t, memory::kTagCount> peaks{};
   for (std::size_t tag = 0; tag < peaks.size(); ++tag)
     peaks[tag] = static_cast<std::int64_t>(pool_.use(static_cast<memory::Tag>(tag)).peak_bytes);
@@ -297,6 +313,7 @@ void Trainer::record(EpochRecord record) {
     const Provenance now = current_provenance();
     record.end = {now.time_utc, now.host, job_id()};
     fault_point("metrics.append", comm_.rank());
+    if (hooks.require_folder) hooks.require_folder();
     metrics_->append(record);
   });
 }
@@ -337,9 +354,12 @@ std::vector<checkpoint::PartToSave> Trainer::parts_to_save(bool is_behind) {
 }
 
 // Collective. With `goes_on`, training may go on before the checkpoint is whole.
-void Trainer::save(bool goes_on) {
+void Trainer::save(const TrainerHooks& hooks, bool goes_on) {
   const auto start = std::chrono::steady_clock::now();
   finish_saving();
+  comm::on_root(comm_, [&] {
+    if (hooks.require_folder) hooks.require_folder();
+  });
   take_parameters();
   if (!is_between_epochs()) collect_use();
   const bool is_behind = goes_on && saves_behind_;

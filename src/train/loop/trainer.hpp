@@ -45,6 +45,8 @@ struct TrainerHooks {
   /// Bytes that this rank handed to other ranks' devices since the start, beside those of the communicator. Empty:
   /// none.
   std::function<std::uint64_t()> device_bytes_sent;
+  /// On rank 0, before it writes: throws when the run folder is no longer this training's.
+  std::function<void()> require_folder;
   /// Set by a signal handler; asks for an orderly stop after the current segment.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -77,6 +79,7 @@ class Trainer {
   void check_run_folder(bool resume) const;
   void write_run_folder();
   void check_state() const;
+  void recall_times();
   void train_segment(Progress& progress, const TrainerHooks& hooks);
   void collect_use();
   void end_epoch(Progress& progress, const TrainerHooks& hooks);
@@ -92,12 +95,12 @@ class Trainer {
   void lower_rate_on_plateau();
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   [[nodiscard]] StageTimes longest(const StageTimes& times);
-  void record(EpochRecord record);
+  void record(const TrainerHooks& hooks, EpochRecord record);
   void log_epoch(Progress& progress) const;
   [[nodiscard]] bool must_save() const;
   void prepare_saving(memory::Pool& pool);
   std::vector<checkpoint::PartToSave> parts_to_save(bool is_behind);
-  void save(bool goes_on);
+  void save(const TrainerHooks& hooks, bool goes_on);
   void advance_saving();
   void finish_saving();
   [[nodiscard]] bool no_longer_improves() const;
