@@ -346,7 +346,7 @@ class BadExport(ExportTest):
 
     def test_what_is_not_there(self):
         self.refuse(MISSING, "export", "nowhere", "-o", "x", says=["nowhere"])
-        self.refuse(MISSING, "export", "data.kg", "-o", "x", says=["job.toml"])
+        self.refuse(MISSING, "export", "data.kg", "-o", "x", says=["is a graph, not a run"])
         shutil.rmtree(self.folder / "run" / "checkpoints")
         self.refuse(MISSING, "export", "run", "-o", "x", says=["no complete checkpoint"])
 
