@@ -39,19 +39,31 @@ std::filesystem::path followed(std::filesystem::path path) {
   return path;
 }
 
+// Of a process that has ended, but that nobody has waited for yet, a number is left and no command line.
+bool has_ended(pid_t process) {
+  if (kill(process, 0) != 0) return errno == ESRCH;
+  std::ifstream in(fmt::format("/proc/{}/cmdline", process), std::ios::binary);
+  return in.is_open() && in.get() == std::ifstream::traits_type::eof();
+}
+
+template <class Predicate>
+void remove_entries(const std::filesystem::path& folder, const Predicate& is_meant) {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> meant;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (is_meant(entry.path().filename().string())) meant.push_back(entry.path());
+  for (const auto& path : meant) std::filesystem::remove_all(path, ignored);
+}
+
 // Removes ".NAME.tmp-HOST-PID" of processes of this host that are no more.
 void remove_stale(const std::filesystem::path& folder, const std::string& prefix) {
-  std::error_code ignored;
-  std::vector<std::filesystem::path> stale;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix)) continue;
+  remove_entries(folder, [&](const std::string& name) {
+    if (!name.starts_with(prefix)) return false;
     pid_t process = 0;
     const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), process);
     const bool is_ours = error == std::errc() && end == name.data() + name.size() && process > 0;
-    if (is_ours && kill(process, 0) != 0 && errno == ESRCH) stale.push_back(entry.path());
-  }
-  for (const auto& path : stale) std::filesystem::remove_all(path, ignored);
+    return is_ours && has_ended(process);
+  });
 }
 
 // The temporary name beside the final one; what was left of it earlier is gone.
@@ -159,6 +171,11 @@ AtomicFile::AtomicFile(std::filesystem::path final_path)
     : final_(std::move(final_path)), temporary_(fresh_temporary(final_)) {}
 
 void AtomicFile::commit() { commit_as(temporary_, final_); }
+
+void remove_temporaries(const std::filesystem::path& path) {
+  const std::string prefix = fmt::format(".{}.tmp-", path.filename().string());
+  remove_entries(folder_of(path), [&](const std::string& name) { return name.starts_with(prefix); });
+}
 
 void write_text(const std::filesystem::path& path, std::string_view text) {
   AtomicFile file(path);

@@ -61,6 +61,9 @@ class AtomicFolder {
   Temporary temporary_;
 };
 
+/// Removes every temporary file of `path`, whoever left it. For the only writer of this file.
+void remove_temporaries(const std::filesystem::path& path);
+
 /// Writes a file of text, whole or not at all. Throws Error(kIo).
 void write_text(const std::filesystem::path& path, std::string_view text);
 

@@ -230,6 +230,27 @@ TEST_F(Atomic, WhatAKilledWriterLeftIsRemovedByTheNext) {
   EXPECT_EQ(content(), expected);
 }
 
+TEST_F(Atomic, AWriterThatHasEndedIsGoneBeforeItsParentKnows) {
+  const std::string own = AtomicFile(folder() / "a.txt").temporary().filename().string();
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  siginfo_t ended{};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);
+  write(folder() / (own.substr(0, own.size() - std::to_string(getpid()).size()) + std::to_string(child)), "x");
+  {
+    const AtomicFile file(folder() / "a.txt");
+    EXPECT_EQ(content(), Names{});
+  }
+  waitpid(child, nullptr, 0);
+}
+
+TEST_F(Atomic, TheOnlyWriterMayRemoveWhatOtherHostsLeft) {
+  for (const char* name : {".a.txt.tmp-another.host-1", ".ab.txt.tmp-another.host-1", "a.txt"})
+    write(folder() / name, "x");
+  storage::remove_temporaries(folder() / "a.txt");
+  EXPECT_EQ(content(), (Names{".ab.txt.tmp-another.host-1", "a.txt"}));
+}
+
 TEST_F(Atomic, WhatIsOpenCanBeRemovedAtOnce) {
   const AtomicFolder open(folder() / "data.kg");
   write(open.temporary() / "a", "x");

@@ -107,6 +107,8 @@ void Trainer::write_run_folder() {
   std::filesystem::create_directories(folder / checkpoint::kCheckpointsFolder, error);
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
+  for (const char* mine : {kMetricsLog, kMetricsFile, kJobFile})  // also those of a host that is lost
+    storage::remove_temporaries(folder / mine);
   metrics_.emplace(folder, state_.epoch);
   if (!metrics_->records().empty()) metrics_->rebuild_hdf5();  // a kill may have come between the checkpoint and this
   storage::write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
