@@ -426,7 +426,7 @@ seal() {
   ((bytes <= limit_mib * 1048576)) ||
     die 69 "the folder would hold $((bytes / 1048576 + 1)) MiB, more than the limit of $limit_mib; --limit raises it"
   tar --create --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner \
-    --mtime="@$(stat -c %Y "$program")" "$(basename "$output")" | zstd -q -12 -T0 -o "$work/archive" ||
+    --mtime="@$(stat -c %Y "$program")" "$(basename "$output")" | zstd -q -12 --long=27 -T0 -o "$work/archive" ||
     die 74 "the archive could not be written in '$work'"
   mv -T "$work/archive" "$output.tar.zst"
   mv -T "$bundle" "$output"
