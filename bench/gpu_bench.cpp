@@ -4,7 +4,8 @@
 // bfloat16, then the kernels of ResidentEngine for ComplEx of dim 2,000 against 14,541 rows, targets and sources being
 // drawn so that a few rows are in many queries. Last, training by ResidentEngine itself on a graph in the shape of
 // Freebase86m, with shared negatives and rows in bfloat16, lists drawn and copied included. One JSON object per line.
-// Exit status 64 without a device. Usage: gpu_bench [device number]
+// Exit status 64 without a device. Usage: gpu_bench [DEVICE] [sampled]: device number; 'sampled' leaves out all that is
+// not needed for the last line.
 
 #include "core/error.hpp"
 #include "device/cuda/check.hpp"
@@ -28,6 +29,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tessera::bench {
@@ -346,13 +348,14 @@ void measure_sampled(const device::Device& device, double copied_bytes_per_secon
 }
 
 /// Bandwidth of copies, in bytes per second.
-double measure_exact(int index) {
+double measure_exact(int index, bool only_copies) {
   Bench bench(index);
   const device::Properties properties = bench.device.properties();
   std::printf("{\"what\": \"device\", \"name\": \"%s\", \"driver\": \"%d.%d\", \"runtime\": \"%d.%d\"}\n",
               properties.name.c_str(), properties.driver.major, properties.driver.minor, properties.runtime.major,
               properties.runtime.minor);
   measure_copy(bench);
+  if (only_copies) return bench.copied_bytes_per_second;
   (void)measure_product(bench, CUDA_R_32F, "fp32");
   bench.bf16_flops = measure_product(bench, CUDA_R_16BF, "bf16");
   for (const auto& [products, name] :
@@ -364,8 +367,8 @@ double measure_exact(int index) {
   return bench.copied_bytes_per_second;
 }
 
-void run(int index) {
-  const double copied_bytes_per_second = measure_exact(index);
+void run(int index, bool only_sampled) {
+  const double copied_bytes_per_second = measure_exact(index, only_sampled);
   measure_sampled(device::Device::open(index), copied_bytes_per_second);
 }
 
@@ -375,7 +378,8 @@ void run(int index) {
 int main(int argc, char** argv) {
   (void)std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what was measured stays when a time limit ends it
   try {
-    tessera::bench::run(argc > 1 ? std::atoi(argv[1]) : 0);
+    const bool only_sampled = argc > 1 && std::string_view(argv[argc - 1]) == "sampled";
+    tessera::bench::run(argc > 1 ? std::atoi(argv[1]) : 0, only_sampled);  // 'sampled' is no number: device 0
   } catch (const tessera::Error& error) {
     std::fprintf(stderr, "gpu_bench: %s\n", error.what());
     return static_cast<int>(error.status());

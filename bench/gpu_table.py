@@ -48,14 +48,17 @@ STEP_LINES = 6
 class GpuTable:
     """`tools`: the folder with tessera and gpu_bench; `work`: where graphs, runs and results go."""
 
-    def __init__(self, tools, jobs, data, work, environment, smoke=False, limit=None, resume=False, overrides=()):
+    def __init__(self, tools, jobs, data, work, environment, smoke=False, limit=None, resume=False, overrides=(),
+                 measures_card=True):
         self.tools, self.jobs, self.data, self.work = tools, jobs, data, work
         self.environment = environment
         self.smoke, self.limit, self.resume, self.overrides = smoke, limit, resume, list(overrides)
+        self.measures_card = measures_card
         self.card = {}
         self.bench = None
         self.results = []
         self.row = None
+        self.bench_words = []
         self.allowed = self.deadline = None
         work.mkdir(parents=True, exist_ok=True)
         for kind in (signal.SIGTERM, signal.SIGHUP):  # whatever runs is stopped, too
@@ -67,7 +70,9 @@ class GpuTable:
 
     def run(self, names):
         """Runs those rows; true when none failed or missed its figure; None when none ran at all."""
-        self.bench_goal = max((BENCH_ROWS.index(name) for name in names if name in BENCH_ROWS), default=0)
+        wanted = [BENCH_ROWS.index(name) for name in names if name in BENCH_ROWS]
+        self.bench_goal = max(wanted, default=0)
+        self.bench_words = ["sampled"] if wanted and min(wanted) == BENCH_ROWS.index("sampled") else []
         for name in names:
             self.row = name
             self.allow(self.limit or LIMITS[name])
@@ -170,7 +175,7 @@ class GpuTable:
         self.allow(self.limit or max(LIMITS[self.row], LIMITS[BENCH_ROWS[self.bench_goal]]))
         failure = None
         try:
-            self.call("gpu_bench", [self.tool("gpu_bench")], "gpu_bench", self.is_enough_of_bench)
+            self.call("gpu_bench", [self.tool("gpu_bench"), *self.bench_words], "gpu_bench", self.is_enough_of_bench)
         except Failed as reason:
             failure = reason
             print(f"  {failure}")
@@ -217,7 +222,7 @@ class GpuTable:
         kept = self.work / "card.json"
         if not self.card and kept.exists():
             self.card = json.loads(kept.read_text())
-        if not self.card and self.row not in ("step", "sampled"):
+        if not self.card and self.measures_card and self.row not in ("step", "sampled"):
             try:
                 self.bench_lines(self.is_rate)
             except Skip as reason:
@@ -307,30 +312,37 @@ class GpuTable:
         """Whether row `name` was trained to its end on a device as the job file says: what else is there is not ranked
         in its name."""
         run = self.run_folder(name)
-        if not (run / "job.toml").exists() or not (run / "metrics.jsonl").exists():
+        if not (run / "job.toml").exists() or not self.epochs(run):
             return False
         trained, wanted = read_job(run / "job.toml"), read_job(self.jobs / "gpu" / f"{job}.toml")
+        wanted["train"]["epochs"] = self.other_epochs() or wanted["train"]["epochs"]
         keys = (("model", "name"), ("model", "dim"), ("train", "epochs"), ("run", "device"))
         return self.smoke or (all(trained[table][key] == wanted[table][key] for table, key in keys) and
                               len(self.epochs(run)) == wanted["train"]["epochs"])
 
+    def other_epochs(self):
+        """The epochs that --set asks for, which are not those of the recipe; else None."""
+        return next((int(word.split("=")[1]) for word in reversed(self.overrides) if word.startswith("train.epochs=")), None)
+
     @staticmethod
     def epochs(run):
-        return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        path = run / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def recipe(self, name, job, data, graph_name, mrr, seconds=None):
         """Trains and ranks; time and test MRR against their gates and aims."""
         run, wall = self.train(name, job, data, graph_name)
         epochs = self.epochs(run)
         computing = sum(epoch.get("seconds", 0) for epoch in epochs)
-        gates = {} if seconds is None else {"gate": seconds[0], "aim": seconds[1], "at_most": True}
+        shorter = self.other_epochs() is not None
+        gates = {} if seconds is None or shorter else {"gate": seconds[0], "aim": seconds[1], "at_most": True}
         if wall is None:
             self.report(f"{job}, {len(epochs)} epochs (continued)", computing, "s", **gates, note="(of its epochs alone)")
         else:
             self.report(f"{job}, {len(epochs)} epochs", wall, "s", **gates,
                         note=f"(loading and validations included; {computing:.1f} s of epochs)")
         ranked = json.loads(self.tessera(f"evaluate-{name}", "evaluate", "--json", run, *self.settings_of_ranking()))
-        self.report("  test MRR", ranked["mrr"], "", mrr[0], mrr[1])
+        self.report("  test MRR", ranked["mrr"], "", *(() if shorter else mrr))
 
     def settings_of_ranking(self):
         return ["run.device=cpu"] if self.smoke else []
@@ -357,7 +369,7 @@ class GpuTable:
 
     def row_memory(self):
         """Device memory of a run: planned against measured peak."""
-        name = "fb15k" if (self.run_folder("fb15k") / "metrics.jsonl").exists() else "memory"
+        name = "fb15k" if self.epochs(self.run_folder("fb15k")) else "memory"
         if name == "memory":
             self.train(name, "fb15k-237-complex-n3", "FB15k-237", "fb15k-237.kg", **{"train.epochs": 1})
         last = self.epochs(self.run_folder(name))[-1]

@@ -136,7 +136,8 @@ class Bench(MemoryBenchmarks, AskBenchmarks, UltraBenchmarks):
         arguments = self.arguments
         build = Path(arguments.build_dir or (ROOT if BUNDLED else ROOT / "build" / "cuda")).resolve()
         table = GpuTable(build / "bin", ROOT / "jobs", self.data, self.work, self.environment, smoke=arguments.smoke,
-                         limit=arguments.limit, resume=arguments.resume, overrides=arguments.set)
+                         limit=arguments.limit, resume=arguments.resume, overrides=arguments.set,
+                         measures_card=not arguments.without_card)
         good = table.run(arguments.only or GpuTable.names())
         if good is None and "all" in arguments.names:
             raise Skip("no row could run")
@@ -410,6 +411,7 @@ def main():
     rows.add_argument("--limit", type=float, metavar="SECONDS", help="of each row, in place of its own")
     rows.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for the jobs: run.products=tf32 ...")
     rows.add_argument("--resume", action="store_true", help="continue runs that are there")
+    rows.add_argument("--without-card", action="store_true", help="rows other than card do not measure the card's own rates first")
     rows.add_argument("--smoke", action="store_true", help="on the host with tiny settings: nothing is measured")
     arguments = parser.parse_args()
     if arguments.limit is not None and arguments.limit <= 0:

@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: tools/bundle.sh [--build-dir DIR] [--output DIR] [--with-tests] [--limit MIB]
+usage: tools/bundle.sh [--build-dir DIR] [--output DIR] [--with-tests] [--data DIR] [--limit MIB]
 
 Packs a build and the shared libraries that it needs, Open MPI's runtime among them, into one folder and one archive
 (DIR and DIR.tar.zst), for machines on which nothing can be installed:
@@ -24,6 +24,7 @@ options
   --output DIR      default BUILD_DIR/bundle/tessera-VERSION-linux-PROCESSOR; neither it nor DIR.tar.zst may exist
   --with-tests      pack the programs *_gpu_test of a build of the preset cuda, bin/gpu_tests, which runs them, and gpu_bench,
                     if it was built, for bench/run.py gpu (needs Python 3 there, best 3.11 or newer)
+  --data DIR        pack DIR/FB15k-237 (train, valid and test, with its licence), for bench/first_light.sh
   --limit MIB       the most that the folder may hold; default 60
   --help            this text
 
@@ -52,16 +53,18 @@ parse_options() {
   build_dir=$root/build/release
   output=
   with_tests=no
+  data=
   limit_mib=60
   while [[ $# -gt 0 ]]; do
     case $1 in
       --with-tests) with_tests=yes ;;
       --help | -h) usage; exit 0 ;;
-      --build-dir | --output | --limit)
+      --build-dir | --output | --data | --limit)
         [[ -n ${2:-} ]] || die 64 "$1 takes a value"
         case $1 in
           --build-dir) build_dir=$2 ;;
           --output) output=$2 ;;
+          --data) data=$2 ;;
           --limit) limit_mib=$2 ;;
         esac
         shift
@@ -93,6 +96,19 @@ check_build() {
       die 66 "no program *_gpu_test in '$build_dir/bin'; build them with 'tools/build_cuda.sh $build_dir tessera_gpu_tests'"
     [[ ! -x $build_dir/bin/gpu_bench ]] || benches=("$build_dir/bin/gpu_bench")
   fi
+}
+
+check_data() {
+  local split file
+  data_files=()
+  [[ -n $data ]] || return 0
+  for split in train valid test; do
+    file=$data/FB15k-237/$split.tsv.zst
+    [[ -r $file ]] || file=$data/FB15k-237/$split.tsv
+    [[ -r $file ]] || die 66 "no '$file', nor a .zst of it"
+    data_files+=("$file")
+  done
+  mapfile -t -O "${#data_files[@]}" data_files < <(compgen -G "$data/FB15k-237/LICENSE*")
 }
 
 check_output() {
@@ -286,10 +302,12 @@ TEXT
   launcher bin/gpu_tests .. "Runs every test that needs a GPU. Exit status: 0 all that ran passed, 1 a test failed or none ran." <<'TEXT'
 export PATH="$root/bin:$PATH"
 ran=0 failed=0
+limit=
+! command -v timeout >/dev/null || limit="timeout --kill-after=5 120" # one that hangs does not stop the others
 run() {
   echo "== $*"
   status=0
-  "$@" || status=$?
+  $limit "$@" || status=$?
   case $status in
     0) ran=$((ran + 1)) ;;
     77) ;;
@@ -376,6 +394,7 @@ the folder can be moved anywhere, be read-only, and belong to somebody else.
   bin/mpirun -n 2 bin/tessera train job.toml            # as two ranks on this host; as root Open MPI wants
                                                         # OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   PATH="$PWD/bin:$PATH" sbatch slurm/train.sbatch job.toml
+  bench/first_light.sh                                  # all that a GPU has to show, in 9 minutes; results in ./first-light
   bench/run.py gpu --data DIR                           # measures a GPU, if gpu_bench is packed; results in ./tessera-bench
 
 Only this folder's mpirun, or srun --mpi=pmix, starts this program as several ranks. Unload other MPI modules first: settings
@@ -388,7 +407,8 @@ copy_texts() {
   mkdir -p "$bundle/jobs/gpu" "$bundle/bench" "$bundle/slurm"
   cp "$root"/jobs/*.toml "$bundle/jobs"
   cp "$root"/jobs/gpu/*.toml "$bundle/jobs/gpu"
-  cp "$root"/bench/{run,ask_rows,gpu_table,memory_rows,ultra_rows}.py "$bundle/bench"
+  cp "$root"/bench/{run,ask_rows,gpu_table,memory_rows,ultra_rows}.py "$root/bench/first_light.sh" "$bundle/bench"
+  [[ ${#data_files[@]} -eq 0 ]] || install -D -m 644 -t "$bundle/data/FB15k-237" "${data_files[@]}"
   cp "$root"/slurm/*.sbatch "$root"/slurm/{launch.sh,README.md,tessera.def,tessera.lua} "$bundle/slurm"
   find_owners
   copy_licences
@@ -406,7 +426,7 @@ seal() {
   ((bytes <= limit_mib * 1048576)) ||
     die 69 "the folder would hold $((bytes / 1048576 + 1)) MiB, more than the limit of $limit_mib; --limit raises it"
   tar --create --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner \
-    --mtime="@$(stat -c %Y "$program")" "$(basename "$output")" | zstd -q -12 -T0 -o "$work/archive" ||
+    --mtime="@$(stat -c %Y "$program")" "$(basename "$output")" | zstd -q -12 --long=27 -T0 -o "$work/archive" ||
     die 74 "the archive could not be written in '$work'"
   mv -T "$work/archive" "$output.tar.zst"
   mv -T "$bundle" "$output"
@@ -422,6 +442,7 @@ clean_up() {
 parse_options "$@"
 check_machine
 check_build
+check_data
 check_mpi
 check_output
 trap clean_up EXIT

@@ -38,6 +38,8 @@ class RankTransport {
   virtual ~RankTransport() = default;
   /// On the host, done when it returns; on a device, in the order of the stream's work.
   virtual void exchange(std::span<const Send> sends, std::span<const Receive> receives) = 0;
+  /// For a rank that an exception ends: nothing is under way afterwards, and nothing can be exchanged.
+  virtual void give_up() noexcept {}
   /// For people: "ranks exchange ...".
   [[nodiscard]] virtual const char* description() const = 0;
 };
@@ -61,6 +63,7 @@ class NcclTransport final : public RankTransport<device::Space::kDevice> {
   void exchange(std::span<const Send> sends, std::span<const Receive> receives) override {
     links_.exchange(sends, receives, stream_);
   }
+  void give_up() noexcept override { links_.give_up(stream_); }
   [[nodiscard]] const char* description() const override { return "ranks exchange by NCCL, from device to device"; }
 
  private:

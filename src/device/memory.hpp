@@ -38,8 +38,8 @@ class Block {
 /// Keeps host memory locked and known to the driver ("pinned") while it lives; the memory outlives it.
 class Registration {
  public:
-  /// Takes about 0.2 s per GiB once the pages are there. Throws Error(kOverBudget) when the limit of locked memory
-  /// (ulimit -l) forbids it.
+  /// Takes about 0.2 s per GiB once the pages are there. Where the system forbids it (ulimit -l), a warning says so,
+  /// and the memory stays as it is: copies from and to it are right, and slower.
   Registration(Device device, std::span<std::byte> memory);
   Registration(Registration&& other) noexcept : device_(other.device_), memory_(std::exchange(other.memory_, {})) {}
   Registration& operator=(Registration&& other) noexcept {
@@ -57,7 +57,7 @@ class Registration {
 };
 
 // Transfers are enqueued on `stream`; both sides have the same size and stay as they are until it has passed them. From
-// or to memory that is not pinned the call itself waits for the copy.
+// or to memory that is not pinned the call itself may wait for the copy.
 void copy_bytes(std::span<const std::byte> from, Span<std::byte> to, StreamView stream);
 void copy_bytes(Span<const std::byte> from, std::span<std::byte> to, StreamView stream);
 void copy_bytes(Span<const std::byte> from, Span<std::byte> to, StreamView stream);

@@ -148,10 +148,6 @@ void check_weights(const EngineSetup& setup) {
     fail(ExitStatus::kUsage,
          "the triples of this graph have weights, and loss 'bce' cannot weigh them; use softmax, margin or "
          "self_adversarial, or import the graph without --weight");
-  if (setup.device_pool != nullptr || setup.planned_device != nullptr)
-    fail(ExitStatus::kUsage,
-         "the triples of this graph have weights, which only CPUs train with; set run.device=cpu, or import the graph "
-         "without --weight");
 }
 
 }  // namespace

@@ -119,8 +119,8 @@ model::RowMemory row_formats(const Job& job);
 model::RowMemory row_memory(const graph::Shard& shard, const Job& job);
 
 /// The engine of `job.exchange.mode` for what this rank computes with: ranks with and without a device work together.
-/// Throws Error(kOverBudget) when the pool is too small, Error(kUsage) for weights of triples with the loss 'bce' or on
-/// a device. Not collective.
+/// Throws Error(kOverBudget) when the pool is too small, Error(kUsage) for weights of triples with the loss 'bce'. Not
+/// collective.
 std::unique_ptr<PassEngine> make_engine(const EngineSetup& setup);
 
 }  // namespace tessera::train

@@ -12,7 +12,7 @@
 
 namespace tessera::train {
 
-/// The executor of a rank, and its transport to the other ranks.
+/// The executor of a rank, and its transport to the other ranks. An engine calls end() before its memory goes.
 template <execution::Space kSpace>
 class RankExecution {
  public:
@@ -24,6 +24,11 @@ class RankExecution {
 
   [[nodiscard]] Executor& executor() const { return *executor_; }
   [[nodiscard]] Transport* transport() const { return transport_.get(); }
+  /// After an exception of this rank alone, the other side of a transfer never comes: whoever waits for the device
+  /// would wait for ever.
+  void end() const noexcept {
+    if (transport_ != nullptr && std::uncaught_exceptions() > 0) transport_->give_up();
+  }
 
  private:
   std::unique_ptr<Executor> executor_;

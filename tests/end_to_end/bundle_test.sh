@@ -62,6 +62,7 @@ kib=$(du --apparent-size -sk packed | cut -f1)
 for text in libhdf5 libopenmpi libmetis tessera common-licenses/GPL-3; do
   compgen -G "packed/licences/$text*" >/dev/null || failed "no licence text $text"
 done
+[[ -x packed/bench/first_light.sh ]] || failed "no bench/first_light.sh"
 grep -q 'needs Linux .* glibc 2\.[0-9]' packed/MANIFEST || failed "the manifest does not name the glibc"
 
 title "refusals"
@@ -70,6 +71,7 @@ refuse 64 "--limit takes a number of MiB, not 'x'" --limit x
 refuse 64 "packed' exists" --build-dir "$build_dir" --output packed
 refuse 66 "no program 'nowhere/bin/tessera'" --build-dir nowhere
 refuse 66 "no program *_gpu_test" --build-dir "$build_dir" --with-tests --output other
+refuse 66 "no 'nowhere/FB15k-237/train.tsv'" --build-dir "$build_dir" --data nowhere --output other
 refuse 69 "more than the limit of 1" --build-dir "$build_dir" --limit 1 --output other
 mv packed.tar.zst archive.tar.zst
 

@@ -59,11 +59,13 @@ TEST(EvaluateOnDevice, HasTheRanksOfTheHost) {
       model.scorer = scorer;
       model.entity = entity;
       const std::string expected = rank_digest(stored, model, 1, Products::kChain, 0);
-      for (const Products products : {Products::kChain, Products::kFp32, Products::kTf32, Products::kBfloat16})
+      for (const Products products : {Products::kChain, Products::kFp32, Products::kTf32, Products::kBfloat16}) {
+        if (model.scorer != "complex" && products != Products::kChain) continue;  // distances are chains
         for (const std::int32_t ranks : {1, 2})
           for (const std::uint64_t mebibytes : {34, 256})  // cuBLAS takes 32: windows of rows, and all of them
             EXPECT_EQ(rank_digest(stored, model, ranks, products, mebibytes << 20U), expected)
                 << scorer << ", products " << static_cast<int>(products) << ", " << ranks << " ranks, " << mebibytes;
+      }
     }
 }
 
@@ -71,6 +73,7 @@ struct OnDevice {
   OnDevice(device::StreamView stream, const std::vector<float>& values)
       : block(stream.device(), values.size() * sizeof(float)) {
     device::copy_bytes(std::as_bytes(std::span(values)), block.span(), stream);
+    stream.synchronize();  // the values may go
   }
   [[nodiscard]] device::Span<float> span(std::size_t count) const {
     return {reinterpret_cast<float*>(block.span().data()), count};

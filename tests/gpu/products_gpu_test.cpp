@@ -40,9 +40,10 @@ class Both {
   device::Block block_;
 };
 
-/// Relative to the sum of magnitudes: rounding of both operands, and a sum in fp32.
+/// Relative to the sum of magnitudes: rounding of both operands, to nearest in bfloat16 and perhaps cut off in TF32,
+/// and a sum in fp32.
 double tolerance(Products products) {
-  const double operands = products == Products::kBfloat16 ? 0x1p-8 : products == Products::kTf32 ? 0x1p-10 : 0;
+  const double operands = products == Products::kBfloat16 ? 0x1p-8 : products == Products::kTf32 ? 0x1p-9 : 0;
   return operands + 256 * 0x1p-24;
 }
 

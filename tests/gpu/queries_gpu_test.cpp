@@ -124,5 +124,20 @@ INSTANTIATE_TEST_SUITE_P(Jobs, QueriesOnDevice,
                                          Case{"Sampled", sample}, Case{"TuckEr", tucker}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
+TEST(QueriesOnDeviceWeights, FollowTheCpuAndRepeat) {
+  test::TestGraph graph = test::random_graph({.entities = 900, .train = 800});
+  test::add_weights(graph);
+  const test::StoredGraph stored(graph, kParts);
+  for (const auto change : {+[](Job&) {}, &predict_relations, &sample}) {
+    Job job = small_job();
+    change(job);
+    Job on_cpu = job;
+    on_cpu.run.device = "cpu";
+    const Result first = train_alone(stored, job);
+    expect_near(first, train_alone(stored, on_cpu), 1e-6);
+    EXPECT_EQ(train_alone(stored, job).digest, first.digest);
+  }
+}
+
 }  // namespace
 }  // namespace tessera

@@ -110,5 +110,17 @@ INSTANTIATE_TEST_SUITE_P(Jobs, RowsOnDevice,
                                          Case{"TransEStale", transe_stale}, Case{"RotatE", rotate}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
+TEST(RowsOnDeviceWeights, FollowTheCpuAndRepeat) {
+  test::TestGraph graph = test::random_graph({.entities = 900, .train = 800});
+  test::add_weights(graph);
+  const test::StoredGraph weighted(graph, kParts);
+  for (const auto change : {&transe, &rotate, +[](Job& job) { job.model.name = "distmult"; }}) {
+    const Job job = Case{"", change}.job();
+    const Result first = train_alone(weighted, job);
+    expect_near(first, train_alone(weighted, on_cpu(job)), 1e-5);
+    EXPECT_EQ(train_alone(weighted, job).digest, first.digest);
+  }
+}
+
 }  // namespace
 }  // namespace tessera

@@ -257,6 +257,21 @@ TEST(QueriesEngineSteps, MayBeSmallerThanTheNumberOfParts) {
   }
 }
 
+// Weights of triples, through every kernel that takes them.
+TEST(QueriesEngineWeights, HaveTheBitsOfBlocks) {
+  test::TestGraph graph = test::random_graph({.train = 120});
+  test::add_weights(graph);
+  const test::StoredGraph stored(graph, kRunParts);
+  for (const auto change : {+[](Job&) {}, +predict_relations, +[](Job& job) { job.negatives.scope = "global"; }}) {
+    Job job = small_job();
+    change(job);
+    const auto expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
+    for (const kernels::GridOrder order : {kernels::GridOrder::kForward, kernels::GridOrder::kBackward})
+      EXPECT_EQ(train_alone(stored, job, Kind::kStaged, kernels::host_grid_backend(order)), expected);
+    expect_several_ranks(stored, job, expected, kernels::cpu_backend(), {3});
+  }
+}
+
 class QueriesEngineLoss : public testing::TestWithParam<Case> {};
 
 // All ranks end together and name the step, whichever engine they have.

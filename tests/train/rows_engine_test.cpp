@@ -179,6 +179,22 @@ TEST(RowsEngineSteps, MayBeSmallerThanTheNumberOfParts) {
     }
 }
 
+// Weights of triples, through every kernel that takes them.
+TEST(RowsEngineWeights, HaveTheSameBits) {
+  test::TestGraph graph = test::random_graph({.train = 120});
+  test::add_weights(graph);
+  const test::StoredGraph stored(graph, kRunParts);
+  for (const char* loss : kLosses) {
+    Job job = small_job();
+    job.model.name = "transe_l2";
+    job.loss.name = loss;
+    const Result expected = train_alone(stored, job, Kind::kBlocks, kernels::cpu_backend());
+    for (const kernels::GridOrder order : {kernels::GridOrder::kForward, kernels::GridOrder::kBackward})
+      EXPECT_EQ(train_alone(stored, job, Kind::kWhole, kernels::host_grid_backend(order)), expected) << loss;
+    EXPECT_EQ(train_on(3, stored, job, Kind::kStaged, kernels::cpu_backend()), expected) << loss << ", 3 ranks";
+  }
+}
+
 // All ranks end together and name the step, whatever they compute with.
 TEST(RowsEngineLoss, ThatIsNotANumberNamesItsStep) {
   for (const char* loss : kLosses)

@@ -3,7 +3,10 @@
 #include "device/memory.hpp"
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "device/cuda/check.hpp"
+
+#include <mutex>
 
 namespace tessera::device {
 namespace {
@@ -28,10 +31,22 @@ Block::~Block() {
   if (!span_.empty()) (void)cudaFree(span_.data());
 }
 
+// Memory that a container or a limit keeps from being pinned is copied by the driver through memory of its own. Copies
+// stay right: whoever reuses pinned memory waits for an event first.
 Registration::Registration(Device device, std::span<std::byte> memory) : device_(device) {
+  if (memory.empty()) return;
   make_current(device);
-  TESSERA_CUDA_TRY(cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterPortable));
-  memory_ = memory;
+  const cudaError_t status = cudaHostRegister(memory.data(), memory.size(), cudaHostRegisterPortable);
+  if (status == cudaSuccess) {
+    memory_ = memory;
+    return;
+  }
+  (void)cudaGetLastError();  // it must not surface at the next kernel
+  static std::once_flag said;
+  std::call_once(said, [&] {
+    log::warning("device {}: memory of the host cannot be pinned: {} ({}); copies are slower", device.index(),
+                 cudaGetErrorString(status), cudaGetErrorName(status));
+  });
 }
 
 Registration::~Registration() {

@@ -30,6 +30,9 @@ template <execution::Space kSpace>
 class QueriesEngine final : public PassEngine {
  public:
   QueriesEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
+  ~QueriesEngine() override { execution_->end(); }
+  QueriesEngine(const QueriesEngine&) = delete;
+  QueriesEngine& operator=(const QueriesEngine&) = delete;
 
   void run_pass(const Pass& pass, EpochSums& sums, Progress* progress) override;
   [[nodiscard]] std::uint64_t steps() const override { return schedule_.steps(); }

@@ -34,6 +34,9 @@ template <execution::Space kSpace>
 class RowsEngine final : public PassEngine {
  public:
   RowsEngine(const EngineSetup& setup, std::unique_ptr<RankExecution<kSpace>> execution);
+  ~RowsEngine() override { execution_->end(); }
+  RowsEngine(const RowsEngine&) = delete;
+  RowsEngine& operator=(const RowsEngine&) = delete;
 
   void run_pass(const Pass& pass, EpochSums& sums, Progress* progress) override;
   [[nodiscard]] std::uint64_t steps() const override { return schedule_.steps(); }
