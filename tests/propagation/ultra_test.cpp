@@ -248,10 +248,12 @@ TEST(UltraTest, RefusesWhatCannotWork) {
     memory::Pool pool(kBudget);
     const graph::Shard shard = shared_graph().load(comm.rank(), comm.size(), pool);
     const execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(1));
-    Ultra model(propagation::take_weights(huge, "w"),
-                MessageGraph::of_partition(shard, shared_graph().partition_folder(), pool), host);
+    const auto model = propagation::make_ultra(
+        propagation::take_weights(huge, "w"),
+        std::make_shared<MessageGraph>(MessageGraph::of_partition(shard, shared_graph().partition_folder(), pool)),
+        host);
     const std::vector<search::Query> queries = all_queries(shared_graph());
-    expect_error(ExitStatus::kBadData, {"not numbers"}, [&] { (void)scores_of(model, queries); });
+    expect_error(ExitStatus::kBadData, {"not numbers"}, [&] { (void)scores_of(*model, queries); });
   });
 }
 
