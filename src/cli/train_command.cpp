@@ -7,6 +7,7 @@
 #include "cli/planning.hpp"
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
+#include "cli/train_graph_model.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
@@ -172,17 +173,17 @@ void keep_decisions_of_run(Job& job) {
 // Collective. Reads the job and refuses one that cannot be trained.
 Job read_training_job(comm::Communicator& comm, const Options& options) {
   Job job = read_job_together(comm, options.job_file, options.overrides);
-  require_vectors(job, "'train' makes vectors");
   comm::together(comm, [&] {
     if (checkpoint::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
            job.run.folder);
+    if (is_graph_model(job)) return;
     if (options.resume) keep_decisions_of_run(job);
     if (job.memory.resident_parts != "all" && job.memory.queries == "auto") job.memory.queries = "stream";
     train::check_fit(job);
     if (job.memory.resident_parts != "auto") train::require_resident_parts(job, comm.size());
   });
-  const std::vector<std::string> idle = train::idle_settings(job);
+  const std::vector<std::string> idle = is_graph_model(job) ? std::vector<std::string>() : train::idle_settings(job);
   if (comm.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
   return job;
 }
@@ -267,9 +268,21 @@ train::TrainerHooks make_hooks(const Devices& devices, const std::optional<Devic
   return hooks;
 }
 
+// Collective.
+void end_stopped(const train::Outcome& outcome) {
+  if (outcome.stopped_on_request)
+    throw comm::AgreedError(ExitStatus::kStopped, fmt::format("stopped on request after {}; continue with --resume",
+                                                              in_words(outcome.state)));
+}
+
 void train(comm::Communicator& comm, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   Job job = read_training_job(comm, options);
+  if (is_graph_model(job)) {
+    const train::Outcome outcome = train_graph_model(comm, job, options.resume, {stop_requested, can_save});
+    if (comm.is_root()) print_outcome(outcome, job, std::nullopt, options.json);
+    return end_stopped(outcome);
+  }
   const Devices devices = open_devices(comm, job, train::against_device(job));
   comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);
@@ -308,9 +321,7 @@ void train(comm::Communicator& comm, const Options& options) {
     describe_peaks(context, device_pool.get(), device_use);
     print_outcome(outcome, job, device_use, options.json);
   }
-  if (outcome.stopped_on_request)
-    throw comm::AgreedError(ExitStatus::kStopped, fmt::format("stopped on request after {}; continue with --resume",
-                                                              in_words(outcome.state)));
+  end_stopped(outcome);
 }
 
 }  // namespace

@@ -46,23 +46,30 @@ UltraWeights take_weights(Tensors tensors, const std::string& file) {
   return weights;
 }
 
+void write_tensors(storage::FileWriter& file, const Tensors& tensors) {
+  for (const auto& [name, tensor] : tensors)
+    file.write(fmt::format("{}/{}", kGroup, name), std::span<const float>(tensor.values), {"weights", "1"},
+               tensor.shape);
+}
+
+Tensors read_tensors(const storage::FileReader& file) {
+  Tensors tensors;
+  for (const std::string& name : file.children(kGroup)) {
+    const std::string path = fmt::format("{}/{}", kGroup, name);
+    tensors[name] = {file.shape(path), file.read<float>(path)};
+  }
+  return tensors;
+}
+
 void write_tensors(const std::filesystem::path& file, const Tensors& tensors, const std::string& origin) {
   storage::FileWriter writer(file, kUltraName, kUltraVersion);
-  for (const auto& [name, tensor] : tensors)
-    writer.write(fmt::format("{}/{}", kGroup, name), std::span<const float>(tensor.values), {"weights", "1"},
-                 tensor.shape);
+  write_tensors(writer, tensors);
   writer.attribute("/", "origin", origin);
   writer.close();
 }
 
 Tensors read_tensors(const std::filesystem::path& file) {
-  const auto reader = storage::FileReader::open_verified(file, kUltraName, kUltraVersion);
-  Tensors tensors;
-  for (const std::string& name : reader.children(kGroup)) {
-    const std::string path = fmt::format("{}/{}", kGroup, name);
-    tensors[name] = {reader.shape(path), reader.read<float>(path)};
-  }
-  return tensors;
+  return read_tensors(storage::FileReader::open_verified(file, kUltraName, kUltraVersion));
 }
 
 }  // namespace tessera::propagation

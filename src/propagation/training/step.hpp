@@ -38,6 +38,7 @@ class Training {
   [[nodiscard]] train::Optimiser& optimiser() { return optimiser_; }
   [[nodiscard]] const StageTimes& stage_times() const { return stages_; }
   [[nodiscard]] std::size_t workers() const { return workers_; }
+  [[nodiscard]] const memory::Pool& pool() const { return pool_; }
 
  private:
   void take_memory(std::size_t threads);

@@ -65,7 +65,6 @@ class Trainer {
 
  private:
   void open_run_folder(bool resume);
-  void check_run_folder(bool resume) const;
   void write_run_folder();
   void check_state() const;
   void train_segment(Progress& progress, const TrainerHooks& hooks);
@@ -77,9 +76,7 @@ class Trainer {
   void take_parameters();
   void require_finite_rows();
   [[nodiscard]] bool needs_parameters(std::uint64_t epoch) const;
-  void count_validation(double mrr);
   void validate(const TrainerHooks& hooks, EpochRecord& record);
-  void lower_rate_on_plateau();
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   [[nodiscard]] StageTimes longest(const StageTimes& times);
   void record(EpochRecord record);
