@@ -47,9 +47,6 @@ struct BasicMessagesBack {
   EdgeLists edges;
   BasicPanels<const Real> states;         ///< of sources
   BasicPanels<const Real> sum_gradients;  ///< of destinations
-  const std::uint8_t* levels = nullptr;   ///< as NearSources; null: all sources are near
-  std::uint8_t most = 0;
-  const Real* far_state = nullptr;
   Real* relation_gradients = nullptr;  ///< [relations, dim], to which the function adds
 };
 

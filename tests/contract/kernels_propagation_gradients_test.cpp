@@ -68,12 +68,6 @@ std::vector<Real> transposed(const std::vector<Real>& matrix, std::size_t inputs
   return out;
 }
 
-std::vector<std::uint8_t> some_levels() {
-  std::vector<std::uint8_t> levels(kNodes, 9);
-  for (std::size_t v = 0; v < kNodes; v += 3) levels[v] = static_cast<std::uint8_t>(v % 2);
-  return levels;
-}
-
 /// Everything that the functions of a layer write.
 std::vector<float> layer_results(const PropagationGradients& kernels, std::size_t dim) {
   const Graph graph;
@@ -98,16 +92,9 @@ std::vector<float> layer_results(const PropagationGradients& kernels, std::size_
                        gradients.data() + 2 * dim * dim + 2 * dim},
                       kSome);
   auto relation_gradients = normals<float>(kRelations * dim, 10);
-  const auto levels = some_levels();
-  MessagesBack messages{graph.lists(), {before.data(), kNodes, dim}, {sum_gradients.data(), kNodes, dim},
-                        nullptr,       0,
-                        nullptr,       relation_gradients.data()};
-  kernels.messages_back(messages, kSome);
-  messages.levels = levels.data();
-  kernels.messages_back(messages, kSome);
-  messages.most = 1;
-  messages.far_state = scale.data();
-  kernels.messages_back(messages, kSome);
+  kernels.messages_back({graph.lists(), {before.data(), kNodes, dim}, {sum_gradients.data(), kNodes, dim},
+                         relation_gradients.data()},
+                        kSome);
   std::vector<float> all;
   for (const auto* values : {&after, &normal, &inverse, &state_gradients, &sum_gradients, &gradients,
                              &relation_gradients})
@@ -290,30 +277,22 @@ TEST(PropagationGradientsTest, GradientsOfRelationRowsAreTheirSlopes) {
   Doubles relations = normals<double>(kRelations * kWide, 1);
   const Doubles states = normals<double>(kNodes * kWide, 2);
   const Doubles weights = normals<double>(kNodes * kWide, 3);
-  const auto levels = some_levels();
-  const Doubles far = normals<double>(kWide, 4);
-  for (const bool has_far : {false, true}) {
-    const auto value = [&] {
-      double sum = 0;
-      for (const std::uint32_t v : kSome) {
-        std::uint64_t edge = graph.nodes[v].first_edge;
-        for (std::uint64_t g = graph.nodes[v].first_group; g < graph.nodes[v + 1].first_group; ++g)
-          for (std::uint32_t e = 0; e < graph.groups[g].edges; ++e, ++edge)
-            for (std::size_t c = 0; c < kWide; ++c) {
-              const std::uint32_t u = graph.sources[edge];
-              const double state = has_far && levels[u] > 1 ? far[c] : at(states, kNodes, u, c);
-              sum += at(weights, kNodes, v, c) * relations[graph.groups[g].relation * kWide + c] * state;
-            }
-      }
-      return sum;
-    };
-    Doubles gradient(kRelations * kWide);
-    reference::messages_back<double>({graph.lists(), {states.data(), kNodes, kWide}, {weights.data(), kNodes, kWide},
-                                      has_far ? levels.data() : nullptr, 1, has_far ? far.data() : nullptr,
-                                      gradient.data()},
-                                     kSome);
-    expect_gradient(relations, gradient, value, "relations");
-  }
+  const auto value = [&] {
+    double sum = 0;
+    for (const std::uint32_t v : kSome) {
+      std::uint64_t edge = graph.nodes[v].first_edge;
+      for (std::uint64_t g = graph.nodes[v].first_group; g < graph.nodes[v + 1].first_group; ++g)
+        for (std::uint32_t e = 0; e < graph.groups[g].edges; ++e, ++edge)
+          for (std::size_t c = 0; c < kWide; ++c)
+            sum += at(weights, kNodes, v, c) * relations[graph.groups[g].relation * kWide + c] *
+                   at(states, kNodes, graph.sources[edge], c);
+    }
+    return sum;
+  };
+  Doubles gradient(kRelations * kWide);
+  reference::messages_back<double>(
+      {graph.lists(), {states.data(), kNodes, kWide}, {weights.data(), kNodes, kWide}, gradient.data()}, kSome);
+  expect_gradient(relations, gradient, value, "relations");
 }
 
 TEST(PropagationGradientsTest, GradientsOfAScoreAreItsSlopes) {

@@ -226,26 +226,6 @@ void update_back(const UpdateBack& of, std::span<const std::uint32_t> nodes) {
   }
 }
 
-/// The sum of the states of a group, a panel of it.
-HWY_INLINE void sum_group(const MessagesBack& of, std::span<const std::uint32_t> sources, std::size_t panel,
-                          Vec<Double>* sum) {
-  clear(sum);
-  if (of.levels == nullptr) {
-    for (const std::uint32_t u : sources) add_state(of.states.at(panel, u), sum);
-    return;
-  }
-  std::size_t far_count = 0;
-  for (const std::uint32_t u : sources)
-    if (of.levels[u] <= of.most)
-      add_state(of.states.at(panel, u), sum);
-    else
-      ++far_count;
-  if (of.far_state == nullptr) return;
-  const auto far = hn::Set(Double(), static_cast<double>(far_count));
-  for (std::size_t s = 0; s < kSteps; ++s)
-    sum[s] = fused_double(far, load_double(of.far_state + panel * kPanelColumns + s * kDoubleLanes), sum[s]);
-}
-
 HWY_INLINE void add_product(const float* gradient, const Vec<Double>* sum, float* to) {
   const Single d;
   HWY_UNROLL(16)
@@ -264,8 +244,9 @@ void messages_back(const MessagesBack& of, std::span<const std::uint32_t> nodes)
         const EdgeGroup& group = of.edges.groups[g];
         hwy::Prefetch(of.states.at(panel, of.edges.sources[std::min(edge + kBackAhead, last)]));
         Vec<Double> sum[kSteps];
-        sum_group(of, of.edges.sources.subspan(edge, group.edges), panel, sum);
-        edge += group.edges;
+        clear(sum);
+        for (const std::uint64_t end = edge + group.edges; edge < end; ++edge)
+          add_state(of.states.at(panel, of.edges.sources[edge]), sum);
         add_product(of.sum_gradients.at(panel, v), sum,
                     of.relation_gradients + group.relation * of.states.cols + panel * kPanelColumns);
       }

@@ -91,16 +91,8 @@ void messages_back(const BasicMessagesBack<Real>& of, std::span<const std::uint3
       const EdgeGroup& group = of.edges.groups[g];
       for (std::size_t c = 0; c < cols; ++c) {
         double sum = 0;
-        std::size_t far = 0;
-        for (std::uint64_t e = first; e < first + group.edges; ++e) {
-          const std::uint32_t u = of.edges.sources[e];
-          if (of.levels == nullptr || of.levels[u] <= of.most)
-            sum += static_cast<double>(element(of.states, u, c));
-          else
-            ++far;
-        }
-        if (of.far_state != nullptr)
-          sum = std::fma(static_cast<double>(far), static_cast<double>(of.far_state[c]), sum);
+        for (std::uint64_t e = first; e < first + group.edges; ++e)
+          sum += static_cast<double>(element(of.states, of.edges.sources[e], c));
         Real& gradient = of.relation_gradients[group.relation * cols + c];
         gradient = std::fma(element(of.sum_gradients, v, c), static_cast<Real>(sum), gradient);
       }

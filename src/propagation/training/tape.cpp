@@ -6,6 +6,7 @@
 #include "search/setup.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace tessera::propagation {
 namespace {
@@ -13,6 +14,10 @@ namespace {
 using kernels::kPanelColumns;
 using kernels::Panels;
 using memory::Tag;
+
+void add_piece(const float* __restrict from, float* __restrict to) {
+  for (std::size_t c = 0; c < kPanelColumns; ++c) to[c] += from[c];
+}
 
 }  // namespace
 
@@ -67,7 +72,7 @@ void Tape::add_boundary(Nodes nodes, std::span<const float> boundary, Panels sum
 }
 
 /// Before the first layer the source alone has a state; after it, nodes far from the source have the same.
-void Tape::begin_first_layer(const TrainedNetwork& network, std::span<const float> boundary) {
+void Tape::begin_first_layer(const TrainedNetwork& network, std::uint32_t source, std::span<const float> boundary) {
   const Nodes all = to_wanted_.within(layers_ - 1);
   const auto levels = from_source_.levels();
   const auto end = std::copy_if(all.begin(), all.end(), first_.span().begin(),
@@ -77,30 +82,28 @@ void Tape::begin_first_layer(const TrainedNetwork& network, std::span<const floa
   const Panels before = states_of(0);
   const Panels after = states_of(1);
   for (std::size_t p = 0; p < before.count(); ++p) {
-    for (const std::uint32_t node : nodes_of(1)) std::fill_n(before.at(p, node), kPanelColumns, 0.0F);
-    for (const std::uint32_t node : first_.span().first(all.size()).subspan(near_count_))
+    std::fill_n(before.at(p, source_), kPanelColumns, 0.0F);  // of the query before
+    std::copy_n(boundary.data() + p * kPanelColumns, kPanelColumns, before.at(p, source));
+    for (const std::uint32_t node : far_nodes())
       std::copy_n(network.far_state.data() + p * kPanelColumns, kPanelColumns, after.at(p, node));
-    std::copy_n(boundary.data() + p * kPanelColumns, kPanelColumns, before.at(p, source_));
   }
+  source_ = source;
+}
+
+/// Those to which the first layer gives the far state.
+Tape::Nodes Tape::far_nodes() const {
+  return first_.span().subspan(near_count_, to_wanted_.within(layers_ - 1).size() - near_count_);
 }
 
 void Tape::forward(const TrainedNetwork& network, RelationRows relations, std::uint32_t source,
                    std::span<const float> boundary, Nodes wanted) {
-  source_ = source;
   to_wanted_.reach(network.edges, wanted, layers_ - 1);
   from_source_.reach(network.edges, std::span(&source, 1), 1);
-  begin_first_layer(network, boundary);
+  begin_first_layer(network, source, boundary);
   for (std::size_t layer = 1; layer <= layers_; ++layer) {
     const Nodes nodes = nodes_of(layer);
     const kernels::KeptLayer kept = kept_of(layer);
-    const kernels::Messages messages{network.edges, relations[layer - 1], states_of(layer - 1)};
-    if (layer <= 2)
-      network.kernels.forward.aggregate_near(messages,
-                                             {from_source_.levels(), static_cast<std::uint8_t>(layer - 1),
-                                              layer == 1 ? nullptr : network.far_state.data()},
-                                             nodes, kept.sums);
-    else
-      network.kernels.forward.aggregate(messages, nodes, kept.sums);
+    network.kernels.forward.aggregate({network.edges, relations[layer - 1], states_of(layer - 1)}, nodes, kept.sums);
     add_boundary(nodes, boundary, kept.sums);
     network.kernels.back.update(network.layers[layer - 1], states_of(layer - 1), nodes, kept, states_of(layer));
   }
@@ -108,6 +111,7 @@ void Tape::forward(const TrainedNetwork& network, RelationRows relations, std::u
   for (std::size_t p = 0; p < gradients.count(); ++p)
     for (const std::uint32_t node : to_wanted_.within(layers_ - 1))
       std::fill_n(gradients.at(p, node), kPanelColumns, 0.0F);
+  std::fill(sum_gradients_.span().begin(), sum_gradients_.span().end(), 0.0F);  // where no layer writes them
 }
 
 void Tape::layer_back(const TrainedNetwork& network, std::size_t layer, const LayerGradients& gradients) {
@@ -117,41 +121,31 @@ void Tape::layer_back(const TrainedNetwork& network, std::size_t layer, const La
                                     states_of(layer - 1), kept_of(layer), state_gradients(), panels(sum_gradients_),
                                     gradients.linear, gradients.scale, gradients.shift},
                                    nodes);
-  kernels::MessagesBack messages{network.edges, states_of(layer - 1), panels(sum_gradients_), nullptr, 0, nullptr,
-                                 gradients.relations};
-  if (layer <= 2) {
-    messages.levels = from_source_.levels().data();
-    messages.most = static_cast<std::uint8_t>(layer - 1);
-    messages.far_state = layer == 1 ? nullptr : network.far_state.data();
-  }
-  network.kernels.back.messages_back(messages, nodes);
+  network.kernels.back.messages_back(
+      {network.edges, states_of(layer - 1), panels(sum_gradients_), gradients.relations}, nodes);
 }
 
 /// Adds to the gradients of the states before a layer what comes by messages.
-void Tape::send_back(const TrainedNetwork& network, const kernels::ConstMatrix& inverse, std::size_t layer, Nodes to) {
-  const kernels::Messages messages{network.edges, inverse, panels(sum_gradients_)};
+void Tape::send_back(const TrainedNetwork& network, const kernels::ConstMatrix& inverse, Nodes to) {
   const Panels received = panels(received_);
-  if (nodes_of(layer).size() == nodes_)
-    network.kernels.forward.aggregate(messages, to, received);
-  else
-    network.kernels.forward.aggregate_near(
-        messages, {to_wanted_.levels(), static_cast<std::uint8_t>(layers_ - layer), nullptr}, to, received);
+  network.kernels.forward.aggregate({network.edges, inverse, panels(sum_gradients_)}, to, received);
   const Panels gradients = state_gradients();
   for (std::size_t p = 0; p < gradients.count(); ++p)
-    for (std::size_t i = 0; i < to.size(); ++i)
-      for (std::size_t c = 0; c < kPanelColumns; ++c) gradients.at(p, to[i])[c] += received.at(p, i)[c];
+    for (std::size_t i = 0; i < to.size(); ++i) add_piece(received.at(p, i), gradients.at(p, to[i]));
 }
 
 /// The first layer for all nodes that nothing reaches: they have one state, so their gradients are added up first.
 void Tape::far_back(const TrainedNetwork& network, const LayerGradients& gradients) {
-  const Nodes far = first_.span().subspan(near_count_, to_wanted_.within(layers_ - 1).size() - near_count_);
+  const Nodes far = far_nodes();
   if (far.empty()) return;
   std::vector<float> sum(dim_);
   const Panels all = state_gradients();
-  for (std::size_t c = 0; c < dim_; ++c) {
-    double chain = 0;
-    for (const std::uint32_t node : far) chain += static_cast<double>(all.at(c / kPanelColumns, node)[c % kPanelColumns]);
-    sum[c] = static_cast<float>(chain);
+  for (std::size_t p = 0; p < all.count(); ++p) {
+    std::array<double, kPanelColumns> chains{};
+    for (const std::uint32_t node : far)
+      for (std::size_t c = 0; c < kPanelColumns; ++c) chains[c] += static_cast<double>(all.at(p, node)[c]);
+    std::transform(chains.begin(), chains.end(), sum.begin() + static_cast<std::ptrdiff_t>(p * kPanelColumns),
+                   [](double chain) { return static_cast<float>(chain); });
   }
   std::vector<float> zeros(dim_);
   std::vector<float> normal = network.far_normal;
@@ -175,12 +169,12 @@ void Tape::backward(const TrainedNetwork& network, RelationRows inverse, std::sp
   for (std::size_t layer = layers_; layer >= 1; --layer) {
     layer_back(network, layer, gradients[layer - 1]);
     if (to_wanted_.levels()[source_] <= layers_ - layer) take_row(sum_gradients_, source_, boundary);
-    if (layer > 1) send_back(network, inverse[layer - 1], layer, to_wanted_.within(layers_ - layer + 1));
+    if (layer > 1) send_back(network, inverse[layer - 1], to_wanted_.within(layers_ - layer + 1));
   }
   far_back(network, gradients.front());
   if (to_wanted_.levels()[source_] > layers_ - 1)  // it has had none yet
     for (std::size_t c = 0; c < dim_; ++c) state_gradients().at(c / kPanelColumns, source_)[c % kPanelColumns] = 0;
-  send_back(network, inverse[0], 1, std::span(&source_, 1));
+  send_back(network, inverse[0], std::span(&source_, 1));
   take_row(state_gradients_, source_, boundary);
 }
 

@@ -72,17 +72,18 @@ class Tape {
   }
   [[nodiscard]] kernels::KeptLayer kept_of(std::size_t layer) const;
   [[nodiscard]] Nodes nodes_of(std::size_t layer) const;
-  void begin_first_layer(const TrainedNetwork& network, std::span<const float> boundary);
+  void begin_first_layer(const TrainedNetwork& network, std::uint32_t source, std::span<const float> boundary);
+  [[nodiscard]] Nodes far_nodes() const;
   void add_boundary(Nodes nodes, std::span<const float> boundary, kernels::Panels sums) const;
   void layer_back(const TrainedNetwork& network, std::size_t layer, const LayerGradients& gradients);
-  void send_back(const TrainedNetwork& network, const kernels::ConstMatrix& inverse, std::size_t layer, Nodes to);
+  void send_back(const TrainedNetwork& network, const kernels::ConstMatrix& inverse, Nodes to);
   void far_back(const TrainedNetwork& network, const LayerGradients& gradients);
   void take_row(const memory::Buffer<float>& of, std::uint32_t node, std::span<float> to) const;
 
   std::size_t nodes_;
   std::size_t dim_;
   std::size_t layers_;
-  std::uint32_t source_ = 0;
+  std::uint32_t source_ = 0;  // of the newest query
   Levels to_wanted_;
   Levels from_source_;
   memory::Buffer<float> states_;   // [layers + 1]
