@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "search/setup.hpp"
@@ -204,6 +205,7 @@ void Training::require_finite(double loss) const {
 }
 
 double Training::run_step(std::uint32_t epoch, std::uint64_t step) {
+  fault_point("train.step", comm_.rank());
   std::vector<TrainQuery> queries;
   {
     const Timer timer(stages_, Stage::kDraw);
