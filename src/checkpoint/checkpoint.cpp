@@ -149,9 +149,7 @@ void CheckpointStore::require(std::uint64_t epoch) const {
          found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", ")));
 }
 
-RunState CheckpointStore::read_state(Position position) const {
-  return read_run_state(open_manifest(position));
-}
+RunState CheckpointStore::read_state(Position position) const { return read_run_state(open_manifest(position)); }
 
 void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition) {
   if (manifest.string("/", "graph_digest") != partition.graph_digest)

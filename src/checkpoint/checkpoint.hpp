@@ -51,8 +51,8 @@ class CheckpointStore {
 
   /// Collective. A checkpoint that is a manifest alone, of a model that every rank has: rank 0 writes it, whole or not
   /// at all. `write` adds what the model is made of.
-  void save_manifest(comm::Communicator& comm, const RunState& state, const std::function<void(storage::FileWriter&)>& write,
-                     std::uint64_t keep) const;
+  void save_manifest(comm::Communicator& comm, const RunState& state,
+                     const std::function<void(storage::FileWriter&)>& write, std::uint64_t keep) const;
   /// Loads one checkpoint; throws as load() does.
   using Load = std::function<RunState(Position)>;
   /// Collective. As the functions below, with a function that every rank loads by.

@@ -30,8 +30,8 @@ void require_vectors(const Job& job, const std::string& work) {
 namespace {
 
 // Collective. The checkpoint of a run, and the file that it is in.
-propagation::TrainedModel load_trained(comm::Communicator& comm, GraphModel& model,
-                                       std::optional<std::uint64_t> epoch, std::string& file) {
+propagation::TrainedModel load_trained(comm::Communicator& comm, GraphModel& model, std::optional<std::uint64_t> epoch,
+                                       std::string& file) {
   const checkpoint::CheckpointStore checkpoints(model.context.job.run.folder);
   propagation::TrainedModel trained;
   const auto load = [&](checkpoint::Position position) {
@@ -41,8 +41,8 @@ propagation::TrainedModel load_trained(comm::Communicator& comm, GraphModel& mod
     return checkpoint::read_run_state(manifest);
   };
   if (epoch) comm::on_root(comm, [&] { checkpoints.require(*epoch); });
-  model.epoch = epoch ? comm::together(comm, [&] { return load(*epoch); }).epoch
-                      : checkpoints.load_best(comm, load).epoch;
+  model.epoch =
+      epoch ? comm::together(comm, [&] { return load(*epoch); }).epoch : checkpoints.load_best(comm, load).epoch;
   if (comm.is_root()) log::info("checkpoint after epoch {} of '{}'", model.epoch, model.context.job.run.folder);
   return trained;
 }

@@ -12,6 +12,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
+#include "propagation/training/run.hpp"
 #include "search/setup.hpp"
 #include "storage/checksum.hpp"
 #include "train/loop/job_rules.hpp"
@@ -183,7 +184,8 @@ Job read_training_job(comm::Communicator& comm, const Options& options) {
     train::check_fit(job);
     if (job.memory.resident_parts != "auto") train::require_resident_parts(job, comm.size());
   });
-  const std::vector<std::string> idle = is_graph_model(job) ? std::vector<std::string>() : train::idle_settings(job);
+  const std::vector<std::string> idle =
+      is_graph_model(job) ? propagation::idle_graph_settings(job) : train::idle_settings(job);
   if (comm.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
   return job;
 }

@@ -52,9 +52,8 @@ bool wants_validation(comm::Communicator& comm, const RunContext& context) {
 double validation_mrr(const search::Ranks& ranks, const Job& job, const propagation::Run& run,
                       const std::shared_ptr<const propagation::MessageGraph>& graph) {
   const propagation::TrainedModel model = run.model();
-  const auto scores = comm::together(ranks.comm, [&] {
-    return propagation::open_trained(model, job.run.folder, model.relations, graph, ranks.host);
-  });
+  const auto scores = comm::together(
+      ranks.comm, [&] { return propagation::open_trained(model, job.run.folder, model.relations, graph, ranks.host); });
   evaluate::Options options;
   options.filter = evaluate::Filter::kTrainValid;
   options.max_triples = job.validate.max_triples;
@@ -87,9 +86,9 @@ train::Outcome train_graph_model(comm::Communicator& comm, const Job& job, bool 
   });
   const search::Ranks ranks{comm, context.shard, context.host};
   const bool validates = wants_validation(comm, context);
-  propagation::Run run({comm, context.shard, job, *learner, *training, relations, start ? &*start : nullptr,
-                        job.propagation.weights},
-                       resume);
+  propagation::Run run(
+      {comm, context.shard, job, *learner, *training, relations, start ? &*start : nullptr, job.propagation.weights},
+      resume);
   if (comm.is_root()) describe(context, *learner, *training);
   comm::on_root(comm, [&] { train::record_start(job.run.folder, run.position(), shares); });
   train::TrainerHooks hooks;

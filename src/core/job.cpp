@@ -170,10 +170,10 @@ namespace {
 
 bool may_change(std::string_view key, const Job& job) {
   constexpr std::array<std::string_view, 17> kKeys = {
-      "data.graph",           "run.folder",        "run.threads",        "run.memory",
-      "run.watchdog_seconds", "run.device_memory", "memory.queries",     "run.placement",
-      "train.epochs",         "exchange.scores",   "exchange.transport", "validate.patience",
-      "memory.folder",        "propagation.weights", "checkpoint.every",  "checkpoint.keep",    "checkpoint.background"};
+      "data.graph",         "run.folder",           "run.threads",   "run.memory",          "run.watchdog_seconds",
+      "run.device_memory",  "memory.queries",       "run.placement", "train.epochs",        "exchange.scores",
+      "exchange.transport", "validate.patience",    "memory.folder", "propagation.weights", "checkpoint.every",
+      "checkpoint.keep",    "checkpoint.background"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

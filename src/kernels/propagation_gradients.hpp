@@ -47,7 +47,7 @@ struct BasicMessagesBack {
   EdgeLists edges;
   BasicPanels<const Real> states;         ///< of sources
   BasicPanels<const Real> sum_gradients;  ///< of destinations
-  Real* relation_gradients = nullptr;  ///< [relations, dim], to which the function adds
+  Real* relation_gradients = nullptr;     ///< [relations, dim], to which the function adds
 };
 
 template <class Real>

@@ -72,8 +72,8 @@ void GraphScores::take_memory() {
   const std::uint64_t nodes = graph_->node_count();
   const std::uint64_t table = graph_->relation_count() * weights_.dim;  // relation rows
   const std::uint64_t condition_bytes = (weights_.layers.size() + 1) * table * sizeof(float);
-  const std::uint64_t worker_bytes = Walk::bytes(network_) + model_->worker_bytes() +
-                                     (nodes + Unasked::kBlockNodes * weights_.dim) * sizeof(float);
+  const std::uint64_t worker_bytes =
+      Walk::bytes(network_) + model_->worker_bytes() + (nodes + Unasked::kBlockNodes * weights_.dim) * sizeof(float);
   if (worker_bytes + condition_bytes > pool.free_bytes())
     fail(ExitStatus::kOverBudget,
          "a query over {} entities and {} relations takes {} of memory, and {} of {} are free (in use: {}). Raise "

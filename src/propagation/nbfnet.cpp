@@ -58,7 +58,8 @@ NbfnetWeights take_nbfnet_weights(Tensors tensors, const std::string& file) {
   TensorTaker from(std::move(tensors), file, "NBFNet");
   NbfnetWeights weights;
   const std::vector<std::uint64_t> shape = from.shape("query.weight");
-  if (shape.size() != 2 || shape[0] == 0 || shape[0] % 2 != 0) from.refuse("tensor 'query.weight' has no row for each relation");
+  if (shape.size() != 2 || shape[0] == 0 || shape[0] % 2 != 0)
+    from.refuse("tensor 'query.weight' has no row for each relation");
   weights.relations = shape[0];
   weights.dim = shape[1];
   from.require_width(weights.dim);
@@ -84,8 +85,7 @@ NbfnetWeights take_nbfnet_weights(Tensors tensors, const std::string& file) {
 
 NbfnetWeights with_relations(const NbfnetWeights& weights, std::span<const std::uint32_t> row_of) {
   std::vector<std::uint32_t> directed(row_of.begin(), row_of.end());
-  for (const std::uint32_t row : row_of)
-    directed.push_back(row + static_cast<std::uint32_t>(weights.relations / 2));
+  for (const std::uint32_t row : row_of) directed.push_back(row + static_cast<std::uint32_t>(weights.relations / 2));
   NbfnetWeights out = weights;
   const std::size_t dim = weights.dim;
   out.relations = directed.size();

@@ -20,7 +20,7 @@ struct NbfnetWeights {
     std::vector<float> biases;
   };
   std::size_t dim = 0;
-  std::size_t relations = 0;  ///< directed
+  std::size_t relations = 0;   ///< directed
   std::vector<float> queries;  ///< [2R, dim]
   std::vector<MessageLayer> layers;
   Linear hidden;

@@ -103,7 +103,8 @@ double Walk::saved_share(const Network& network, std::uint32_t source) {
   const std::size_t layers = network.layers.size();
   levels_.reach(network.edges, std::span(&source, 1), layers);
   double done = 0;
-  for (std::size_t layer = kNearLayers; layer <= layers; ++layer) done += static_cast<double>(levels_.within(layer).size());
+  for (std::size_t layer = kNearLayers; layer <= layers; ++layer)
+    done += static_cast<double>(levels_.within(layer).size());
   const auto all = static_cast<double>(nodes_ * (layers + 1 - kNearLayers));
   return layers < kNearLayers ? 0 : 1 - done / all;
 }

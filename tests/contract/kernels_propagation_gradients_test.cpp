@@ -20,8 +20,9 @@ namespace {
 
 constexpr std::size_t kNodes = 53;
 constexpr std::uint32_t kRelations = 5;
-const std::vector<std::uint32_t> kSome = {7,  4,  0,  36, 11, 12, 13, 2,  9,  30, 31, 1,  3,  5,  6,  8,  10, 14, 15, 16,
-                                          17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 32, 33, 34, 35, 37, 38, 39};
+const std::vector<std::uint32_t> kSome = {7,  4,  0,  36, 11, 12, 13, 2,  9,  30, 31, 1,  3,  5,
+                                          6,  8,  10, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+                                          25, 26, 27, 28, 29, 32, 33, 34, 35, 37, 38, 39};
 
 struct Graph {
   std::vector<EdgeLists::Node> nodes{{0, 0}};
@@ -86,18 +87,24 @@ std::vector<float> layer_results(const PropagationGradients& kernels, std::size_
   auto state_gradients = normals<float>(kNodes * dim, 8);
   std::vector<float> sum_gradients(kNodes * dim);
   auto gradients = normals<float>(2 * dim * dim + 3 * dim, 9);
-  kernels.update_back({back.data(), scale.data(), bias.data(), {before.data(), kNodes, dim}, kept,
-                       {state_gradients.data(), kNodes, dim}, {sum_gradients.data(), kNodes, dim},
-                       {gradients.data(), gradients.data() + 2 * dim * dim}, gradients.data() + 2 * dim * dim + dim,
+  kernels.update_back({back.data(),
+                       scale.data(),
+                       bias.data(),
+                       {before.data(), kNodes, dim},
+                       kept,
+                       {state_gradients.data(), kNodes, dim},
+                       {sum_gradients.data(), kNodes, dim},
+                       {gradients.data(), gradients.data() + 2 * dim * dim},
+                       gradients.data() + 2 * dim * dim + dim,
                        gradients.data() + 2 * dim * dim + 2 * dim},
                       kSome);
   auto relation_gradients = normals<float>(kRelations * dim, 10);
-  kernels.messages_back({graph.lists(), {before.data(), kNodes, dim}, {sum_gradients.data(), kNodes, dim},
-                         relation_gradients.data()},
-                        kSome);
+  kernels.messages_back(
+      {graph.lists(), {before.data(), kNodes, dim}, {sum_gradients.data(), kNodes, dim}, relation_gradients.data()},
+      kSome);
   std::vector<float> all;
-  for (const auto* values : {&after, &normal, &inverse, &state_gradients, &sum_gradients, &gradients,
-                             &relation_gradients})
+  for (const auto* values :
+       {&after, &normal, &inverse, &state_gradients, &sum_gradients, &gradients, &relation_gradients})
     all.insert(all.end(), values->begin(), values->end());
   return all;
 }
@@ -113,8 +120,16 @@ std::vector<float> row_results(const PropagationGradients& kernels, std::size_t 
   auto state_gradients = normals<float>(kNodes * dim, 8);
   auto gradients = normals<float>(2 * dim * dim + 4 * dim + 1, 9);
   const LinearGradients hidden{gradients.data(), gradients.data() + 2 * dim * dim};
-  kernels.score_back({matrix.data(), bias.data(), back.data(), bias.data(), 2 * dim, {states.data(), kNodes, dim},
-                      scores, {state_gradients.data(), kNodes, dim}, hidden, hidden.bias + 2 * dim,
+  kernels.score_back({matrix.data(),
+                      bias.data(),
+                      back.data(),
+                      bias.data(),
+                      2 * dim,
+                      {states.data(), kNodes, dim},
+                      scores,
+                      {state_gradients.data(), kNodes, dim},
+                      hidden,
+                      hidden.bias + 2 * dim,
                       hidden.bias + 4 * dim},
                      nodes);
   auto in_gradients = normals<float>(kNodes * dim, 11);
@@ -249,10 +264,16 @@ TEST(PropagationGradientsTest, GradientsOfALayerAreItsSlopes) {
   Doubles shift(kWide);
   const Doubles back = transposed(of.matrix, 2 * kWide);
   reference::update_back<double>(
-      {back.data(), of.scale.data(), of.shift.data(), {of.before.data(), kNodes, kWide},
+      {back.data(),
+       of.scale.data(),
+       of.shift.data(),
+       {of.before.data(), kNodes, kWide},
        {{of.sums.data(), kFew.size(), kWide}, {of.normal.data(), kFew.size(), kWide}, of.inverse.data()},
-       {state_gradients.data(), kNodes, kWide}, {sum_gradients.data(), kNodes, kWide}, {matrix.data(), bias.data()},
-       scale.data(), shift.data()},
+       {state_gradients.data(), kNodes, kWide},
+       {sum_gradients.data(), kNodes, kWide},
+       {matrix.data(), bias.data()},
+       scale.data(),
+       shift.data()},
       kFew);
   const auto value = [&] { return of.value(); };
   expect_gradient(of.matrix, matrix, value, "matrix");
@@ -322,9 +343,17 @@ TEST(PropagationGradientsTest, GradientsOfAScoreAreItsSlopes) {
   Doubles of_output(output.size());
   Doubles of_output_bias(1);
   const Doubles back = transposed(matrix, kWide);
-  reference::score_back<double>({matrix.data(), bias.data(), back.data(), output.data(), 2 * kWide,
-                                 {states.data(), kNodes, kWide}, weights, {of_states.data(), kNodes, kWide},
-                                 {of_matrix.data(), of_bias.data()}, of_output.data(), of_output_bias.data()},
+  reference::score_back<double>({matrix.data(),
+                                 bias.data(),
+                                 back.data(),
+                                 output.data(),
+                                 2 * kWide,
+                                 {states.data(), kNodes, kWide},
+                                 weights,
+                                 {of_states.data(), kNodes, kWide},
+                                 {of_matrix.data(), of_bias.data()},
+                                 of_output.data(),
+                                 of_output_bias.data()},
                                 nodes);
   expect_gradient(states, of_states, value, "states");
   expect_gradient(matrix, of_matrix, value, "matrix");
@@ -357,8 +386,17 @@ TEST(PropagationGradientsTest, GradientsOfAMapAreItsSlopes) {
     Doubles of_in(in.size());
     Doubles of_matrix(matrix.size());
     Doubles of_bias(bias.size());
-    reference::linear_back<double>({back.data(), kWide, 2 * kWide, kRows, in.data(), kWide,
-                                    with_relu ? out.data() : nullptr, weights.data(), 2 * kWide, of_in.data(), kWide,
+    reference::linear_back<double>({back.data(),
+                                    kWide,
+                                    2 * kWide,
+                                    kRows,
+                                    in.data(),
+                                    kWide,
+                                    with_relu ? out.data() : nullptr,
+                                    weights.data(),
+                                    2 * kWide,
+                                    of_in.data(),
+                                    kWide,
                                     {of_matrix.data(), of_bias.data()}});
     const auto now = [&] { return value(with_relu); };
     expect_gradient(in, of_in, now, "rows");

@@ -77,7 +77,8 @@ struct Fixture {
     transposed.resize(values.size());
     learner->list().initialise(5, values);
     for (const ParameterList::Entry& entry : learner->list().entries())  // where all gradients are far from 0
-      if (entry.name.ends_with("layer_norm.bias")) std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(entry.offset), entry.count, 0.1F);
+      if (entry.name.ends_with("layer_norm.bias"))
+        std::fill_n(values.begin() + static_cast<std::ptrdiff_t>(entry.offset), entry.count, 0.1F);
     learner->list().transpose(values, transposed);
     learner->use(values, transposed);
     seen.remove(queries, removal);
@@ -86,7 +87,8 @@ struct Fixture {
         const bool is_inverse = query.relation >= kRelations;
         const std::uint32_t head = is_inverse ? query.answer : query.source;
         const std::uint32_t tail = is_inverse ? query.source : query.answer;
-        if (removal == Removal::kOwn) return t.head == head && t.tail == tail && t.relation == query.relation % kRelations;
+        if (removal == Removal::kOwn)
+          return t.head == head && t.tail == tail && t.relation == query.relation % kRelations;
         return (t.head == head && t.tail == tail) || (t.head == tail && t.tail == head);
       });
       if (!is_asked) oracle.seen.push_back(t);
@@ -134,8 +136,7 @@ std::vector<float> gradients_of(Fixture& fixture, double& loss) {
   std::vector<float> gradients(fixture.values.size());
   std::vector<float> rows(kQueries * learner.row_count());
   std::vector<double> losses(kQueries);
-  learner.run_block(fixture.step(), 0,
-                    {0, kQueries, std::span(gradients).first(learner.shared_count()), rows, losses});
+  learner.run_block(fixture.step(), 0, {0, kQueries, std::span(gradients).first(learner.shared_count()), rows, losses});
   learner.finish(fixture.step(), rows, 1, gradients);
   loss = 0;
   for (const double own : losses) loss += own / kQueries;
@@ -155,8 +156,8 @@ void expect_slopes(Fixture& fixture) {
     float most = 0;
     for (const float g : gradient) most = std::max(most, std::abs(g));
     EXPECT_GT(most, 0) << name;
-    std::vector<std::size_t> places = {static_cast<std::size_t>(
-        std::max_element(gradient.begin(), gradient.end()) - gradient.begin())};
+    std::vector<std::size_t> places = {
+        static_cast<std::size_t>(std::max_element(gradient.begin(), gradient.end()) - gradient.begin())};
     for (std::size_t i = 1; i <= 5; ++i) places.push_back(i * 7919 % gradient.size());
     for (const std::size_t place : places) {
       Tensors moved = tensors;

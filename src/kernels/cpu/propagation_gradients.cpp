@@ -77,8 +77,8 @@ void update(const LayerWeights& layer, ConstPanels before, std::span<const std::
     map_rows(layer.linear, in, y);
     for (std::size_t r = 0; r < std::min(kMapRows, nodes.size() - i); ++r)
       kept.inverse[i + r] = norm_row(layer, y + r * before.cols,
-                                     {before.at(0, nodes[i + r]), after.at(0, nodes[i + r]),
-                                      kept.normal.at(0, i + r), state_stride, kept.normal.rows * kPanelColumns});
+                                     {before.at(0, nodes[i + r]), after.at(0, nodes[i + r]), kept.normal.at(0, i + r),
+                                      state_stride, kept.normal.rows * kPanelColumns});
   }
 }
 
@@ -196,8 +196,8 @@ HWY_INLINE void add_layer(const UpdateBack& of, std::span<const std::uint32_t> n
   const float* pieces[kBackRows];
   for (std::size_t p = 0; p < 2 * of.before.count(); ++p) {
     for (std::size_t i = 0; i < out.count; ++i)
-      pieces[i] = p < of.before.count() ? of.before.at(p, nodes[first + i])
-                                        : of.kept.sums.at(p - of.before.count(), first + i);
+      pieces[i] =
+          p < of.before.count() ? of.before.at(p, nodes[first + i]) : of.kept.sums.at(p - of.before.count(), first + i);
     add_piece(pieces, out, of.linear.matrix + p * kPanelColumns * out.outputs);
   }
   add_bias(out, of.linear.bias);

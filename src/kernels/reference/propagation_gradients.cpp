@@ -45,11 +45,10 @@ class ReferencePropagationGradients final : public PropagationGradients {
       }
     const float mean =
         reference::lane_chains<float>(cols, [&](std::size_t c, float lane) { return lane + y[c]; }) / width;
-    const float variance = reference::lane_chains<float>(cols,
-                                                         [&](std::size_t c, float lane) {
-                                                           return std::fma(y[c] - mean, y[c] - mean, lane);
-                                                         }) /
-                           width;
+    const float variance =
+        reference::lane_chains<float>(
+            cols, [&](std::size_t c, float lane) { return std::fma(y[c] - mean, y[c] - mean, lane); }) /
+        width;
     const float inverse = 1.0F / std::sqrt(variance + kNormEpsilon);
     kept.inverse[place.row] = inverse;
     for (std::size_t c = 0; c < cols; ++c) {

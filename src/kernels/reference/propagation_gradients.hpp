@@ -60,8 +60,7 @@ std::vector<Real> norm_back(const BasicUpdateBack<Real>& of, std::size_t i, std:
   const Real mean = lane_chains<Real>(cols, [&](std::size_t c, Real lane) { return lane + scaled[c]; }) / width;
   const Real along =
       lane_chains<Real>(cols, [&](std::size_t c, Real lane) { return std::fma(scaled[c], normal(c), lane); }) / width;
-  for (std::size_t c = 0; c < cols; ++c)
-    scaled[c] = std::fma(normal(c), -along, scaled[c] - mean) * of.kept.inverse[i];
+  for (std::size_t c = 0; c < cols; ++c) scaled[c] = std::fma(normal(c), -along, scaled[c] - mean) * of.kept.inverse[i];
   return scaled;
 }
 

@@ -106,8 +106,8 @@ void BatchGraph::remove(std::span<const TrainQuery> queries, Removal removal) {
       copy_node(v, std::span(removed_).subspan(first, next - first), removal);
       continue;
     }
-    const auto groups = from.groups.subspan(from.nodes[v].first_group,
-                                            from.nodes[v + 1].first_group - from.nodes[v].first_group);
+    const auto groups =
+        from.groups.subspan(from.nodes[v].first_group, from.nodes[v + 1].first_group - from.nodes[v].first_group);
     const auto sources = from.sources.subspan(from.nodes[v].first_edge, graph_.degree(v));
     std::copy(groups.begin(), groups.end(), groups_.span().begin() + static_cast<std::ptrdiff_t>(group_count_));
     std::copy(sources.begin(), sources.end(), sources_.span().begin() + static_cast<std::ptrdiff_t>(edge_count_));
@@ -130,8 +130,8 @@ std::vector<TrainQuery> Draw::queries(std::uint32_t epoch, std::uint64_t step) c
   return out;
 }
 
-void Draw::negatives(std::uint32_t epoch, std::uint64_t position, const TrainQuery& query,
-                     std::span<std::uint32_t> out, std::size_t& count) const {
+void Draw::negatives(std::uint32_t epoch, std::uint64_t position, const TrainQuery& query, std::span<std::uint32_t> out,
+                     std::size_t& count) const {
   const RandomStream stream(seed_, Purpose::kNegatives, epoch);
   const std::span<const std::uint32_t> known = answers(graph_, query);
   const std::uint64_t others = graph_.node_count() - known.size();

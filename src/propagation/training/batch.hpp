@@ -62,8 +62,8 @@ class Draw {
   [[nodiscard]] std::vector<TrainQuery> queries(std::uint32_t epoch, std::uint64_t step) const;
   /// Entities that are no answers of the query in the graph, drawn with replacement; none if all are answers.
   /// `position` is that of the query in the epoch.
-  void negatives(std::uint32_t epoch, std::uint64_t position, const TrainQuery& query,
-                 std::span<std::uint32_t> out, std::size_t& count) const;
+  void negatives(std::uint32_t epoch, std::uint64_t position, const TrainQuery& query, std::span<std::uint32_t> out,
+                 std::size_t& count) const;
 
  private:
   const MessageGraph& graph_;

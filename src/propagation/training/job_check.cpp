@@ -6,12 +6,15 @@
 #include "propagation/training/run.hpp"
 #include "propagation/training/ultra_learner.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace tessera::propagation {
 namespace {
 
 void require(const Job& job, const char* key, bool fits, const std::string& is, const char* remedy) {
-  if (!fits)
-    fail(ExitStatus::kUsage, "model '{}' does not fit {} = {}; {}", job.model.name, key, is, remedy);
+  if (!fits) fail(ExitStatus::kUsage, "model '{}' does not fit {} = {}; {}", job.model.name, key, is, remedy);
 }
 
 }  // namespace
@@ -38,6 +41,48 @@ void check_graph_job(const Job& job) {
           "it is of 'ultra'");
   require(job, "propagation.relations", !is_ultra || job.propagation.relations == Job{}.propagation.relations,
           job.propagation.relations, "it is of 'nbfnet'");
+}
+
+std::vector<std::string> idle_graph_settings(const Job& job) {
+  constexpr std::array<std::string_view, 26> kUsed = {"data.",
+                                                      "run.folder",
+                                                      "run.seed",
+                                                      "run.threads",
+                                                      "run.memory",
+                                                      "run.watchdog_seconds",
+                                                      "run.placement",
+                                                      "model.name",
+                                                      "model.dim",
+                                                      "train.epochs",
+                                                      "train.batch_size",
+                                                      "train.segment_steps",
+                                                      "negatives.count",
+                                                      "loss.name",
+                                                      "loss.temperature",
+                                                      "propagation.",
+                                                      "optimiser.name",
+                                                      "optimiser.learning_rate",
+                                                      "optimiser.epsilon",
+                                                      "optimiser.beta",
+                                                      "schedule.",
+                                                      "validate.",
+                                                      "checkpoint.every",
+                                                      "checkpoint.keep",
+                                                      "expect.",
+                                                      "run.device"};
+  const auto lines = [](Job of) {
+    ConfigWriter writer;
+    visit(of, writer);
+    return writer.lines();
+  };
+  const std::vector<ConfigLine> own = lines(job);
+  const std::vector<ConfigLine> usual = lines(Job{});
+  std::vector<std::string> idle;
+  for (std::size_t i = 0; i < own.size(); ++i)
+    if (own[i].value != usual[i].value &&
+        std::none_of(kUsed.begin(), kUsed.end(), [&](std::string_view used) { return own[i].key.starts_with(used); }))
+      idle.push_back(fmt::format("{} (it is of models with vectors)", own[i].key));
+  return idle;
 }
 
 std::unique_ptr<Learner> make_learner(const Job& job, const MessageGraph& graph, memory::Pool& pool) {

@@ -29,9 +29,7 @@ std::uint64_t Learner::QueryMemory::bytes(const MessageGraph& graph, const Learn
 }
 
 Learner::Learner(const MessageGraph& graph, const LearnerOptions& options, const std::string& entities)
-    : graph_(graph),
-      options_(options),
-      kernels_{kernels::cpu_propagation(), kernels::cpu_propagation_gradients()} {
+    : graph_(graph), options_(options), kernels_{kernels::cpu_propagation(), kernels::cpu_propagation_gradients()} {
   const std::uint64_t dim = options.dim;
   for (std::size_t l = 0; l < options.layers; ++l)
     layers_.push_back(add_layer(fmt::format("{}layers.{}", entities, l)));
@@ -115,8 +113,7 @@ double Learner::loss_back(const StepQueries& step, QueryMemory& memory) const {
     double most = score(1);
     for (std::size_t k = 0; k < count; ++k) most = std::max(most, score(k + 1));
     double sum = 0;
-    for (std::size_t k = 0; k < count; ++k)
-      sum += weights[k] = std::exp((score(k + 1) - most) / options_.temperature);
+    for (std::size_t k = 0; k < count; ++k) sum += weights[k] = std::exp((score(k + 1) - most) / options_.temperature);
     for (double& weight : weights) weight /= sum;
   }
   const double share = 0.5 / static_cast<double>(step.queries.size());
@@ -135,14 +132,30 @@ void Learner::scores_back(QueryMemory& memory, std::span<const float> bias, cons
   const std::size_t dim = options_.dim;
   float* const matrix = gradients.shared.data() + hidden_;
   std::vector<float> of_bias(2 * dim);
-  kernels_.back.score_back({values_.data() + hidden_, bias.data(), state_transposed_.data(), values_.data() + output_,
-                            2 * dim, memory.tape.states(), memory.score_gradients, memory.tape.state_gradients(),
-                            {matrix, of_bias.data()}, gradients.shared.data() + output_,
+  kernels_.back.score_back({values_.data() + hidden_,
+                            bias.data(),
+                            state_transposed_.data(),
+                            values_.data() + output_,
+                            2 * dim,
+                            memory.tape.states(),
+                            memory.score_gradients,
+                            memory.tape.state_gradients(),
+                            {matrix, of_bias.data()},
+                            gradients.shared.data() + output_,
                             gradients.shared.data() + output_bias_},
                            memory.candidates);
   std::vector<float> of_query(dim);
-  kernels_.back.linear_back({query_transposed_.data(), dim, 2 * dim, 1, rows.query.data(), dim, nullptr,
-                             of_bias.data(), 2 * dim, of_query.data(), dim,
+  kernels_.back.linear_back({query_transposed_.data(),
+                             dim,
+                             2 * dim,
+                             1,
+                             rows.query.data(),
+                             dim,
+                             nullptr,
+                             of_bias.data(),
+                             2 * dim,
+                             of_query.data(),
+                             dim,
                              {matrix + dim * 2 * dim, gradients.shared.data() + hidden_bias_}});
   for (std::size_t c = 0; c < dim; ++c) gradients.query[c] += of_query[c];
 }

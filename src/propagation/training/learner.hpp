@@ -38,11 +38,11 @@ struct StepQueries {
 
 /// Consecutive queries of a step; what they add goes to zeros.
 struct BlockResult {
-  std::size_t first;                 ///< query of the block
+  std::size_t first;  ///< query of the block
   std::size_t count;
-  std::span<float> shared;           ///< gradients of the first shared_count() parameters
-  std::span<float> rows;             ///< [count, row_count()] gradients of the relation rows of each query
-  std::span<double> losses;          ///< [count]
+  std::span<float> shared;   ///< gradients of the first shared_count() parameters
+  std::span<float> rows;     ///< [count, row_count()] gradients of the relation rows of each query
+  std::span<double> losses;  ///< [count]
 };
 
 /// A model that is trained: its parameters, and the gradients that queries give. Threads run blocks of queries at the
@@ -138,8 +138,8 @@ class Learner {
   std::size_t output_ = 0;
   std::size_t output_bias_ = 0;
   std::optional<TrainedNetwork> entities_;  // without edges
-  std::vector<float> state_transposed_;  // of `hidden`: the part that maps states, by outputs
-  std::vector<float> query_transposed_;  // the other part
+  std::vector<float> state_transposed_;     // of `hidden`: the part that maps states, by outputs
+  std::vector<float> query_transposed_;     // the other part
 };
 
 }  // namespace tessera::propagation

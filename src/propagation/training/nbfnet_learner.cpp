@@ -125,11 +125,11 @@ void NbfnetLearner::run_block(const StepQueries& step, std::size_t worker, const
     const auto inverse = tables(own + table_size() / 3, table_size(), options_.layers, dim);
     std::vector<float*> gradients;
     for (std::size_t l = 0; l < options_.layers; ++l)
-      gradients.push_back(is_dependent_
-                              ? out.rows.data() + q * row_count_ + l * graph_.relation_count() * dim
-                              : out.shared.data() + tables_[l]);
-    out.losses[q] = run_query(step, out.first + q, memory.query, {relations, inverse, std::span(rows).subspan(q * dim, dim)},
-                              {out.shared, gradients, std::span(of_queries).subspan(q * dim, dim)});
+      gradients.push_back(is_dependent_ ? out.rows.data() + q * row_count_ + l * graph_.relation_count() * dim
+                                        : out.shared.data() + tables_[l]);
+    out.losses[q] =
+        run_query(step, out.first + q, memory.query, {relations, inverse, std::span(rows).subspan(q * dim, dim)},
+                  {out.shared, gradients, std::span(of_queries).subspan(q * dim, dim)});
   }
   if (is_dependent_) rows_back(out.rows, of_queries);
   for (std::size_t q = 0; q < out.count; ++q) {
@@ -147,8 +147,17 @@ void NbfnetLearner::finish(const StepQueries& step, std::span<const float> rows,
   parallel_for(options_.layers * relations, threads, [&](std::size_t i) {
     const std::size_t l = i / relations;
     const std::size_t r = i % relations;
-    kernels_.back.linear_back({nullptr, dim, dim, step.queries.size(), queries.data(), dim, nullptr,
-                               rows.data() + i * dim, row_count_, nullptr, 0,
+    kernels_.back.linear_back({nullptr,
+                               dim,
+                               dim,
+                               step.queries.size(),
+                               queries.data(),
+                               dim,
+                               nullptr,
+                               rows.data() + i * dim,
+                               row_count_,
+                               nullptr,
+                               0,
                                {gradients.data() + maps_[l] + r * dim * dim, gradients.data() + biases_[l] + r * dim}});
   });
 }

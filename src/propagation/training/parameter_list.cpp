@@ -23,8 +23,7 @@ void exchange_axes(const ParameterList::Entry& entry, bool inputs_first, std::sp
   const std::size_t columns = block / rows;
   for (std::size_t b = 0; b < entry.blocks; ++b)
     for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < columns; ++c)
-        to[b * block + c * rows + r] = from[b * block + r * columns + c];
+      for (std::size_t c = 0; c < columns; ++c) to[b * block + c * rows + r] = from[b * block + r * columns + c];
 }
 
 }  // namespace

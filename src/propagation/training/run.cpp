@@ -106,9 +106,7 @@ std::uint64_t Run::segment_steps() const {
   return setup_.job.train.segment_steps > 0 ? setup_.job.train.segment_steps : kSegmentSteps;
 }
 
-std::uint64_t Run::segments() const {
-  return (setup_.training.steps() + segment_steps() - 1) / segment_steps();
-}
+std::uint64_t Run::segments() const { return (setup_.training.steps() + segment_steps() - 1) / segment_steps(); }
 
 bool Run::is_due(std::uint64_t every) const {
   return every > 0 && (state_.epoch % every == 0 || state_.epoch == setup_.job.train.epochs);

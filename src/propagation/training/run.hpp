@@ -24,6 +24,9 @@ namespace tessera::propagation {
 /// Refuses settings that do not fit a model of this kind. Throws Error(kUsage) that names one and what fits.
 void check_graph_job(const Job& job);
 
+/// Settings that such a model does not use, "key (why)" each: for a warning.
+std::vector<std::string> idle_graph_settings(const Job& job);
+
 /// Makes the model of a job for training. Throws Error(kOverBudget).
 std::unique_ptr<Learner> make_learner(const Job& job, const MessageGraph& graph, memory::Pool& pool);
 

@@ -151,8 +151,7 @@ void Training::exchange(std::size_t queries) {
   const std::size_t shared = learner_.shared_count();
   const std::size_t rows = learner_.row_count();
   gather(std::span<const float>(own_blocks_.span()), blocks_.span(), shared, blocks_of(queries) * shared);
-  if (rows > 0)
-    gather(std::span<const float>(own_rows_.span()), rows_.span(), kBlockQueries * rows, queries * rows);
+  if (rows > 0) gather(std::span<const float>(own_rows_.span()), rows_.span(), kBlockQueries * rows, queries * rows);
   const std::size_t first = std::min(first_block(blocks_of(queries), comm_.rank().value()) * kBlockQueries, queries);
   const std::vector<double> own(losses_.begin() + static_cast<std::ptrdiff_t>(first), losses_.end());
   gather(std::span<const double>(own), std::span(losses_), kBlockQueries, queries);

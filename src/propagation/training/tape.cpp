@@ -117,12 +117,12 @@ void Tape::forward(const TrainedNetwork& network, RelationRows relations, std::u
 void Tape::layer_back(const TrainedNetwork& network, std::size_t layer, const LayerGradients& gradients) {
   const kernels::LayerWeights& weights = network.layers[layer - 1];
   const Nodes nodes = nodes_of(layer);
-  network.kernels.back.update_back({network.transposed[layer - 1], weights.scale, weights.shift,
-                                    states_of(layer - 1), kept_of(layer), state_gradients(), panels(sum_gradients_),
-                                    gradients.linear, gradients.scale, gradients.shift},
-                                   nodes);
-  network.kernels.back.messages_back(
-      {network.edges, states_of(layer - 1), panels(sum_gradients_), gradients.relations}, nodes);
+  network.kernels.back.update_back(
+      {network.transposed[layer - 1], weights.scale, weights.shift, states_of(layer - 1), kept_of(layer),
+       state_gradients(), panels(sum_gradients_), gradients.linear, gradients.scale, gradients.shift},
+      nodes);
+  network.kernels.back.messages_back({network.edges, states_of(layer - 1), panels(sum_gradients_), gradients.relations},
+                                     nodes);
 }
 
 /// Adds to the gradients of the states before a layer what comes by messages.
@@ -153,9 +153,16 @@ void Tape::far_back(const TrainedNetwork& network, const LayerGradients& gradien
   float inverse = network.far_inverse;
   const std::uint32_t node = 0;
   const auto one = [&](std::vector<float>& row) { return Panels{row.data(), 1, dim_}; };
-  network.kernels.back.update_back({network.transposed.front(), network.layers.front().scale,
-                                    network.layers.front().shift, one(zeros), {one(zeros), one(normal), &inverse},
-                                    one(sum), one(of_sums), gradients.linear, gradients.scale, gradients.shift},
+  network.kernels.back.update_back({network.transposed.front(),
+                                    network.layers.front().scale,
+                                    network.layers.front().shift,
+                                    one(zeros),
+                                    {one(zeros), one(normal), &inverse},
+                                    one(sum),
+                                    one(of_sums),
+                                    gradients.linear,
+                                    gradients.scale,
+                                    gradients.shift},
                                    std::span(&node, 1));
 }
 

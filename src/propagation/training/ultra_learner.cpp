@@ -32,10 +32,10 @@ std::vector<ConstMatrix> tables(const float* first, std::size_t rows, std::size_
 struct UltraLearner::Worker {
   QueryMemory query;
   Tape relations;
-  memory::Buffer<float> rows;          // those of the query, then those of each layer
-  memory::Buffer<float> inverse;       // of each layer
-  memory::Buffer<float> hidden;        // of each layer: between the two maps that make its rows
-  memory::Buffer<float> gradients;     // as `rows`
+  memory::Buffer<float> rows;       // those of the query, then those of each layer
+  memory::Buffer<float> inverse;    // of each layer
+  memory::Buffer<float> hidden;     // of each layer: between the two maps that make its rows
+  memory::Buffer<float> gradients;  // as `rows`
   memory::Buffer<float> of_hidden;
   memory::Buffer<float> of_rows;
 };
@@ -165,8 +165,7 @@ void UltraLearner::run_block(const StepQueries& step, std::size_t worker, const 
     make_rows(directed % static_cast<std::uint32_t>(relations / 2), memory);
     std::fill(memory.gradients.span().begin(), memory.gradients.span().end(), 0.0F);
     std::vector<float*> of_layers;
-    for (std::size_t l = 1; l <= options_.layers; ++l)
-      of_layers.push_back(memory.gradients.data() + l * table_size());
+    for (std::size_t l = 1; l <= options_.layers; ++l) of_layers.push_back(memory.gradients.data() + l * table_size());
     std::vector<float> of_query(dim);
     const auto rows = tables(memory.rows.data() + table_size(), relations, options_.layers, dim);
     const auto inverse = tables(memory.inverse.data(), relations, options_.layers, dim);

@@ -32,7 +32,8 @@ class UltraLearner final : public Learner {
   void take_values() override;
   MapPlace add_square(const std::string& name);
   void make_rows(std::uint32_t relation, Worker& memory) const;
-  void rows_back(std::uint32_t directed, std::span<const float> of_query, Worker& memory, std::span<float> shared) const;
+  void rows_back(std::uint32_t directed, std::span<const float> of_query, Worker& memory,
+                 std::span<float> shared) const;
   void map_back(const MapPlace& place, const kernels::LinearBack& of, std::span<float> shared) const;
   [[nodiscard]] std::size_t table_size() const { return graph_.relation_count() * options_.dim; }
 
