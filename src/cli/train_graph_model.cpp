@@ -95,7 +95,7 @@ train::Outcome train_graph_model(comm::Communicator& comm, const Job& job, bool 
   hooks.stop = &stop.requested;
   if (validates) hooks.validation_mrr = [&] { return validation_mrr(ranks, job, run, graph); };
   stop.can_save = true;
-  const train::Outcome outcome = run.run(hooks);
+  train::Outcome outcome = run.run(hooks);
   stop.can_save = false;
   if (comm.is_root())
     log::info("peak memory of this rank: {} of {}", text::bytes(context.pool->peak_bytes()),

@@ -267,9 +267,9 @@ HWY_INLINE void hidden_back(const ScoreBack& of, float gradient, float* hidden) 
 }
 
 void score_back(const ScoreBack& of, std::span<const std::uint32_t> nodes) {
-  HWY_ALIGN float hidden[kBackRows * 2 * kMostStateColumns];
+  HWY_ALIGN float hidden[kMapRows * 2 * kMostStateColumns];
   HWY_ALIGN float in[kMapRows * kMostStateColumns];
-  const float* pieces[kBackRows];
+  const float* pieces[kMapRows];
   const std::size_t cols = of.states.cols;
   const LinearWeights forward{of.matrix, of.bias, cols, of.outputs};
   const LinearWeights transposed{of.transposed, kNoBias, of.outputs, cols};

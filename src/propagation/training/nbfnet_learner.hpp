@@ -17,6 +17,8 @@ class NbfnetLearner final : public Learner {
  public:
   NbfnetLearner(const MessageGraph& graph, const LearnerOptions& options, bool is_dependent);
   ~NbfnetLearner() override;
+  NbfnetLearner(const NbfnetLearner&) = delete;
+  NbfnetLearner& operator=(const NbfnetLearner&) = delete;
 
   [[nodiscard]] std::uint64_t worker_bytes() const override;
   void take_workers(std::size_t count, memory::Pool& pool) override;

@@ -100,9 +100,9 @@ void ParameterList::take(const Tensors& tensors, const std::string& file, std::s
       std::copy(tensor.values.begin(), tensor.values.end(), own.begin());
   }
   if (tensors.size() == entries_.size()) return;
-  for (const auto& [name, tensor] : tensors)
-    if (std::none_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.name == name; }))
-      fail(ExitStatus::kBadData, "'{}': tensor '{}' is no part of the model", file, name);
+  for (const auto& tensor : tensors)
+    if (std::none_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.name == tensor.first; }))
+      fail(ExitStatus::kBadData, "'{}': tensor '{}' is no part of the model", file, tensor.first);
 }
 
 }  // namespace tessera::propagation

@@ -18,6 +18,8 @@ class UltraLearner final : public Learner {
   /// Takes the graph of relations from `pool`. The network over relations has as many layers as that over entities.
   UltraLearner(const MessageGraph& graph, const LearnerOptions& options, memory::Pool& pool);
   ~UltraLearner() override;
+  UltraLearner(const UltraLearner&) = delete;
+  UltraLearner& operator=(const UltraLearner&) = delete;
 
   [[nodiscard]] std::uint64_t worker_bytes() const override;
   void take_workers(std::size_t count, memory::Pool& pool) override;
