@@ -235,22 +235,36 @@ HWY_INLINE void add_product(const float* gradient, const Vec<Double>* sum, float
   }
 }
 
-void messages_back(const MessagesBack& of, std::span<const std::uint32_t> nodes) {
+/// kWide panels at once, so that edges are read once for all of them.
+template <std::size_t kWide>
+HWY_INLINE void messages_back_panels(const MessagesBack& of, std::span<const std::uint32_t> nodes, std::size_t panel) {
+  const std::uint32_t* const sources = of.edges.sources.data();
   const std::uint64_t last = of.edges.sources.empty() ? 0 : of.edges.sources.size() - 1;
-  for (std::size_t panel = 0; panel < of.states.count(); ++panel)
-    for (const std::uint32_t v : nodes) {
-      std::uint64_t edge = of.edges.nodes[v].first_edge;
-      for (std::uint64_t g = of.edges.nodes[v].first_group; g < of.edges.nodes[v + 1].first_group; ++g) {
-        const EdgeGroup& group = of.edges.groups[g];
-        hwy::Prefetch(of.states.at(panel, of.edges.sources[std::min(edge + kBackAhead, last)]));
-        Vec<Double> sum[kSteps];
-        clear(sum);
-        for (const std::uint64_t end = edge + group.edges; edge < end; ++edge)
-          add_state(of.states.at(panel, of.edges.sources[edge]), sum);
-        add_product(of.sum_gradients.at(panel, v), sum,
-                    of.relation_gradients + group.relation * of.states.cols + panel * kPanelColumns);
+  const std::size_t stride = of.states.rows * kPanelColumns;
+  const float* const states = of.states.at(panel, 0);
+  for (const std::uint32_t v : nodes) {
+    std::uint64_t edge = of.edges.nodes[v].first_edge;
+    for (std::uint64_t g = of.edges.nodes[v].first_group; g < of.edges.nodes[v + 1].first_group; ++g) {
+      Vec<Double> sum[kWide * kSteps];
+      for (std::size_t w = 0; w < kWide; ++w) clear(sum + w * kSteps);
+      for (const std::uint64_t end = edge + of.edges.groups[g].edges; edge < end; ++edge) {
+        const float* const ahead = states + sources[std::min(edge + kBackAhead, last)] * kPanelColumns;
+        for (std::size_t w = 0; w < kWide; ++w) hwy::Prefetch(ahead + w * stride);
+        const float* const state = states + sources[edge] * kPanelColumns;
+        for (std::size_t w = 0; w < kWide; ++w) add_state(state + w * stride, sum + w * kSteps);
       }
+      float* const to = of.relation_gradients + of.edges.groups[g].relation * of.states.cols + panel * kPanelColumns;
+      for (std::size_t w = 0; w < kWide; ++w)
+        add_product(of.sum_gradients.at(panel + w, v), sum + w * kSteps, to + w * kPanelColumns);
     }
+  }
+}
+
+void messages_back(const MessagesBack& of, std::span<const std::uint32_t> nodes) {
+  constexpr std::size_t kWide = 2;
+  std::size_t panel = 0;
+  for (; panel + kWide <= of.states.count(); panel += kWide) messages_back_panels<kWide>(of, nodes, panel);
+  for (; panel < of.states.count(); ++panel) messages_back_panels<1>(of, nodes, panel);
 }
 
 /// Turns hidden rows into their gradients; adds to those of the output.
