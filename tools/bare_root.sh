@@ -17,7 +17,7 @@ Needs root and debootstrap. Mirrors and proxies are those of this machine's apt.
 
 options
   --base DIR      keep the installation in DIR and start from it the next time; COMMAND gets a copy
-  --suite NAME    another release, such as noble; with --mirror URL, and --keyring FILE where this machine does not
+  --suite NAME    another release, such as trixie or noble; with --mirror URL, and --keyring FILE where this machine does not
                   have the keys of that distribution
   --help          this text
 
@@ -77,10 +77,21 @@ sources_of() {
     awk -v suite="$1" '$2 == suite || index($2, suite "-") == 1' | sort -u
 }
 
+# Those of the suites that a mirror has: its main components (Ubuntu has more than one).
+sources_at() {
+  local name release=$scratch/Release
+  for name in "${@:2}"; do
+    rm -f "$release"
+    /usr/lib/apt/apt-helper download-file "$1/dists/$name/Release" "$release" >>"$scratch/log" 2>&1 || continue
+    echo "$1 $name $(grep -m1 '^Components:' "$release" | grep -owE 'main|universe' | sort -u | paste -sd' ')"
+  done
+}
+
 make_base() {
   local sources script part=$base.part options=(--variant=minbase)
   if [[ -n $suite ]]; then
-    sources=$(printf "$mirror %s main universe\n" "$suite" "$suite-updates" "$suite-security")
+    sources=$(sources_at "$mirror" "$suite" "$suite-updates" "$suite-security")
+    [[ -n $sources ]] || die 69 "'$mirror' has no release '$suite'"
   else
     # shellcheck source=/dev/null
     suite=$(source /etc/os-release && echo "$VERSION_CODENAME")

@@ -389,7 +389,7 @@ copy_texts() {
   cp "$root"/jobs/*.toml "$bundle/jobs"
   cp "$root"/jobs/gpu/*.toml "$bundle/jobs/gpu"
   cp "$root"/bench/{run,ask_rows,gpu_table,memory_rows,ultra_rows}.py "$bundle/bench"
-  cp "$root"/slurm/*.sbatch "$root"/slurm/{launch.sh,README.md} "$bundle/slurm"
+  cp "$root"/slurm/*.sbatch "$root"/slurm/{launch.sh,README.md,tessera.def,tessera.lua} "$bundle/slurm"
   find_owners
   copy_licences
   write_manifest

@@ -53,9 +53,12 @@ LAYERS = {
         "core", "memory", "graph", "comm", "model", "checkpoint", "sampling", "train", "search", "evaluate", "predict",
         "partition",
     ],
+    "report": ["core", "memory", "storage", "graph", "checkpoint", "train", "evaluate"],
+    "tuning": ["core", "storage", "train"],
     "cli": [
         "core", "device", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "execution", "model", "checkpoint", "train",
-        "search", "evaluate", "predict", "propagation", "exports", "partition", "foreign", "plan",
+        "search", "evaluate", "predict", "propagation", "exports", "partition", "foreign", "plan", "report",
+        "tuning",
     ],
 }
 
@@ -77,7 +80,7 @@ HOMES = [
     (r"CLI/.*", ["cli"]),
     (r"spdlog/.*", ["cli"]),
     (r"toml\+\+/.*|toml\.hpp", ["core"]),
-    (r"nlohmann/.*", ["tables", "foreign", "train", "evaluate", "predict", "exports", "plan", "cli"]),
+    (r"nlohmann/.*", ["tables", "foreign", "train", "evaluate", "predict", "exports", "plan", "report", "tuning", "cli"]),
     (r"Random123/.*", ["core", "kernels"]),
     (r"xxhash?\.h|xxh3\.h|zstd(_errors)?\.h|zdict\.h|zlib\.h", ["storage", "attributes", "partition"]),
     (r"raptor2\.h|serd/.*", ["partition"]),

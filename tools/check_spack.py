@@ -24,7 +24,7 @@ except ImportError:
 # Names in Spack's builtin repository that Tessera uses or may use. Not there: serd, streamvbyte, KaMinPar.
 KNOWN = set(
     """benchmark blis cli11 cmake cuda fmt googletest hdf5 highfive highway hwloc intel-tbb kahip libxsmm lz4 metis
-    nccl ninja nlohmann-json onednn openblas openmpi parmetis pkgconf python random123 scotch spdlog tomlplusplus
+    nccl ninja nlohmann-json onednn openblas openmpi parmetis pkgconf python random123 scotch slurm spdlog tomlplusplus
     xxhash zlib zlib-ng zstd""".split()
 )
 
@@ -53,15 +53,14 @@ def check_environment(text):
     environment = content["spack"]
     problems = []
     for key in environment:
-        if key not in ("specs", "packages", "concretizer", "view"):
-            problems.append(f"key '{key}' is not one of: specs, packages, concretizer, view")
+        if key not in ("definitions", "specs", "packages", "concretizer", "view"):
+            problems.append(f"key '{key}' is not one of: definitions, specs, packages, concretizer, view")
     if environment.get("concretizer") != {"unify": True}:
         problems.append("'concretizer' must be {unify: true}: one version of each library")
     if environment.get("view") is not True:
         problems.append("'view' must be true: CMake finds the libraries through it")
-    specs = environment.get("specs")
-    if not isinstance(specs, list) or not specs:
-        return problems + ["'specs' must be a list"], []
+    specs, more = all_specs(environment)
+    problems += more
     names = []
     for spec in specs:
         match = SPEC.fullmatch(spec) if isinstance(spec, str) else None
@@ -73,7 +72,33 @@ def check_environment(text):
             problems.append(f"'{match[1]}' is listed twice")
         else:
             names.append(match[1])
+    for name in (environment.get("packages") or {}):
+        if name not in KNOWN:
+            problems.append(f"'{name}' of 'packages' is not in KNOWN of tools/check_spack.py: does Spack have it?")
     return problems, names
+
+
+def all_specs(environment):
+    """The specs, those of lists in 'definitions' in place of their names, and problems."""
+    lists, problems = {}, []
+    for definition in environment.get("definitions", []):
+        names = [name for name in definition if name != "when"]
+        if len(names) != 1 or not isinstance(definition[names[0]], list):
+            problems.append(f"{definition!r} of 'definitions' must be one list, with 'when' or without")
+            continue
+        lists.setdefault(names[0], []).extend(definition[names[0]])
+    specs = environment.get("specs")
+    if not isinstance(specs, list) or not specs:
+        return [], problems + ["'specs' must be a list"]
+    found = []
+    for spec in specs:
+        if isinstance(spec, str) and spec.startswith("$"):
+            if spec[1:] not in lists:
+                problems.append(f"'{spec}' is no list of 'definitions'")
+            found += lists.get(spec[1:], [])
+        else:
+            found.append(spec)
+    return found, problems
 
 
 def wanted_by_cmake(text):
@@ -120,6 +145,8 @@ spack:
         "missing library": (sound, cmake + "find_package(METIS REQUIRED)\n", "spec 'metis' is missing"),
         "missing module": (sound, cmake + "pkg_check_modules(z REQUIRED libzstd)\n", "spec 'zstd' is missing"),
         "missing header": (sound, cmake + "find_path(R Random123/philox.h)\n", "spec 'random123' is missing"),
+        "a list": (sound.replace("  specs:", "  definitions:\n    - all: [metis]\n  specs:\n    - $all"), cmake + "find_package(METIS)\n", None),
+        "no such list": (sound.replace("- highway", "- highway\n    - $gpu"), cmake, "'$gpu' is no list"),
         "new library": (sound, cmake + "find_package(Boost)\n", "SPEC_OF"),
     }
     failed = 0

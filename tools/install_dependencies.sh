@@ -14,6 +14,7 @@ groups (default: build)
   build     what it takes to build and run Tessera, with WordNet for the quickstart
   test      numpy, h5py and the HDF5 tools for test oracles; clang-format, clang-tidy, shellcheck; patchelf for bundles
   cluster   a Slurm of several hosts on one machine, for the cluster tests
+  mpich     MPICH beside Open MPI, for tests/mpich.sh
 
 options
   --no-install   install nothing; list what is missing
@@ -43,6 +44,7 @@ packages_of() {
       echo slurmctld slurmd slurm-client munge slurm-wlm-basic-plugins libpmix-dev openmpi-bin \
         iproute2 util-linux procps
       ;;
+    mpich) echo mpich libmpich-dev ;;
     *) return 1 ;;
   esac
 }
@@ -64,7 +66,7 @@ for argument in "$@"; do
     --help | -h) usage; exit 0 ;;
     -*) usage >&2; die 64 "unknown option '$argument'" ;;
     *)
-      packages_of "$argument" >/dev/null || die 64 "unknown group '$argument'; the groups are: build test cluster"
+      packages_of "$argument" >/dev/null || die 64 "unknown group '$argument'; the groups are: build test cluster mpich"
       groups+=("$argument")
       ;;
   esac

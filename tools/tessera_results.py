@@ -176,7 +176,7 @@ class Model:
 def metrics(run):
     """A row per epoch of a run."""
     lines = [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
-    keys = [key for key in lines[0] if not isinstance(lines[0][key], (dict, list))]
+    keys = dict.fromkeys(key for line in lines for key, value in line.items() if not isinstance(value, (dict, list)))
     return frame({key: [line.get(key) for line in lines] for key in keys})
 
 

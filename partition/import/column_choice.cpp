@@ -6,6 +6,8 @@
 #include "core/text.hpp"
 #include "partition/import/format_guess.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 

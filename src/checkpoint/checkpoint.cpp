@@ -11,6 +11,8 @@
 #include "storage/atomic.hpp"
 #include "storage/hdf5.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -44,6 +46,10 @@ void warn_passed_over(Position position, const Error& error) {
 Error none_whole(const std::filesystem::path& folder, const Error& last) {
   return {ExitStatus::kBadData,
           fmt::format("no checkpoint of '{}' is whole; the last one tried: {}", folder.string(), last.what())};
+}
+
+bool is_damage(const Error& error) {
+  return error.status() == ExitStatus::kBadData || error.status() == ExitStatus::kMissingInput;
 }
 
 void verify_files(const std::filesystem::path& folder) {
@@ -199,8 +205,7 @@ std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& co
     try {
       return comm::together(comm, [&] { return load(position); });
     } catch (const comm::AgreedError& error) {
-      const bool damaged = error.status() == ExitStatus::kBadData || error.status() == ExitStatus::kMissingInput;
-      if (!damaged) throw;
+      if (!is_damage(error)) throw;
       if (position == candidates.back())
         throw comm::AgreedError(ExitStatus::kBadData, none_whole(folder_, error).what());
       if (comm.is_root()) warn_passed_over(position, error);
@@ -229,49 +234,61 @@ std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, c
 }
 
 RunState CheckpointStore::load_best(comm::Communicator& comm, const Load& load) const {
-  std::vector<Position> candidates;
-  comm::on_root(comm, [&] {
-    for (const std::uint64_t epoch : best_first()) candidates.emplace_back(epoch);
-  });
-  return load_first_sound(comm, std::move(candidates), load).value();
-}
-
-std::uint64_t CheckpointStore::best_sound() const {
-  const std::vector<std::uint64_t> candidates = best_first();
-  for (auto epoch = candidates.begin();; ++epoch) {
-    try {
-      verify_files(epoch_folder(*epoch));
-      return *epoch;
-    } catch (const Error& error) {
-      if (epoch + 1 == candidates.end()) throw none_whole(folder_, error);
-      warn_passed_over(*epoch, error);
-    }
+  std::uint64_t epoch = comm::together(comm, [&] { return comm.is_root() ? best() : 0; });
+  comm.broadcast_values(std::span(&epoch, 1), Rank(0));
+  try {
+    return comm::together(comm, [&] { return load(epoch); });
+  } catch (const comm::AgreedError& error) {
+    if (!is_damage(error)) throw;
+    comm::on_root(comm, [&] { refuse_damaged(epoch, error); });
+    throw;
   }
 }
 
-// From the newest down, but the best one first. The newest manifest that can be read says which that is.
-std::vector<std::uint64_t> CheckpointStore::best_first() const {
-  std::vector<std::uint64_t> found = epochs();
+std::uint64_t CheckpointStore::best_sound() const {
+  const std::uint64_t epoch = best();
+  try {
+    verify_files(epoch_folder(epoch));
+  } catch (const Error& error) {
+    refuse_damaged(epoch, error);
+  }
+  return epoch;
+}
+
+// The newest manifest says which one is the best; if it is damaged, nobody knows.
+std::uint64_t CheckpointStore::best() const {
+  const std::vector<std::uint64_t> found = epochs();
   if (found.empty() && !positions().empty())
     fail(ExitStatus::kMissingInput,
          "'{}' holds no model of a whole epoch: the first epoch is not complete; 'tessera train --resume' goes on",
          folder_.string());
   if (found.empty())
     fail(ExitStatus::kMissingInput, "'{}' holds no complete checkpoint; 'tessera train' makes one", folder_.string());
-  std::reverse(found.begin(), found.end());
-  while (!found.empty()) {
-    try {
-      const RunState state = read_state(found.front());
-      const auto best = std::find(found.begin(), found.end(), state.best_epoch);
-      if (state.best_mrr > 0 && best != found.end()) std::rotate(found.begin(), best, best + 1);
-      return found;
-    } catch (const Error& error) {
-      if (found.size() == 1) return found;
-      warn_passed_over(found.front(), error);
-      found.erase(found.begin());
-    }
+  const std::uint64_t newest = found.back();
+  try {
+    const RunState state = read_state(newest);
+    return state.best_mrr > 0 && std::binary_search(found.begin(), found.end(), state.best_epoch) ? state.best_epoch
+                                                                                                  : newest;
+  } catch (const Error& error) {
+    refuse_damaged(newest, error);
   }
-  return found;
+}
+
+bool CheckpointStore::is_whole(std::uint64_t epoch) const {
+  try {
+    verify_files(epoch_folder(epoch));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void CheckpointStore::refuse_damaged(std::uint64_t epoch, const Error& error) const {
+  std::vector<std::uint64_t> whole = epochs();
+  std::erase_if(whole, [&](std::uint64_t other) { return other == epoch || !is_whole(other); });
+  if (whole.empty()) throw none_whole(folder_, error);
+  fail(ExitStatus::kBadData, "the checkpoint after epoch {} is damaged: {}. Whole: after epoch {}; --epoch chooses",
+       epoch, error.what(), fmt::join(whole, ", "));
 }
 
 void CheckpointStore::remove_unfinished() const {

@@ -5,6 +5,7 @@
 #include "checkpoint/run_state.hpp"
 #include "checkpoint/saving.hpp"
 #include "comm/communicator.hpp"
+#include "core/error.hpp"
 #include "core/job.hpp"
 #include "graph/shard.hpp"
 #include "model/parameters.hpp"
@@ -77,18 +78,21 @@ class CheckpointStore {
   /// file. Nothing when there is none; throws AgreedError(kBadData) when all are damaged.
   std::optional<RunState> load_newest(comm::Communicator& comm, const graph::Shard& shard,
                                       model::Parameters& parameters) const;
-  /// Collective. The same for the checkpoint that evaluation uses: the best one by validation MRR, else the newest of
-  /// whole epochs. Throws AgreedError(kMissingInput) when there is none.
+  /// Collective. Loads the checkpoint that evaluation uses: the best one by validation MRR, else the newest of whole
+  /// epochs. Never another one in its place: throws AgreedError(kBadData) that names the whole ones when it is damaged,
+  /// AgreedError(kMissingInput) when there is none.
   RunState load_best(comm::Communicator& comm, const graph::Shard& shard, model::Parameters& parameters) const;
-  /// The epoch that load_best() would take, as far as checksums tell. By one process. Throws Error(kMissingInput) when
-  /// there is no checkpoint, Error(kBadData) when all are damaged.
+  /// The epoch that load_best() takes, after its files were compared with their checksums. By one process; the same
+  /// errors.
   [[nodiscard]] std::uint64_t best_sound() const;
   /// Removes the files of an interrupted save(). One process calls it, while no rank saves.
   void remove_unfinished() const;
   [[nodiscard]] std::filesystem::path epoch_folder(Position position) const;
 
  private:
-  [[nodiscard]] std::vector<std::uint64_t> best_first() const;
+  [[nodiscard]] std::uint64_t best() const;
+  [[nodiscard]] bool is_whole(std::uint64_t epoch) const;
+  [[noreturn]] void refuse_damaged(std::uint64_t epoch, const Error& error) const;
   void remove_older(const RunState& state, std::uint64_t keep) const;
   void publish(const std::filesystem::path& temporary, const RunState& state, std::uint64_t keep) const;
   std::optional<RunState> load_first_sound(comm::Communicator& comm, std::vector<Position> candidates,

@@ -5,6 +5,8 @@
 #include "core/error.hpp"
 #include "model/row_formats.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>

@@ -21,24 +21,34 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace tessera::cli {
 namespace {
 
-constexpr std::chrono::seconds kDefaultWatchdog{120};
+constexpr std::chrono::seconds kTimeOfLauncher{10};  // to end all ranks, when one of them has failed
+
+// How long ranks wait for each other before the job's own limit is known, and at the end.
+std::chrono::seconds start_limit() {
+  constexpr long kDefault = 120;
+  const char* text = std::getenv("TESSERA_START_SECONDS");  // NOLINT(concurrency-mt-unsafe): read once at start
+  const long seconds = text == nullptr ? kDefault : std::strtol(text, nullptr, 10);
+  return std::chrono::seconds(seconds > 0 ? seconds : kDefault);
+}
 
 // The commands by name.
 using Commands = std::map<std::string, Command>;
 
 // The ranks that were started together, or this process alone.
 struct World {
+  comm::Launch launch = comm::MpiSession::launch();
   std::optional<comm::MpiSession> session;
   std::unique_ptr<comm::Communicator> comm;
   World() {
     if (comm::MpiSession::started_by_launcher()) {
-      session.emplace();
-      comm = session->world(kDefaultWatchdog);
+      session.emplace(start_limit());
+      comm = session->world(start_limit());
     } else {
       comm = comm::make_self_communicator();
     }
@@ -56,8 +66,11 @@ Commands add_commands(CommandLine& line) {
   add("partition", "Split a graph into parts, one HDF5 chunk each", add_partition);
   add("plan", "Say how much memory the stages of a job take, and what would make it fit", add_plan);
   add("train", "Train the model that a job file describes", add_train);
+  add("search", "Train a job with many settings and say which are best", add_search);
   add("evaluate", "Rank the targets of a split among all entities", add_evaluate);
   add("compare", "Say how much better one evaluation is than another of the same queries", add_compare);
+  add("report", "Show one run, or some side by side, as an HTML page", add_report);
+  add("runs", "List the runs beneath a folder", add_runs);
   add("predict", "Find the best answers to queries, or the best pairs of a relation", add_predict);
   add("score", "Score and rank the triples of a list", add_score);
   add("calibrate", "Learn from the valid split how scores become probabilities", add_calibrate);
@@ -71,6 +84,22 @@ Commands add_commands(CommandLine& line) {
 void report(const std::string& message) {
   std::fprintf(stderr, "tessera: %s\n", message.c_str());
   std::fflush(stderr);
+}
+
+// Each of several tasks would do the whole work, and write the same files.
+bool is_one_of_lone_tasks(const World& world) {
+  const char* alone = std::getenv("TESSERA_ALONE");  // NOLINT(concurrency-mt-unsafe): read once at start
+  return world.comm->size() == 1 && world.launch.tasks > 1 && (alone == nullptr || *alone == '\0');
+}
+
+int refuse_lone_tasks(const comm::Launch& launch) {
+  if (launch.task == 0)
+    report(fmt::format(
+        "{0} started {1} tasks, but MPI makes each of them a world of its own. This program uses {2}: start it "
+        "with the mpirun of this MPI, or, if Slurm and this MPI have PMIx, with 'srun --mpi=pmix'. For {1} "
+        "programs that do not belong together, set TESSERA_ALONE=1",
+        launch.by, launch.tasks, comm::MpiSession::library()));
+  return static_cast<int>(ExitStatus::kUsage);
 }
 
 // Runs the command; every failure becomes one message and an exit status. A rank that fails alone ends all of them.
@@ -95,6 +124,9 @@ int execute(const Command& command, comm::Communicator& comm, const std::string&
   } catch (const comm::AgreedError& error) {
     if (comm.is_root()) report(error.what());
     return static_cast<int>(error.status());
+  } catch (const comm::SilenceError& error) {
+    if (error.is_known()) std::this_thread::sleep_for(kTimeOfLauncher);
+    return failed_alone(error.what(), error.status());
   } catch (const Error& error) {
     return failed_alone(error.what(), error.status());
   } catch (const std::bad_alloc&) {
@@ -122,6 +154,7 @@ std::unique_ptr<Interruption> start_interruption(const Command& command) {
 int dispatch(const Command& command, const CommandLine::Result& parsed) {
   const auto interruption = start_interruption(command);  // before any other thread is started
   const World world;
+  if (is_one_of_lone_tasks(world)) return refuse_lone_tasks(world.launch);
   comm::Communicator& comm = *world.comm;
   const Verbosity verbosity = parsed.quiet     ? Verbosity::kQuiet
                               : parsed.verbose ? Verbosity::kVerbose

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command_line.hpp"
 
+#include "cli/key_help.hpp"
 #include "cli/option_checks.hpp"
+#include "core/error.hpp"
 #include "core/provenance.hpp"
 #include "core/text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include <sstream>
@@ -89,6 +91,13 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
                      guess.empty() ? "" : fmt::format(" (did you mean '{}'?)", guess), fmt::join(names, ", "));
 }
 
+// The KEY of "tessera train --help KEY"; empty: no key is asked for.
+std::string asked_key(int argc, char** argv) {
+  const std::vector<std::string> words(argv, argv + argc);
+  if (words.size() != 4 || words[1] != "train" || (words[2] != "--help" && words[2] != "-h")) return "";
+  return words[3].starts_with("-") ? "" : words[3];
+}
+
 }  // namespace
 
 CommandLine::CommandLine() : state_(std::make_unique<State>()) {
@@ -111,6 +120,14 @@ Parser CommandLine::add_command(const std::string& name, const std::string& desc
 
 CommandLine::Result CommandLine::parse(int argc, char** argv) {
   CLI::App& app = state_->app;
+  const std::string key = asked_key(argc, argv);
+  if (!key.empty()) {
+    try {
+      return {.text = explain_key(key)};
+    } catch (const Error& error) {
+      return {.text = error.what(), .is_wrong = true};
+    }
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

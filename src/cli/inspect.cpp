@@ -16,6 +16,8 @@
 #include "storage/hdf5.hpp"
 #include "train/loop/placement.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>

@@ -4,7 +4,7 @@
 
 #include "core/text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 

@@ -5,6 +5,7 @@
 #include "cli/graph_model.hpp"
 #include "cli/option_checks.hpp"
 #include "cli/planning.hpp"
+#include "cli/recipe.hpp"
 #include "cli/run_context.hpp"
 #include "exports/export.hpp"
 #include "model/row_formats.hpp"
@@ -79,6 +80,7 @@ std::optional<kernels::RowFormat> exported_rows(const Options& options, const Jo
 
 void run(const Options& options) {
   Job job = read_job(options.job_file, options.overrides);
+  if (std::filesystem::exists(job.data.graph)) job = read_training_job(options.job_file, options.overrides);
   require_vectors(job, "'plan' counts their bytes");
   train::check_fit(job);
   const plan::Layout layout = layout_of(options, job.data.parts);

@@ -7,6 +7,7 @@
 #include "graph/shard.hpp"
 #include "plan/planner.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -30,5 +31,9 @@ struct Starting {
 /// collective. `items` are those of the run where they are known. Ranks on devices are held to their rows and queries.
 void require_fit(const comm::Communicator& comm, const Starting& starting,
                  const std::vector<sampling::ItemCount>& items = {});
+
+/// Collective. The bytes that the stage will take of the pool, by purpose: the largest of the ranks.
+std::array<std::uint64_t, memory::kTagCount> planned_bytes(comm::Communicator& comm, const Starting& starting,
+                                                           const std::vector<sampling::ItemCount>& items);
 
 }  // namespace tessera::cli

@@ -5,22 +5,28 @@
 #include "cli/device_context.hpp"
 #include "cli/graph_model.hpp"
 #include "cli/planning.hpp"
+#include "cli/recipe.hpp"
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
 #include "cli/train_graph_model.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
+#include "core/provenance.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
 #include "propagation/training/run.hpp"
 #include "search/setup.hpp"
+#include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
 #include "train/loop/job_rules.hpp"
+#include "train/loop/metrics_log.hpp"
 #include "train/loop/placement.hpp"
 #include "train/loop/run_lock.hpp"
 #include "train/loop/step_speed.hpp"
 #include "train/loop/trainer.hpp"
 #include "train/rounds/rounds_engine.hpp"
+
+#include <fmt/ranges.h>
 
 #include <atomic>
 #include <csignal>
@@ -56,6 +62,8 @@ bool stop_on_interrupt() {
   return true;
 }
 
+constexpr evaluate::Filter kValidationFilter = evaluate::Filter::kTrainValid;
+
 struct Options {
   std::string job_file;
   std::vector<std::string> overrides;
@@ -65,7 +73,7 @@ struct Options {
 
 evaluate::Options validation_options(const Job& job) {
   evaluate::Options options;
-  options.filter = evaluate::Filter::kTrainValid;
+  options.filter = kValidationFilter;
   options.max_triples = job.validate.max_triples;
   return options;
 }
@@ -155,9 +163,22 @@ void print_outcome(const train::Outcome& outcome, const Job& job, const std::opt
                 static_cast<unsigned long long>(outcome.state.partial.segments));
   if (outcome.state.epoch > 0) std::printf("loss              %.6f\n", outcome.final_loss);
   if (outcome.state.best_epoch > 0)
-    std::printf("validation MRR    %.4f after epoch %llu (the best)\n", outcome.state.best_mrr,
-                static_cast<unsigned long long>(outcome.state.best_epoch));
+    std::printf("validation MRR    %.4f after epoch %llu (filter: %s; the best)\n", outcome.state.best_mrr,
+                static_cast<unsigned long long>(outcome.state.best_epoch), evaluate::name(kValidationFilter));
   std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
+}
+
+void warn_of_overfitting(const train::Outcome& outcome, const Job& job) {
+  constexpr std::uint64_t kEnough = 3;  // validations that say something
+  std::vector<std::uint64_t> validated;
+  for (const train::EpochRecord& record :
+       train::read_metrics(std::filesystem::path(job.run.folder) / train::kMetricsLog))
+    if (record.validation_mrr) validated.push_back(record.epoch);
+  if (validated.size() < kEnough || outcome.state.best_epoch != validated.front()) return;
+  log::warning(
+      "the first validation, after epoch {}, was the best of {}: the model overfits. Try a larger regulariser.weight, "
+      "dropout, or a smaller optimiser.learning_rate; 'tessera search' tries many",
+      validated.front(), validated.size());
 }
 
 // What a job leaves to the program stays as it was decided when the run started: this machine may suggest another
@@ -171,17 +192,30 @@ void keep_decisions_of_run(Job& job) {
   if (job.train.segment_steps == 0) job.train.segment_steps = run.train.segment_steps;
 }
 
+// Known before the work starts, not after the first checkpoint.
+void require_writable(const comm::Communicator& comm, const Job& job) {
+  if (comm.rank_on_host() != 0) return;
+  if (comm.is_root()) storage::require_writable(job.run.folder);
+  if (!job.memory.folder.empty()) storage::require_writable(job.memory.folder);
+}
+
 // Collective. Reads the job and refuses one that cannot be trained.
-Job read_training_job(comm::Communicator& comm, const Options& options) {
-  Job job = read_job_together(comm, options.job_file, options.overrides);
+Job open_training_job(comm::Communicator& comm, const Options& options) {
+  Job job = comm::together(comm, [&] { return read_training_job(options.job_file, options.overrides); });
+  comm::on_root(comm, [&] {
+    const std::vector<std::string> recipe = recipe_of(options.job_file, options.overrides);
+    if (!recipe.empty())
+      log::info("'{}' leaves the model and its training to the program: {}", options.job_file, fmt::join(recipe, " "));
+  });
   comm::together(comm, [&] {
     if (checkpoint::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
            job.run.folder);
-    if (is_graph_model(job)) return;
+    if (is_graph_model(job)) return require_writable(comm, job);
     if (options.resume) keep_decisions_of_run(job);
     if (job.memory.resident_parts != "all" && job.memory.queries == "auto") job.memory.queries = "stream";
     train::check_fit(job);
+    require_writable(comm, job);
     if (job.memory.resident_parts != "auto") train::require_resident_parts(job, comm.size());
   });
   const std::vector<std::string> idle =
@@ -261,12 +295,22 @@ std::unique_ptr<evaluate::Evaluator> make_evaluator(const search::Setup& setup, 
 
 // The arguments outlive the hooks.
 train::TrainerHooks make_hooks(const Devices& devices, const std::optional<DeviceMemory>& device_memory,
-                               const comm::DeviceCommunicator* links, evaluate::Evaluator* evaluator) {
+                               const comm::DeviceCommunicator* links, evaluate::Evaluator* evaluator,
+                               const std::optional<train::RunLock>& lock) {
   train::TrainerHooks hooks;
+  if (lock) hooks.require_folder = [&lock] { lock->require_held(); };
   if (devices.ranks > 0) hooks.device_use = [&] { return device_memory ? device_memory->use() : memory::DeviceUse{}; };
   if (links != nullptr) hooks.device_bytes_sent = [links] { return links->bytes_sent(); };
   hooks.stop = &stop_requested;
-  if (evaluator != nullptr) hooks.validation_mrr = [evaluator] { return evaluator->run(graph::Split::kValid).mrr(); };
+  if (evaluator == nullptr) return hooks;
+  hooks.validation = [evaluator] {
+    const evaluate::Metrics metrics = evaluator->run(graph::Split::kValid);
+    train::Validation validation{metrics.mrr()};
+    for (const std::uint32_t k : evaluate::kHitsAt)
+      validation.hits.push_back({k, metrics.all[evaluate::TieRule::kRealistic].hits_at(k)});
+    return validation;
+  };
+  hooks.validation_filter = evaluate::name(kValidationFilter);
   return hooks;
 }
 
@@ -277,9 +321,18 @@ void end_stopped(const train::Outcome& outcome) {
                                                               in_words(outcome.state)));
 }
 
+// Collective.
+void record_start(comm::Communicator& comm, const Starting& starting, const std::vector<sampling::ItemCount>& items,
+                  const train::PartsGivenOut& shares, const checkpoint::Position& after) {
+  const auto planned = planned_bytes(comm, starting, items);
+  comm::on_root(comm, [&] {
+    train::record_start(starting.job.run.folder, after, shares, {current_provenance(), job_id(), planned});
+  });
+}
+
 void train(comm::Communicator& comm, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
-  Job job = read_training_job(comm, options);
+  Job job = open_training_job(comm, options);
   if (is_graph_model(job)) {
     const train::Outcome outcome = train_graph_model(comm, job, options.resume, {stop_requested, can_save});
     if (comm.is_root()) print_outcome(outcome, job, std::nullopt, options.json);
@@ -291,8 +344,8 @@ void train(comm::Communicator& comm, const Options& options) {
   const kernels::Backend& host_kernels = open_kernels(comm, job, devices);
   const train::PartsGivenOut shares = give_out_parts(comm, job, devices, host_kernels);
   RunContext context = open_context(comm, job, {plan::Stage::kTrain, shares.placement, devices.ranks > 0});
-  std::optional<storage::FileLock> lock;  // of rank 0, until the end: before anything is written
-  comm::on_root(comm, [&] { lock.emplace(train::lock_run(job.run.folder)); });
+  std::optional<train::RunLock> lock;  // of rank 0, until the end: before anything is written
+  comm::on_root(comm, [&] { lock.emplace(job.run.folder); });
   choose_exchange(comm, job, context, devices);
   const auto items = sampling::count_items(comm, context.shard, job);
   if (job.train.group_queries && devices.ranks == 0)  // only now are the items known
@@ -314,13 +367,16 @@ void train(comm::Communicator& comm, const Options& options) {
   train::Trainer trainer(engine_setup, *engine, options.resume);
   if (comm.is_root()) describe(context, parameters, *engine);
   const std::optional<DeviceMemory> device_memory = plan_device_memory(comm, devices, device_pool.get());
-  comm::on_root(comm, [&] { train::record_start(job.run.folder, trainer.position(), shares); });
+  record_start(comm,
+               {job, plan::Stage::kTrain, shares.placement, context.pool->budget_bytes(), devices.own.has_value()},
+               items, shares, trainer.position());
   can_save = true;
-  const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get()));
+  const train::Outcome outcome = trainer.run(make_hooks(devices, device_memory, links.get(), evaluator.get(), lock));
   can_save = false;
   if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
     describe_peaks(context, device_pool.get(), device_use);
+    warn_of_overfitting(outcome, job);
     print_outcome(outcome, job, device_use, options.json);
   }
   end_stopped(outcome);
@@ -335,7 +391,10 @@ Command add_train(const Parser& parser) {
   parser.add_flag("--resume", options->resume,
                   "Continue from the newest checkpoint of the run folder, if there is one");
   parser.add_flag("--json", options->json, "Print the outcome as JSON");
-  parser.epilogue("Keys of a job file and their defaults:\n\n" + to_toml(Job{}));
+  parser.epilogue(
+      "'tessera train --help KEY' explains a key, a table of keys ('negatives') or a word ('KvsAll').\n"
+      "Keys of a job file and their defaults:\n\n" +
+      to_toml(Job{}));
   return {[options](comm::Communicator& comm) { train(comm, *options); }, true, Interrupts::kOwnTerm,
           stop_on_interrupt};
 }

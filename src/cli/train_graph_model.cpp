@@ -5,6 +5,7 @@
 #include "cli/graph_model.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
+#include "core/provenance.hpp"
 #include "core/text.hpp"
 #include "evaluate/scores_ranking.hpp"
 #include "foreign/import_ultra.hpp"
@@ -49,16 +50,21 @@ bool wants_validation(comm::Communicator& comm, const RunContext& context) {
 }
 
 // Collective. The model as it is now, ranked on the valid split.
-double validation_mrr(const search::Ranks& ranks, const Job& job, const propagation::Run& run,
-                      const std::shared_ptr<const propagation::MessageGraph>& graph) {
+train::Validation validate(const search::Ranks& ranks, const Job& job, const propagation::Run& run,
+                           const std::shared_ptr<const propagation::MessageGraph>& graph) {
   const propagation::TrainedModel model = run.model();
-  const auto scores = comm::together(
-      ranks.comm, [&] { return propagation::open_trained(model, job.run.folder, model.relations, graph, ranks.host); });
+  const auto scores = comm::together(ranks.comm, [&] {
+    return propagation::open_trained(model, job.run.folder, model.relations, graph, ranks.host);
+  });
   evaluate::Options options;
   options.filter = evaluate::Filter::kTrainValid;
   options.max_triples = job.validate.max_triples;
   evaluate::ScoresRanking ranking(ranks, *scores, options);
-  return ranking.run(graph::Split::kValid, {}).mrr();
+  const evaluate::Metrics metrics = ranking.run(graph::Split::kValid, {});
+  train::Validation validation{metrics.mrr()};
+  for (const std::uint32_t k : evaluate::kHitsAt)
+    validation.hits.push_back({k, metrics.all[evaluate::TieRule::kRealistic].hits_at(k)});
+  return validation;
 }
 
 void describe(const RunContext& context, const propagation::Learner& learner, const propagation::Training& training) {
@@ -75,7 +81,7 @@ train::Outcome train_graph_model(comm::Communicator& comm, const Job& job, bool 
   comm::together(comm, [&] { propagation::check_graph_job(job); });
   const auto shares = train::give_out_parts(comm, job, "cpu", [] { return 0.0; });
   RunContext context = open_context(comm, job, {.placement = shares.placement, .is_planned = false});
-  std::optional<storage::FileLock> lock;  // of rank 0, until the end: before anything is written
+  std::optional<train::RunLock> lock;  // of rank 0, until the end: before anything is written
   comm::on_root(comm, [&] { lock.emplace(train::lock_run(job.run.folder)); });
   const auto graph = open_message_graph(comm, context);
   const auto start = comm::together(comm, [&] { return read_start(job.propagation.weights); });
@@ -90,10 +96,12 @@ train::Outcome train_graph_model(comm::Communicator& comm, const Job& job, bool 
       {comm, context.shard, job, *learner, *training, relations, start ? &*start : nullptr, job.propagation.weights},
       resume);
   if (comm.is_root()) describe(context, *learner, *training);
-  comm::on_root(comm, [&] { train::record_start(job.run.folder, run.position(), shares); });
+  comm::on_root(comm, [&] { train::record_start(job.run.folder, run.position(), shares, {current_provenance(), job_id(), {}}); });
   train::TrainerHooks hooks;
   hooks.stop = &stop.requested;
-  if (validates) hooks.validation_mrr = [&] { return validation_mrr(ranks, job, run, graph); };
+  if (lock) hooks.require_folder = [&lock] { lock->require_held(); };
+  if (validates) hooks.validation = [&] { return validate(ranks, job, run, graph); };
+  if (validates) hooks.validation_filter = evaluate::name(evaluate::Filter::kTrainValid);
   stop.can_save = true;
   train::Outcome outcome = run.run(hooks);
   stop.can_save = false;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/error.hpp"
 #include "core/ids.hpp"
 
 #include <chrono>
@@ -13,6 +14,16 @@
 #include <utility>
 
 namespace tessera::comm {
+
+/// A rank or the network hangs. Where another rank has noticed it before, that one says so and ends all ranks.
+class SilenceError : public Error {
+ public:
+  SilenceError(const std::string& message, bool is_known) : Error(ExitStatus::kIo, message), is_known_(is_known) {}
+  [[nodiscard]] bool is_known() const noexcept { return is_known_; }
+
+ private:
+  bool is_known_;
+};
 
 enum class Reduction { kSum, kMin, kMax };
 

@@ -10,5 +10,6 @@ constexpr int kRowFlags = 2;      ///< exchange::EarlyHaloRows, as the next two
 constexpr int kRows = 3;          ///< rows that leave while a step computes
 constexpr int kRowsHeldBack = 4;  ///< rows that leave after its update
 constexpr int kTransport = 5;     ///< RankTransport
+constexpr int kGivenUp = 6;       ///< a rank has waited too long, and says so for all
 
 }  // namespace tessera::comm::message_tag

@@ -5,6 +5,8 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 
+#include <fmt/ranges.h>
+
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -13,6 +15,12 @@
 
 namespace tessera {
 namespace {
+
+std::string to_toml_text(const toml::node& node) {
+  std::ostringstream text;
+  node.visit([&](const auto& value) { text << value; });
+  return text.str();
+}
 
 ConfigValue to_value(const toml::node& node, std::string where) {
   ConfigValue value;
@@ -30,6 +38,9 @@ ConfigValue to_value(const toml::node& node, std::string where) {
   } else if (const auto* boolean = node.as_boolean()) {
     value.kind = ConfigValue::Kind::kBoolean;
     value.boolean = boolean->get();
+  } else if (const auto* list = node.as_array()) {
+    value.kind = ConfigValue::Kind::kList;
+    for (const toml::node& item : *list) value.items.push_back(to_toml_text(item));
   }
   return value;
 }
@@ -50,6 +61,7 @@ const char* kind_name(ConfigValue::Kind kind) {
     case ConfigValue::Kind::kInteger: return "an integer";
     case ConfigValue::Kind::kReal: return "a real number";
     case ConfigValue::Kind::kBoolean: return "true or false";
+    case ConfigValue::Kind::kList: return "a list";
     case ConfigValue::Kind::kOther: break;
   }
   return "something else";

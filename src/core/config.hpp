@@ -12,14 +12,15 @@ namespace tessera {
 
 /// One value of a job file, with the place it came from for messages.
 struct ConfigValue {
-  enum class Kind { kString, kInteger, kReal, kBoolean, kOther };
+  enum class Kind { kString, kInteger, kReal, kBoolean, kList, kOther };
   Kind kind = Kind::kOther;
   std::string string;
   std::int64_t integer = 0;
   double real = 0;
   bool boolean = false;
-  std::string typed;  ///< of an override that is no string: the word itself, for keys that take text
-  std::string where;  ///< "job.toml:12" or "command line"
+  std::vector<std::string> items;  ///< of a list, each as TOML; no key of a job is one
+  std::string typed;               ///< of an override that is no string: the word itself, for keys that take text
+  std::string where;               ///< "job.toml:12" or "command line"
 };
 
 /// Dotted key -> value, flat: "model.dim". Tables nest one level.

@@ -14,8 +14,11 @@
 namespace tessera {
 namespace {
 
+constexpr unsigned kCrawlMicroseconds = 20000;
+
 struct Fault {
   bool armed = false;
+  bool crawls = false;
   std::string point;
   int rank = 0;
   long remaining = 0;
@@ -56,8 +59,10 @@ void press_interrupt() {
 
 void fault_point(std::string_view point, Rank rank) {
   static Fault fault = read_fault();
+  if (fault.crawls && point == fault.point) usleep(kCrawlMicroseconds);
   if (!fault.armed || point != fault.point || rank.value() != fault.rank || --fault.remaining > 0) return;
   fault.armed = false;
+  fault.crawls = fault.action == "crawl";
   if (fault.action == "kill") std::raise(SIGKILL);
   if (fault.action == "stop") std::raise(SIGSTOP);
   if (fault.action == "signal") std::raise(SIGUSR1);

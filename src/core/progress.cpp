@@ -5,6 +5,7 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,14 @@ namespace tessera {
 namespace {
 constexpr auto kRedraw = std::chrono::milliseconds(200);
 constexpr auto kLogEvery = std::chrono::seconds(10);
+
+// A line that a terminal breaks into two cannot be drawn again.
+std::string cut_to_terminal(std::string line) {
+  struct winsize size {};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && line.size() >= size.ws_col)
+    line.resize(size.ws_col - 1U);
+  return line;
+}
 }  // namespace
 
 Progress::Progress(std::string title, std::uint64_t total, std::string unit, bool silent, std::uint64_t before)
@@ -45,6 +54,7 @@ std::string Progress::line(std::uint64_t done, double seconds, const std::string
   if (total_ > 0 && rate > 0)
     line += fmt::format(", {} left", text::duration(static_cast<double>(total_ - std::min(done, total_)) / rate));
   if (!note.empty()) line += ", " + note;
+  if (!standing_.empty()) line += ", " + standing_;
   return line;
 }
 
@@ -53,7 +63,7 @@ void Progress::show(std::uint64_t done, const std::string& note) {
   next_ = now + (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLogEvery));
   const std::string text = line(done, std::chrono::duration<double>(now - start_).count(), note);
   if (terminal_) {
-    std::fprintf(stderr, "\r\033[K%s", text.c_str());
+    std::fprintf(stderr, "\r\033[K%s", cut_to_terminal(text).c_str());
     std::fflush(stderr);
     drawn_ = true;
   } else {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace tessera {
 
@@ -23,6 +24,8 @@ class Progress {
   void update(std::uint64_t done, const std::string& note = {});
   /// True when the next update would be shown: callers that must build a note ask first.
   [[nodiscard]] bool due() const;
+  /// Shown at the end of every line from now on, after the note.
+  void set_standing(std::string standing) { standing_ = std::move(standing); }
   /// Ends the line.
   void finish();
   /// The line that is shown when `done` are done after `seconds`.
@@ -34,6 +37,7 @@ class Progress {
   std::string title_;
   std::uint64_t total_;
   std::string unit_;
+  std::string standing_;
   std::uint64_t before_;
   bool silent_;
   bool terminal_;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <ctime>
 #include <utility>
 
@@ -31,13 +32,21 @@ std::string host_name() {
   return gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "unknown";
 }
 
-Provenance current_provenance() {
-  const std::time_t now = std::time(nullptr);
+std::string job_id() {
+  const char* id = std::getenv("SLURM_JOB_ID");  // NOLINT(concurrency-mt-unsafe): nothing changes the environment
+  return id == nullptr ? "" : text::escaped(id);
+}
+
+std::string time_in_words(std::time_t time) {
   std::tm utc{};
-  gmtime_r(&now, &utc);
-  std::array<char, 32> time{};
-  std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return {TESSERA_VERSION_STRING, TESSERA_GIT_COMMIT, command_line(), host_name(), time.data()};
+  gmtime_r(&time, &utc);
+  std::array<char, 32> words{};
+  std::strftime(words.data(), words.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return words.data();
+}
+
+Provenance current_provenance() {
+  return {TESSERA_VERSION_STRING, TESSERA_GIT_COMMIT, command_line(), host_name(), time_in_words(std::time(nullptr))};
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <ctime>
 #include <string>
 
 namespace tessera {
@@ -21,6 +22,12 @@ void set_command_line(std::string command_line);
 
 /// The name of this host.
 std::string host_name();
+
+/// "2026-12-01T03:57:20Z".
+std::string time_in_words(std::time_t time);
+
+/// The id that the queue of a cluster gave this job; empty outside one. Bytes that are not UTF-8 are escaped.
+std::string job_id();
 
 /// The provenance of a file that is written now.
 Provenance current_provenance();

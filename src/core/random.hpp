@@ -23,7 +23,8 @@ enum class Purpose : std::uint32_t {
   kShuffleGroups = 10,
   kRounds = 11,
   kExchange = 12,
-  kCalibration = 13
+  kCalibration = 13,
+  kTuning = 14
 };
 
 /// A counter-based stream (Philox4x32-10, Salmon et al., SC 2011): number i is a pure function of

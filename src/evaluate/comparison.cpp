@@ -3,21 +3,18 @@
 #include "evaluate/comparison.hpp"
 
 #include "core/error.hpp"
-#include "core/parallel.hpp"
-#include "evaluate/detail/triple_hash.hpp"
+#include "evaluate/detail/triple_resamples.hpp"
 #include "evaluate/rank_file.hpp"
 #include "storage/hdf5.hpp"
 
 #include <algorithm>
-#include <array>
-#include <limits>
+#include <cmath>
+#include <cstddef>
 #include <numeric>
 #include <utility>
 
 namespace tessera::evaluate {
 namespace {
-
-constexpr std::size_t kPerDraw = 8;  // resamples per call of the generator
 
 template <class T>
 std::vector<T> column(const storage::FileReader& file, const char* name, std::uint64_t rows) {
@@ -28,7 +25,7 @@ std::vector<T> column(const storage::FileReader& file, const char* name, std::ui
   return values;
 }
 
-/// `queries` and `ranks` in ascending order of the queries.
+/// All columns in ascending order of the queries.
 void sort_queries(StoredEvaluation& evaluation) {
   std::vector<std::size_t> order(evaluation.queries.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -36,12 +33,15 @@ void sort_queries(StoredEvaluation& evaluation) {
             [&](std::size_t a, std::size_t b) { return evaluation.queries[a] < evaluation.queries[b]; });
   std::vector<StoredQuery> queries;
   std::vector<double> ranks;
+  std::vector<std::uint32_t> degrees;
   for (const std::size_t i : order) {
     queries.push_back(evaluation.queries[i]);
     ranks.push_back(evaluation.ranks[i]);
+    degrees.push_back(evaluation.target_degrees[i]);
   }
   evaluation.queries = std::move(queries);
   evaluation.ranks = std::move(ranks);
+  evaluation.target_degrees = std::move(degrees);
 }
 
 void check_same(const StoredEvaluation& first, const StoredEvaluation& second, const char* what, const std::string& a,
@@ -66,62 +66,6 @@ void check_comparable(const StoredEvaluation& first, const StoredEvaluation& sec
     fail(ExitStatus::kUsage,
          "'{}' and '{}' cannot be compared: they ranked different queries, or among different candidates",
          first.file.string(), second.file.string());
-}
-
-bool same_triple(const StoredQuery& a, const StoredQuery& b) {
-  return a.head == b.head && a.relation == b.relation && a.tail == b.tail;
-}
-
-/// The share of one triple in a resample that draws it once.
-struct TripleDifference {
-  std::uint64_t stream = 0;
-  double queries = 0;
-  double reciprocal = 0;  // second less first
-};
-
-std::vector<TripleDifference> differences(const StoredEvaluation& first, const StoredEvaluation& second,
-                                          std::uint64_t seed) {
-  constexpr auto kPlain = std::numeric_limits<std::uint64_t>::max();  // no relation is an inverse here
-  std::vector<TripleDifference> triples;
-  for (std::size_t i = 0; i < first.queries.size(); ++i) {
-    const StoredQuery& query = first.queries[i];
-    if (i == 0 || !same_triple(first.queries[i - 1], query)) {
-      const std::uint64_t hash =
-          detail::triple_hash(EntityId(query.head), RelationId(query.relation), EntityId(query.tail), kPlain);
-      triples.push_back({Bootstrap::stream_of(seed, hash), 0, 0});
-    }
-    triples.back().queries += 1;
-    triples.back().reciprocal += 1 / second.ranks[i] - 1 / first.ranks[i];
-  }
-  return triples;
-}
-
-/// The differences of MRR in the eight resamples of one draw; of an empty resample, 0.
-std::array<double, kPerDraw> resample(const std::vector<TripleDifference>& triples, std::uint64_t group) {
-  std::array<double, kPerDraw> queries{};
-  std::array<double, kPerDraw> reciprocal{};
-  for (const TripleDifference& triple : triples) {
-    const auto counts = Bootstrap::draw(triple.stream, group);
-    for (std::size_t i = 0; i < kPerDraw; ++i) {
-      queries.at(i) += counts.at(i) * triple.queries;
-      reciprocal.at(i) += counts.at(i) * triple.reciprocal;
-    }
-  }
-  for (std::size_t i = 0; i < kPerDraw; ++i)
-    reciprocal.at(i) = queries.at(i) > 0 ? reciprocal.at(i) / queries.at(i) : 0;
-  return reciprocal;
-}
-
-std::vector<double> resampled(const std::vector<TripleDifference>& triples, std::uint64_t resamples,
-                              std::size_t threads) {
-  const std::size_t groups = (resamples + kPerDraw - 1) / kPerDraw;
-  std::vector<double> out(groups * kPerDraw);
-  parallel_for(groups, threads, [&](std::size_t group) {
-    const auto eight = resample(triples, group);
-    std::copy(eight.begin(), eight.end(), out.begin() + static_cast<std::ptrdiff_t>(group * kPerDraw));
-  });
-  out.resize(resamples);
-  return out;
 }
 
 double mean_reciprocal(const std::vector<double>& ranks) {
@@ -165,6 +109,7 @@ StoredEvaluation read_evaluation(const std::filesystem::path& path) {
   const auto candidates = column<std::uint32_t>(file, "candidates", rows);
   const auto n_greater = column<std::uint32_t>(file, "n_greater", rows);
   const auto n_equal = column<std::uint32_t>(file, "n_equal", rows);
+  out.target_degrees = column<std::uint32_t>(file, "target_degree", rows);
   for (std::uint64_t i = 0; i < rows; ++i) {
     out.queries.push_back({head[i], relation[i], tail[i], side[i], candidates[i]});
     RankedQuery query;
@@ -179,7 +124,9 @@ StoredEvaluation read_evaluation(const std::filesystem::path& path) {
 Comparison compare(const StoredEvaluation& first, const StoredEvaluation& second, BootstrapOptions options,
                    std::size_t threads) {
   check_comparable(first, second);
-  const std::vector<TripleDifference> triples = differences(first, second, options.seed);
+  std::vector<detail::TripleSum> triples;
+  for (std::size_t i = 0; i < first.queries.size(); ++i)
+    detail::add_query(triples, first.queries[i], 1 / second.ranks[i] - 1 / first.ranks[i], options.seed);
   Comparison out;
   out.triples = triples.size();
   out.queries = first.queries.size();
@@ -190,7 +137,9 @@ Comparison compare(const StoredEvaluation& first, const StoredEvaluation& second
     out.worse += second.ranks[i] > first.ranks[i] ? 1 : 0;
   }
   if (options.resamples == 0 || triples.empty()) return out;
-  const std::vector<double> means = resampled(triples, options.resamples, threads);
+  std::vector<double> means = detail::resampled(triples, options.resamples, threads);
+  std::replace_if(
+      means.begin(), means.end(), [](double mean) { return std::isnan(mean); }, 0.0);
   out.difference = interval_of(means);
   count_signs(means, out);
   return out;

@@ -34,11 +34,12 @@ struct StoredEvaluation {
   std::string candidate_set;
   std::string candidate_digest;  ///< empty: all entities
   std::string graph_digest;
-  std::vector<StoredQuery> queries;  ///< ascending, whatever partition the file is from
-  std::vector<double> ranks;         ///< ranks of each query, realistic tie rule
+  std::vector<StoredQuery> queries;           ///< ascending, whatever partition the file is from
+  std::vector<double> ranks;                  ///< ranks of each query, realistic tie rule
+  std::vector<std::uint32_t> target_degrees;  ///< of each query: training triples that have the target
 };
 
-/// Reads it whole, 45 bytes per query. Throws Error(kMissingInput), Error(kBadData).
+/// Reads it whole, 49 bytes per query. Throws Error(kMissingInput), Error(kBadData).
 StoredEvaluation read_evaluation(const std::filesystem::path& file);
 
 /// How much better the second of two evaluations of the same queries is.

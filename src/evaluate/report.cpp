@@ -38,6 +38,7 @@ std::string what_was_ranked(const Evaluation& evaluation, const ReportOptions& o
         options.candidate_file);
   out += fmt::format("known answers left out: {}; {:.1f} candidates on average remain\n",
                      name(evaluation.options.filter), metrics.mean_candidates);
+  if (evaluation.epoch > 0) out += fmt::format("model after epoch {}\n", evaluation.epoch);
   if (evaluation.options.max_triples > 0)
     out += fmt::format("a sample of at most {} triples\n", with_thousands(evaluation.options.max_triples));
   return out;
@@ -162,6 +163,7 @@ std::string to_json(const Evaluation& evaluation, const ReportOptions& options) 
   const std::string& condition = evaluation.options.condition;
   Json json = {{"split", graph::name(evaluation.split)},
                {"filter", name(evaluation.options.filter)},
+               {"epoch", evaluation.epoch},
                {"max_triples", evaluation.options.max_triples},
                {"triples", metrics.triples()},
                {"exact", !listed && condition.empty()},

@@ -4,6 +4,8 @@
 
 #include "core/error.hpp"
 
+#include <fmt/ranges.h>
+
 #include <array>
 
 namespace tessera::model {

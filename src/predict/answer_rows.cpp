@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "predict/answer_rows.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdint>
 

@@ -82,9 +82,19 @@ void commit_as(Temporary& temporary, const std::filesystem::path& final_path) {
   fault_point("atomic.commit", Rank(0));
   rename_or_fail(temporary.path(), final_path);
   temporary.release();
-  sync_path(folder_of(final_path));
+  try {
+    sync_path(folder_of(final_path));
+  } catch (const Error& error) {
+    fail(ExitStatus::kIo, "'{}' is whole, but may be lost with the power: {}", final_path.string(), error.what());
+  }
 }
 }  // namespace
+
+void fail_writing(const std::filesystem::path& file) {
+  const int reason = errno;
+  fail(ExitStatus::kIo, "writing '{}' failed{}{}", file.string(), reason == 0 ? "" : ": ",
+       reason == 0 ? "" : std::strerror(reason));
+}
 
 void sync_path(const std::filesystem::path& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -93,6 +103,20 @@ void sync_path(const std::filesystem::path& path) {
   const int reason = errno;
   close(descriptor);
   if (status != 0) fail(ExitStatus::kIo, "'{}' cannot be flushed to disk: {}", path.string(), std::strerror(reason));
+}
+
+void require_writable(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  std::filesystem::path there = std::filesystem::weakly_canonical(std::filesystem::absolute(folder), ignored);
+  while (!std::filesystem::is_directory(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  const Temporary probe(fresh_temporary(there / "probe"));
+  const int descriptor = open(probe.path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const std::string block(4096, ' ');
+  const bool is_written =
+      descriptor >= 0 && write(descriptor, block.data(), block.size()) > 0 && fsync(descriptor) == 0;
+  const int reason = errno;
+  if (descriptor >= 0) close(descriptor);
+  if (!is_written) fail(ExitStatus::kIo, "nothing can be written in '{}': {}", there.string(), std::strerror(reason));
 }
 
 void require_space(const std::filesystem::path& folder, std::uint64_t bytes) {
@@ -141,7 +165,7 @@ void write_text(const std::filesystem::path& path, std::string_view text) {
   std::ofstream out(file.temporary(), std::ios::binary);
   out << text;
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed: {}", file.temporary().string(), std::strerror(errno));
+  if (!out) fail_writing(file.temporary());
   file.commit();
 }
 

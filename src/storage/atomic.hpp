@@ -64,8 +64,15 @@ class AtomicFolder {
 /// Writes a file of text, whole or not at all. Throws Error(kIo).
 void write_text(const std::filesystem::path& path, std::string_view text);
 
+/// Throws Error(kIo): writing that file has just failed, for the reason that errno has.
+[[noreturn]] void fail_writing(const std::filesystem::path& file);
+
 /// Flushes a file or folder to disk. Throws Error(kIo).
 void sync_path(const std::filesystem::path& path);
+
+/// Writes, flushes and removes a small file in `folder` or, if it does not exist yet, in the nearest folder above it.
+/// Throws Error(kIo) that says why nothing can be written there.
+void require_writable(const std::filesystem::path& folder);
 
 /// Throws Error(kIo) with a clear message when the file system of `folder` has less than `bytes` free.
 void require_space(const std::filesystem::path& folder, std::uint64_t bytes);

@@ -29,6 +29,7 @@ class LinesTable final : public TableWriter {
     if (!file.empty()) {
       file_.emplace(file);
       out_.open(file_->temporary(), std::ios::binary);
+      if (!out_) storage::fail_writing(path_);
     }
     write(detail::header(layout_));
   }
@@ -44,7 +45,7 @@ class LinesTable final : public TableWriter {
     if (layout_.format == Format::kText) write(detail::side_by_side(layout_, rows_));
     if (!file_) return;
     out_.close();
-    if (!out_) fail(ExitStatus::kIo, "writing '{}' failed", path_.string());
+    if (!out_) storage::fail_writing(path_);
     file_->commit();
   }
 
@@ -53,7 +54,7 @@ class LinesTable final : public TableWriter {
     if (!file_)
       std::fwrite(text.data(), 1, text.size(), stdout);
     else if (!out_.write(text.data(), static_cast<std::streamsize>(text.size())))
-      fail(ExitStatus::kIo, "writing '{}' failed", path_.string());
+      storage::fail_writing(path_);
   }
 
   Layout layout_;
@@ -103,6 +104,7 @@ void check_output(const std::filesystem::path& file) {
     fail(ExitStatus::kMissingInput, "folder '{}' for the output does not exist", folder.string());
   if (::access(folder.c_str(), W_OK) != 0)
     fail(ExitStatus::kIo, "folder '{}' for the output cannot be written to: {}", folder.string(), std::strerror(errno));
+  storage::require_writable(folder);
 }
 
 std::unique_ptr<TableWriter> open_table(const Layout& layout, const std::filesystem::path& file) {

@@ -209,19 +209,26 @@ TEST(Checkpoint, ADamagedOneIsPassedOver) {
   flip_byte(store.epoch_folder(3) / "part-0003.h5");
   for (const std::int32_t ranks : {1, 2, 3}) EXPECT_EQ(load_chosen(stored, ranks, Choice::kNewest), 2U);
   flip_byte(store.epoch_folder(3) / "manifest.h5");
-  for (const Choice choice : {Choice::kNewest, Choice::kBest}) EXPECT_EQ(load_chosen(stored, 2, choice), 2U);
+  EXPECT_EQ(load_chosen(stored, 2, Choice::kNewest), 2U);
+  test::expect_error(ExitStatus::kBadData, {"after epoch 3 is damaged", "Whole: after epoch 2"},
+                     [&] { load_chosen(stored, 2, Choice::kBest); });
   flip_byte(store.epoch_folder(2) / "part-0000.h5");
   for (const Choice choice : {Choice::kNewest, Choice::kBest})
     test::expect_error(ExitStatus::kBadData, {"no checkpoint", "is whole"}, [&] { load_chosen(stored, 2, choice); });
 }
 
-TEST(Checkpoint, TheBestOneIsPassedOverWhenDamaged) {
+TEST(Checkpoint, TheBestOneIsNeverReplaced) {
   const test::StoredGraph stored(test::random_graph({}), 4);
+  const CheckpointStore store(stored.run_folder());
   std::string digest;
   for (std::uint64_t epoch = 2; epoch <= 3; ++epoch)
     save(stored, 2, {.epoch = epoch, .best_epoch = 2, .best_mrr = 0.5}, epoch, digest);
-  flip_byte(CheckpointStore(stored.run_folder()).epoch_folder(2) / "part-0001.h5");
-  EXPECT_EQ(load_chosen(stored, 3, Choice::kBest), 3U);
+  EXPECT_EQ(store.best_sound(), 2U);
+  flip_byte(store.epoch_folder(2) / "part-0001.h5");
+  for (const std::int32_t ranks : {1, 3})
+    test::expect_error(ExitStatus::kBadData, {"after epoch 2 is damaged", "part-0001.h5", "Whole: after epoch 3"},
+                       [&] { load_chosen(stored, ranks, Choice::kBest); });
+  test::expect_error(ExitStatus::kBadData, {"Whole: after epoch 3"}, [&] { (void)store.best_sound(); });
 }
 
 TEST(Checkpoint, DamagedOrForeignOnesAreRefused) {

@@ -13,7 +13,10 @@ usage: cluster.sh up HOSTS [PID]    start a Slurm of 1 to 16 hosts; print the fo
                                     with PID it goes down when that process ends, however it ends
        cluster.sh run HOST CMD...   run a command on a host, in the current folder
        cluster.sh cut HOST          unplug a host from the network
-       cluster.sh heal HOST         plug it in again
+       cluster.sh slow HOST         both directions of its link carry 4 Mbit/s, with 50 ms of waiting
+       cluster.sh lossy HOST        its link drops packets of both directions whenever more than a few come at once
+       cluster.sh heal HOST         plug it in again, and let it be as fast as it was
+       cluster.sh lose HOST         the host is gone: its link is cut and its processes are killed, for good
        cluster.sh logs              the last lines of every daemon's log
        cluster.sh down              stop everything and remove the folder
 
@@ -233,6 +236,30 @@ forget_neighbours() {
   for name in $(cd "$dir/pids" && echo *); do in_host "$name" ip neighbour flush all; done
 }
 
+# shape HOST TBF-ARGUMENT...: a token bucket in front of both ends of its link.
+shape() {
+  local name=$1
+  shift
+  in_world tc qdisc replace dev "v-$name" root tbf "$@"
+  in_host "$name" tc qdisc replace dev eth0 root tbf "$@"
+}
+
+heal() {
+  in_world ip link set "v-$1" up
+  in_world tc qdisc delete dev "v-$1" root 2>/dev/null || true
+  in_host "$1" tc qdisc delete dev eth0 root 2>/dev/null || true
+  forget_neighbours
+}
+
+lose() {
+  local process space
+  in_world ip link set "v-$1" down
+  space=$(in_host "$1" readlink /proc/self/ns/net)
+  for process in /proc/[0-9]*; do
+    [[ $(readlink "$process/ns/net") != "$space" ]] || kill -KILL "${process#/proc/}" 2>/dev/null || true
+  done
+}
+
 down() {
   stop_world
   # The last processes of the world may still be writing while the kernel ends them.
@@ -259,11 +286,14 @@ case $command in
     need_host "${1:-}"
     in_world ip link set "v-$1" down
     ;;
-  heal)
+  slow | lossy | heal | lose)
     need_cluster
     need_host "${1:-}"
-    in_world ip link set "v-$1" up
-    forget_neighbours
+    case $command in
+      slow) shape "$1" rate 4mbit burst 16kb latency 50ms ;;
+      lossy) shape "$1" rate 40mbit burst 4kb limit 6kb ;;
+      *) "$command" "$1" ;;
+    esac
     ;;
   logs) need_cluster && logs ;;
   down) need_cluster && down ;;

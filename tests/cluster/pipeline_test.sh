@@ -70,7 +70,7 @@ title "train.sbatch, warned half-way: saved, requeued, continued to the same bit
 on c1 "$TESSERA_BIN" train job.toml run.folder=alone-long train.epochs=400 validate.every=0 >alone-long.log 2>&1 ||
   failed "train alone: $(tail -n 20 alone-long.log)"
 job=$(submit "${small[@]}" train job.toml run.folder=run-requeued train.epochs=400 validate.every=0)
-wait_for_log "$job" "epoch 2:"
+wait_for_log "$job" "epoch 2 of"
 on c1 scancel --batch --signal=USR1 "$job"
 expect_end "$job" COMPLETED 0:0
 expect_log "$job" "restarts: 1" 1

@@ -14,6 +14,7 @@ start_cluster 2
 # and leaves with 75, but only once: a resumed run finds the file that the first left behind.
 cat >stand-in <<'STANDIN'
 #!/usr/bin/env bash
+echo "lead ${TESSERA_SIGNAL_LEAD:-none}"
 echo "rank ${PMIX_RANK:-${OMPI_COMM_WORLD_RANK:-none}} of ${OMPI_COMM_WORLD_SIZE:-${SLURM_NTASKS:-1}} on $(hostname): $*"
 trap 'touch saved; sleep 0.$RANDOM; exit 75' USR1
 if [[ -n ${STANDIN_WAIT:-} && ! -e saved ]]; then
@@ -71,6 +72,29 @@ job=$(STANDIN_STATUS=75 TESSERA_MAX_RESTARTS=0 submit "${small[@]}" train job.to
 expect_end "$job" FAILED 75:0
 expect_log "$job" "saved, but not requeued" 1
 
+title "after status 74 it is requeued on request, and not for ever"
+job=$(STANDIN_STATUS=74 submit "${small[@]}" train job.toml)
+expect_end "$job" FAILED 74:0
+expect_log "$job" "restarts: 1" 0
+job=$(STANDIN_STATUS=74 TESSERA_MAX_IO_RESTARTS=2 submit "${small[@]}" train job.toml)
+expect_end "$job" FAILED 74:0
+expect_log "$job" "requeued \([12] of 2\)" 2
+expect_log "$job" "not requeued: 2 restarts after status 74 are enough" 1
+
+title "the lead of Slurm's warning reaches the ranks; a --signal of the command line needs TESSERA_SIGNAL_LEAD"
+job=$(submit "${small[@]}" train job.toml)
+expect_end "$job" COMPLETED 0:0
+expect_log "$job" "^lead 300$" 2
+job=$(TESSERA_SIGNAL_LEAD=1800 submit "${small[@]}" --signal=B:USR1@1800 train job.toml)
+expect_end "$job" COMPLETED 0:0
+expect_log "$job" "^lead 1800$" 2
+
+title "options for the launcher"
+job=$(TESSERA_LAUNCHER=mpirun TESSERA_LAUNCH_OPTIONS="--report-bindings -n 1" submit "${small[@]}" train job.toml)
+expect_end "$job" COMPLETED 0:0
+expect_log "$job" "mpirun --bind-to none --report-bindings -n 1 " 1
+expect_log "$job" "^rank 0 of 1 on c" 1
+
 title "other failures are passed on and never requeued"
 for file in train evaluate predict partition; do
   job=$(STANDIN_STATUS=65 submit "${small[@]}" "$file" job.toml)
@@ -84,7 +108,7 @@ expect_end "$job" FAILED 64:0
 expect_log "$job" "usage: sbatch slurm/train.sbatch JOB.toml" 1
 job=$(submit "${small[@]}" evaluate absent.toml)
 expect_end "$job" FAILED 66:0
-expect_log "$job" "the job file 'absent.toml' cannot be read" 1
+expect_log "$job" "the file 'absent.toml' cannot be read" 1
 job=$(TESSERA_BIN=/nowhere/tessera submit "${small[@]}" predict job.toml)
 expect_end "$job" FAILED 69:0
 expect_log "$job" "'/nowhere/tessera' is no program here; set TESSERA_BIN" 1

@@ -4,7 +4,7 @@
 #include "comm/contract.hpp"
 #include "core/error.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>

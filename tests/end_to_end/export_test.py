@@ -356,7 +356,7 @@ class BadExport(ExportTest):
         self.succeed("export", "run", "data.graph=moved.kg", "-o", "model")
         self.evaluate("model")
 
-    def test_a_damaged_checkpoint_is_passed_over(self):
+    def test_a_damaged_checkpoint_is_not_replaced(self):
         checkpoints = sorted((self.folder / "run" / "checkpoints").iterdir())
         best = json.loads(self.succeed("export", "run", "-o", "first", "--json"))["members"][0]["epoch"]
         for count, folder in enumerate([self.folder / "run" / "checkpoints" / f"epoch-{best:06}", *checkpoints]):
@@ -364,8 +364,8 @@ class BadExport(ExportTest):
                 file.write(b"x")
             if count == 0 and len(checkpoints) > 1:
                 done = self.run_program("export", "run", "-o", "second")
-                self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn("passed over", done.stderr.decode())
+                self.assertEqual(done.returncode, BAD_DATA, done.stderr)
+                self.assertIn(f"after epoch {best} is damaged", done.stderr.decode())
         done = self.run_program("export", "run", "-o", "third")
         self.assertEqual(done.returncode, BAD_DATA)
         self.assertIn("part-0003.h5", done.stderr.decode())

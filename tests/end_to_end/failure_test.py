@@ -54,8 +54,12 @@ class Failure(ProgramTest):
         self.assertEqual(self.resume(4), self.expected())
 
     def test_one_rank_hangs(self):
-        done = self.fail("train.step:2:20:stop", within_seconds=40)
-        self.assertIn("waited 5 s", done.stderr.decode())
+        for rank in (0, 2):
+            with self.subTest(rank=rank):
+                message = self.fail(f"train.step:{rank}:20:stop", within_seconds=40).stderr.decode()
+                self.assertEqual(message.count("tessera: "), 1, message)
+                self.assertIn("waited 5 s", message)
+                shutil.rmtree(self.folder / "run")
 
     def test_killed_while_saving(self):
         expected = self.expected()

@@ -9,7 +9,7 @@ import shutil
 import support
 from support import ProgramTest
 
-USAGE, BAD_DATA, MISSING = 64, 65, 66
+USAGE, BAD_DATA, MISSING, IO = 64, 65, 66, 74
 
 
 class RunFolder(ProgramTest):
@@ -132,25 +132,25 @@ class Damage(RunFolder):
                 self.assertEqual(json.loads(done.stdout)["parameter_digest"], expected["parameter_digest"])
                 shutil.rmtree(self.folder / "run")
 
-    def test_ranking_and_answering_use_the_newest_sound_one(self):
-        best = self.checkpoints()[0]
-        for way, name in (("part", "part-0003.h5"), ("manifest", "manifest.h5")):
-            with self.subTest(way=way):
-                whole = self.content()
-                self.spoil_newest(way)
-                done = self.run_program("evaluate", "run", ranks=2)
-                self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertIn(f"checkpoint after epoch {self.expected['best_epoch']} ", done.stderr.decode())
-                self.refuse(BAD_DATA, "evaluate", "run", "--epoch", 5, says=[name])
-                for path, content in whole.items():
-                    path.write_bytes(content)
-        self.damage(best / "part-0000.h5")
-        for words in (["evaluate", "run"], ["predict", "run", "--query", "e000", "r1"]):
-            done = self.run_program(*words)
-            message = done.stderr.decode()
-            self.assertEqual(done.returncode, 0, message)
-            self.assertIn(f"{best.name}/part-0000.h5", message)
-            self.assertIn("checkpoint after epoch 5 ", message)
+    def test_another_epoch_than_the_best_is_used_on_request_alone(self):
+        best = self.expected["best_epoch"]
+        whole = self.content()
+        self.spoil_newest("part")  # the best one is not touched
+        done = self.run_program("evaluate", "run", ranks=2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"checkpoint after epoch {best} ", done.stderr.decode())
+        self.assertIn(f"model after epoch {best}\n", done.stdout.decode())
+        self.refuse(BAD_DATA, "evaluate", "run", "--epoch", 5, says=["part-0003.h5"])
+        self.spoil_newest("manifest")  # which one is the best?
+        self.refuse(BAD_DATA, "evaluate", "run", says=["manifest.h5", "after epoch 5 is damaged", f"Whole: after epoch {best};"])
+        for path, content in whole.items():
+            path.write_bytes(content)
+        self.damage(self.checkpoints()[0] / "part-0000.h5")
+        for words in (["evaluate", "run"], ["predict", "run", "--query", "e000", "r1"], ["export", "run", "-o", "model"]):
+            for ranks in (0, 2) if words[0] != "export" else (0,):
+                self.refuse(BAD_DATA, *words, ranks=ranks, says=[f"after epoch {best} is damaged", "part-0000.h5",
+                                                                 "Whole: after epoch 5;", "--epoch"])
+        self.assertEqual(json.loads(self.succeed("evaluate", "run", "--epoch", 5, "--json"))["epoch"], 5)
 
     def test_without_a_sound_one_it_is_refused(self):
         for checkpoint in self.checkpoints():
@@ -159,6 +159,39 @@ class Damage(RunFolder):
         for words in (["train", self.job, "--resume", "train.epochs=6"], ["evaluate", "run"]):
             self.refuse(BAD_DATA, *words, says=["no checkpoint", "part-0001.h5"])
         self.assertEqual(self.content(), before)
+
+
+class Owner(RunFolder):
+    def test_a_lock_file_that_is_garbage(self):
+        self.write(".run.training", b"\0\xff garbage")
+        self.refuse(BAD_DATA, "train", self.job, says=[".run.training", "remove it if no training uses run folder 'run'"])
+
+    def test_the_lock_of_a_host_that_is_gone(self):
+        self.write(".run.training", "process 7 on elsewhere, job 5, since long ago\nkernel other\nbeat 00000000000000000003\n")
+        done = self.run_program("train", self.job)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("left locked by process 7 on elsewhere, job 5", done.stderr.decode())
+        self.assertIn("no sign of life", done.stderr.decode())
+
+    def test_readers_need_no_lock(self):
+        self.succeed("train", self.job)
+        self.write(".run.training", b"garbage")
+        for words in (["evaluate", "run"], ["predict", "run", "--query", "e000", "r1"], ["info", "run"]):
+            self.succeed(*words)
+
+    def test_a_folder_on_which_nothing_can_be_written(self):
+        for keys in ({"run.folder": '"/proc/run"'}, {"memory.folder": '"/proc/rows"', "memory.resident_parts": 4}):
+            self.refuse(IO, "train", self.write_job("nowhere.toml", **keys), says=["nothing can be written in '/proc'"])
+
+    def test_tasks_that_do_not_know_each_other(self):
+        for tasks, task, by in (("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "srun"), ("PMI_SIZE", "PMI_RANK", "mpiexec")):
+            others = {tasks: "3", task: "0"}
+            if by == "mpiexec" and b"MPICH" in self.run_program("--version").stdout:
+                continue  # there it is the launcher's own
+            self.refuse(USAGE, "train", self.job, says=[f"{by} started 3 tasks", "--mpi=pmix", "TESSERA_ALONE=1"], **others)
+            done = self.run_program("train", self.job, **{**others, task: "2"})
+            self.assertEqual((done.returncode, done.stderr), (USAGE, b""))
+        self.succeed("info", "data.kg", SLURM_STEP_NUM_TASKS="3", SLURM_PROCID="1", TESSERA_ALONE="1")
 
 
 class Elsewhere(RunFolder):

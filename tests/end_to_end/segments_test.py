@@ -103,6 +103,18 @@ class Segments(support.ProgramTest):
         self.assertGreater(last["write_seconds"], 0)
         self.assertLessEqual(last["longest_segment_seconds"], last["seconds"])
 
+    def test_a_warning_of_slurm_that_comes_too_late_is_said_from_the_start(self):
+        job = self.job("run", **{"checkpoint.every": '"0.000001s"'})
+        done = self.run_program("train", job, TESSERA_FAULT="train.step:0:20:signal", TESSERA_SIGNAL_LEAD="300")
+        self.assertEqual(done.returncode, STOPPED, done.stderr.decode())
+        self.assertNotIn("too late", done.stderr.decode())
+        done = self.run_program("train", job, "--resume", TESSERA_SIGNAL_LEAD="60")
+        message = done.stderr.decode()
+        self.assertIn("a stop request takes about", message)
+        self.assertEqual(message.count("too late"), 1, message)
+        self.assertRegex(message, "--signal=B:USR1@9[0-9]")
+        self.assertLess(message.index("too late"), message.index("epoch 2 of "))
+
     def test_settings_that_are_no_durations_or_numbers(self):
         for key, value, says in (("checkpoint.every", '"soon"', ["checkpoint.every", "'soon'"]), ("checkpoint.every", 10, ["'10'"]),
                                  ("checkpoint.every", -1, ["'-1'"]), ("checkpoint.keep", 0, ["checkpoint.keep"]),

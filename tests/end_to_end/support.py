@@ -53,7 +53,7 @@ class ProgramTest(unittest.TestCase):
     def run_program(self, *words, ranks=0, stdin=None, stdout=subprocess.PIPE, timeout=120, **extra):
         command = [PROGRAM, *(word if isinstance(word, bytes) else str(word) for word in words)]
         if ranks:
-            command = ["mpirun", "-n", str(ranks), "--bind-to", "none"] + command
+            command = [os.environ.get("TESSERA_MPIRUN", "mpirun"), "-n", str(ranks), "--bind-to", "none"] + command
         return subprocess.run(command, env=environment(**extra), cwd=self.folder, input=stdin, stdout=stdout,
                               stderr=subprocess.PIPE, timeout=timeout)
 

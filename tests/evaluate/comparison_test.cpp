@@ -4,6 +4,7 @@
 
 #include "core/random.hpp"
 #include "evaluate/detail/triple_hash.hpp"
+#include "evaluate/group_intervals.hpp"
 #include "support/expect_error.hpp"
 
 #include <gtest/gtest.h>
@@ -157,6 +158,55 @@ TEST(ComparisonTest, ReportSaysEverything) {
     EXPECT_NE(text.find(words), std::string::npos) << words << "\n" << text;
   EXPECT_EQ(to_text(comparison, first, second, {.resamples = 0}).find("interval"), std::string::npos);
   EXPECT_NE(to_json(comparison, first, second, options).find("\"p_value\""), std::string::npos);
+}
+
+/// 1 / rank of every query.
+std::vector<double> reciprocals(const StoredEvaluation& evaluation) {
+  std::vector<double> out;
+  for (const double rank : evaluation.ranks) out.push_back(1 / rank);
+  return out;
+}
+
+/// The interval of some queries, by their own resampling.
+Interval interval_alone(const StoredEvaluation& evaluation, std::size_t first, std::size_t end) {
+  StoredEvaluation nothing = evaluation;
+  nothing.ranks.assign(nothing.ranks.size(), std::numeric_limits<double>::infinity());
+  StoredEvaluation some = evaluation;
+  for (StoredEvaluation* part : {&nothing, &some}) {
+    part->queries = {part->queries.begin() + static_cast<std::ptrdiff_t>(first),
+                     part->queries.begin() + static_cast<std::ptrdiff_t>(end)};
+    part->ranks = {part->ranks.begin() + static_cast<std::ptrdiff_t>(first),
+                   part->ranks.begin() + static_cast<std::ptrdiff_t>(end)};
+  }
+  return interval_of(by_hand(nothing, some, {.resamples = 100, .seed = 1}));
+}
+
+TEST(GroupMeansTest, AGroupHasTheIntervalOfItsTriplesAlone) {
+  const StoredEvaluation evaluation = made_up(40, 1);
+  std::vector<std::uint32_t> groups(80, 0);
+  std::fill(groups.begin() + 50, groups.end(), 1);
+  groups.back() = kNoGroup;
+  groups[78] = kNoGroup;
+  const std::vector<double> values = reciprocals(evaluation);
+  const auto means = group_means({evaluation.queries, values, groups, 3}, {.resamples = 100, .seed = 1}, 2);
+  ASSERT_EQ(means.size(), 3U);
+  EXPECT_EQ(means[0].queries, 50U);
+  EXPECT_EQ(means[1].queries, 28U);
+  EXPECT_EQ(means[2].queries, 0U);
+  const Interval first = interval_alone(evaluation, 0, 50);
+  EXPECT_NEAR(means[0].interval.low, first.low, 1e-12);
+  EXPECT_NEAR(means[0].interval.high, first.high, 1e-12);
+  EXPECT_NEAR(means[1].interval.standard_error, interval_alone(evaluation, 50, 78).standard_error, 1e-12);
+}
+
+TEST(GroupMeansTest, ResamplesWithoutATripleOfTheGroupCountForNothing) {
+  const StoredEvaluation evaluation = made_up(1, 1);
+  const std::vector<double> values = reciprocals(evaluation);
+  const std::vector<std::uint32_t> groups(2, 0);
+  const GroupMean group =
+      group_means({evaluation.queries, values, groups, 1}, {.resamples = 100, .seed = 1}, 1).front();
+  EXPECT_DOUBLE_EQ(group.interval.low, group.mean);
+  EXPECT_DOUBLE_EQ(group.interval.high, group.mean);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "storage/checksum.hpp"
 #include "storage/rereadable.hpp"
+#include "support/expect_error.hpp"
 #include "support/graph_fixture.hpp"
 
 #include <gtest/gtest.h>
@@ -25,21 +26,40 @@ class FileLockTest : public ::testing::Test {
   const std::filesystem::path folder_ = temporary_.path();
 };
 
-TEST_F(FileLockTest, OneHoldsItAndSaysWho) {
+TEST_F(FileLockTest, OneHoldsItAndMayWriteWho) {
   const auto path = folder_ / "lock";
   {
     const auto lock = FileLock::try_lock(path);
     ASSERT_TRUE(lock);
+    EXPECT_TRUE(lock->is_kept());
     EXPECT_FALSE(FileLock::try_lock(path));
-    EXPECT_NE(FileLock::holder(path).find("process " + std::to_string(getpid()) + " on "), std::string::npos);
+    lock->write("somebody");
+    lock->write("me");
+    EXPECT_EQ(FileLock::content(path), "me");
   }
   EXPECT_FALSE(std::filesystem::exists(path)) << "it is removed with the lock";
+  EXPECT_EQ(FileLock::content(path), std::nullopt);
   EXPECT_TRUE(FileLock::try_lock(path));
 }
 
 TEST_F(FileLockTest, WhatAKilledProcessLeftIsNoLock) {
-  std::ofstream(folder_ / "lock") << "process 1 on elsewhere, since long ago\n";
-  EXPECT_TRUE(FileLock::try_lock(folder_ / "lock"));
+  std::ofstream(folder_ / "lock") << "somebody";
+  auto lock = FileLock::try_lock(folder_ / "lock");
+  ASSERT_TRUE(lock);
+  EXPECT_EQ(FileLock::content(folder_ / "lock"), "somebody");
+  lock->leave_file();
+  lock.reset();
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "lock"));
+}
+
+TEST_F(FileLockTest, AFileThatCannotBeMadeIsSaid) {
+  test::expect_error(ExitStatus::kIo, {"nothing can be written", "absent"},
+                     [&] { (void)FileLock::try_lock(folder_ / "absent" / "lock"); });
+  require_writable(folder_ / "not" / "yet" / "there");
+  std::ofstream(folder_ / "file") << "x";
+  require_writable(folder_ / "file" / "below");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1) << "the probe is gone";
+  test::expect_error(ExitStatus::kIo, {"nothing can be written in '/proc'"}, [] { require_writable("/proc/run"); });
 }
 
 TEST_F(FileLockTest, ListsOfChecksumsLoseNothing) {

@@ -92,22 +92,20 @@ struct PartQueries {
 /// Both queries of every triple, at the owners of their sources.
 std::vector<PartQueries> queries_by_part(const TestGraph& graph, const graph::PartitionManifest& manifest) {
   std::vector<PartQueries> queries(manifest.part_count());
-  std::optional<float> weight;
-  const auto add = [&](Split split, EntityId source, RelationId relation, EntityId target) {
+  const auto add = [&](Split split, EntityId source, RelationId relation, EntityId target, const float* weight) {
     const PartId part = manifest.owner(source);
     const auto row = static_cast<std::uint32_t>(source.value() - manifest.offsets[part.index()]);
     queries[part.index()].splits.at(static_cast<std::size_t>(split)).push_back({LocalRow(row), relation, target});
-    if (weight) queries[part.index()].weights.push_back(*weight);
+    if (weight != nullptr) queries[part.index()].weights.push_back(*weight);
   };
   for (const Split split : graph::kSplits) {
     for (std::size_t i = 0; i < graph.split(split).size(); ++i) {
       const Triple& triple = graph.split(split)[i];
-      weight.reset();
-      if (split == Split::kTrain && !graph.weights.empty()) weight = graph.weights.at(i);
+      const float* weight = split == Split::kTrain && !graph.weights.empty() ? &graph.weights.at(i) : nullptr;
       const EntityId head(manifest.new_ids[triple.head.index()]);
       const EntityId tail(manifest.new_ids[triple.tail.index()]);
-      add(split, head, triple.relation, tail);
-      add(split, tail, RelationId(triple.relation.value() + static_cast<std::uint32_t>(graph.relations)), head);
+      add(split, head, triple.relation, tail, weight);
+      add(split, tail, RelationId(triple.relation.value() + static_cast<std::uint32_t>(graph.relations)), head, weight);
     }
   }
   return queries;

@@ -34,7 +34,7 @@ struct TestGraph {
   std::uint64_t entities = 0;
   std::uint64_t relations = 0;
   std::array<std::vector<Triple>, 3> splits;  ///< by graph::Split; each sorted by (relation, head, tail) and distinct
-  std::vector<float> weights;                 ///< of the training triples; empty: none have any
+  std::vector<float> weights = {};            ///< of the training triples; empty: none have any
   [[nodiscard]] const std::vector<Triple>& split(graph::Split which) const {
     return splits.at(static_cast<std::size_t>(which));
   }

@@ -27,7 +27,9 @@ std::string run(const test::StoredGraph& stored, Job job, EngineKind kind, std::
     train::Trainer trainer({comm, trained.shard, job, trained.parameters, 1, kernels::cpu_backend(), trained.pool, {}},
                            *trained.engine, false);
     train::TrainerHooks hooks;
-    hooks.validation_mrr = [&] { return static_cast<double>(comm.reduce(1, comm::Reduction::kSum)) / ranks; };
+    hooks.validation = [&] {
+      return train::Validation{static_cast<double>(comm.reduce(1, comm::Reduction::kSum)) / ranks};
+    };
     if (kind == EngineKind::kMixed) hooks.device_use = [] { return memory::DeviceUse{7, 9}; };
     const train::Outcome outcome = trainer.run(hooks);
     if (comm.is_root()) digest = outcome.parameter_digest;

@@ -99,11 +99,11 @@ class TrainerRun : public testing::Test {
       if (++calls == 2 * session.stop_after_segments) stop = true;
       return std::uint64_t{0};
     };
-    hooks.validation_mrr = [&] {
+    hooks.validation = [&] {
       const std::uint64_t every = job_.validate.every;
       epoch = std::min((epoch / every + 1) * every, job_.train.epochs);
       if (epoch == session.stop_after) stop = true;
-      return kMrr.at(epoch - 1);
+      return train::Validation{kMrr.at(epoch - 1), {{1, 0.25}, {10, 0.5}}};
     };
     return trainer.run(hooks);
   }
@@ -200,12 +200,12 @@ Trained train_with_average(const test::StoredGraph& stored, const Job& job) {
   train::Trainer trainer(setup, *engine, false);
   Trained trained;
   train::TrainerHooks hooks;
-  hooks.validation_mrr = [&] {  // after every epoch
+  hooks.validation = [&] {  // after every epoch
     const std::vector<double> rows = values(parameters);
     if (trained.expected_average.empty()) trained.expected_average = rows;
     for (std::size_t i = 0; i < rows.size(); ++i)
       trained.expected_average[i] = job.average.decay * trained.expected_average[i] + (1 - job.average.decay) * rows[i];
-    return 0.5;
+    return train::Validation{0.5};
   };
   trainer.run(hooks);
   trained.rows = values(parameters);

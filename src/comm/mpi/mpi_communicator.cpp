@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm/mpi/detail/mpi_communicator.hpp"
 
+#include "comm/message_tags.hpp"
 #include "comm/mpi/detail/mpi_try.hpp"
 #include "core/cast.hpp"
 #include "core/error.hpp"
@@ -191,9 +192,41 @@ class MpiCommunicator final : public Communicator {
     }
   }
 
+  // Ranks that wait for the same one give up together. The first tells the others, and is the one that says why.
   [[noreturn]] void time_out(const char* what, int peer) const {
-    fail(ExitStatus::kIo, "waited {} s for {}{}: a rank or the network hangs; run.watchdog_seconds sets the limit",
-         watchdog_.count(), what, peer < 0 ? std::string() : fmt::format(" of rank {}", peer));
+    using std::chrono::milliseconds;
+    constexpr milliseconds kNextRank{50};
+    constexpr milliseconds kLongest{5000};
+    const bool is_known = size_ > 1 && has_other_given_up(std::min(kNextRank * rank_.value(), kLongest));
+    if (size_ > 1 && !is_known) tell_others();
+    throw SilenceError(
+        fmt::format("waited {} s for {}{}: a rank or the network hangs; run.watchdog_seconds sets the limit",
+                    watchdog_.count(), what, peer < 0 ? std::string() : fmt::format(" of rank {}", peer)),
+        is_known);
+  }
+
+  [[nodiscard]] bool has_other_given_up(std::chrono::milliseconds within) const {
+    using Clock = std::chrono::steady_clock;
+    int flag = 0;
+    const Clock::time_point deadline = Clock::now() + within;
+    do {
+      if (MPI_Iprobe(MPI_ANY_SOURCE, message_tag::kGivenUp, comm_, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+        return false;
+      usleep(1000);
+    } while (flag == 0 && Clock::now() < deadline);
+    return flag != 0;
+  }
+
+  // Nobody waits for these messages to arrive: some of the ranks hang.
+  void tell_others() const {
+    static const char nothing = 0;
+    for (int to = 0; to < size_; ++to) {
+      MPI_Request request = MPI_REQUEST_NULL;
+      if (to != rank_.value() &&
+          MPI_Isend(&nothing, 1, MPI_BYTE, to, message_tag::kGivenUp, comm_, &request) == MPI_SUCCESS)
+        (void)MPI_Request_free(&request);
+    }
+    (void)has_other_given_up(std::chrono::milliseconds(30));  // the library sends while it is asked
   }
 
   MPI_Comm comm_ = MPI_COMM_NULL;

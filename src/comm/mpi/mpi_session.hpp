@@ -6,14 +6,23 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 namespace tessera::comm {
 
+/// What the environment says about the tasks that were started together.
+struct Launch {
+  std::string by;  ///< what started them; empty: nothing that is known
+  int tasks = 1;
+  int task = 0;  ///< number of this one
+};
+
 /// Initialises MPI (funneled threads) and finalises it. At most one per process. The library's communicators are
-/// duplicates of the one that is handed to them.
+/// duplicates of the one that is handed to them. MPI waits for all ranks at its start and its end, without a limit of
+/// its own: after `limit` this process says so and ends.
 class MpiSession {
  public:
-  MpiSession();
+  explicit MpiSession(std::chrono::seconds limit = std::chrono::seconds(120));
   ~MpiSession();
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
@@ -26,6 +35,15 @@ class MpiSession {
 
   /// True when a launcher (mpirun, srun with PMIx or PMI) started this process.
   static bool started_by_launcher();
+  /// To be asked before the session is made.
+  static Launch launch();
+  /// "Open MPI v4.1.4", "MPICH Version: 4.0.2".
+  static std::string library();
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::seconds limit_;
+  Launch launch_;
 };
 
 }  // namespace tessera::comm

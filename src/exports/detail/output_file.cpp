@@ -2,12 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exports/detail/output_file.hpp"
 
-#include "core/error.hpp"
 #include "storage/atomic.hpp"
 
 #include <bit>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace tessera::exports::detail {
@@ -34,7 +31,7 @@ void OutputFile::close() {
 }
 
 void OutputFile::check() {
-  if (!out_) fail(ExitStatus::kIo, "writing '{}' failed: {}", path_.string(), std::strerror(errno));
+  if (!out_) storage::fail_writing(path_);
 }
 
 }  // namespace tessera::exports::detail

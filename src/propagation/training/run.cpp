@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/fault.hpp"
 #include "core/log.hpp"
+#include "core/provenance.hpp"
 #include "core/text.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
@@ -95,6 +96,7 @@ void Run::write_run_folder() {
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
   metrics_.emplace(folder, state_.epoch);
+  if (!metrics_->records().empty()) metrics_->rebuild_hdf5();
   storage::write_text(folder / kJobFile, to_toml(with_absolute_paths(setup_.job)));
 }
 
@@ -131,8 +133,10 @@ train::Outcome Run::run(const train::TrainerHooks& hooks) {
   train::Outcome outcome;
   if (state_.epoch == 0 && setup_.job.train.epochs == 0) {
     state_.finished = true;
-    save();
+    save(hooks);
   }
+  const double begun = static_cast<double>(state_.partial.segment) / static_cast<double>(segments());
+  time_left_ = train::TimeLeft(static_cast<double>(state_.epoch) + begun, setup_.job.train.epochs);
   const std::uint64_t triples = setup_.shard.manifest.query_count() / 2;
   Progress progress("training", triples * setup_.job.train.epochs, "triples", !setup_.comm.is_root(),
                     triples * state_.epoch + state_.partial.sums.terms / 2);
@@ -141,7 +145,7 @@ train::Outcome Run::run(const train::TrainerHooks& hooks) {
     train_segment(progress, hooks);
     state_.finished = is_at_end();
     outcome.stopped_on_request = is_stop_asked(hooks) && !state_.finished;
-    if (outcome.stopped_on_request || state_.finished || must_save()) save();
+    if (outcome.stopped_on_request || state_.finished || must_save()) save(hooks);
   }
   progress.finish();
   outcome.stopped_early = no_longer_improves();
@@ -169,10 +173,10 @@ void Run::train_segment(Progress& progress, const train::TrainerHooks& hooks) {
   epoch.seconds += seconds;
   epoch.longest_seconds = std::max(epoch.longest_seconds, seconds);
   saves_.segment_took(seconds);
-  if (++epoch.segment == epoch.segments) end_epoch(hooks);
+  if (++epoch.segment == epoch.segments) end_epoch(progress, hooks);
 }
 
-void Run::end_epoch(const train::TrainerHooks& hooks) {
+void Run::end_epoch(Progress& progress, const train::TrainerHooks& hooks) {
   const checkpoint::PartialEpoch epoch = std::exchange(state_.partial, {});
   train::EpochRecord record;
   record.epoch = ++state_.epoch;
@@ -191,32 +195,41 @@ void Run::end_epoch(const train::TrainerHooks& hooks) {
     record.stages.seconds[stage] = now.seconds[stage] - stages_.seconds[stage];
   stages_ = now;
   last_loss_ = record.loss;
-  if (hooks.validation_mrr && is_due(setup_.job.validate.every)) {
-    record.validation_mrr = hooks.validation_mrr();
+  if (hooks.validation && is_due(setup_.job.validate.every)) {
+    train::Validation validation = hooks.validation();
+    record.validation_mrr = validation.mrr;
+    record.validation_hits = std::move(validation.hits);
+    record.validation_filter = hooks.validation_filter;
     const bool goes_down = train::count_validation(state_, setup_.job, *record.validation_mrr);
     if (goes_down && setup_.comm.is_root())
       log::info("{} validations without a better one: the learning rate is {:.3g} from now on",
                 setup_.job.schedule.patience, setup_.job.optimiser.learning_rate * state_.rate_factor);
   }
-  this->record(record);
+  this->record(hooks, record);
+  if (setup_.comm.is_root()) log_epoch(progress);
 }
 
-void Run::record(train::EpochRecord record) {
+void Run::record(const train::TrainerHooks& hooks, train::EpochRecord record) {
   std::array<std::int64_t, memory::kTagCount> peaks{};
   for (std::size_t tag = 0; tag < peaks.size(); ++tag)
     peaks[tag] = static_cast<std::int64_t>(setup_.training.pool().use(static_cast<memory::Tag>(tag)).peak_bytes);
   setup_.comm.all_reduce(peaks, comm::Reduction::kMax);
   for (std::size_t tag = 0; tag < peaks.size(); ++tag) record.peak_bytes[tag] = static_cast<std::uint64_t>(peaks[tag]);
   comm::on_root(setup_.comm, [&] {
+    const Provenance now = current_provenance();
+    record.end = {now.time_utc, now.host, job_id()};
     fault_point("metrics.append", setup_.comm.rank());
+    if (hooks.require_folder) hooks.require_folder();
     metrics_->append(record);
   });
-  if (!setup_.comm.is_root()) return;
-  log::info("epoch {}: loss {:.4f}, {} triples/s{}", record.epoch, record.loss,
-            text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)),
-            !record.validation_mrr ? ""
-                                   : fmt::format(", validation MRR {:.4f}{}", *record.validation_mrr,
-                                                 state_.best_epoch == record.epoch ? " (best)" : ""));
+}
+
+void Run::log_epoch(Progress& progress) const {
+  progress.set_standing(train::last_validation(metrics_->records()));
+  progress.finish();  // the line that a terminal shows makes room
+  log::info("{}", train::epoch_line(metrics_->records(),
+                                    {setup_.job.train.epochs, state_.best_epoch,
+                                     time_left_.seconds(static_cast<double>(state_.epoch))}));
 }
 
 // Collective. One of the ranks was asked to stop; rank 0 tells all whether its clock asks for a checkpoint.
@@ -228,7 +241,10 @@ bool Run::is_stop_asked(const train::TrainerHooks& hooks) {
   return asked[0] != 0;
 }
 
-void Run::save() {
+void Run::save(const train::TrainerHooks& hooks) {
+  comm::on_root(setup_.comm, [&] {
+    if (hooks.require_folder) hooks.require_folder();
+  });
   const auto start = Clock::now();
   saves_.began(false);
   checkpoints_.save_manifest(

@@ -9,6 +9,7 @@
 #include "graph/shard.hpp"
 #include "propagation/trained_model.hpp"
 #include "propagation/training/step.hpp"
+#include "train/loop/epoch_line.hpp"
 #include "train/loop/metrics_log.hpp"
 #include "train/loop/save_times.hpp"
 #include "train/loop/trainer.hpp"
@@ -63,14 +64,15 @@ class Run {
   [[nodiscard]] std::uint64_t segment_steps() const;
   [[nodiscard]] std::uint64_t segments() const;
   void train_segment(Progress& progress, const train::TrainerHooks& hooks);
-  void end_epoch(const train::TrainerHooks& hooks);
-  void record(train::EpochRecord record);
+  void end_epoch(Progress& progress, const train::TrainerHooks& hooks);
+  void record(const train::TrainerHooks& hooks, train::EpochRecord record);
+  void log_epoch(Progress& progress) const;
   [[nodiscard]] bool is_due(std::uint64_t every) const;
   [[nodiscard]] bool no_longer_improves() const;
   [[nodiscard]] bool is_at_end() const;
   [[nodiscard]] bool must_save() const;
   bool is_stop_asked(const train::TrainerHooks& hooks);
-  void save();
+  void save(const train::TrainerHooks& hooks);
   [[nodiscard]] std::string digest() const;
 
   RunSetup setup_;
@@ -78,6 +80,7 @@ class Run {
   checkpoint::RunState state_;
   std::optional<train::MetricsLog> metrics_;  // rank 0
   train::SaveTimes saves_;
+  train::TimeLeft time_left_;
   std::uint64_t bytes_sent_ = 0;
   StageTimes stages_;  // at the end of the epoch before
   double last_loss_;

@@ -11,6 +11,7 @@
 
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace tessera::storage::detail {
 
@@ -41,6 +42,16 @@ inline void prepare_library() {
 /// systems have none.
 inline herr_t leave_out_locks(hid_t access) { return H5Pset_file_locking(access, false, true); }
 
+/// Of a call of the system that failed, HDF5 describes everything: its reason is enough.
+inline std::string without_details(const std::string& description) {
+  constexpr std::string_view kReason = "error message = '";
+  const std::size_t reason = description.find(kReason);
+  const std::size_t end = description.find('\'', reason + kReason.size());
+  if (reason == std::string::npos || end == std::string::npos) return description;
+  return description.substr(0, description.find(": time = ")) + ": " +
+         description.substr(reason + kReason.size(), end - reason - kReason.size());
+}
+
 /// The innermost description on the error stack of the library.
 inline std::string library_message() {
   std::string message;
@@ -51,7 +62,7 @@ inline std::string library_message() {
         return 0;
       },
       &message);
-  return walked < 0 || message.empty() ? "unknown reason" : message;
+  return walked < 0 || message.empty() ? "unknown reason" : without_details(message);
 }
 
 inline hid_t memory_type(ElementType type) {

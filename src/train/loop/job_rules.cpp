@@ -8,6 +8,8 @@
 #include "model/scorer.hpp"
 #include "train/negative_loss.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>

@@ -9,8 +9,12 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <limits>
+#include <set>
+#include <string>
 #include <utility>
 
 namespace tessera::train {
@@ -19,6 +23,40 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint64_t kVersion = 1;
+constexpr const char* kHits = "validation_hits_at_";
+
+void put_validation(const EpochRecord& record, Json& line) {
+  if (!record.validation_mrr) return;
+  line["validation_mrr"] = *record.validation_mrr;
+  for (const HitsAt& hits : record.validation_hits) line[fmt::format("{}{}", kHits, hits.k)] = hits.share;
+  if (!record.validation_filter.empty()) line["validation_filter"] = record.validation_filter;
+}
+
+// Hits are in the order of their k, not of their names.
+void take_validation(const Json& line, EpochRecord& record) {
+  if (!line.contains("validation_mrr")) return;
+  record.validation_mrr = line.at("validation_mrr");
+  record.validation_filter = line.value("validation_filter", "");
+  for (const auto& [key, share] : line.items())
+    if (key.starts_with(kHits))
+      record.validation_hits.push_back(
+          {static_cast<std::uint32_t>(std::strtoul(key.c_str() + std::strlen(kHits), nullptr, 10)), share});
+  std::sort(record.validation_hits.begin(), record.validation_hits.end(),
+            [](const HitsAt& a, const HitsAt& b) { return a.k < b.k; });
+}
+
+void put_end(const EpochEnd& end, Json& line) {
+  if (!end.time_utc.empty()) line["time"] = end.time_utc;
+  if (!end.host.empty()) line["host"] = end.host;
+  if (!end.job_id.empty()) line["job_id"] = end.job_id;
+}
+
+// The share of a record for `k`; NaN where it has none.
+double hits_of(const EpochRecord& record, std::uint32_t k) {
+  for (const HitsAt& hits : record.validation_hits)
+    if (hits.k == k) return hits.share;
+  return std::numeric_limits<double>::quiet_NaN();
+}
 
 std::string to_line(const EpochRecord& record) {
   Json line = {{"epoch", record.epoch},
@@ -31,7 +69,8 @@ std::string to_line(const EpochRecord& record) {
                {"save_seconds", record.saves.stopped},
                {"write_seconds", record.saves.writing},
                {"bytes_sent", record.bytes_sent}};
-  if (record.validation_mrr) line["validation_mrr"] = *record.validation_mrr;
+  put_validation(record, line);
+  put_end(record.end, line);
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
     line["peak_bytes"][memory::name(static_cast<memory::Tag>(tag))] = record.peak_bytes.at(tag);
   for (std::size_t stage = 0; stage < kStageCount; ++stage)
@@ -57,7 +96,8 @@ EpochRecord from_line(const std::string& text, const std::string& where) {
     record.saves.stopped = line.value("save_seconds", 0.0);
     record.saves.writing = line.value("write_seconds", 0.0);
     record.bytes_sent = line.at("bytes_sent");
-    if (line.contains("validation_mrr")) record.validation_mrr = line.at("validation_mrr");
+    take_validation(line, record);
+    record.end = {line.value("time", ""), line.value("host", ""), line.value("job_id", "")};
     for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
       record.peak_bytes.at(tag) =
           line.at("peak_bytes").value(memory::name(static_cast<memory::Tag>(tag)), std::uint64_t{0});
@@ -100,7 +140,7 @@ MetricsLog::MetricsLog(std::filesystem::path run_folder, std::uint64_t keep_epoc
   std::ofstream out(file.temporary());
   for (const EpochRecord& record : records_) out << to_line(record) << '\n';
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.temporary().string());
+  if (!out) storage::fail_writing(file.temporary());
   file.commit();
 }
 
@@ -109,7 +149,7 @@ void MetricsLog::append(const EpochRecord& record) {
   std::ofstream out(folder_ / kMetricsLog, std::ios::app);
   out << to_line(record) << '\n';
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", (folder_ / kMetricsLog).string());
+  if (!out) storage::fail_writing(folder_ / kMetricsLog);
 }
 
 void MetricsLog::rebuild_hdf5() const {
@@ -136,6 +176,12 @@ void MetricsLog::rebuild_hdf5() const {
   u64("bytes_sent", {"sent by all ranks to other ranks", "byte"}, [](const auto& r) { return r.bytes_sent; });
   f64("validation_mrr", {"filtered validation MRR, realistic tie rule; NaN where not validated"},
       [](const auto& r) { return r.validation_mrr.value_or(std::numeric_limits<double>::quiet_NaN()); });
+  std::set<std::uint32_t> hits_at;
+  for (const EpochRecord& record : records_)
+    for (const HitsAt& hits : record.validation_hits) hits_at.insert(hits.k);
+  for (const std::uint32_t k : hits_at)
+    f64(fmt::format("{}{}", kHits, k), {"filtered validation Hits@k, realistic tie rule; NaN where there is none"},
+        [k](const auto& r) { return hits_of(r, k); });
   for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
     u64(fmt::format("peak_bytes_{}", memory::name(static_cast<memory::Tag>(tag))),
         {"peak pool memory of the fullest rank so far", "byte"}, [tag](const auto& r) { return r.peak_bytes.at(tag); });

@@ -11,9 +11,23 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tessera::train {
+
+/// Hits@k of a validation: the share of ranks up to k.
+struct HitsAt {
+  std::uint32_t k = 0;
+  double share = 0;
+};
+
+/// Where and when an epoch ended; rank 0 says it.
+struct EpochEnd {
+  std::string time_utc;  ///< ISO 8601; empty, as all of these: of a version that did not say it
+  std::string host;
+  std::string job_id;  ///< of the queue of a cluster; empty: none
+};
 
 /// One epoch, as it is logged.
 struct EpochRecord {
@@ -28,6 +42,9 @@ struct EpochRecord {
   std::uint64_t bytes_sent = 0;  ///< by all ranks to other ranks, this epoch
   StageTimes stages;             ///< time of each stage on the slowest rank
   std::optional<double> validation_mrr;
+  std::vector<HitsAt> validation_hits;
+  std::string validation_filter;  ///< splits whose known answers validation leaves out
+  EpochEnd end;
   std::array<std::uint64_t, memory::kTagCount> peak_bytes{};  ///< largest of the ranks, by tag, so far
   std::optional<memory::DeviceUse> device_use;                ///< largest of all ranks, on a device
 };

@@ -4,6 +4,7 @@
 
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "storage/atomic.hpp"
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -124,8 +125,39 @@ bool has_equal_numbers(const graph::Placement& placement) {
   return placement_list(placement) == placement_list({placement.part_count(), placement.rank_count()});
 }
 
+namespace {
+
+void put_circumstances(const Circumstances& circumstances, Json& line) {
+  const Provenance& program = circumstances.program;
+  line["tessera_version"] = program.version;
+  line["git_commit"] = program.git_commit;
+  line["command_line"] = program.command_line;
+  line["host"] = program.host;
+  line["time"] = program.time_utc;
+  if (!circumstances.job_id.empty()) line["job_id"] = circumstances.job_id;
+  if (!circumstances.planned_bytes) return;
+  for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
+    line["planned_bytes"][memory::name(static_cast<memory::Tag>(tag))] = circumstances.planned_bytes->at(tag);
+}
+
+// Older versions wrote none of these.
+Circumstances circumstances_of(const Json& line) {
+  Circumstances out{{line.value("tessera_version", ""), line.value("git_commit", ""), line.value("command_line", ""),
+                     line.value("host", ""), line.value("time", "")},
+                    line.value("job_id", ""),
+                    {}};
+  if (!line.contains("planned_bytes")) return out;
+  out.planned_bytes.emplace();
+  for (std::size_t tag = 0; tag < memory::kTagCount; ++tag)
+    out.planned_bytes->at(tag) =
+        line.at("planned_bytes").value(memory::name(static_cast<memory::Tag>(tag)), std::uint64_t{0});
+  return out;
+}
+
+}  // namespace
+
 void record_start(const std::filesystem::path& run_folder, const checkpoint::Position& after,
-                  const PartsGivenOut& shares) {
+                  const PartsGivenOut& shares, const Circumstances& circumstances) {
   Json line = {{"after_epoch", after.epoch},
                {"after_segment", after.segment},
                {"placement", placement_list(shares.placement)},
@@ -136,12 +168,13 @@ void record_start(const std::filesystem::path& run_folder, const checkpoint::Pos
     if (rank.candidates_per_second > 0) share["candidates_per_second"] = rank.candidates_per_second;
     line["ranks"].push_back(share);
   }
+  put_circumstances(circumstances, line);
   const std::filesystem::path file = run_folder / kStartsLog;
   drop_unfinished_line(file);
   std::ofstream out(file, std::ios::app);
   out << line.dump() << '\n';
   out.close();
-  if (!out) fail(ExitStatus::kIo, "writing '{}' failed", file.string());
+  if (!out) storage::fail_writing(file);
 }
 
 std::vector<Start> read_starts(const std::filesystem::path& file) {
@@ -152,7 +185,7 @@ std::vector<Start> read_starts(const std::filesystem::path& file) {
     try {
       const Json line = Json::parse(text);
       const checkpoint::Position after(line.at("after_epoch"), line.value("after_segment", std::uint64_t{0}));
-      Start start{after, line.at("placement"), line.at("why"), {}};
+      Start start{after, line.at("placement"), line.at("why"), {}, circumstances_of(line)};
       for (const Json& share : line.at("ranks"))
         start.ranks.push_back(
             {share.at("computes_with"), share.value("candidates_per_second", 0.0), share.at("parts")});

@@ -5,11 +5,15 @@
 #include "checkpoint/run_state.hpp"
 #include "comm/communicator.hpp"
 #include "core/job.hpp"
+#include "core/provenance.hpp"
 #include "graph/shard.hpp"
+#include "memory/pool.hpp"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,17 +47,25 @@ bool has_equal_numbers(const graph::Placement& placement);
 
 inline constexpr const char* kStartsLog = "starts.jsonl";
 
+/// The circumstances of a start.
+struct Circumstances {
+  Provenance program;  ///< empty texts: of a version that did not say them
+  std::string job_id;  ///< of the queue of a cluster; empty: none
+  std::optional<std::array<std::uint64_t, memory::kTagCount>> planned_bytes;  ///< largest of the ranks, by tag
+};
+
 /// A start of training: where the run stood, and on which ranks.
 struct Start {
   checkpoint::Position after;
   std::string placement;  ///< placement_list()
   std::string why;
   std::vector<RankShare> ranks;
+  Circumstances circumstances;
 };
 
 /// Appends to RUN/starts.jsonl, one JSON object per line. On one rank. Throws Error(kIo).
 void record_start(const std::filesystem::path& run_folder, const checkpoint::Position& after,
-                  const PartsGivenOut& shares);
+                  const PartsGivenOut& shares, const Circumstances& circumstances = {});
 
 /// The lines of a starts.jsonl; one without its end was cut off and is left out, a missing file has none. Throws
 /// Error(kBadData) naming file and line.

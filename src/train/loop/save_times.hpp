@@ -15,7 +15,7 @@ class SaveTimes {
   };
 
   /// `every`: seconds between two checkpoints; 0: time does not matter.
-  explicit SaveTimes(double every) : every_(every) {}
+  explicit SaveTimes(double every);
 
   void segment_took(double seconds);
   /// Training stood still for a checkpoint.
@@ -34,18 +34,24 @@ class SaveTimes {
   void set_due(bool is_due) { is_due_ = is_due; }
   [[nodiscard]] bool is_due() const { return is_due_; }
 
+  /// What an earlier session of the run measured; 0: not known. Says how long a stop takes.
+  void start_from(double segment_seconds, double save_seconds);
   /// After a checkpoint: says how long a stop takes, the first time.
   void log_lead(bool is_finished);
 
  private:
   using Clock = std::chrono::steady_clock;
+  [[nodiscard]] double stop_seconds() const;
+  void check_signal();
   double every_;
+  double signal_lead_;  // seconds from Slurm's warning to the end of the job; 0: not known
   double longest_segment_ = 0;
   double longest_save_ = 0;
   Seconds seconds_;
   bool is_due_ = false;
   bool writes_behind_ = false;
   bool has_said_lead_ = false;
+  bool has_warned_ = false;
   Clock::time_point saved_ = Clock::now();
 };
 

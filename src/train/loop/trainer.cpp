@@ -5,6 +5,7 @@
 #include "comm/agreement.hpp"
 #include "core/fault.hpp"
 #include "core/log.hpp"
+#include "core/provenance.hpp"
 #include "core/text.hpp"
 #include "model/own_rows.hpp"
 #include "storage/atomic.hpp"
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -37,6 +39,20 @@ Trainer::Trainer(const EngineSetup& setup, Engine& engine, bool resume)
       saves_(text::parse_duration(job_.checkpoint.every, "checkpoint.every")) {
   open_run_folder(resume);
   prepare_saving(setup.pool);
+  if (comm_.is_root()) recall_times();
+}
+
+// On rank 0. Metrics hold the time of all checkpoints since the epoch before.
+void Trainer::recall_times() {
+  double segment = state_.partial.longest_seconds;
+  double save = 0;
+  if (!metrics_->records().empty()) {
+    const EpochRecord& last = metrics_->records().back();
+    const double every = text::parse_duration(job_.checkpoint.every, "checkpoint.every");
+    segment = std::max(segment, last.longest_segment_seconds);
+    save = last.saves.writing / (every > 0 ? std::max(1.0, std::floor(last.seconds / every)) : 1);
+  }
+  saves_.start_from(segment, save);
 }
 
 // Nothing is written before everything is known to fit: a refused --resume leaves the run as it was.
@@ -78,6 +94,7 @@ void Trainer::write_run_folder() {
   if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.string(), error.message());
   checkpoints_.remove_unfinished();
   metrics_.emplace(folder, state_.epoch);
+  if (!metrics_->records().empty()) metrics_->rebuild_hdf5();  // a kill may have come between the checkpoint and this
   storage::write_text(folder / kJobFile, to_toml(with_absolute_paths(job_)));
 }
 
@@ -95,6 +112,11 @@ bool Trainer::no_longer_improves() const {
   return job_.validate.patience > 0 && state_.checks_since_best >= job_.validate.patience;
 }
 
+double Trainer::epochs_done() const {
+  const auto segments = static_cast<double>(std::max<std::uint64_t>(1, state_.partial.segments));
+  return static_cast<double>(state_.epoch) + static_cast<double>(state_.partial.segment) / segments;
+}
+
 // All epochs are done, or validation no longer improves. An epoch that was begun is completed.
 bool Trainer::is_at_end() const {
   return is_between_epochs() && (state_.epoch >= job_.train.epochs || no_longer_improves());
@@ -104,8 +126,9 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
   Outcome outcome;
   if (state_.epoch == 0 && job_.train.epochs == 0) {  // the initial parameters are a model too
     state_.finished = true;
-    save(false);
+    save(hooks, false);
   }
+  time_left_ = TimeLeft(epochs_done(), job_.train.epochs);
   const std::uint64_t triples = shard_.manifest.query_count() / 2;
   const std::uint64_t before = triples * state_.epoch + state_.partial.sums.terms / 2;
   Progress progress("training", triples * job_.train.epochs, "triples", !comm_.is_root(), before);
@@ -114,7 +137,7 @@ Outcome Trainer::run(const TrainerHooks& hooks) {
     state_.finished = is_at_end();
     outcome.stopped_on_request = is_stop_asked(hooks) && !state_.finished;
     const bool goes_on = !outcome.stopped_on_request && !state_.finished;
-    if (!goes_on || must_save()) save(goes_on);
+    if (!goes_on || must_save()) save(hooks, goes_on);
   }
   progress.finish();
   outcome.stopped_early = no_longer_improves();
@@ -143,7 +166,7 @@ void Trainer::train_segment(Progress& progress, const TrainerHooks& hooks) {
   saves_.segment_took(seconds);
   bytes_sent_ += bytes_sent() - sent_before;
   stages_ += engine_.stage_times();
-  if (is_last) end_epoch(hooks);
+  if (is_last) end_epoch(progress, hooks);
 }
 
 // Collective. Adds what the ranks sent, and where their time went, to the epoch.
@@ -153,7 +176,7 @@ void Trainer::collect_use() {
   state_.partial.stages += longest(std::exchange(stages_, {}));
 }
 
-void Trainer::end_epoch(const TrainerHooks& hooks) {
+void Trainer::end_epoch(Progress& progress, const TrainerHooks& hooks) {
   collect_use();
   const checkpoint::PartialEpoch epoch = std::exchange(state_.partial, {});
   EpochRecord record;
@@ -169,9 +192,10 @@ void Trainer::end_epoch(const TrainerHooks& hooks) {
   record.stages = epoch.stages;
   if (parameters_.average() != nullptr) parameters_.update_average(state_.epoch == 1 ? 0 : job_.average.decay);
   last_loss_ = record.loss;
-  if (hooks.validation_mrr && is_due(job_.validate.every)) validate(hooks, record);
+  if (hooks.validation && is_due(job_.validate.every)) validate(hooks, record);
   if (hooks.device_use) record.device_use = largest(hooks.device_use());
-  this->record(record);
+  this->record(hooks, record);
+  if (comm_.is_root()) log_epoch(progress);
 }
 
 // Collective. One of the ranks was asked to stop; rank 0 also tells all whether its clock asks for a checkpoint. Where
@@ -232,30 +256,37 @@ void Trainer::require_finite_rows() {
 }
 
 void Trainer::validate(const TrainerHooks& hooks, EpochRecord& record) {
-  const double mrr = hooks.validation_mrr();
+  Validation validation = hooks.validation();
+  const double mrr = validation.mrr;
   record.validation_mrr = mrr;
+  record.validation_hits = std::move(validation.hits);
+  record.validation_filter = hooks.validation_filter;
   if (!count_validation(state_, job_, mrr) || !comm_.is_root()) return;
   log::info("{} validations without a better one: the learning rate is {:.3g} from now on", job_.schedule.patience,
             job_.optimiser.learning_rate * state_.rate_factor);
 }
 
-void Trainer::record(EpochRecord record) {
+void Trainer::record(const TrainerHooks& hooks, EpochRecord record) {
   std::array<std::int64_t, memory::kTagCount> peaks{};
   for (std::size_t tag = 0; tag < peaks.size(); ++tag)
     peaks[tag] = static_cast<std::int64_t>(pool_.use(static_cast<memory::Tag>(tag)).peak_bytes);
   comm_.all_reduce(peaks, comm::Reduction::kMax);
   for (std::size_t tag = 0; tag < peaks.size(); ++tag) record.peak_bytes[tag] = static_cast<std::uint64_t>(peaks[tag]);
   comm::on_root(comm_, [&] {
+    const Provenance now = current_provenance();
+    record.end = {now.time_utc, now.host, job_id()};
     fault_point("metrics.append", comm_.rank());
+    if (hooks.require_folder) hooks.require_folder();
     metrics_->append(record);
   });
-  if (!comm_.is_root()) return;
-  std::string line = fmt::format("epoch {}: loss {:.4f}, {} triples/s", record.epoch, record.loss,
-                                 text::with_thousands(static_cast<std::uint64_t>(record.triples_per_second)));
-  if (record.validation_mrr)
-    line += fmt::format(", validation MRR {:.4f}{}", *record.validation_mrr,
-                        state_.best_epoch == record.epoch ? " (best)" : "");
-  log::info("{}", line);
+}
+
+void Trainer::log_epoch(Progress& progress) const {
+  const EpochRecord& record = metrics_->records().back();
+  progress.set_standing(last_validation(metrics_->records()));
+  progress.finish();  // the line that a terminal shows makes room
+  log::info("{}",
+            epoch_line(metrics_->records(), {job_.train.epochs, state_.best_epoch, time_left_.seconds(epochs_done())}));
   std::string stages;
   for (std::size_t stage = 0; stage < kStageCount; ++stage)
     stages += fmt::format("{}{} {:.2f} s", stages.empty() ? "" : ", ", name(static_cast<Stage>(stage)),
@@ -286,9 +317,12 @@ std::vector<checkpoint::PartToSave> Trainer::parts_to_save(bool is_behind) {
 }
 
 // Collective. With `goes_on`, training may go on before the checkpoint is whole.
-void Trainer::save(bool goes_on) {
+void Trainer::save(const TrainerHooks& hooks, bool goes_on) {
   const auto start = std::chrono::steady_clock::now();
   finish_saving();
+  comm::on_root(comm_, [&] {
+    if (hooks.require_folder) hooks.require_folder();
+  });
   take_parameters();
   if (!is_between_epochs()) collect_use();
   const bool is_behind = goes_on && saves_behind_;

@@ -11,6 +11,7 @@
 #include "memory/pool.hpp"
 #include "model/parameters.hpp"
 #include "train/engine.hpp"
+#include "train/loop/epoch_line.hpp"
 #include "train/loop/metrics_log.hpp"
 #include "train/loop/save_times.hpp"
 
@@ -25,17 +26,27 @@
 
 namespace tessera::train {
 
+/// The figures of a validation.
+struct Validation {
+  double mrr = 0;
+  std::vector<HitsAt> hits = {};
+};
+
 /// Functions that a training run calls. Training does not know how models are evaluated, or how a program is told to
 /// stop.
 struct TrainerHooks {
-  /// Collective. Returns the validation MRR, the same on every rank. Where the parameters keep averages, it is the MRR
-  /// of the averages. Empty: no validation.
-  std::function<double()> validation_mrr;
+  /// Collective. Returns the figures of a validation, the same on every rank. Where the parameters keep averages, they
+  /// are those of the averages. Empty: no validation.
+  std::function<Validation()> validation;
+  /// Splits whose known answers it leaves out, as logs name them.
+  std::string validation_filter;
   /// Returns the device memory of this rank so far. Empty on all ranks where no rank has a device.
   std::function<memory::DeviceUse()> device_use;
   /// Bytes that this rank handed to other ranks' devices since the start, beside those of the communicator. Empty:
   /// none.
   std::function<std::uint64_t()> device_bytes_sent;
+  /// On rank 0, before it writes: throws when the run folder is no longer this training's.
+  std::function<void()> require_folder;
   /// Set by a signal handler; asks for an orderly stop after the current segment.
   const std::atomic<bool>* stop = nullptr;
 };
@@ -67,11 +78,13 @@ class Trainer {
   void open_run_folder(bool resume);
   void write_run_folder();
   void check_state() const;
+  void recall_times();
   void train_segment(Progress& progress, const TrainerHooks& hooks);
   void collect_use();
-  void end_epoch(const TrainerHooks& hooks);
+  void end_epoch(Progress& progress, const TrainerHooks& hooks);
   [[nodiscard]] bool is_between_epochs() const { return state_.partial.segment == 0; }
   [[nodiscard]] bool is_at_end() const;
+  [[nodiscard]] double epochs_done() const;
   bool is_stop_asked(const TrainerHooks& hooks);
   void take_parameters();
   void require_finite_rows();
@@ -79,11 +92,12 @@ class Trainer {
   void validate(const TrainerHooks& hooks, EpochRecord& record);
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   [[nodiscard]] StageTimes longest(const StageTimes& times);
-  void record(EpochRecord record);
+  void record(const TrainerHooks& hooks, EpochRecord record);
+  void log_epoch(Progress& progress) const;
   [[nodiscard]] bool must_save() const;
   void prepare_saving(memory::Pool& pool);
   std::vector<checkpoint::PartToSave> parts_to_save(bool is_behind);
-  void save(bool goes_on);
+  void save(const TrainerHooks& hooks, bool goes_on);
   void advance_saving();
   void finish_saving();
   [[nodiscard]] bool no_longer_improves() const;
@@ -105,6 +119,7 @@ class Trainer {
   std::uint64_t bytes_sent_ = 0;       // by this rank, since collect_use()
   StageTimes stages_;                  // likewise
   SaveTimes saves_;
+  TimeLeft time_left_;
   std::optional<checkpoint::TableCopy> copy_;   // of the parts of this rank, where training changes them
   bool saves_behind_ = false;                   // checkpoints are written while training goes on; the same on all ranks
   std::vector<checkpoint::SavedFile> saved_;    // the files of this rank in the newest checkpoint of this session

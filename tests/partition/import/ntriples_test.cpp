@@ -4,6 +4,8 @@
 
 #include "import_fixture.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 namespace tessera::partition {
