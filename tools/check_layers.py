@@ -43,7 +43,9 @@ LAYERS = {
     "predict": [
         "core", "memory", "storage", "tables", "graph", "attributes", "comm", "kernels", "model", "search",
     ],
-    "propagation": ["core", "memory", "storage", "graph", "kernels", "execution", "search"],
+    "propagation": [
+        "core", "memory", "storage", "graph", "comm", "kernels", "execution", "checkpoint", "train", "search",
+    ],
     "exports": ["core", "memory", "storage", "graph", "checkpoint"],
     "partition": ["core", "memory", "storage", "graph", "attributes"],
     "foreign": ["core", "storage", "graph", "kernels", "model", "checkpoint", "propagation", "partition"],

@@ -5,6 +5,7 @@
 #include "checkpoint/row_table.hpp"
 #include "comm/agreement.hpp"
 #include "core/error.hpp"
+#include "core/fault.hpp"
 #include "core/log.hpp"
 #include "model/gather_parts.hpp"
 #include "storage/atomic.hpp"
@@ -38,10 +39,6 @@ void read_core(const storage::FileReader& file, bool serves_average, const model
   read_matrix(file, "/core/state", parameters.core_state());
 }
 
-storage::FileReader open_manifest(const std::filesystem::path& folder) {
-  return storage::FileReader::open_verified(folder / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
-}
-
 void warn_passed_over(Position position, const Error& error) {
   log::warning("the checkpoint after {} is passed over: {}", in_words(position), error.what());
 }
@@ -63,6 +60,11 @@ void verify_files(const std::filesystem::path& folder) {
 }  // namespace
 
 std::filesystem::path CheckpointStore::epoch_folder(Position position) const { return folder_ / folder_name(position); }
+
+storage::FileReader CheckpointStore::open_manifest(Position position) const {
+  return storage::FileReader::open_verified(epoch_folder(position) / graph::kManifestFile, kCheckpointKind,
+                                            kCheckpointVersion);
+}
 
 std::vector<Position> CheckpointStore::positions() const {
   std::vector<Position> found;
@@ -90,15 +92,40 @@ void CheckpointStore::save(comm::Communicator& comm, const graph::Shard& shard, 
 std::unique_ptr<Saving> CheckpointStore::begin_save(comm::Communicator& comm, ToSave what, std::uint64_t keep) const {
   const std::filesystem::path final_folder = epoch_folder(what.state.position());
   const std::filesystem::path temporary = folder_ / fmt::format(".{}{}", final_folder.filename().string(), kUnfinished);
-  const auto publish = [store = *this, final_folder, temporary, state = what.state, keep] {
-    std::error_code error;
-    std::filesystem::remove_all(final_folder, error);
-    std::filesystem::rename(temporary, final_folder, error);
-    if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
-    storage::sync_path(store.folder_);
-    store.remove_older(state, keep);
-  };
+  const auto publish = [store = *this, temporary, state = what.state, keep] { store.publish(temporary, state, keep); };
   return std::make_unique<Saving>(comm, Saving::Folders{temporary, final_folder}, std::move(what), publish);
+}
+
+void CheckpointStore::publish(const std::filesystem::path& temporary, const RunState& state, std::uint64_t keep) const {
+  const std::filesystem::path whole = epoch_folder(state.position());
+  std::error_code error;
+  std::filesystem::remove_all(whole, error);
+  std::filesystem::rename(temporary, whole, error);
+  if (error) fail(ExitStatus::kIo, "'{}' cannot be renamed: {}", temporary.string(), error.message());
+  storage::sync_path(folder_);
+  remove_older(state, keep);
+}
+
+void CheckpointStore::save_manifest(comm::Communicator& comm, const RunState& state,
+                                    const std::function<void(storage::FileWriter&)>& write, std::uint64_t keep) const {
+  comm::on_root(comm, [&] {
+    storage::Temporary folder(folder_ / fmt::format(".{}{}", folder_name(state.position()), kUnfinished));
+    std::error_code error;
+    std::filesystem::remove_all(folder.path(), error);
+    std::filesystem::create_directories(folder.path(), error);
+    if (error) fail(ExitStatus::kIo, "folder '{}' cannot be made: {}", folder.path().string(), error.message());
+    storage::FileWriter file(folder.path() / graph::kManifestFile, kCheckpointKind, kCheckpointVersion);
+    write_run_state(file, state);
+    write(file);
+    file.close();
+    storage::sync_path(folder.path() / graph::kManifestFile);
+    auto checksums = storage::FolderChecksums::load(folder.path());
+    checksums.record(graph::kManifestFile);
+    checksums.commit();
+    fault_point("checkpoint.rename", comm.rank());
+    publish(folder.path(), state, keep);
+    folder.release();
+  });
 }
 
 // Of a run that went on from an older checkpoint, newer ones go, too.
@@ -128,9 +155,7 @@ void CheckpointStore::require(std::uint64_t epoch) const {
          found.empty() ? "none" : fmt::format("{}", fmt::join(found, ", ")));
 }
 
-RunState CheckpointStore::read_state(Position position) const {
-  return read_run_state(open_manifest(epoch_folder(position)));
-}
+RunState CheckpointStore::read_state(Position position) const { return read_run_state(open_manifest(position)); }
 
 void check_partition(const storage::FileReader& manifest, const graph::PartitionManifest& partition) {
   if (manifest.string("/", "graph_digest") != partition.graph_digest)
@@ -145,7 +170,7 @@ void check_partition(const storage::FileReader& manifest, const graph::Partition
 
 RunState CheckpointStore::load(Position position, const graph::Shard& shard, model::Parameters& parameters) const {
   const std::filesystem::path folder = epoch_folder(position);
-  const auto manifest = open_manifest(folder);
+  const auto manifest = open_manifest(position);
   check_partition(manifest, shard.manifest);
   if (manifest.string("/", "model") != parameters.scorer().name() || manifest.integer("/", "dim") != parameters.dim())
     fail(ExitStatus::kUsage, "'{}' holds a {} model with dim {}, the job says {} with dim {}", folder.string(),
@@ -171,15 +196,14 @@ RunState CheckpointStore::load(Position position, const graph::Shard& shard, mod
 }
 
 std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& comm, std::vector<Position> candidates,
-                                                          const graph::Shard& shard,
-                                                          model::Parameters& parameters) const {
+                                                          const Load& load) const {
   std::uint64_t count = candidates.size();
   comm.broadcast_values(std::span(&count, 1), Rank(0));
   candidates.resize(count);
   comm.broadcast_values(std::span(candidates), Rank(0));
   for (const Position& position : candidates) {
     try {
-      return comm::together(comm, [&] { return load(position, shard, parameters); });
+      return comm::together(comm, [&] { return load(position); });
     } catch (const comm::AgreedError& error) {
       if (!is_damage(error)) throw;
       if (position == candidates.back())
@@ -192,20 +216,28 @@ std::optional<RunState> CheckpointStore::load_first_sound(comm::Communicator& co
 
 std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, const graph::Shard& shard,
                                                      model::Parameters& parameters) const {
+  return load_newest(comm, [&](Position position) { return load(position, shard, parameters); });
+}
+
+RunState CheckpointStore::load_best(comm::Communicator& comm, const graph::Shard& shard,
+                                    model::Parameters& parameters) const {
+  return load_best(comm, [&](Position position) { return load(position, shard, parameters); });
+}
+
+std::optional<RunState> CheckpointStore::load_newest(comm::Communicator& comm, const Load& load) const {
   std::vector<Position> candidates;
   comm::on_root(comm, [&] {
     candidates = positions();
     std::reverse(candidates.begin(), candidates.end());
   });
-  return load_first_sound(comm, std::move(candidates), shard, parameters);
+  return load_first_sound(comm, std::move(candidates), load);
 }
 
-RunState CheckpointStore::load_best(comm::Communicator& comm, const graph::Shard& shard,
-                                    model::Parameters& parameters) const {
+RunState CheckpointStore::load_best(comm::Communicator& comm, const Load& load) const {
   std::uint64_t epoch = comm::together(comm, [&] { return comm.is_root() ? best() : 0; });
   comm.broadcast_values(std::span(&epoch, 1), Rank(0));
   try {
-    return comm::together(comm, [&] { return load(epoch, shard, parameters); });
+    return comm::together(comm, [&] { return load(epoch); });
   } catch (const comm::AgreedError& error) {
     if (!is_damage(error)) throw;
     comm::on_root(comm, [&] { refuse_damaged(epoch, error); });

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,18 @@ class CheckpointStore {
   /// Collective. The same in steps, which threads may do while training goes on.
   std::unique_ptr<Saving> begin_save(comm::Communicator& comm, ToSave what, std::uint64_t keep) const;
 
+  /// Collective. A checkpoint that is a manifest alone, of a model that every rank has: rank 0 writes it, whole or not
+  /// at all. `write` adds what the model is made of.
+  void save_manifest(comm::Communicator& comm, const RunState& state,
+                     const std::function<void(storage::FileWriter&)>& write, std::uint64_t keep) const;
+  /// Loads one checkpoint; throws as load() does.
+  using Load = std::function<RunState(Position)>;
+  /// Collective. As the functions below, with a function that every rank loads by.
+  std::optional<RunState> load_newest(comm::Communicator& comm, const Load& load) const;
+  RunState load_best(comm::Communicator& comm, const Load& load) const;
+  /// The manifest of a checkpoint, its checksum verified.
+  [[nodiscard]] storage::FileReader open_manifest(Position position) const;
+
   /// Positions of all complete checkpoints, ascending.
   [[nodiscard]] std::vector<Position> positions() const;
   /// Those of whole epochs.
@@ -81,8 +94,9 @@ class CheckpointStore {
   [[nodiscard]] bool is_whole(std::uint64_t epoch) const;
   [[noreturn]] void refuse_damaged(std::uint64_t epoch, const Error& error) const;
   void remove_older(const RunState& state, std::uint64_t keep) const;
+  void publish(const std::filesystem::path& temporary, const RunState& state, std::uint64_t keep) const;
   std::optional<RunState> load_first_sound(comm::Communicator& comm, std::vector<Position> candidates,
-                                           const graph::Shard& shard, model::Parameters& parameters) const;
+                                           const Load& load) const;
   std::filesystem::path folder_;
 };
 

@@ -107,7 +107,7 @@ void calibrate_run(comm::Communicator& comm, const Options& options) {
     GraphModel model = open_graph_model(comm, job, options.epoch);
     const search::Ranks ranks{comm, model.context.shard, model.context.host};
     evaluate::ScoresRanking ranking(ranks, *model.scores, scoring);
-    return calibrate(ranks, ranking, options, job, 0);
+    return calibrate(ranks, ranking, options, job, model.epoch);
   }
   ServedModel model = open_model(comm, job, plan::Stage::kEvaluate, options.epoch);
   const search::Setup setup{{comm, model.context.shard, model.context.host}, model.parameters};

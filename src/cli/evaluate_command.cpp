@@ -150,7 +150,7 @@ void evaluate_graph_model(comm::Communicator& comm, const Job& job, const Option
   GraphModel model = open_graph_model(comm, job, options.epoch);
   const search::Ranks ranks{comm, model.context.shard, model.context.host};
   evaluate::ScoresRanking ranking(ranks, *model.scores, evaluation);
-  rank_split({ranking, ranks, 0}, job, options);
+  rank_split({ranking, ranks, model.epoch}, job, options);
 }
 
 void evaluate_run(comm::Communicator& comm, const Options& options) {

@@ -134,7 +134,7 @@ void answer_by_graph_model(comm::Communicator& comm, const Job& job, const Predi
                                                      graph::partition_folder(job.data.graph, job.data.parts),
                                                      predict::SearchOptions{options.k, options.known()});
   };
-  answer({ranks, {model.scores->name(), model.scores->dim()}, 0, make}, job, options);
+  answer({ranks, {model.scores->name(), model.scores->dim()}, model.epoch, make}, job, options);
 }
 
 void predict_answers(comm::Communicator& comm, const PredictOptions& options) {

@@ -143,7 +143,7 @@ std::unique_ptr<Scoring> open_list(comm::Communicator& comm, const Options& opti
 void score_by_graph_model(comm::Communicator& comm, const Job& job, const Options& options) {
   GraphModel model = open_graph_model(comm, job, options.epoch);
   const search::Ranks ranks{comm, model.context.shard, model.context.host};
-  const std::unique_ptr<Scoring> scoring = open_list(comm, options, model.context, 0);
+  const std::unique_ptr<Scoring> scoring = open_list(comm, options, model.context, model.epoch);
   evaluate::ScoresRanking ranking(ranks, *model.scores, ranking_options(options));
   score_list(ranking, ranks, scoring.get());
 }

@@ -8,11 +8,13 @@
 #include "cli/recipe.hpp"
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
+#include "cli/train_graph_model.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/provenance.hpp"
 #include "core/text.hpp"
 #include "evaluate/evaluator.hpp"
+#include "propagation/training/run.hpp"
 #include "search/setup.hpp"
 #include "storage/atomic.hpp"
 #include "storage/checksum.hpp"
@@ -205,18 +207,19 @@ Job open_training_job(comm::Communicator& comm, const Options& options) {
     if (!recipe.empty())
       log::info("'{}' leaves the model and its training to the program: {}", options.job_file, fmt::join(recipe, " "));
   });
-  require_vectors(job, "'train' makes vectors");
   comm::together(comm, [&] {
     if (checkpoint::is_exported(job.run.folder))
       fail(ExitStatus::kUsage, "'{}' is an exported model: it cannot be trained on; continue the run that it is from",
            job.run.folder);
+    if (is_graph_model(job)) return require_writable(comm, job);
     if (options.resume) keep_decisions_of_run(job);
     if (job.memory.resident_parts != "all" && job.memory.queries == "auto") job.memory.queries = "stream";
     train::check_fit(job);
     require_writable(comm, job);
     if (job.memory.resident_parts != "auto") train::require_resident_parts(job, comm.size());
   });
-  const std::vector<std::string> idle = train::idle_settings(job);
+  const std::vector<std::string> idle =
+      is_graph_model(job) ? propagation::idle_graph_settings(job) : train::idle_settings(job);
   if (comm.is_root() && !idle.empty()) log::warning("without effect in this job: {}", fmt::join(idle, ", "));
   return job;
 }
@@ -312,6 +315,13 @@ train::TrainerHooks make_hooks(const Devices& devices, const std::optional<Devic
 }
 
 // Collective.
+void end_stopped(const train::Outcome& outcome) {
+  if (outcome.stopped_on_request)
+    throw comm::AgreedError(ExitStatus::kStopped, fmt::format("stopped on request after {}; continue with --resume",
+                                                              in_words(outcome.state)));
+}
+
+// Collective.
 void record_start(comm::Communicator& comm, const Starting& starting, const std::vector<sampling::ItemCount>& items,
                   const train::PartsGivenOut& shares, const checkpoint::Position& after) {
   const auto planned = planned_bytes(comm, starting, items);
@@ -323,6 +333,11 @@ void record_start(comm::Communicator& comm, const Starting& starting, const std:
 void train(comm::Communicator& comm, const Options& options) {
   handle_stop_signals();  // first of all: a warning that comes while loading must not kill the rank
   Job job = open_training_job(comm, options);
+  if (is_graph_model(job)) {
+    const train::Outcome outcome = train_graph_model(comm, job, options.resume, {stop_requested, can_save});
+    if (comm.is_root()) print_outcome(outcome, job, std::nullopt, options.json);
+    return end_stopped(outcome);
+  }
   const Devices devices = open_devices(comm, job, train::against_device(job));
   comm::together(comm, [&] { train::check_fit_of_ranks(job, devices.ranks, comm.size()); });
   const std::unique_ptr<comm::DeviceCommunicator> links = link_devices(comm, job, devices);
@@ -364,9 +379,7 @@ void train(comm::Communicator& comm, const Options& options) {
     warn_of_overfitting(outcome, job);
     print_outcome(outcome, job, device_use, options.json);
   }
-  if (outcome.stopped_on_request)
-    throw comm::AgreedError(ExitStatus::kStopped, fmt::format("stopped on request after {}; continue with --resume",
-                                                              in_words(outcome.state)));
+  end_stopped(outcome);
 }
 
 }  // namespace

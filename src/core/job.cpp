@@ -38,7 +38,7 @@ void visit_input(Job& job, ConfigVisitor& v) {
 void visit_model(Job& job, ConfigVisitor& v) {
   v.text("model.name", job.model.name,
          {"transe_l1", "transe_l2", "distmult", "complex", "rotate", "rescal", "cp", "tucker", "simple", "quate",
-          "ultra"});
+          "ultra", "nbfnet"});
   v.integer("model.dim", job.model.dim, {1, static_cast<double>(kMostDim)});
   v.text("model.init", job.model.init, {"normal", "uniform", "xavier_normal", "xavier_uniform"});
   v.real("model.init_scale", job.model.init_scale, {0, 1e3});
@@ -57,6 +57,10 @@ void visit_model(Job& job, ConfigVisitor& v) {
   v.real("relation_prediction.weight", job.relation_prediction.weight, {0, 1e6});
   v.real("dropout.entity", job.dropout.entity, {0, kMostDropout});
   v.real("dropout.relation", job.dropout.relation, {0, kMostDropout});
+  v.integer("propagation.layers", job.propagation.layers, {1, 32});
+  v.text("propagation.relations", job.propagation.relations, {"independent", "dependent"});
+  v.text("propagation.removed", job.propagation.removed, {"own", "pair"});
+  v.text("propagation.weights", job.propagation.weights, {});
   v.text("regulariser.name", job.regulariser.name, {"none", "l2", "n3", "dura", "ivr"});
   v.real("regulariser.weight", job.regulariser.weight, {0, 1e6});
   v.real("regulariser.power", job.regulariser.power, {1, 8});
@@ -154,7 +158,7 @@ std::string to_toml(Job job) {
 }
 
 Job with_absolute_paths(Job job) {
-  for (std::string* path : {&job.data.graph, &job.run.folder, &job.memory.folder}) {
+  for (std::string* path : {&job.data.graph, &job.run.folder, &job.memory.folder, &job.propagation.weights}) {
     if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
     if (!text::is_utf8(*path))
       fail(ExitStatus::kUsage, "path '{}' is not UTF-8: a job file cannot hold it; rename the folder", *path);
@@ -165,11 +169,11 @@ Job with_absolute_paths(Job job) {
 namespace {
 
 bool may_change(std::string_view key, const Job& job) {
-  constexpr std::array<std::string_view, 16> kKeys = {
-      "data.graph",           "run.folder",        "run.threads",        "run.memory",
-      "run.watchdog_seconds", "run.device_memory", "memory.queries",     "run.placement",
-      "train.epochs",         "exchange.scores",   "exchange.transport", "validate.patience",
-      "memory.folder",        "checkpoint.every",  "checkpoint.keep",    "checkpoint.background"};
+  constexpr std::array<std::string_view, 17> kKeys = {
+      "data.graph",         "run.folder",           "run.threads",   "run.memory",          "run.watchdog_seconds",
+      "run.device_memory",  "memory.queries",       "run.placement", "train.epochs",        "exchange.scores",
+      "exchange.transport", "validate.patience",    "memory.folder", "propagation.weights", "checkpoint.every",
+      "checkpoint.keep",    "checkpoint.background"};
   if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() || key.starts_with("expect.")) return true;
   return key.starts_with("validate.") && job.schedule.name != "plateau";  // which goes by the validations
 }

@@ -66,6 +66,12 @@ struct Job {
     double entity = 0;    ///< chance that an element of a query's source row counts as 0
     double relation = 0;  ///< chance to drop an element of the operator of the relation
   } dropout;
+  struct Propagation {  ///< of nbfnet and ultra
+    std::uint64_t layers = 6;
+    std::string relations = "independent";  ///< of nbfnet: how relation rows are made
+    std::string removed = "own";            ///< edges that a batch does not see
+    std::string weights;                    ///< of ultra: file or model folder to start from; empty: from nothing
+  } propagation;
   struct Regulariser {
     std::string name = "none";
     double weight = 0;           ///< of entity rows; for l2, n3 of relations too, for dura of query vectors too

@@ -26,15 +26,19 @@ propagation::Tensor read_tensor(const std::string& file, const std::string& name
 
 }  // namespace
 
-ImportedUltra import_ultra(const std::string& file, const std::filesystem::path& folder) {
+propagation::Tensors read_ultra_tensors(const std::string& file) {
   if (!file.ends_with(".safetensors"))
     fail(ExitStatus::kUsage, "'{}' is no .safetensors file; tools/ultra_weights.py makes one of a checkpoint (.pth)",
          file);
   propagation::Tensors tensors;
+  for (const std::string& name : tensor_names(file)) tensors[name] = read_tensor(file, name);
+  return tensors;
+}
+
+ImportedUltra import_ultra(const std::string& file, const std::filesystem::path& folder) {
+  const propagation::Tensors tensors = read_ultra_tensors(file);
   ImportedUltra imported;
-  for (const std::string& name : tensor_names(file)) {
-    imported.numbers += (tensors[name] = read_tensor(file, name)).values.size();
-  }
+  for (const auto& [name, tensor] : tensors) imported.numbers += tensor.values.size();
   imported.dim = propagation::take_weights(tensors, file).dim;
   propagation::write_tensors(folder / propagation::kUltraFile, tensors, std::filesystem::absolute(file).string());
   return imported;

@@ -5,7 +5,6 @@
 #include "core/parallel.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -18,7 +17,6 @@ using kernels::Panels;
 using memory::Tag;
 using Nodes = std::span<const std::uint32_t>;
 
-constexpr std::uint8_t kUnreached = std::numeric_limits<std::uint8_t>::max();
 constexpr std::size_t kNearLayers = 2;  // in the first two layers the states of most nodes are alike
 
 template <class T>
@@ -60,7 +58,7 @@ ConstPanels Unasked::states(std::size_t layer) const {
 }
 
 void Unasked::run(const Network& network, RelationRows relations, std::size_t threads, memory::Buffer<float>& sums) {
-  const std::vector<std::uint8_t> levels(nodes_, kUnreached);
+  const std::vector<std::uint8_t> levels(nodes_, Levels::kUnreached);
   for (std::size_t layer = kNearLayers; layer <= network.layers.size(); ++layer) {
     const Panels out{states_.data() + (layer - kNearLayers) * nodes_ * dim_, nodes_, dim_};
     const ConstPanels before = layer == kNearLayers ? ConstPanels(out) : states(layer - 1);
@@ -91,49 +89,22 @@ Walk::Walk(const Network& network, memory::Pool& pool)
       dim_(network.dim()),
       states_(pool.allocate<float>(Tag::kEvaluation, nodes_ * dim_)),
       sums_(pool.allocate<float>(Tag::kEvaluation, nodes_ * dim_)),
-      levels_(pool.allocate<std::uint8_t>(Tag::kEvaluation, nodes_)),
-      order_(pool.allocate<std::uint32_t>(Tag::kEvaluation, nodes_)),
-      all_(pool.allocate<std::uint32_t>(Tag::kEvaluation, nodes_)),
-      ends_(network.layers.size() + 2) {
+      levels_(nodes_, network.layers.size() + 1, pool),
+      all_(pool.allocate<std::uint32_t>(Tag::kEvaluation, nodes_)) {
   std::iota(all_.span().begin(), all_.span().end(), 0U);
 }
 
 std::uint64_t Walk::bytes(const Network& network) {
   const std::uint64_t nodes = network.node_count();
-  return 2 * pool_bytes<float>(nodes * network.dim()) + pool_bytes<std::uint8_t>(nodes) +
-         2 * pool_bytes<std::uint32_t>(nodes);
-}
-
-void Walk::reach(const Network& network, std::uint32_t source, std::size_t most) {
-  const auto levels = levels_.span();
-  const auto order = order_.span();
-  std::fill(levels.begin(), levels.end(), kUnreached);
-  levels[source] = 0;
-  order[0] = source;
-  std::size_t done = 0;
-  std::size_t found = 1;
-  ends_[0] = 1;
-  for (std::size_t level = 1; level <= most; ++level) {
-    const std::size_t end = found;
-    for (; done < end; ++done) {
-      const kernels::EdgeLists::Node* const node = &network.edges.nodes[order[done]];
-      for (std::uint64_t e = node[0].first_edge; e < node[1].first_edge; ++e) {
-        const std::uint32_t next = network.edges.sources[e];
-        if (levels[next] != kUnreached) continue;
-        levels[next] = static_cast<std::uint8_t>(level);
-        order[found++] = next;
-      }
-    }
-    ends_[level] = found;
-    std::sort(order.begin() + static_cast<std::ptrdiff_t>(end), order.begin() + static_cast<std::ptrdiff_t>(found));
-  }
+  return 2 * pool_bytes<float>(nodes * network.dim()) + Levels::bytes(nodes) + pool_bytes<std::uint32_t>(nodes);
 }
 
 double Walk::saved_share(const Network& network, std::uint32_t source) {
   const std::size_t layers = network.layers.size();
-  reach(network, source, layers);
+  levels_.reach(network.edges, std::span(&source, 1), layers);
   double done = 0;
-  for (std::size_t layer = kNearLayers; layer <= layers; ++layer) done += static_cast<double>(ends_[layer]);
+  for (std::size_t layer = kNearLayers; layer <= layers; ++layer)
+    done += static_cast<double>(levels_.within(layer).size());
   const auto all = static_cast<double>(nodes_ * (layers + 1 - kNearLayers));
   return layers < kNearLayers ? 0 : 1 - done / all;
 }
@@ -159,9 +130,9 @@ void Walk::step(const Network& network, RelationRows relations, std::size_t laye
   const kernels::Messages messages{network.edges, relations[layer - 1], states()};
   const Panels sums = panels(sums_);
   if (layer == 1)
-    network.kernels->aggregate_near(messages, {levels_.span(), 0, nullptr}, nodes, sums);
+    network.kernels->aggregate_near(messages, {levels_.levels(), 0, nullptr}, nodes, sums);
   else if (layer == kNearLayers)
-    network.kernels->aggregate_near(messages, {levels_.span(), 1, network.far_state.data()}, nodes, sums);
+    network.kernels->aggregate_near(messages, {levels_.levels(), 1, network.far_state.data()}, nodes, sums);
   else
     network.kernels->aggregate(messages, nodes, sums);
   const std::size_t at = nodes.data() == all_.data() ? source_ : 0;  // by level, the source is the first
@@ -174,12 +145,12 @@ void Walk::run(const Network& network, RelationRows relations, std::uint32_t sou
   const std::size_t layers = network.layers.size();
   source_ = source;
   query_ = query;
-  reach(network, source, unasked == nullptr ? 1 : layers + 1);
+  levels_.reach(network.edges, std::span(&source, 1), unasked == nullptr ? 1 : layers + 1);
   if (unasked == nullptr) fill(all_.span(), network.far_state.data());
-  fill(within(1), nullptr);
+  fill(levels_.within(1), nullptr);
   const Panels states = panels(states_);
   for (std::size_t c = 0; c < dim_; ++c) states.at(c / kPanelColumns, source)[c % kPanelColumns] = query[c];
-  step(network, relations, 1, within(1));
+  step(network, relations, 1, levels_.within(1));
   if (unasked == nullptr) {
     for (std::size_t layer = kNearLayers; layer <= layers; ++layer) step(network, relations, layer, all_.span());
     changed_ = all_.span();
@@ -187,12 +158,12 @@ void Walk::run(const Network& network, RelationRows relations, std::uint32_t sou
   }
   for (std::size_t layer = kNearLayers; layer <= layers; ++layer) {
     if (layer == kNearLayers)
-      fill(between(1, kNearLayers), network.far_state.data());
+      fill(levels_.between(1, kNearLayers), network.far_state.data());
     else
-      copy(between(layer - 1, layer + 1), unasked->states(layer - 1));
-    step(network, relations, layer, within(layer));
+      copy(levels_.between(layer - 1, layer + 1), unasked->states(layer - 1));
+    step(network, relations, layer, levels_.within(layer));
   }
-  changed_ = within(layers);
+  changed_ = levels_.within(layers);
 }
 
 }  // namespace tessera::propagation

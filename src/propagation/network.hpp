@@ -4,6 +4,7 @@
 
 #include "kernels/propagation.hpp"
 #include "memory/pool.hpp"
+#include "propagation/levels.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -63,18 +64,9 @@ class Walk {
 
  private:
   [[nodiscard]] kernels::Panels panels(memory::Buffer<float>& of) const { return {of.data(), nodes_, dim_}; }
-  /// Levels of nodes up to `most`, and the nodes by level.
-  void reach(const Network& network, std::uint32_t source, std::size_t most);
   void step(const Network& network, RelationRows relations, std::size_t layer, std::span<const std::uint32_t> nodes);
   void fill(std::span<const std::uint32_t> nodes, const float* state);
   void copy(std::span<const std::uint32_t> nodes, kernels::ConstPanels from);
-  /// Nodes that a layer changes: those within so many steps of the source.
-  [[nodiscard]] std::span<const std::uint32_t> within(std::size_t steps) const {
-    return order_.span().first(ends_[steps]);
-  }
-  [[nodiscard]] std::span<const std::uint32_t> between(std::size_t steps, std::size_t more) const {
-    return order_.span().subspan(ends_[steps], ends_[more] - ends_[steps]);
-  }
 
   std::size_t nodes_;
   std::size_t dim_;
@@ -82,10 +74,8 @@ class Walk {
   std::span<const float> query_;
   memory::Buffer<float> states_;
   memory::Buffer<float> sums_;
-  memory::Buffer<std::uint8_t> levels_;
-  memory::Buffer<std::uint32_t> order_;  // nodes by level; ends_[l] are within l steps
+  Levels levels_;  // from the source; a layer changes the nodes within so many steps
   memory::Buffer<std::uint32_t> all_;
-  std::vector<std::size_t> ends_;
   std::span<const std::uint32_t> changed_;
 };
 

@@ -2,13 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "propagation/ultra.hpp"
 
-#include "core/error.hpp"
-#include "core/parallel.hpp"
-#include "core/text.hpp"
+#include "search/setup.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <utility>
 
 namespace tessera::propagation {
@@ -19,235 +15,78 @@ using kernels::kPanelColumns;
 using kernels::Matrix;
 using memory::Tag;
 
-constexpr std::uint64_t kMostConditions = 64;  // relations whose queries are shared out together
-constexpr double kUnaskedCost = 1.2;           // of an Unasked, in queries
+class UltraRows final : public RelationRowMaker {
+ public:
+  UltraRows(UltraWeights weights, const MessageGraph& graph, memory::Pool& pool)
+      : all_(std::move(weights)),
+        entities_{all_.dim, views(all_.entity_layers), all_.hidden.view(), all_.output.data(), all_.output_bias},
+        relation_graph_(propagation::relation_graph(graph, pool)),
+        kernels_(kernels::cpu_propagation()),
+        network_(kernels_, relation_graph_.edges(), views(all_.relation_layers)) {
+    for (const RelationLayer& layer : all_.relation_layers)
+      kinds_.push_back({layer.kinds.data(), kMetaRelations, all_.dim, all_.dim});
+  }
 
-template <class L>
-std::vector<kernels::LayerWeights> views(const std::vector<L>& layers) {
-  std::vector<kernels::LayerWeights> all;
-  for (const L& layer : layers) all.push_back(layer.view());
-  return all;
-}
+  [[nodiscard]] std::string name() const override { return kUltraName; }
+  [[nodiscard]] const EntityWeights& weights() const override { return entities_; }
+  /// The relation itself for both directions, as upstream.
+  [[nodiscard]] std::uint32_t condition_of(std::uint32_t directed) const override {
+    return directed % static_cast<std::uint32_t>(relation_graph_.node_count() / 2);
+  }
+  [[nodiscard]] std::uint64_t worker_bytes() const override {
+    return Walk::bytes(network_) + search::host_bytes<float>(relation_graph_.node_count() * all_.dim);
+  }
+  void take_workers(std::size_t count, memory::Pool& pool) override {
+    for (std::size_t w = 0; w < count; ++w)
+      workers_.push_back(
+          {Walk(network_, pool), pool.allocate<float>(Tag::kEvaluation, relation_graph_.node_count() * all_.dim)});
+  }
+
+  void make(std::uint32_t condition, std::span<float> out, std::size_t worker) const override {
+    const std::size_t dim = all_.dim;
+    const std::size_t rows = relation_graph_.node_count();
+    Walk& walk = workers_[worker].walk;
+    const std::vector<float> ones(dim, 1.0F);
+    walk.run(network_, kinds_, condition, ones, nullptr);
+    const kernels::ConstPanels states = walk.states();
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t p = 0; p < states.count(); ++p)
+        std::copy_n(states.at(p, r), kPanelColumns, out.data() + r * dim + p * kPanelColumns);
+    const Matrix projected{workers_[worker].projected.data(), rows, dim, dim};
+    for (std::size_t l = 0; l < all_.entity_layers.size(); ++l) {
+      const EntityLayer& layer = all_.entity_layers[l];
+      kernels_.linear(layer.first.view(), {out.data(), rows, dim, dim}, true, projected);
+      kernels_.linear(layer.second.view(), projected, false, {out.data() + (l + 1) * rows * dim, rows, dim, dim});
+    }
+  }
+
+ private:
+  struct Worker {
+    Walk walk;
+    memory::Buffer<float> projected;  // [2 R, dim]
+  };
+  template <class L>
+  static std::vector<kernels::LayerWeights> views(const std::vector<L>& layers) {
+    std::vector<kernels::LayerWeights> all;
+    for (const L& layer : layers) all.push_back(layer.view());
+    return all;
+  }
+
+  UltraWeights all_;
+  EntityWeights entities_;
+  MessageGraph relation_graph_;
+  const kernels::Propagation& kernels_;
+  Network network_;
+  std::vector<ConstMatrix> kinds_;
+  mutable std::vector<Worker> workers_;
+};
 
 }  // namespace
 
-/// The relation rows for the queries of one relation.
-struct Ultra::Condition {
-  std::uint32_t relation = 0;
-  memory::Buffer<float> rows;          // [2 R, dim], then those of each layer likewise
-  std::vector<ConstMatrix> of_layers;  // views of them
-  [[nodiscard]] std::span<const float> row(std::uint32_t directed, std::size_t dim) const {
-    return rows.span().subspan(directed * dim, dim);
-  }
-};
-
-/// The memory of a thread.
-struct Ultra::Worker {
-  Walk entities;
-  Walk relations;
-  memory::Buffer<float> projected;  // [2 R, dim]
-  memory::Buffer<float> scores;     // [entities]
-  std::vector<float> bias;
-};
-
-/// A query, and which of the conditions it has.
-struct Ultra::Task {
-  std::size_t query;
-  std::size_t condition;
-  bool has_unasked;
-};
-
-/// What a call of score() is about.
-struct Ultra::Spread {
-  std::span<const search::Query> queries;
-  const Consume& consume;
-};
-
-Ultra::Ultra(UltraWeights weights, MessageGraph graph, const execution::HostExecutor& host)
-    : weights_(std::move(weights)),
-      graph_(std::move(graph)),
-      relation_graph_(propagation::relation_graph(graph_, host.pool())),
-      host_(host),
-      kernels_(kernels::cpu_propagation()),
-      relation_network_(kernels_, relation_graph_.edges(), views(weights_.relation_layers)),
-      entity_network_(kernels_, graph_.edges(), views(weights_.entity_layers)),
-      all_nodes_(graph_.node_count()) {
-  std::iota(all_nodes_.begin(), all_nodes_.end(), 0U);
-  take_memory();
-}
-
-Ultra::~Ultra() = default;
-
-void Ultra::take_memory() {
-  memory::Pool& pool = host_.pool();
-  const std::uint64_t nodes = graph_.node_count();
-  const std::uint64_t table = graph_.relation_count() * weights_.dim;  // relation rows
-  const std::uint64_t condition_bytes = (weights_.entity_layers.size() + 1) * table * sizeof(float);
-  const std::uint64_t worker_bytes = Walk::bytes(entity_network_) + Walk::bytes(relation_network_) +
-                                     (table + nodes + Unasked::kBlockNodes * weights_.dim) * sizeof(float);
-  if (worker_bytes + condition_bytes > pool.free_bytes())
-    fail(ExitStatus::kOverBudget,
-         "a query over {} entities and {} relations takes {} of memory, and {} of {} are free (in use: {}). Raise "
-         "run.memory, or use fewer ranks on each host",
-         nodes, graph_.relation_count() / 2, text::bytes(worker_bytes + condition_bytes),
-         text::bytes(pool.free_bytes()), text::bytes(pool.budget_bytes()), pool.describe());
-  std::uint64_t room = pool.free_bytes() / 2;
-  const auto fitting = [&room](std::uint64_t bytes, std::uint64_t most) {
-    const std::uint64_t count = std::clamp<std::uint64_t>(room / std::max<std::uint64_t>(1, bytes), 1, most);
-    room -= std::min(room, count * bytes);
-    return count;
-  };
-  const std::uint64_t workers = fitting(worker_bytes + condition_bytes, host_.workers());
-  const std::uint64_t conditions = workers + fitting(condition_bytes, kMostConditions) - 1;
-  for (std::uint64_t w = 0; w < workers; ++w)
-    workers_.push_back({Walk(entity_network_, pool),
-                        Walk(relation_network_, pool),
-                        pool.allocate<float>(Tag::kEvaluation, table),
-                        pool.allocate<float>(Tag::kEvaluation, nodes),
-                        {}});
-  for (std::uint64_t c = 0; c < conditions; ++c) {
-    Condition& condition = conditions_.emplace_back();
-    condition.rows = pool.allocate<float>(Tag::kEvaluation, (weights_.entity_layers.size() + 1) * table);
-    for (std::size_t l = 1; l <= weights_.entity_layers.size(); ++l)
-      condition.of_layers.push_back(
-          {condition.rows.data() + l * table, graph_.relation_count(), weights_.dim, weights_.dim});
-  }
-  if (weights_.entity_layers.size() < 3 || Unasked::bytes(entity_network_) + 2 * nodes * sizeof(float) > room) return;
-  unasked_.emplace(entity_network_, pool);
-  unasked_sums_ = pool.allocate<float>(Tag::kEvaluation, workers * Unasked::kBlockNodes * weights_.dim);
-  for (int side = 0; side < 2; ++side) unasked_scores_.push_back(pool.allocate<float>(Tag::kEvaluation, nodes));
-}
-
-std::uint32_t Ultra::train_degree(EntityId entity) const {
-  return static_cast<std::uint32_t>(graph_.degree(entity.value()));
-}
-
-void Ultra::condition(std::uint32_t relation, Condition& out, Worker& worker) const {
-  const std::size_t dim = weights_.dim;
-  const std::size_t rows = graph_.relation_count();
-  const std::vector<float> ones(dim, 1.0F);
-  std::vector<ConstMatrix> kinds;
-  for (const RelationLayer& layer : weights_.relation_layers)
-    kinds.push_back({layer.kinds.data(), kMetaRelations, dim, dim});
-  worker.relations.run(relation_network_, kinds, relation, ones, nullptr);
-  out.relation = relation;
-  const kernels::ConstPanels states = worker.relations.states();
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t p = 0; p < states.count(); ++p)
-      std::copy_n(states.at(p, r), kPanelColumns, out.rows.data() + r * dim + p * kPanelColumns);
-  const Matrix projected{worker.projected.data(), rows, dim, dim};
-  for (std::size_t l = 0; l < weights_.entity_layers.size(); ++l) {
-    const EntityLayer& layer = weights_.entity_layers[l];
-    kernels_.linear(layer.first.view(), {out.rows.data(), rows, dim, dim}, true, projected);
-    kernels_.linear(layer.second.view(), projected, false, {out.rows.data() + (l + 1) * rows * dim, rows, dim, dim});
-  }
-}
-
-/// The part of the score that comes from the query is the same for all entities.
-kernels::ScoreWeights Ultra::score_weights(std::span<const float> query, std::vector<float>& bias) const {
-  const kernels::LinearWeights all = weights_.hidden.view();
-  bias.resize(all.outputs);
-  const kernels::LinearWeights of_query{all.matrix + weights_.dim * all.outputs, all.bias, weights_.dim, all.outputs};
-  kernels_.linear(of_query, {query.data(), 1, weights_.dim, weights_.dim}, false,
-                  {bias.data(), 1, all.outputs, all.outputs});
-  return {{all.matrix, bias.data(), weights_.dim, all.outputs}, weights_.output.data(), weights_.output_bias};
-}
-
-void Ultra::run_query(const Task& task, const Spread& spread, Worker& worker) const {
-  const search::Query& query = spread.queries[task.query];
-  const Condition& condition = conditions_[task.condition];
-  const std::span<const float> row = condition.row(query.relation.value(), weights_.dim);
-  worker.entities.run(entity_network_, condition.of_layers, static_cast<std::uint32_t>(query.source.value()), row,
-                      task.has_unasked ? &*unasked_ : nullptr);
-  const std::span<float> scores = worker.scores.span();
-  if (task.has_unasked) {
-    const bool is_inverse = query.relation.value() >= graph_.relation_count() / 2;
-    const auto unasked = unasked_scores_[is_inverse ? 1 : 0].span();
-    std::copy(unasked.begin(), unasked.end(), scores.begin());
-  }
-  kernels_.score(score_weights(row, worker.bias), worker.entities.states(), worker.entities.changed(), scores);
-  if (!std::all_of(scores.begin(), scores.end(), [](float score) { return std::isfinite(score); }))
-    fail(ExitStatus::kBadData,
-         "the scores of a query of relation {} are not numbers: the weights are too large, or not those of this model",
-         query.relation.value());
-  spread.consume(task.query, scores);
-}
-
-bool Ultra::pays(std::span<const Task> group, const Spread& spread) {
-  if (!unasked_) return false;
-  const auto source = static_cast<std::uint32_t>(spread.queries[group.front().query].source.value());
-  const double saved = workers_.front().entities.saved_share(entity_network_, source);
-  return saved * static_cast<double>(group.size()) > kUnaskedCost;
-}
-
-void Ultra::run_unasked(const Condition& condition) {
-  unasked_->run(entity_network_, condition.of_layers, workers_.size(), unasked_sums_);
-  const kernels::ConstPanels states = unasked_->states(weights_.entity_layers.size());
-  const auto relations = static_cast<std::uint32_t>(graph_.relation_count() / 2);
-  std::vector<float> bias;
-  for (std::uint32_t side = 0; side < 2; ++side) {
-    const std::span<const float> row = condition.row(condition.relation + side * relations, weights_.dim);
-    const kernels::ScoreWeights weights = score_weights(row, bias);
-    const std::size_t blocks = (all_nodes_.size() + Unasked::kBlockNodes - 1) / Unasked::kBlockNodes;
-    parallel_for(blocks, workers_.size(), [&](std::size_t block) {
-      const std::size_t first = block * Unasked::kBlockNodes;
-      const std::size_t count = std::min(Unasked::kBlockNodes, all_nodes_.size() - first);
-      kernels_.score(weights, states, std::span(all_nodes_).subspan(first, count), unasked_scores_[side].span());
-    });
-  }
-}
-
-void Ultra::run_tasks(std::span<const Task> tasks, const Spread& spread) {
-  parallel_for(tasks.size(), workers_.size(),
-               [&](std::size_t i, std::size_t worker) { run_query(tasks[i], spread, workers_[worker]); });
-}
-
-/// Queries of one relation after the other: first those that share an Unasked, then all others together.
-void Ultra::run_conditions(std::span<Task> tasks, const Spread& spread) {
-  const std::size_t count = tasks.back().condition + 1;
-  const auto relations = static_cast<std::uint32_t>(graph_.relation_count() / 2);
-  std::vector<std::span<Task>> groups(count);
-  for (std::size_t first = 0; first < tasks.size();) {
-    std::size_t end = first;
-    while (end < tasks.size() && tasks[end].condition == tasks[first].condition) ++end;
-    groups[tasks[first].condition] = tasks.subspan(first, end - first);
-    first = end;
-  }
-  parallel_for(count, workers_.size(), [&](std::size_t c, std::size_t worker) {
-    condition(spread.queries[groups[c].front().query].relation.value() % relations, conditions_[c], workers_[worker]);
-  });
-  std::vector<Task> rest;
-  for (const std::span<Task> group : groups) {
-    if (!pays(group, spread)) {
-      rest.insert(rest.end(), group.begin(), group.end());
-      continue;
-    }
-    run_unasked(conditions_[group.front().condition]);
-    for (Task& task : group) task.has_unasked = true;
-    run_tasks(group, spread);
-  }
-  run_tasks(rest, spread);
-}
-
-void Ultra::score(std::span<const search::Query> queries, const Consume& consume) {
-  const auto relations = static_cast<std::uint32_t>(graph_.relation_count() / 2);
-  const auto relation_of = [&](std::size_t i) { return queries[i].relation.value() % relations; };
-  std::vector<std::size_t> order(queries.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return relation_of(a) < relation_of(b); });
-  std::vector<Task> tasks;
-  const Spread spread{queries, consume};
-  for (const std::size_t i : order) {
-    const bool is_new = tasks.empty() || relation_of(tasks.back().query) != relation_of(i);
-    if (is_new && !tasks.empty() && tasks.back().condition + 1 == conditions_.size()) {
-      run_conditions(tasks, spread);
-      tasks.clear();
-    }
-    const std::size_t last = tasks.empty() ? 0 : tasks.back().condition;
-    tasks.push_back({i, tasks.empty() || !is_new ? last : last + 1, false});
-  }
-  if (!tasks.empty()) run_conditions(tasks, spread);
+std::unique_ptr<GraphScores> make_ultra(UltraWeights weights, std::shared_ptr<const MessageGraph> graph,
+                                        const execution::HostExecutor& host) {
+  auto rows = std::make_unique<UltraRows>(std::move(weights), *graph, host.pool());
+  return std::make_unique<GraphScores>(std::move(rows), std::move(graph), host);
 }
 
 }  // namespace tessera::propagation

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/propagation.hpp"
+#include "storage/hdf5.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +70,9 @@ inline constexpr const char* kUltraFile = "ultra.h5";
 inline constexpr const char* kUltraName = "ultra";  ///< model.name of its job
 /// Throws Error(kIo).
 void write_tensors(const std::filesystem::path& file, const Tensors& tensors, const std::string& origin);
+/// The same within another file, in the group /tensors.
+void write_tensors(storage::FileWriter& file, const Tensors& tensors);
+Tensors read_tensors(const storage::FileReader& file);
 /// Throws Error(kMissingInput), Error(kBadData).
 Tensors read_tensors(const std::filesystem::path& file);
 

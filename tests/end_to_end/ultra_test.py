@@ -115,10 +115,11 @@ class Commands(ProgramTest):
     def test_refuses_what_needs_vectors(self):
         self.model()
         for words in (["similar", "model", "e001"], ["export", "model", "-o", "out"],
-                      ["predict", "model", "--relation", "r1"], ["train", "model/job.toml"],
+                      ["predict", "model", "--relation", "r1"],
                       ["plan", "model/job.toml"], ["predict", "model", "--query", "e001", "r1", "--among", "list"],
                       ["evaluate", "model", "--candidates-where", "x > 1"]):
             self.refuse(USAGE, *words, says=["ultra", "has no vectors"])
+        self.refuse(USAGE, "train", "model/job.toml", says=["ultra", "loss.name"])
         self.refuse(USAGE, "evaluate", "model", "--candidates", "list", says=["among all entities"])
         self.refuse(USAGE, "evaluate", "model", "--epoch", 3, says=["epoch"])
         self.refuse(USAGE, "evaluate", "model", "run.device=cuda", says=["computes on CPUs"])

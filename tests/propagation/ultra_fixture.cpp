@@ -23,6 +23,7 @@ class Oracle {
   explicit Oracle(const Tensors& weights) : weights_(weights) {}
 
   [[nodiscard]] const Tensor& tensor(const std::string& name) const { return weights_.at(name); }
+  [[nodiscard]] bool has(const std::string& name) const { return weights_.contains(name); }
   [[nodiscard]] std::size_t layers(const std::string& net) const {
     std::size_t count = 0;
     while (weights_.contains(fmt::format("{}.layers.{}.linear.weight", net, count))) ++count;
@@ -144,15 +145,43 @@ Tensors random_weights(std::size_t dim, std::size_t layers, std::uint64_t seed) 
   return all;
 }
 
-std::vector<double> oracle_scores(const Tensors& weights, const std::vector<OracleEdge>& triples,
-                                  std::uint32_t entities, std::uint32_t relations, const OracleEdge& query) {
-  const Oracle oracle(weights);
-  const Edges edges = both_ways(triples, relations);
-  const Edges meta = meta_edges(edges);
+namespace {
+
+std::vector<double> scores_of(const Oracle& oracle, const std::string& net, Rows states, const Row& asked) {
+  std::vector<double> scores;
+  for (Row& state : states) {
+    state.insert(state.end(), asked.begin(), asked.end());
+    scores.push_back(oracle.linear(net + "mlp.2", Oracle::relu(oracle.linear(net + "mlp.0", state))).front());
+  }
+  return scores;
+}
+
+std::vector<double> nbfnet_scores(const Oracle& oracle, const OracleGraph& graph, const OracleEdge& query) {
+  const Row asked = rows_of(oracle.tensor("query.weight"))[query.relation];
+  Rows states(graph.entities, Row(asked.size()));
+  states[query.head] = asked;
+  for (std::size_t l = 0; oracle.has(fmt::format("layers.{}.linear.weight", l)); ++l) {
+    const std::string name = fmt::format("layers.{}", l);
+    Rows rows;
+    if (oracle.has(name + ".relation.weight")) {
+      rows = rows_of(oracle.tensor(name + ".relation.weight"));
+    } else {
+      const Row all = oracle.linear(name + ".relation_linear", asked);
+      for (auto row = all.begin(); row != all.end(); row += static_cast<std::ptrdiff_t>(asked.size()))
+        rows.emplace_back(row, row + static_cast<std::ptrdiff_t>(asked.size()));
+    }
+    states = oracle.layer(name, both_ways(graph.seen, graph.relations), rows, states, {query.head, asked});
+  }
+  return scores_of(oracle, "", states, asked);
+}
+
+std::vector<double> ultra_scores(const Oracle& oracle, const OracleGraph& graph, const OracleEdge& query) {
+  const Edges meta = meta_edges(both_ways(graph.triples, graph.relations));
+  const Edges edges = both_ways(graph.seen, graph.relations);
   const std::size_t dim = oracle.tensor("relation_model.layers.0.layer_norm.weight").values.size();
-  const std::uint32_t direct = query.relation % relations;
+  const std::uint32_t direct = query.relation % graph.relations;
   const Row ones(dim, 1.0);
-  Rows relation_rows(2 * relations, Row(dim));
+  Rows relation_rows(2 * graph.relations, Row(dim));
   relation_rows[direct] = ones;
   for (std::size_t l = 0; l < oracle.layers("relation_model"); ++l) {
     const std::string name = fmt::format("relation_model.layers.{}", l);
@@ -160,7 +189,7 @@ std::vector<double> oracle_scores(const Tensors& weights, const std::vector<Orac
         oracle.layer(name, meta, rows_of(oracle.tensor(name + ".relation.weight")), relation_rows, {direct, ones});
   }
   const Row asked = relation_rows[query.relation];
-  Rows states(entities, Row(dim));
+  Rows states(graph.entities, Row(dim));
   states[query.head] = asked;
   for (std::size_t l = 0; l < oracle.layers("entity_model"); ++l) {
     const std::string name = fmt::format("entity_model.layers.{}", l);
@@ -170,13 +199,19 @@ std::vector<double> oracle_scores(const Tensors& weights, const std::vector<Orac
                                         Oracle::relu(oracle.linear(name + ".relation_projection.0", row))));
     states = oracle.layer(name, edges, projected, states, {query.head, asked});
   }
-  std::vector<double> scores;
-  for (Row& state : states) {
-    state.insert(state.end(), asked.begin(), asked.end());
-    scores.push_back(
-        oracle.linear("entity_model.mlp.2", Oracle::relu(oracle.linear("entity_model.mlp.0", state))).front());
-  }
-  return scores;
+  return scores_of(oracle, "entity_model.", states, asked);
+}
+
+}  // namespace
+
+std::vector<double> oracle_scores(const Tensors& weights, const OracleGraph& graph, const OracleEdge& query) {
+  const Oracle oracle(weights);
+  return oracle.has("query.weight") ? nbfnet_scores(oracle, graph, query) : ultra_scores(oracle, graph, query);
+}
+
+std::vector<double> oracle_scores(const Tensors& weights, const std::vector<OracleEdge>& triples,
+                                  std::uint32_t entities, std::uint32_t relations, const OracleEdge& query) {
+  return oracle_scores(weights, {triples, triples, entities, relations}, query);
 }
 
 }  // namespace tessera::test

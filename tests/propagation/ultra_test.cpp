@@ -21,7 +21,7 @@ namespace {
 
 using graph::Split;
 using propagation::MessageGraph;
-using propagation::Ultra;
+using Ultra = propagation::GraphScores;
 
 constexpr std::uint64_t kBudget = 64U << 20U;
 
@@ -49,9 +49,10 @@ void on_ranks(const StoredGraph& stored, const Case& how, const Use& use) {
     memory::Pool pool(how.budget_bytes);
     const graph::Shard shard = stored.load(comm.rank(), comm.size(), pool);
     execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(how.threads));
-    Ultra model(propagation::take_weights(random_weights(32, how.layers, 5), "w"),
-                MessageGraph::of_partition(shard, stored.partition_folder(), pool), host);
-    use(search::Ranks{comm, shard, host}, model);
+    const auto model = propagation::make_ultra(
+        propagation::take_weights(random_weights(32, how.layers, 5), "w"),
+        std::make_shared<MessageGraph>(MessageGraph::of_partition(shard, stored.partition_folder(), pool)), host);
+    use(search::Ranks{comm, shard, host}, *model);
   });
 }
 
@@ -247,10 +248,12 @@ TEST(UltraTest, RefusesWhatCannotWork) {
     memory::Pool pool(kBudget);
     const graph::Shard shard = shared_graph().load(comm.rank(), comm.size(), pool);
     const execution::HostExecutor host(pool, kernels::cpu_backend(), execution::HostThreads(1));
-    Ultra model(propagation::take_weights(huge, "w"),
-                MessageGraph::of_partition(shard, shared_graph().partition_folder(), pool), host);
+    const auto model = propagation::make_ultra(
+        propagation::take_weights(huge, "w"),
+        std::make_shared<MessageGraph>(MessageGraph::of_partition(shard, shared_graph().partition_folder(), pool)),
+        host);
     const std::vector<search::Query> queries = all_queries(shared_graph());
-    expect_error(ExitStatus::kBadData, {"not numbers"}, [&] { (void)scores_of(model, queries); });
+    expect_error(ExitStatus::kBadData, {"not numbers"}, [&] { (void)scores_of(*model, queries); });
   });
 }
 

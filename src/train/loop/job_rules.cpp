@@ -227,6 +227,10 @@ std::vector<std::string> idle_settings(const Job& job) {
         "run.device is cpu");
   check("model.init_scale", job.model.init_scale != usual.model.init_scale, !job.model.init.starts_with("xavier"),
         "a Xavier initialisation has its own");
+  const bool has_graph_settings =
+      job.propagation.layers != usual.propagation.layers || job.propagation.relations != usual.propagation.relations ||
+      job.propagation.removed != usual.propagation.removed || !job.propagation.weights.empty();
+  check("propagation", has_graph_settings, false, "it is of nbfnet and ultra");
   return idle;
 }
 

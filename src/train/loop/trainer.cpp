@@ -10,6 +10,7 @@
 #include "model/own_rows.hpp"
 #include "storage/atomic.hpp"
 #include "train/epoch_loss.hpp"
+#include "train/loop/run_progress.hpp"
 
 #include <algorithm>
 #include <array>
@@ -56,7 +57,7 @@ void Trainer::recall_times() {
 
 // Nothing is written before everything is known to fit: a refused --resume leaves the run as it was.
 void Trainer::open_run_folder(bool resume) {
-  comm::on_root(comm_, [&] { check_run_folder(resume); });
+  comm::on_root(comm_, [&] { check_run_folder(job_, resume); });
   const auto loaded = checkpoints_.load_newest(comm_, shard_, parameters_);
   if (loaded) {
     state_ = *loaded;
@@ -84,21 +85,6 @@ void Trainer::check_state() const {
     throw comm::AgreedError(ExitStatus::kBadData,
                             fmt::format("run '{}' stands in an epoch of {} segments, but its job makes {}",
                                         job_.run.folder, state_.partial.segments, engine_.segments()));
-}
-
-void Trainer::check_run_folder(bool resume) const {
-  const std::filesystem::path folder = job_.run.folder;
-  (void)with_absolute_paths(job_);
-  if (!std::filesystem::exists(folder)) return;
-  if (!resume)
-    fail(ExitStatus::kUsage,
-         "run folder '{}' exists already; continue it with --resume, remove it, or choose another run.folder",
-         folder.string());
-  if (checkpoints_.positions().empty()) return;  // nothing to continue: it starts anew
-  if (const auto change = changed_result(read_job(folder / kJobFile), job_))
-    fail(ExitStatus::kUsage,
-         "run '{}' was started with {} = {}, not {}; continue it as it was, or choose another run.folder",
-         folder.string(), change->key, change->before, change->now);
 }
 
 void Trainer::write_run_folder() {
@@ -277,32 +263,9 @@ void Trainer::validate(const TrainerHooks& hooks, EpochRecord& record) {
   record.validation_mrr = mrr;
   record.validation_hits = std::move(validation.hits);
   record.validation_filter = hooks.validation_filter;
-  if (mrr > state_.best_mrr) {
-    state_.best_mrr = mrr;
-    state_.best_epoch = state_.epoch;
-  }
-  if (state_.epoch % job_.validate.every == 0) count_validation(mrr);
-}
-
-void Trainer::count_validation(double mrr) {
-  if (mrr > state_.reference_mrr) {
-    state_.reference_mrr = mrr;
-    state_.checks_since_best = 0;
-    state_.checks_on_plateau = 0;
-  } else {
-    ++state_.checks_since_best;
-    ++state_.checks_on_plateau;
-  }
-  if (job_.schedule.name == "plateau") lower_rate_on_plateau();
-}
-
-void Trainer::lower_rate_on_plateau() {
-  if (state_.checks_on_plateau < job_.schedule.patience) return;
-  state_.rate_factor *= job_.schedule.factor;
-  state_.checks_on_plateau = 0;
-  if (comm_.is_root())
-    log::info("{} validations without a better one: the learning rate is {:.3g} from now on", job_.schedule.patience,
-              job_.optimiser.learning_rate * state_.rate_factor);
+  if (!count_validation(state_, job_, mrr) || !comm_.is_root()) return;
+  log::info("{} validations without a better one: the learning rate is {:.3g} from now on", job_.schedule.patience,
+            job_.optimiser.learning_rate * state_.rate_factor);
 }
 
 void Trainer::record(const TrainerHooks& hooks, EpochRecord record) {

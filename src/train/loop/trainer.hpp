@@ -76,7 +76,6 @@ class Trainer {
 
  private:
   void open_run_folder(bool resume);
-  void check_run_folder(bool resume) const;
   void write_run_folder();
   void check_state() const;
   void recall_times();
@@ -90,9 +89,7 @@ class Trainer {
   void take_parameters();
   void require_finite_rows();
   [[nodiscard]] bool needs_parameters(std::uint64_t epoch) const;
-  void count_validation(double mrr);
   void validate(const TrainerHooks& hooks, EpochRecord& record);
-  void lower_rate_on_plateau();
   [[nodiscard]] memory::DeviceUse largest(const memory::DeviceUse& use);
   [[nodiscard]] StageTimes longest(const StageTimes& times);
   void record(const TrainerHooks& hooks, EpochRecord record);
