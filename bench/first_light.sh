@@ -102,15 +102,15 @@ find_folders() {
 
 # A bundle has no CUDA library. They are looked for where toolkits and Python packages of NVIDIA have them.
 find_cuda_libraries() {
-  local program=$bin/tessera name folder
-  [[ ! -x $bin/../libexec/tessera ]] || program=$bin/../libexec/tessera
-  export PROGRAM=$program
-  for name in $(ldd "$program" 2>/dev/null | awk '/not found/ { print $1 }'); do
+  local programs=$bin name folder
+  [[ ! -x $bin/../libexec/tessera ]] || programs=$bin/../libexec
+  export PROGRAM=$programs/tessera
+  for name in $(ldd "$programs"/{tessera,gpu_bench} 2>/dev/null | awk '/not found/ { print $1 }' | sort -u); do
     while read -r folder; do
       [[ -e $folder/$name ]] || continue
       [[ :${LD_LIBRARY_PATH:-}: == *:$folder:* ]] || export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
       break
-    done < <(compgen -G '/usr/local/cuda*/lib64'; compgen -G '/usr/local/cuda*/targets/*/lib'
+    done < <(compgen -G '/usr/local/cuda*/lib64'; compgen -G '/usr/local/cuda*/lib'; compgen -G '/usr/local/cuda*/targets/*/lib'
       python3 -c 'import glob, sys; print(*[f for p in sys.path for f in glob.glob(p + "/nvidia/*/lib")], sep="\n")')
   done
 }
