@@ -9,6 +9,7 @@
 #include "cli/results_json.hpp"
 #include "cli/run_context.hpp"
 #include "cli/train_graph_model.hpp"
+#include "cli/train_outcome.hpp"
 #include "comm/agreement.hpp"
 #include "core/log.hpp"
 #include "core/provenance.hpp"
@@ -61,8 +62,6 @@ bool stop_on_interrupt() {
   log::warning("Ctrl-C: training ends after this segment and saves; press it again to end now, without saving");
   return true;
 }
-
-constexpr evaluate::Filter kValidationFilter = evaluate::Filter::kTrainValid;
 
 struct Options {
   std::string job_file;
@@ -146,39 +145,6 @@ void describe_peaks(const RunContext& context, const memory::DevicePool* device_
   log::info("peak device memory of this rank: {} of {}; {}", text::bytes(device_pool->peak_bytes()),
             text::bytes(device_pool->budget_bytes()), device_pool->describe());
   log::info("device memory of this rank: {}", memory::describe(*device_use));
-}
-
-void print_outcome(const train::Outcome& outcome, const Job& job, const std::optional<memory::DeviceUse>& device_use,
-                   bool json) {
-  if (json) {
-    std::printf("%s\n", to_json(outcome, job, device_use).c_str());
-    return;
-  }
-  std::printf("run               %s\n", job.run.folder.c_str());
-  std::printf("epochs            %llu%s\n", static_cast<unsigned long long>(outcome.state.epoch),
-              outcome.stopped_early ? " (validation no longer improved)" : "");
-  if (outcome.state.partial.segment > 0)
-    std::printf("segments          %llu of %llu of the next epoch\n",
-                static_cast<unsigned long long>(outcome.state.partial.segment),
-                static_cast<unsigned long long>(outcome.state.partial.segments));
-  if (outcome.state.epoch > 0) std::printf("loss              %.6f\n", outcome.final_loss);
-  if (outcome.state.best_epoch > 0)
-    std::printf("validation MRR    %.4f after epoch %llu (filter: %s; the best)\n", outcome.state.best_mrr,
-                static_cast<unsigned long long>(outcome.state.best_epoch), evaluate::name(kValidationFilter));
-  std::printf("parameter digest  %s\n", outcome.parameter_digest.c_str());
-}
-
-void warn_of_overfitting(const train::Outcome& outcome, const Job& job) {
-  constexpr std::uint64_t kEnough = 3;  // validations that say something
-  std::vector<std::uint64_t> validated;
-  for (const train::EpochRecord& record :
-       train::read_metrics(std::filesystem::path(job.run.folder) / train::kMetricsLog))
-    if (record.validation_mrr) validated.push_back(record.epoch);
-  if (validated.size() < kEnough || outcome.state.best_epoch != validated.front()) return;
-  log::warning(
-      "the first validation, after epoch {}, was the best of {}: the model overfits. Try a larger regulariser.weight, "
-      "dropout, or a smaller optimiser.learning_rate; 'tessera search' tries many",
-      validated.front(), validated.size());
 }
 
 // What a job leaves to the program stays as it was decided when the run started: this machine may suggest another
@@ -335,7 +301,7 @@ void train(comm::Communicator& comm, const Options& options) {
   Job job = open_training_job(comm, options);
   if (is_graph_model(job)) {
     const train::Outcome outcome = train_graph_model(comm, job, options.resume, {stop_requested, can_save});
-    if (comm.is_root()) print_outcome(outcome, job, std::nullopt, options.json);
+    if (comm.is_root()) report_outcome(outcome, job, std::nullopt, options.json);
     return end_stopped(outcome);
   }
   const Devices devices = open_devices(comm, job, train::against_device(job));
@@ -376,8 +342,7 @@ void train(comm::Communicator& comm, const Options& options) {
   if (comm.is_root()) {
     const auto device_use = device_memory ? std::optional(device_memory->use()) : std::nullopt;
     describe_peaks(context, device_pool.get(), device_use);
-    warn_of_overfitting(outcome, job);
-    print_outcome(outcome, job, device_use, options.json);
+    report_outcome(outcome, job, device_use, options.json);
   }
   end_stopped(outcome);
 }

@@ -53,9 +53,8 @@ bool wants_validation(comm::Communicator& comm, const RunContext& context) {
 train::Validation validate(const search::Ranks& ranks, const Job& job, const propagation::Run& run,
                            const std::shared_ptr<const propagation::MessageGraph>& graph) {
   const propagation::TrainedModel model = run.model();
-  const auto scores = comm::together(ranks.comm, [&] {
-    return propagation::open_trained(model, job.run.folder, model.relations, graph, ranks.host);
-  });
+  const auto scores = comm::together(
+      ranks.comm, [&] { return propagation::open_trained(model, job.run.folder, model.relations, graph, ranks.host); });
   evaluate::Options options;
   options.filter = evaluate::Filter::kTrainValid;
   options.max_triples = job.validate.max_triples;
@@ -82,7 +81,7 @@ train::Outcome train_graph_model(comm::Communicator& comm, const Job& job, bool 
   const auto shares = train::give_out_parts(comm, job, "cpu", [] { return 0.0; });
   RunContext context = open_context(comm, job, {.placement = shares.placement, .is_planned = false});
   std::optional<train::RunLock> lock;  // of rank 0, until the end: before anything is written
-  comm::on_root(comm, [&] { lock.emplace(train::lock_run(job.run.folder)); });
+  comm::on_root(comm, [&] { lock.emplace(job.run.folder); });
   const auto graph = open_message_graph(comm, context);
   const auto start = comm::together(comm, [&] { return read_start(job.propagation.weights); });
   const auto relations = comm::together(comm, [&] { return propagation::relation_names(job.data.graph); });
@@ -96,7 +95,9 @@ train::Outcome train_graph_model(comm::Communicator& comm, const Job& job, bool 
       {comm, context.shard, job, *learner, *training, relations, start ? &*start : nullptr, job.propagation.weights},
       resume);
   if (comm.is_root()) describe(context, *learner, *training);
-  comm::on_root(comm, [&] { train::record_start(job.run.folder, run.position(), shares, {current_provenance(), job_id(), {}}); });
+  comm::on_root(comm, [&] {
+    train::record_start(job.run.folder, run.position(), shares, {current_provenance(), job_id(), {}});
+  });
   train::TrainerHooks hooks;
   hooks.stop = &stop.requested;
   if (lock) hooks.require_folder = [&lock] { lock->require_held(); };

@@ -227,9 +227,8 @@ void Run::record(const train::TrainerHooks& hooks, train::EpochRecord record) {
 void Run::log_epoch(Progress& progress) const {
   progress.set_standing(train::last_validation(metrics_->records()));
   progress.finish();  // the line that a terminal shows makes room
-  log::info("{}", train::epoch_line(metrics_->records(),
-                                    {setup_.job.train.epochs, state_.best_epoch,
-                                     time_left_.seconds(static_cast<double>(state_.epoch))}));
+  log::info("{}", train::epoch_line(metrics_->records(), {setup_.job.train.epochs, state_.best_epoch,
+                                                          time_left_.seconds(static_cast<double>(state_.epoch))}));
 }
 
 // Collective. One of the ranks was asked to stop; rank 0 tells all whether its clock asks for a checkpoint.
