@@ -107,7 +107,7 @@ class Generated(AttributesTest):
             self.assertEqual(sorted(p[1] for p in printed if p[0] == attribute), sorted(of.get("e011", [])))
         said = json.loads(self.succeed("attributes", "data.kg", "--entity", "e011", "--json"))
         self.assertEqual([v["value"] for v in said["attributes"]["label"]], self.values["label"]["e011"])
-        self.refuse(USAGE, "attributes", "data.kg", "--entity", "e11", says=["'e11'", "nearest", "'e011'"])
+        self.refuse(USAGE, "attributes", "data.kg", "--entity", "e11", says=["'e11'", "did you mean 'e011'"])
 
     def test_info(self):
         info = json.loads(self.succeed("info", "--json", "data.kg"))["attributes"]

@@ -31,7 +31,7 @@ class Failure(ProgramTest):
         return done
 
     def resume(self, ranks):
-        return json.loads(self.succeed("train", "--json", "--resume", self.job, ranks=ranks))["parameter_digest"]
+        return json.loads(self.succeed("train", "--json", "--resume", self.job, "run.watchdog_seconds=60", ranks=ranks))["parameter_digest"]
 
     def test_one_rank_throws(self):
         done = self.fail("train.step:1:20:throw", within_seconds=15)
