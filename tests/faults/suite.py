@@ -15,14 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from processes import Started, kill, ranks_of, settings
+from processes import START, Started, kill, ranks_of, settings
 
 HERE = Path(__file__).resolve().parent
 CLUSTER = HERE.parent / "cluster" / "cluster.sh"
 WATCHDOG = 3
 SLACK = 8  # for launchers, and for cores that others use
-START = 6  # until a rank misses another one while all start or end
 MPIRUN = os.environ.get("TESSERA_MPIRUN", "mpirun")
+LIMIT = int(START) + 3 + SLACK
 CRAWL = "train.step:0:1:crawl"
 
 JOB = {"data.graph": '"data.kg"', "data.parts": 8, "run.memory": '"256MiB"', "model.dim": 16, "train.epochs": 8,
@@ -50,7 +50,7 @@ class Bench:
         self.program, self.shim = program, shim
         self.draw = random.Random(seed)
         self.folder = Path(tempfile.mkdtemp(prefix="tessera-faults-"))
-        self.count = 0
+        self.count = self.hung_launchers = 0
         draw, lines = random.Random(1), set()
         while len(lines) < 700:
             head, relation = draw.randrange(60), draw.randrange(4)
@@ -87,12 +87,13 @@ class Bench:
 
     def check(self, run, ranks, process, since, messages=(1, 1)):
         """What holds after every fault; the seconds until all were gone, and the message."""
-        seconds = process.end(since, START + 3 + SLACK)
+        seconds = process.end(since, LIMIT)
         log = process.messages.read_text(errors="replace")
-        require(seconds is not None, f"processes were left {START + 3 + SLACK} s after the fault:\n{log}")
+        require(seconds is not None, f"processes were left {LIMIT} s after the fault:\n{log}")
         causes = process.causes()
         ended_well = process.launcher.returncode == 0
         require(ended_well or messages[0] <= len(causes) <= messages[1], f"{len(causes)} messages:\n{log}")
+        self.hung_launchers += process.launcher_hung
         self.resume(run, ranks)
         return seconds, "ended before" if ended_well else (causes or ["none"])[0]
 
@@ -127,8 +128,7 @@ def within_call(bench, action):
                                           ("open", "part-", 6), ("mkdir", "epoch", 4), ("any", run, 120)])
     rank = 0 if path not in ("part-", run) else bench.draw.randrange(ranks)
     process = bench.start(run, ranks, shim=f"{rank}:{call}:{bench.draw.randint(1, most)}:{path}:{action}")
-    process.launcher.poll()
-    return bench.check(run, ranks, process, time.monotonic() + 6)  # a whole run takes about so long
+    return bench.check(run, ranks, process, process.wait_for_fault(ranks))
 
 
 def launcher_killed(bench):
@@ -195,7 +195,7 @@ def out_of_memory(bench):
         (group.path / group.limit).write_text(str(int(peak * bench.draw.uniform(0.3, 0.7))))
         run = bench.new_run()
         process = bench.start(run, ranks, before=group.around(rank))
-        return bench.check(run, ranks, process, time.monotonic() + 6)
+        return bench.check(run, ranks, process, process.wait_for_fault(ranks))
     finally:
         group.remove()
 
@@ -285,7 +285,7 @@ def disk_full(bench):
     try:
         process = Started([MPIRUN, "-n", ranks, "env", f"TESSERA_FAULT={CRAWL}", bench.program, "train", "job.toml", f"run.folder=small/{run}",
                            "checkpoint.keep=50", "-q"], f"run.folder=small/{run}", bench.folder)
-        seconds = process.end(time.monotonic() + 6, WATCHDOG + SLACK)
+        seconds = process.end(process.wait_for_fault(ranks), WATCHDOG + SLACK)
         log = process.messages.read_text(errors="replace")
         require(seconds is not None and process.launcher.returncode != 0 and len(process.causes()) == 1, log)
         subprocess.run(["mount", "-o", "remount,size=50m", small], check=True)
@@ -427,6 +427,8 @@ def main():
         else:
             print(f"kept: {bench.folder}")
     bad = sum(row["violations"] for row in rows)
+    if bench.hung_launchers:
+        print(f"{bench.hung_launchers} launchers had to be killed after all ranks were gone")
     print(f"{sum(row['runs'] for row in rows)} faults, {bad} violations")
     sys.exit(1 if bad else 0)
 
