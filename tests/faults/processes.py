@@ -105,5 +105,7 @@ class Started:
         """The lines that say why it ended: the program's own, and the launcher's about a rank that was killed."""
         text = self.messages.read_text(errors="replace")
         own = [line for line in text.splitlines() if line.startswith("tessera: ")]
-        killed = re.findall(r"^.*(?:exited on signal|a non-zero exit code|EXIT STRING|killed by signal|: Killed|task \d+: Killed).*$", text, re.MULTILINE)
-        return own or killed[:1]
+        for pattern in (r"exited on signal|EXIT STRING|killed by signal|: Killed", r"a non-zero exit code"):  # the second says no rank
+            if found := re.search(rf"^.*(?:{pattern}).*$", text, re.MULTILINE):
+                return own or [found[0]]
+        return own
