@@ -17,7 +17,7 @@ options
   --quick           leave out the tests with the labels slow and cluster, and compiling for GPUs
   --tidy            run clang-tidy over tests and benchmarks too (minutes)
   --label LABEL     only tests with this label: unit, mpi, end_to_end, check, tidy_tests, cluster, slow, or long (ten
-                    minutes of waiting for Slurm's time limits), which no other call runs
+                    minutes: time limits of Slurm, faults), which no other call runs
   --help            this text
 
 exit status: 0 all passed, 1 a test or the build failed, 64 wrong usage, 69 missing packages
